@@ -1,0 +1,1 @@
+//! Certificates: a CA, its leaves, rotation with overlap, reloading.

@@ -1,0 +1,1 @@
+//! The policies that ship, one WebAssembly component.

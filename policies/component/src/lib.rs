@@ -1,0 +1,1 @@
+//! Turns a policy crate into a WebAssembly component.

@@ -1,0 +1,1 @@
+//! What is proved across crates: platforms, conformance, hostile guests, the wire.

@@ -1,0 +1,1 @@
+//! Admission, pure: reviews, subjects, matching, edits, patches, decisions and their words.

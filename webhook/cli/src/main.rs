@@ -1,0 +1,2 @@
+//! The portreeve binary: parse, compose, print.
+fn main() {}

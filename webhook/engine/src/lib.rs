@@ -1,0 +1,1 @@
+//! Runs policies: the only crate that names wasmtime.

@@ -1,0 +1,1 @@
+//! The book: append-only segments, a Merkle tree over them, signed checkpoints, verification.

@@ -1,0 +1,1 @@
+//! Image references, registries, digests and lock files: the facts about images.
