@@ -1,1 +1,11 @@
-//! Admission, pure: reviews, subjects, matching, edits, patches, decisions and their words.
+//! Admission, pure: reviews in and out, the subject of a request, matching, edits and the patch made of them,
+//! decisions and their words.
+//!
+//! Nothing here does I/O, waits, or knows how a policy is run: policies are run by `portreeve-engine`, facts come
+//! from `portreeve-supply`, and the order of it all is in `portreeve-server`.
+
+pub mod case;
+pub mod document;
+pub mod pointer;
+pub mod template;
+pub mod verdict;

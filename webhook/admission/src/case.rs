@@ -1,0 +1,174 @@
+//! All that one evaluation may know: the request, the templates, the objects, the facts. What is not in a `Case` no
+//! policy can see, which is what makes a policy a pure function.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::document::Document;
+use crate::pointer::Pointer;
+use crate::template::Template;
+
+/// What is judged, once or for one round.
+#[derive(Debug, Clone)]
+pub struct Case {
+    /// The call of the API server.
+    pub request: Arc<Request>,
+    /// The object; none on DELETE.
+    pub object: Option<Arc<Document>>,
+    /// The object before the request; none on CREATE and CONNECT.
+    pub old_object: Option<Arc<Document>>,
+    /// The pod template, if the object has one.
+    pub subject: Option<Subject>,
+    /// The template before the request.
+    pub old_template: Option<Arc<Template>>,
+    /// What was gathered for this round.
+    pub facts: Arc<Facts>,
+}
+
+/// The pod template and where it sits.
+#[derive(Debug, Clone)]
+pub struct Subject {
+    /// The views of it.
+    pub template: Arc<Template>,
+    /// Where it sits in the object; the root for a Pod.
+    pub at: Pointer,
+}
+
+/// The call, as the API server put it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// What is being done.
+    pub operation: Operation,
+    /// Kind of the object.
+    pub kind: GroupVersionKind,
+    /// The resource that was asked for.
+    pub resource: GroupVersionResource,
+    /// Such as `ephemeralcontainers`.
+    pub subresource: Option<String>,
+    /// None for cluster-scoped objects.
+    pub namespace: Option<String>,
+    /// None where it is yet to be generated.
+    pub name: Option<String>,
+    /// As the API server authenticated the caller.
+    pub user_name: String,
+}
+
+/// What is being done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Operation {
+    /// A new object.
+    Create,
+    /// A change of one.
+    Update,
+    /// An end of one.
+    Delete,
+    /// exec, attach, port-forward, proxy.
+    Connect,
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Create => "CREATE",
+            Self::Update => "UPDATE",
+            Self::Delete => "DELETE",
+            Self::Connect => "CONNECT",
+        })
+    }
+}
+
+/// A kind, fully named. The core group is empty.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default, serde::Serialize, serde::Deserialize)]
+pub struct GroupVersionKind {
+    /// Such as `apps`.
+    #[serde(default)]
+    pub group: String,
+    /// Such as `v1`.
+    #[serde(default)]
+    pub version: String,
+    /// Such as `Deployment`.
+    #[serde(default)]
+    pub kind: String,
+}
+
+/// A resource, fully named. The core group is empty.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default, serde::Serialize, serde::Deserialize)]
+pub struct GroupVersionResource {
+    /// Such as `apps`.
+    #[serde(default)]
+    pub group: String,
+    /// Such as `v1`.
+    #[serde(default)]
+    pub version: String,
+    /// Such as `deployments`.
+    #[serde(default)]
+    pub resource: String,
+}
+
+/// A kind of fact, as the contract lists them.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum FactKind {
+    /// Labels and annotations of the request's namespace.
+    Namespace,
+    /// What an image's tag names now.
+    ImageDigest,
+    /// User and ports of an image.
+    ImageConfig,
+}
+
+impl FactKind {
+    /// Every kind that the host can gather.
+    pub const ALL: [Self; 3] = [Self::Namespace, Self::ImageDigest, Self::ImageConfig];
+
+    /// As the contract names it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Namespace => "namespace",
+            Self::ImageDigest => "image-digest",
+            Self::ImageConfig => "image-config",
+        }
+    }
+
+    /// The kind of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+/// What was gathered: for each key the value as JSON text, or why it could not be had.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Facts {
+    known: HashMap<FactKind, HashMap<String, Result<Arc<str>, String>>>,
+}
+
+impl Facts {
+    /// Puts down a fact, or why it could not be had.
+    pub fn insert(&mut self, kind: FactKind, key: impl Into<String>, value: Result<Arc<str>, String>) {
+        self.known.entry(kind).or_default().insert(key.into(), value);
+    }
+
+    /// The fact, why it could not be had, or none if nobody looked for it.
+    #[must_use]
+    pub fn get(&self, kind: FactKind, key: &str) -> Option<&Result<Arc<str>, String>> {
+        self.known.get(&kind)?.get(key)
+    }
+
+    /// Every fact, in the order of kind and key.
+    #[must_use]
+    pub fn sorted(&self) -> Vec<(FactKind, &str, &Result<Arc<str>, String>)> {
+        let mut all: Vec<_> = self
+            .known
+            .iter()
+            .flat_map(|(kind, keys)| keys.iter().map(|(key, value)| (*kind, key.as_str(), value)))
+            .collect();
+        all.sort_by_key(|(kind, key, _)| (*kind, *key));
+        all
+    }
+}

@@ -1,0 +1,96 @@
+use super::*;
+use serde_json::json;
+
+fn read(value: &serde_json::Value) -> Template {
+    Template::read(value).unwrap()
+}
+
+#[test]
+fn lists_init_regular_and_ephemeral_containers_with_their_places() {
+    let template = read(&json!({"spec": {
+        "containers": [{"name": "app", "image": "a"}],
+        "initContainers": [{"name": "init"}, {"name": "side", "restartPolicy": "Always"}],
+        "ephemeralContainers": [{"name": "debug"}],
+    }}));
+    let found: Vec<_> = template.containers.iter().map(|c| (c.kind, c.name.as_str(), c.pointer.as_str())).collect();
+    assert_eq!(
+        found,
+        [
+            (ContainerKind::Init, "init", "/spec/initContainers/0"),
+            (ContainerKind::Sidecar, "side", "/spec/initContainers/1"),
+            (ContainerKind::Regular, "app", "/spec/containers/0"),
+            (ContainerKind::Ephemeral, "debug", "/spec/ephemeralContainers/0"),
+        ]
+    );
+}
+
+#[test]
+fn null_is_the_same_as_missing() {
+    let template = read(&json!({"metadata": null, "spec": {"containers": null, "volumes": null, "os": null}}));
+    assert_eq!(template, Template::default());
+}
+
+#[test]
+fn a_volume_is_named_by_its_source_field() {
+    let template = read(&json!({"spec": {"volumes": [
+        {"name": "a", "hostPath": {"path": "/var"}},
+        {"name": "b", "emptyDir": {}},
+        {"name": "c"},
+        {"name": "d", "hostPath": null, "persistentVolumeClaim": {"claimName": "data"}},
+        {"name": "e", "projected": {"sources": [{"serviceAccountToken": {"path": "token"}}]}},
+    ]}}));
+    let found: Vec<_> = template.volumes.iter().map(|v| (v.source.as_str(), v.target.as_deref())).collect();
+    assert_eq!(
+        found,
+        [
+            ("hostPath", Some("/var")),
+            ("emptyDir", None),
+            ("", None),
+            ("persistentVolumeClaim", Some("data")),
+            ("projected", None)
+        ]
+    );
+}
+
+#[test]
+fn quantities_may_be_numbers() {
+    let template = read(&json!({"spec": {"containers": [
+        {"name": "a", "resources": {"limits": {"cpu": 2, "memory": "1Gi"}, "requests": {"cpu": 0.5}}}
+    ]}}));
+    let container = template.containers.first().unwrap();
+    assert_eq!(container.limits, [("cpu".into(), "2".into()), ("memory".into(), "1Gi".into())]);
+    assert_eq!(container.requests, [("cpu".into(), "0.5".into())]);
+}
+
+#[test]
+fn a_wrong_type_is_named_by_its_place() {
+    let error = Template::read(json!({"spec": {"containers": [{"name": "a", "ports": [{"containerPort": "http"}]}]}}))
+        .unwrap_err();
+    assert_eq!(error.at, "spec.containers[0].ports[0].containerPort");
+    assert!(error.reason.contains("invalid type: string \"http\""), "{}", error.reason);
+}
+
+#[test]
+fn a_template_that_is_no_object_is_an_error() {
+    assert!(Template::read(json!([1])).is_err());
+    assert!(Template::read(json!("text")).is_err());
+}
+
+#[test]
+fn hosts_of_probes_and_hooks_are_seen() {
+    let template = read(&json!({"spec": {"containers": [{
+        "name": "a",
+        "livenessProbe": {"httpGet": {"port": 80, "host": "10.0.0.1"}},
+        "readinessProbe": {"exec": {"command": ["true"]}},
+        "lifecycle": {"preStop": {"tcpSocket": {"port": 1, "host": "db"}}},
+    }]}}));
+    let container = template.containers.first().unwrap();
+    assert_eq!(
+        container.probes,
+        [
+            Probe { kind: ProbeKind::Liveness, host: Some("10.0.0.1".into()) },
+            Probe { kind: ProbeKind::Readiness, host: None },
+        ]
+    );
+    assert_eq!(container.lifecycle_hosts, ["db"]);
+}
