@@ -6,6 +6,11 @@
 
 pub mod case;
 pub mod document;
+pub mod edit;
+pub mod meta;
+pub mod plan;
 pub mod pointer;
+pub mod review;
+pub mod subject;
 pub mod template;
 pub mod verdict;

@@ -1,0 +1,86 @@
+//! Finds contradictions among the claims of one round. Two claims contradict each other if both can't hold: different
+//! values at one place, different elements of one identity, a value inside what another removes or replaces. A
+//! `Default` yields to a `Set`: it asks only for something to stand there.
+
+use serde_json::Value;
+
+use super::Claim;
+use super::write::same_element;
+use crate::pointer::Pointer;
+use crate::verdict::{Change, Failure};
+
+/// Every policy in a contradiction, once for each partner.
+pub(super) fn among(object: &Value, claims: &[Claim]) -> Vec<(String, Failure)> {
+    let live: Vec<&Claim> = claims.iter().filter(|claim| !satisfied_default(object, claim)).collect();
+    let mut failures = Vec::new();
+    for (index, a) in live.iter().enumerate() {
+        for b in live.iter().skip(index + 1).filter(|b| contradict(a, b)) {
+            for (one, other) in [(a, b), (b, a)] {
+                let failure = Failure::Conflict { pointer: one.pointer.clone(), other: other.policy.clone() };
+                failures.push((one.policy.clone(), failure));
+            }
+        }
+    }
+    failures.dedup();
+    failures
+}
+
+/// A default where something stands asks for nothing.
+fn satisfied_default(object: &Value, claim: &Claim) -> bool {
+    matches!(claim.change, Change::Default(_)) && claim.pointer.find(object).is_some_and(|value| !value.is_null())
+}
+
+fn contradict(a: &Claim, b: &Claim) -> bool {
+    if a.pointer == b.pointer {
+        return at_one_place(&a.change, &b.change);
+    }
+    match (b.pointer.strip_prefix(&a.pointer), a.pointer.strip_prefix(&b.pointer)) {
+        (Some(inner), _) => below(&a.change, &inner, &b.change),
+        (_, Some(inner)) => below(&b.change, &inner, &a.change),
+        _ => false,
+    }
+}
+
+fn at_one_place(a: &Change, b: &Change) -> bool {
+    use Change::{AppendUnique, Default, Remove, Set};
+    match (a, b) {
+        (Set(_), Default(_)) | (Default(_), Set(_)) | (Remove, Remove) => false,
+        (Set(x), Set(y)) | (Default(x), Default(y)) => x != y,
+        (AppendUnique { value: x, keys }, AppendUnique { value: y, keys: other }) => {
+            x != y && keys == other && !keys.is_empty() && same_element(x, y, keys)
+        }
+        _ => true,
+    }
+}
+
+/// Whether `inner`, at a place within the outer claim's, asks for something else than the outer one leaves there.
+fn below(outer: &Change, at: &Pointer, inner: &Change) -> bool {
+    match outer {
+        Change::Remove => !matches!(inner, Change::Remove),
+        Change::AppendUnique { .. } => matches!(inner, Change::Remove),
+        Change::Set(value) | Change::Default(value) => match (at.find(value), inner) {
+            (None, Change::Remove) => false,
+            (None, _) => reaches_into_scalar(value, at),
+            (Some(there), Change::Set(wanted)) => there != wanted,
+            (Some(_), Change::Default(_)) => false,
+            (Some(there), Change::AppendUnique { .. }) => !there.is_array(),
+            (Some(_), Change::Remove) => true,
+        },
+    }
+}
+
+/// Whether the way to `at` within `value` ends at something that can't hold more.
+fn reaches_into_scalar(value: &Value, at: &Pointer) -> bool {
+    let mut here = value;
+    for token in at.tokens() {
+        match here {
+            Value::Object(fields) => match fields.get(token) {
+                Some(next) => here = next,
+                None => return false,
+            },
+            Value::Null => return false,
+            _ => return true,
+        }
+    }
+    false
+}

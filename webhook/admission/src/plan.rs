@@ -1,0 +1,126 @@
+//! What a review allows: whether it may be held up at all, what of it may be edited, and whether it is judged as it
+//! stands or as its Pods will be. These rules were learned on a real control plane; each has a test of its name.
+
+use crate::case::Operation;
+use crate::document::Document;
+use crate::pointer::{Pointer, list_index};
+use crate::review::Review;
+use crate::subject::TemplatePaths;
+
+/// What may be done with a review.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Plan {
+    /// It passes, unseen by any policy: nothing that heals or deletes is ever held up.
+    Pass,
+    /// Policies of templates are not asked, since the template is as it was: nothing is edited, and no violation can
+    /// be new.
+    Unchanged,
+    /// It is judged.
+    Judge {
+        /// What `/mutate` may edit.
+        edit: Editable,
+        /// Whether it is judged with the edits made in memory, as its Pods will be.
+        as_pods_will_be: bool,
+    },
+}
+
+/// What of an object may be edited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Editable {
+    /// Nothing.
+    Nothing,
+    /// All that a policy may ever edit.
+    Everything,
+    /// Images of containers: all that a Pod lets change.
+    PodImages,
+    /// Ephemeral containers from this index on: those that the request adds.
+    EphemeralFrom(usize),
+}
+
+/// Subresources that carry a pod, and those of CONNECT. All others (status, scale, finalize, binding, eviction …)
+/// are how a cluster heals itself.
+const JUDGED: [&str; 2] = ["ephemeralcontainers", "resize"];
+const CONNECTED: [&str; 4] = ["exec", "attach", "portforward", "proxy"];
+
+impl Plan {
+    /// The plan for a review.
+    #[must_use]
+    pub fn of(review: &Review, paths: &TemplatePaths) -> Self {
+        if never_held_up(review) {
+            Self::Pass
+        } else if unchanged(review, paths) {
+            Self::Unchanged
+        } else {
+            Self::Judge { edit: editable(review), as_pods_will_be: owned_template(review) }
+        }
+    }
+}
+
+fn never_held_up(review: &Review) -> bool {
+    let request = &review.request;
+    let judged = match (request.operation, request.subresource.as_deref()) {
+        (Operation::Delete, _) => false,
+        (Operation::Connect, subresource) => subresource.is_some_and(|name| CONNECTED.contains(&name)),
+        (Operation::Create | Operation::Update, subresource) => subresource.is_none_or(|name| JUDGED.contains(&name)),
+    };
+    !judged || review.meta.deleting || review.old_meta.deleting
+}
+
+/// A ReplicaSet of a Deployment, a Job of a CronJob: an edit would make its controller disown it and make another.
+fn owned_template(review: &Review) -> bool {
+    review.meta.controller.is_some() && !is_pod(review)
+}
+
+fn is_pod(review: &Review) -> bool {
+    review.request.kind.group.is_empty() && review.request.kind.kind == "Pod"
+}
+
+fn editable(review: &Review) -> Editable {
+    let request = &review.request;
+    match (request.operation, request.subresource.as_deref()) {
+        (Operation::Update, Some("ephemeralcontainers")) => {
+            Editable::EphemeralFrom(ephemeral_count(review.old_object.as_deref()))
+        }
+        (Operation::Create | Operation::Update, None) if owned_template(review) => Editable::Nothing,
+        (Operation::Create, None) => Editable::Everything,
+        (Operation::Update, None) => match (request.kind.group.as_str(), request.kind.kind.as_str()) {
+            ("", "Pod") => Editable::PodImages,
+            // A Job's template can't be changed.
+            ("batch", "Job") => Editable::Nothing,
+            _ => Editable::Everything,
+        },
+        _ => Editable::Nothing,
+    }
+}
+
+fn ephemeral_count(pod: Option<&Document>) -> usize {
+    let list = pod.and_then(|pod| pod.value().get("spec")?.get("ephemeralContainers")?.as_array());
+    list.map_or(0, Vec::len)
+}
+
+fn unchanged(review: &Review, paths: &TemplatePaths) -> bool {
+    let (Some(new), Some(old)) = (&review.object, &review.old_object) else { return false };
+    review.request.operation == Operation::Update
+        && review.request.subresource.is_none()
+        && paths.has(&review.request.kind)
+        && paths.same_templates(&review.request.kind, new, old)
+}
+
+impl Editable {
+    /// Whether an edit at this place of the object may be made.
+    #[must_use]
+    pub fn allows(self, pointer: &Pointer) -> bool {
+        let tokens: Vec<&str> = pointer.tokens().iter().map(String::as_str).collect();
+        match (self, tokens.as_slice()) {
+            (Self::Everything, _) => true,
+            (Self::PodImages, ["spec", "containers" | "initContainers", _, "image"]) => true,
+            (Self::EphemeralFrom(first), ["spec", "ephemeralContainers", index, _, ..]) => {
+                list_index(index).is_some_and(|index| index >= first)
+            }
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
