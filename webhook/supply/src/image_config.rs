@@ -149,7 +149,8 @@ mod tests {
             "ExposedPorts":{"8080/tcp":{},"53/udp":{}},"Volumes":{"/data":{}},
             "Labels":{"org.opencontainers.image.base.name":"debian:12"}}}"#;
         let config = ImageConfig::from_blob(blob).unwrap();
-        let expected = r#"{"user":"101:101","exposedPorts":["53/udp","8080/tcp"],"volumes":["/data"],"baseImage":"debian:12"}"#;
+        let expected =
+            r#"{"user":"101:101","exposedPorts":["53/udp","8080/tcp"],"volumes":["/data"],"baseImage":"debian:12"}"#;
         assert_eq!(serde_json::to_string(&config).unwrap(), expected);
     }
 

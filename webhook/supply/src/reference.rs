@@ -81,11 +81,7 @@ impl ImageReference {
     /// ```
     #[must_use]
     pub fn with_digest(&self, digest: Digest) -> Self {
-        Self {
-            tag: self.tag(),
-            digest: Some(digest),
-            ..self.clone()
-        }
+        Self { tag: self.tag(), digest: Some(digest), ..self.clone() }
     }
 
     /// The same image by its tag alone, or as it is when only a digest is written.
@@ -93,11 +89,7 @@ impl ImageReference {
     pub fn by_tag(&self) -> Self {
         match self.tag() {
             None => self.clone(),
-            tag @ Some(_) => Self {
-                tag,
-                digest: None,
-                ..self.clone()
-            },
+            tag @ Some(_) => Self { tag, digest: None, ..self.clone() },
         }
     }
 
@@ -111,11 +103,7 @@ impl ImageReference {
 
 impl fmt::Display for ImageReference {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&spelled(
-            &self.written_name,
-            self.tag.as_ref(),
-            self.digest.as_ref(),
-        ))
+        formatter.write_str(&spelled(&self.written_name, self.tag.as_ref(), self.digest.as_ref()))
     }
 }
 

@@ -98,11 +98,7 @@ fn says_what_is_wrong_and_where() {
         ("nginx@".into(), Fault::DigestShape, 6),
         ("nginx@md5:00".into(), Fault::DigestAlgorithm, 6),
         ("nginx@sha256:AB".into(), Fault::DigestCharacter('A'), 13),
-        (
-            "nginx@sha256:ab".into(),
-            Fault::DigestLength { algorithm: Algorithm::Sha256, found: 2 },
-            13,
-        ),
+        ("nginx@sha256:ab".into(), Fault::DigestLength { algorithm: Algorithm::Sha256, found: 2 }, 13),
     ] {
         assert_eq!(fault(&written), (expected, at), "{written}");
     }

@@ -33,10 +33,7 @@ impl Digest {
             Algorithm::Sha256 => hex::encode(Sha256::digest(bytes)),
             Algorithm::Sha512 => hex::encode(Sha512::digest(bytes)),
         };
-        Self {
-            algorithm,
-            hex: hex.into(),
-        }
+        Self { algorithm, hex: hex.into() }
     }
 
     /// The digest of `bytes` by sha256.
@@ -75,10 +72,7 @@ impl Digest {
             let found = hex.len();
             return Err(Fault::DigestLength { algorithm, found }.at(hex_at));
         }
-        Ok(Self {
-            algorithm,
-            hex: hex.into(),
-        })
+        Ok(Self { algorithm, hex: hex.into() })
     }
 }
 

@@ -68,7 +68,9 @@ pub enum Fault {
     #[error("a part of the repository's name is empty")]
     EmptyPart,
     /// A separator where only a letter or a digit may stand, or two that may not stand together.
-    #[error("parts of a repository's name begin and end with a letter or digit; between them stand '.', '_', '__' or '-'")]
+    #[error(
+        "parts of a repository's name begin and end with a letter or digit; between them stand '.', '_', '__' or '-'"
+    )]
     Separator,
     /// A character that a repository can't have.
     #[error("{0:?} can't stand in a repository's name; allowed are a-z, 0-9, '.', '_', '-' and '/'")]
@@ -128,10 +130,6 @@ impl FaultAt {
     /// The error for the caller, who gets to see the string itself.
     pub(super) fn within(self, written: &str) -> ReferenceError {
         let kept: String = written.chars().take(SHOWN + 1).collect();
-        ReferenceError {
-            written: kept.into(),
-            at: self.at,
-            fault: self.fault,
-        }
+        ReferenceError { written: kept.into(), at: self.at, fault: self.fault }
     }
 }

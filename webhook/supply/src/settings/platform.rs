@@ -32,11 +32,7 @@ impl Platform {
 
 impl Default for Platform {
     fn default() -> Self {
-        Self {
-            os: "linux".into(),
-            architecture: "amd64".into(),
-            variant: None,
-        }
+        Self { os: "linux".into(), architecture: "amd64".into(), variant: None }
     }
 }
 
@@ -47,11 +43,9 @@ impl FromStr for Platform {
         let mut parts = written.split('/');
         let mut name = || parts.next().filter(|part| !part.is_empty()).map(Box::from);
         match (name(), name(), name(), parts.next()) {
-            (Some(os), Some(architecture), variant, None) if !written.ends_with('/') => Ok(Self {
-                os,
-                architecture,
-                variant,
-            }),
+            (Some(os), Some(architecture), variant, None) if !written.ends_with('/') => {
+                Ok(Self { os, architecture, variant })
+            }
             _ => Err(PlatformError(written.into())),
         }
     }

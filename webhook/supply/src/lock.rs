@@ -1,0 +1,372 @@
+//! The lock file: which digest each tag named when it was written, for places from which no registry is contacted.
+
+use std::collections::BTreeMap;
+use std::fs::{File, Permissions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::image_config::ImageConfig;
+use crate::images::FactError;
+use crate::reference::{Digest, ImageReference, ReferenceError};
+
+/// Digests, and what the images' configurations say, by image.
+///
+/// ```yaml
+/// apiVersion: portreeve.dev/v1alpha1
+/// kind: ImageLock
+/// images:
+///   - image: docker.io/library/nginx:1.27
+///     digest: sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+///     config:
+///       user: "101"
+///       exposedPorts: [80/tcp]
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ImageLock(BTreeMap<String, LockedImage>);
+
+/// What is locked of one image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LockedImage {
+    /// What its tag named.
+    pub digest: Digest,
+    /// What its configuration said, if that was asked.
+    pub config: Option<ImageConfig>,
+}
+
+/// A lock file that can't be used.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum LockError {
+    /// It can't be read.
+    #[error("the lock file {} can't be read; check the path and who may read it", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is no lock file.
+    #[error("the lock file {} is no ImageLock of portreeve.dev/v1alpha1: {source}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What the parser says, with line and column.
+        source: Box<serde_saphyr::Error>,
+    },
+    /// An entry that can't be used.
+    #[error("the lock file {}, entry {}: {fault}", path.display(), entry + 1)]
+    Entry {
+        /// The file.
+        path: PathBuf,
+        /// Which entry of `images`, from 0.
+        entry: usize,
+        /// What is wrong with it.
+        fault: EntryFault,
+    },
+    /// It can't be written.
+    #[error("the lock file {} can't be written; the one before is still there", path.display())]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It can't be put in words.
+    #[error("the lock file {} can't be put in YAML", path.display())]
+    Unserializable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: serde_saphyr::SerializeError,
+    },
+}
+
+/// What is wrong with an entry of a lock file.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum EntryFault {
+    /// `image` is no image reference.
+    #[error("{0}")]
+    Reference(#[from] ReferenceError),
+    /// `image` has a digest; that belongs under `digest`.
+    #[error("image {0:?} has a digest; write repository:tag, and the digest under `digest`")]
+    WithDigest(String),
+    /// Two entries for one image.
+    #[error("image {0} is locked twice; keep one entry")]
+    Twice(String),
+}
+
+impl ImageLock {
+    /// Reads a lock file, YAML or JSON.
+    ///
+    /// # Errors
+    /// Says which entry, or which line and column, can't be used.
+    pub fn read(path: &Path) -> Result<Self, LockError> {
+        let text =
+            std::fs::read_to_string(path).map_err(|source| LockError::Unreadable { path: path.into(), source })?;
+        let document: Document = serde_saphyr::from_str(&text)
+            .map_err(|source| LockError::Malformed { path: path.into(), source: Box::new(source) })?;
+        let mut lock = Self::default();
+        for (entry, written) in document.images.into_iter().enumerate() {
+            lock.take(written).map_err(|fault| LockError::Entry { path: path.into(), entry, fault })?;
+        }
+        Ok(lock)
+    }
+
+    /// Writes the file, sorted by image, so that two of the same content are the same bytes. Whoever reads it meanwhile
+    /// sees the old one or the new one, whole; after a crash it is one of the two as well.
+    ///
+    /// # Errors
+    /// When it can't be written; the file is then as it was.
+    pub fn write(&self, path: &Path) -> Result<(), LockError> {
+        let text = serde_saphyr::to_string(&self.document())
+            .map_err(|source| LockError::Unserializable { path: path.into(), source })?;
+        replace(path, text.as_bytes()).map_err(|source| LockError::Unwritable { path: path.into(), source })
+    }
+
+    /// Locks an image, by its tag. Returns what it was locked to before.
+    pub fn insert(&mut self, image: &ImageReference, locked: LockedImage) -> Option<LockedImage> {
+        self.0.insert(image.by_tag().canonical(), locked)
+    }
+
+    /// What an image is locked to, by its tag, however its name is spelled.
+    #[must_use]
+    pub fn lookup(&self, image: &ImageReference) -> Option<&LockedImage> {
+        self.0.get(&image.by_tag().canonical())
+    }
+
+    /// What is locked, sorted by image; host and tag are written out.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &LockedImage)> {
+        self.0.iter().map(|(image, locked)| (image.as_str(), locked))
+    }
+
+    /// What an image is locked to, as a fact.
+    pub(crate) fn entry(&self, image: &ImageReference) -> Result<&LockedImage, FactError> {
+        self.lookup(image).ok_or_else(|| FactError::NotLocked { image: image.canonical() })
+    }
+
+    /// The locked configuration, as a fact: by the digest where one is written, else by the tag.
+    pub(crate) fn config(&self, image: &ImageReference) -> Result<ImageConfig, FactError> {
+        let locked = match image.digest() {
+            None => self.lookup(image),
+            Some(digest) => self.with_digest(image, digest),
+        };
+        let image = || image.canonical();
+        let locked = locked.ok_or_else(|| FactError::NotLocked { image: image() })?;
+        locked.config.clone().ok_or_else(|| FactError::ConfigNotLocked { image: image() })
+    }
+
+    /// An image of the same repository, under whatever tag, that is locked to this digest.
+    fn with_digest(&self, image: &ImageReference, digest: &Digest) -> Option<&LockedImage> {
+        let repository = format!("{}/{}", image.host(), image.repository());
+        let same_repository = |name: &str| name.rsplit_once(':').is_some_and(|(name, _)| name == repository);
+        let found = self.0.iter().find(|(name, locked)| same_repository(name) && locked.digest == *digest);
+        found.map(|(_, locked)| locked)
+    }
+
+    fn take(&mut self, written: Entry) -> Result<(), EntryFault> {
+        let image: ImageReference = written.image.parse()?;
+        if image.digest().is_some() {
+            return Err(EntryFault::WithDigest(written.image));
+        }
+        let locked = LockedImage { digest: written.digest, config: written.config };
+        match self.insert(&image, locked) {
+            None => Ok(()),
+            Some(_) => Err(EntryFault::Twice(image.canonical())),
+        }
+    }
+
+    fn document(&self) -> Document {
+        let entry = |(image, locked): (&String, &LockedImage)| Entry {
+            image: image.clone(),
+            digest: locked.digest.clone(),
+            config: locked.config.clone(),
+        };
+        Document {
+            api_version: ApiVersion::V1Alpha1,
+            kind: Kind::ImageLock,
+            images: self.0.iter().map(entry).collect(),
+        }
+    }
+}
+
+/// The file as it is written.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Document {
+    api_version: ApiVersion,
+    kind: Kind,
+    images: Vec<Entry>,
+}
+
+#[derive(Serialize, Deserialize)]
+enum ApiVersion {
+    #[serde(rename = "portreeve.dev/v1alpha1")]
+    V1Alpha1,
+}
+
+#[derive(Serialize, Deserialize)]
+enum Kind {
+    ImageLock,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    image: String,
+    digest: Digest,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    config: Option<ImageConfig>,
+}
+
+/// The new bytes are durable before they take the old ones' place, and the change of place is durable before we return.
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    let mut file = tempfile::Builder::new().permissions(readable_by_all()).tempfile_in(folder)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    File::open(folder)?.sync_all()
+}
+
+/// A lock file is no secret, and the server that reads it may be another user than the one who wrote it.
+fn readable_by_all() -> Permissions {
+    Permissions::from_mode(0o644)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIRST: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+    fn image(written: &str) -> ImageReference {
+        written.parse().unwrap()
+    }
+
+    fn locked(content: &str) -> LockedImage {
+        let config = Some(ImageConfig { user: Some("101".into()), ..ImageConfig::default() });
+        LockedImage { digest: Digest::sha256_of(content.as_bytes()), config }
+    }
+
+    /// Writes `text` to a file and reads it as a lock.
+    fn read(text: &str) -> Result<ImageLock, LockError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("images.lock");
+        std::fs::write(&path, text).unwrap();
+        ImageLock::read(&path)
+    }
+
+    fn document(entries: &str) -> String {
+        format!("apiVersion: portreeve.dev/v1alpha1\nkind: ImageLock\nimages:\n{entries}")
+    }
+
+    #[test]
+    fn what_was_written_is_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("images.lock");
+        let mut lock = ImageLock::default();
+        lock.insert(&image("nginx:1.27"), locked("nginx"));
+        lock.insert(&image("ghcr.io/team/app:v1"), locked("app"));
+        lock.write(&path).unwrap();
+        assert_eq!(ImageLock::read(&path).unwrap(), lock);
+    }
+
+    #[test]
+    fn the_file_is_the_same_in_whatever_order_images_came() {
+        let folder = tempfile::tempdir().unwrap();
+        let written = |names: [&str; 2], file: &str| {
+            let mut lock = ImageLock::default();
+            for name in names {
+                lock.insert(&image(name), locked(name));
+            }
+            lock.write(&folder.path().join(file)).unwrap();
+            std::fs::read_to_string(folder.path().join(file)).unwrap()
+        };
+        assert_eq!(written(["b:1", "a:1"], "first"), written(["a:1", "b:1"], "second"));
+    }
+
+    #[test]
+    fn a_lock_in_the_way_is_replaced_and_nothing_else_is_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("images.lock");
+        for content in ["old", "new"] {
+            let mut lock = ImageLock::default();
+            lock.insert(&image("nginx:1"), locked(content));
+            lock.write(&path).unwrap();
+        }
+        assert_eq!(ImageLock::read(&path).unwrap().lookup(&image("nginx:1")), Some(&locked("new")));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_lock_that_cannot_be_written_says_where() {
+        let missing = Path::new("/nonexistent/folder/images.lock");
+        let error = ImageLock::default().write(missing).unwrap_err();
+        assert!(matches!(error, LockError::Unwritable { path, .. } if path == missing));
+    }
+
+    #[test]
+    fn an_image_is_found_by_any_spelling_of_its_tag() {
+        let lock = read(&document(&format!("- {{image: 'nginx:latest', digest: '{FIRST}'}}"))).unwrap();
+        for spelling in ["nginx", "docker.io/library/nginx:latest", "index.docker.io/nginx"] {
+            assert!(lock.lookup(&image(spelling)).is_some(), "{spelling}");
+        }
+        assert!(lock.lookup(&image("nginx:1.27")).is_none());
+    }
+
+    #[test]
+    fn a_configuration_is_found_by_digest_in_its_repository_alone() {
+        let mut lock = ImageLock::default();
+        lock.insert(&image("team/app:v1"), locked("app"));
+        let by_digest = |name: &str| image(name).with_digest(locked("app").digest);
+        assert!(lock.config(&by_digest("team/app:v2")).is_ok());
+        assert!(matches!(lock.config(&by_digest("team/other:v1")), Err(FactError::NotLocked { .. })));
+    }
+
+    #[test]
+    fn json_is_read_too() {
+        let json = format!(
+            r#"{{"apiVersion":"portreeve.dev/v1alpha1","kind":"ImageLock","images":[{{"image":"a:1","digest":"{FIRST}"}}]}}"#
+        );
+        assert!(read(&json).is_ok());
+    }
+
+    #[test]
+    fn refuses_another_kind_version_or_field() {
+        for text in [
+            "apiVersion: v1\nkind: ImageLock\nimages: []",
+            "apiVersion: portreeve.dev/v1alpha1\nkind: Pod\nimages: []",
+            &document("- {image: 'a:1', digest: 'sha256:00'}"),
+            &document(&format!("- {{image: 'a:1', digest: '{FIRST}', tag: x}}")),
+            "- a\n- b",
+        ] {
+            assert!(matches!(read(text), Err(LockError::Malformed { .. })), "{text}");
+        }
+    }
+
+    #[test]
+    fn says_which_entry_is_wrong() {
+        let entry = |image: &str| format!("- {{image: '{image}', digest: '{FIRST}'}}\n");
+        let fault = |second: &str| match read(&document(&(entry("nginx") + &entry(second)))).unwrap_err() {
+            LockError::Entry { entry: 1, fault, .. } => fault,
+            other => panic!("{other}"),
+        };
+        assert_eq!(fault("docker.io/nginx:latest"), EntryFault::Twice("docker.io/library/nginx:latest".into()));
+        assert!(matches!(fault("Nginx"), EntryFault::Reference(_)));
+        assert!(matches!(fault(&format!("nginx:1@{FIRST}")), EntryFault::WithDigest(_)));
+    }
+
+    #[test]
+    fn a_missing_file_says_which() {
+        let missing = Path::new("/nonexistent/images.lock");
+        assert!(matches!(ImageLock::read(missing), Err(LockError::Unreadable { path, .. }) if path == missing));
+    }
+}

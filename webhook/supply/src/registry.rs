@@ -1,0 +1,155 @@
+//! A client of the OCI distribution protocol that contacts listed registries and nobody else.
+//!
+//! It asks two things: which digest a tag names, and what an image's configuration says. It remembers no answers (the
+//! cache is in front of it) and keeps only what authorizes it, for as long as the registry said.
+
+mod access;
+mod challenge;
+mod conversation;
+mod credentials;
+mod endpoint;
+mod error;
+mod listing;
+mod manifest;
+mod question;
+mod tls;
+mod token;
+
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout_at};
+
+pub use credentials::CredentialsError;
+pub use error::{Authorized, BadAnswer, ResolveError};
+pub use listing::ListingError;
+
+use crate::image_config::ImageConfig;
+use crate::reference::{Digest, ImageReference, RegistryHost};
+use crate::settings::{Platform, RegistriesConfig};
+use access::Access;
+use conversation::Conversation;
+use endpoint::Endpoint;
+use listing::Listing;
+use question::{ConfigOf, DigestOf, Question};
+
+/// The listed registries, ready to be asked.
+#[derive(Debug)]
+pub struct Registries {
+    listing: Listing,
+    access: Access,
+    permits: Semaphore,
+    platform: Platform,
+    limit: Duration,
+}
+
+impl Registries {
+    /// Makes the clients; reads certificate authorities and credentials, and contacts nobody.
+    ///
+    /// # Errors
+    /// When the listing contradicts itself, or a file that it names can't be read.
+    pub fn new(config: &RegistriesConfig) -> Result<Self, ListingError> {
+        Ok(Self {
+            listing: Listing::new(config)?,
+            access: Access::new(config.credentials_file.as_deref())?,
+            permits: Semaphore::new(config.cache.concurrent.get().into()),
+            platform: config.platform.clone(),
+            limit: config.timeouts.request(),
+        })
+    }
+
+    /// The digest that the image's tag names now; of an index, the index's own. An image that is written with a digest
+    /// names that one, and nobody is asked.
+    ///
+    /// # Errors
+    /// Says which registry answered what; [`ResolveError::NotListed`] without any contact.
+    pub async fn resolve(&self, image: &ImageReference, deadline: Instant) -> Result<Digest, ResolveError> {
+        match (image.tag(), image.digest()) {
+            (_, Some(digest)) => Ok(digest.clone()),
+            (tag, None) => {
+                let tag = tag.unwrap_or_else(crate::reference::Tag::latest);
+                self.ask(image, DigestOf { tag: &tag }, deadline).await
+            }
+        }
+    }
+
+    /// What the configuration of the image with this digest says: the digest's own if it names a manifest, that of
+    /// the configured platform if it names an index. Every body is checked against its digest.
+    ///
+    /// # Errors
+    /// Says which registry answered what; [`ResolveError::NotListed`] without any contact.
+    pub async fn config(
+        &self,
+        image: &ImageReference,
+        digest: &Digest,
+        deadline: Instant,
+    ) -> Result<ImageConfig, ResolveError> {
+        let platform = &self.platform;
+        self.ask(image, ConfigOf { digest, platform }, deadline).await
+    }
+
+    /// Whether this registry may be contacted.
+    #[must_use]
+    pub fn lists(&self, host: &RegistryHost) -> bool {
+        self.listing.route(host).is_some()
+    }
+
+    /// The longest that one question may take, every mirror tried.
+    pub(crate) fn limit_for(&self, host: &RegistryHost) -> Duration {
+        let endpoints = self.listing.route(host).map_or(0, <[_]>::len);
+        self.limit.saturating_mul(u32::try_from(endpoints).unwrap_or(u32::MAX))
+    }
+
+    /// Asks the mirrors in their order and then the registry, until one answers.
+    ///
+    /// A mirror's failure of any kind is no answer, as with container runtimes: it is logged, and the next is asked.
+    /// The error is that of the last one asked.
+    async fn ask<Q: Question>(
+        &self,
+        image: &ImageReference,
+        question: Q,
+        deadline: Instant,
+    ) -> Result<Q::Answer, ResolveError> {
+        let registry = image.host();
+        let route = self.listing.route(registry).ok_or_else(|| ResolveError::not_listed(registry))?;
+        let _permit = self.permit(registry, deadline).await?;
+        let mut outcome = Err(ResolveError::not_listed(registry));
+        for endpoint in route {
+            outcome = self.ask_one(endpoint, image, &question, deadline).await;
+            match &outcome {
+                Ok(_) => break,
+                Err(error) => {
+                    tracing::debug!(%image, asked = %endpoint.host(), error = %error, "a registry did not answer")
+                }
+            }
+        }
+        outcome
+    }
+
+    async fn ask_one<Q: Question>(
+        &self,
+        endpoint: &Endpoint,
+        image: &ImageReference,
+        question: &Q,
+        deadline: Instant,
+    ) -> Result<Q::Answer, ResolveError> {
+        let begun = Instant::now();
+        let conversation = Conversation::new(endpoint, image.repository(), &self.access);
+        timeout_at(deadline.min(begun + self.limit), question.ask(&conversation))
+            .await
+            .unwrap_or_else(|_| Err(ResolveError::timeout(endpoint.host(), begun)))
+    }
+
+    async fn permit(
+        &self,
+        registry: &RegistryHost,
+        deadline: Instant,
+    ) -> Result<tokio::sync::SemaphorePermit<'_>, ResolveError> {
+        let begun = Instant::now();
+        match timeout_at(deadline, self.permits.acquire()).await {
+            Ok(Ok(permit)) => Ok(permit),
+            // The semaphore is never closed, so this is the deadline.
+            Ok(Err(_)) | Err(_) => Err(ResolveError::timeout(registry, begun)),
+        }
+    }
+}
