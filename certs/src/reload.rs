@@ -1,0 +1,87 @@
+//! The serving certificate behind an atomic pointer, read again when its files change. When to look is the caller's
+//! choice: the server polls, every few seconds, since a poll also sees the symlink swap of a mounted Secret.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use sha2::{Digest, Sha256};
+
+use crate::serving::{ServingBytes, ServingCertificate, ServingError, ServingFiles};
+
+/// Answers every handshake with the newest good pair. Connections that stand keep what they began with.
+#[derive(Debug)]
+pub struct Reloader {
+    files: ServingFiles,
+    current: ArcSwap<Loaded>,
+}
+
+/// What a look at the files came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reload {
+    /// The files hold what is served.
+    Unchanged,
+    /// New handshakes get another pair from now on.
+    Replaced,
+}
+
+impl Reloader {
+    /// Loads the pair for the first time.
+    ///
+    /// # Errors
+    /// As [`ServingCertificate::load`].
+    pub fn open(certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Result<Self, ServingError> {
+        let files = ServingFiles { certificate: certificate.into(), key: key.into() };
+        let bytes = files.read()?;
+        let current = ArcSwap::from_pointee(Loaded::new(&files, &bytes)?);
+        Ok(Self { files, current })
+    }
+
+    /// Reads the files, and takes up what they hold if it is not what is served. Whether it is, their content says, so
+    /// equal times and swapped links don't matter. Blocks for two small reads.
+    ///
+    /// # Errors
+    /// As [`ServingCertificate::load`], each time until the files are mended; the old pair is served meanwhile. Two
+    /// files can't be read in one instant, so a mismatch may be gone at the next look.
+    pub fn reload_if_changed(&self) -> Result<Reload, ServingError> {
+        let bytes = self.files.read()?;
+        if self.current.load().digest == digest(&bytes) {
+            return Ok(Reload::Unchanged);
+        }
+        self.current.store(Arc::new(Loaded::new(&self.files, &bytes)?));
+        Ok(Reload::Replaced)
+    }
+
+    /// The pair that is served.
+    pub fn current(&self) -> ServingCertificate {
+        self.current.load().serving.clone()
+    }
+}
+
+impl ResolvesServerCert for Reloader {
+    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.current.load().serving.certified_key())
+    }
+}
+
+#[derive(Debug)]
+struct Loaded {
+    serving: ServingCertificate,
+    digest: [u8; 32],
+}
+
+impl Loaded {
+    fn new(files: &ServingFiles, bytes: &ServingBytes) -> Result<Self, ServingError> {
+        Ok(Self { serving: files.parse(bytes)?, digest: digest(bytes) })
+    }
+}
+
+/// Of both files; each is hashed first, so that bytes can't move from one to the other unseen.
+fn digest(bytes: &ServingBytes) -> [u8; 32] {
+    let mut both = Sha256::new();
+    both.update(Sha256::digest(&bytes.certificate));
+    both.update(Sha256::digest(&bytes.key));
+    both.finalize().into()
+}

@@ -1,0 +1,126 @@
+//! How long things live. Checked once, so that the plan can rely on the order of the times.
+
+use std::time::Duration;
+
+use crate::names::ServerNames;
+
+/// What the leaf is for and how long CA, leaf and overlap last.
+#[derive(Debug, Clone)]
+pub struct RotationPolicy {
+    names: ServerNames,
+    authority: Duration,
+    leaf: Duration,
+    overlap: Duration,
+}
+
+impl RotationPolicy {
+    /// Lifetimes that suit a webhook: a CA for a year, a leaf for 90 days, one day's overlap.
+    pub fn new(names: ServerNames) -> Self {
+        Self { names, authority: 365 * DAY, leaf: 90 * DAY, overlap: DAY }
+    }
+
+    /// Other lifetimes. `overlap` is how long clients have to take up a new bundle or path before it is used.
+    ///
+    /// # Errors
+    /// When a leaf is for under an hour or outlives its CA, or the overlap is under a minute or over a third of the
+    /// leaf's life (what is left of it at renewal).
+    pub fn with_lifetimes(self, authority: Duration, leaf: Duration, overlap: Duration) -> Result<Self, PolicyError> {
+        if leaf < SHORTEST_LEAF {
+            return Err(PolicyError::LeafTooShort { leaf });
+        }
+        if leaf > authority {
+            return Err(PolicyError::LeafOutlivesAuthority { leaf, authority });
+        }
+        if overlap < SHORTEST_OVERLAP || overlap > leaf / 3 {
+            return Err(PolicyError::Overlap { overlap, longest: leaf / 3 });
+        }
+        Ok(Self { authority, leaf, overlap, ..self })
+    }
+
+    /// The names that the leaf is for.
+    pub fn names(&self) -> &ServerNames {
+        &self.names
+    }
+
+    /// How long a CA holds.
+    pub fn authority(&self) -> Duration {
+        self.authority
+    }
+
+    /// How long a leaf holds.
+    pub fn leaf(&self) -> Duration {
+        self.leaf
+    }
+
+    /// How long something new is known before it is used.
+    pub fn overlap(&self) -> Duration {
+        self.overlap
+    }
+}
+
+const DAY: Duration = Duration::from_secs(86_400);
+/// Shorter, and the five minutes of backdating would be a good part of the life.
+const SHORTEST_LEAF: Duration = Duration::from_secs(3_600);
+/// A mounted Secret takes up to a minute and a half to reach its pod; under one minute nobody is helped.
+const SHORTEST_OVERLAP: Duration = Duration::from_secs(60);
+
+/// Lifetimes that contradict each other.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PolicyError {
+    /// Under an hour.
+    #[error("a leaf for {leaf:?} is too short; give it at least an hour")]
+    LeafTooShort {
+        /// As asked for.
+        leaf: Duration,
+    },
+    /// The leaf would end after its CA.
+    #[error("a leaf for {leaf:?} would outlive its CA ({authority:?}); shorten the one or lengthen the other")]
+    LeafOutlivesAuthority {
+        /// As asked for.
+        leaf: Duration,
+        /// As asked for.
+        authority: Duration,
+    },
+    /// No overlap to speak of, or more than renewal leaves time for.
+    #[error(
+        "an overlap of {overlap:?} does not fit; give between one minute and a third of the leaf's life ({longest:?})"
+    )]
+    Overlap {
+        /// As asked for.
+        overlap: Duration,
+        /// The longest that fits.
+        longest: Duration,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lifetimes(authority: Duration, leaf: Duration, overlap: Duration) -> Result<RotationPolicy, PolicyError> {
+        RotationPolicy::new(ServerNames::parse(["localhost"]).unwrap()).with_lifetimes(authority, leaf, overlap)
+    }
+
+    #[test]
+    fn its_defaults_pass_its_own_check() {
+        let policy = RotationPolicy::new(ServerNames::parse(["localhost"]).unwrap());
+        assert!(lifetimes(policy.authority(), policy.leaf(), policy.overlap()).is_ok());
+    }
+
+    #[test]
+    fn refuses_a_leaf_under_an_hour() {
+        assert!(matches!(lifetimes(DAY, SHORTEST_LEAF / 2, DAY), Err(PolicyError::LeafTooShort { .. })));
+    }
+
+    #[test]
+    fn refuses_a_leaf_that_outlives_its_ca() {
+        assert!(matches!(lifetimes(DAY, 2 * DAY, DAY / 4), Err(PolicyError::LeafOutlivesAuthority { .. })));
+    }
+
+    #[test]
+    fn refuses_an_overlap_that_renewal_leaves_no_time_for() {
+        assert!(matches!(lifetimes(10 * DAY, 3 * DAY, 2 * DAY), Err(PolicyError::Overlap { .. })));
+        assert!(matches!(lifetimes(10 * DAY, 3 * DAY, Duration::ZERO), Err(PolicyError::Overlap { .. })));
+        assert!(lifetimes(10 * DAY, 3 * DAY, DAY).is_ok());
+    }
+}
