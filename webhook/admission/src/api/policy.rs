@@ -1,0 +1,106 @@
+//! ClusterPolicy: a policy module in force, with its settings, for some of the cluster.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::LabelSelector;
+use crate::case::FactKind;
+
+/// `spec` of a ClusterPolicy.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ClusterPolicySpec {
+    /// Where its code comes from.
+    pub module: ModuleSource,
+    /// What a violation leads to.
+    #[serde(default)]
+    pub mode: Mode,
+    /// Whether its edits are made. Left out: yes in enforce and warn, no in audit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mutate: Option<bool>,
+    /// Its settings, valid against its own schema.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub settings: Map<String, Value>,
+    /// What it applies to. Left out: all that it can judge.
+    #[serde(default, rename = "match")]
+    pub matching: Match,
+    /// What becomes of a request that it can't judge. Left out: as the PolicySet says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure_policy: Option<FailurePolicy>,
+    /// The most time it may take, such as `500ms` or `2s`. Left out: as the PolicySet says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<String>,
+    /// Kinds of facts that it is given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub facts: Vec<FactKind>,
+}
+
+/// Where the code of a policy comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, untagged)]
+pub enum ModuleSource {
+    /// One of the policies that ship.
+    Builtin {
+        /// Its name, such as `non-root`.
+        builtin: String,
+    },
+    /// A component in a file.
+    File {
+        /// Path, relative to the file that says so.
+        file: String,
+        /// Which policy of the component; left out if it carries one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        policy: Option<String>,
+    },
+}
+
+/// What a violation leads to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// The request is denied.
+    #[default]
+    Enforce,
+    /// The caller is warned.
+    Warn,
+    /// It is recorded.
+    Audit,
+    /// Nothing: the policy is not run.
+    Off,
+}
+
+impl Mode {
+    /// As it is written.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Enforce => "enforce",
+            Self::Warn => "warn",
+            Self::Audit => "audit",
+            Self::Off => "off",
+        }
+    }
+}
+
+/// What becomes of a request that a policy can't judge.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum FailurePolicy {
+    /// It is refused, as a failure.
+    #[default]
+    Fail,
+    /// It is admitted, with a warning.
+    Ignore,
+}
+
+/// What a policy applies to.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Match {
+    /// By labels of the namespace. Cluster-scoped objects match every selector.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace_selector: Option<LabelSelector>,
+    /// By labels of the object, new or old.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object_selector: Option<LabelSelector>,
+}

@@ -1,0 +1,136 @@
+//! Label selectors, with the meaning that Kubernetes gives them.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A selector over labels: all of its requirements have to hold. The empty selector matches everything.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LabelSelector {
+    /// Labels that have these values.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub match_labels: BTreeMap<String, String>,
+    /// Requirements on single labels.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub match_expressions: Vec<Expression>,
+}
+
+/// A requirement on one label.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Expression {
+    /// The label.
+    pub key: String,
+    /// What has to hold.
+    pub operator: Operator,
+    /// For In and NotIn.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<String>,
+}
+
+/// What has to hold of a label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Operator {
+    /// It is there with one of the values.
+    In,
+    /// It is not there, or with another value.
+    NotIn,
+    /// It is there.
+    Exists,
+    /// It is not there.
+    DoesNotExist,
+}
+
+/// A selector that the API server would refuse.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SelectorError {
+    /// In and NotIn need values.
+    #[error("the requirement on {0:?} needs values")]
+    NoValues(String),
+    /// Exists and DoesNotExist take none.
+    #[error("the requirement on {0:?} takes no values")]
+    Values(String),
+}
+
+impl LabelSelector {
+    /// Whether every requirement holds.
+    #[must_use]
+    pub fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
+        self.match_labels.iter().all(|(key, value)| labels.get(key) == Some(value))
+            && self.match_expressions.iter().all(|expression| expression.holds(labels.get(&expression.key)))
+    }
+
+    /// Checks what the types can't say.
+    ///
+    /// # Errors
+    /// Names the first requirement that can't be.
+    pub fn check(&self) -> Result<(), SelectorError> {
+        self.match_expressions.iter().try_for_each(|expression| {
+            let takes = matches!(expression.operator, Operator::In | Operator::NotIn);
+            match (takes, expression.values.is_empty()) {
+                (true, true) => Err(SelectorError::NoValues(expression.key.clone())),
+                (false, false) => Err(SelectorError::Values(expression.key.clone())),
+                _ => Ok(()),
+            }
+        })
+    }
+}
+
+impl Expression {
+    fn holds(&self, value: Option<&String>) -> bool {
+        match self.operator {
+            Operator::In => value.is_some_and(|value| self.values.contains(value)),
+            Operator::NotIn => value.is_none_or(|value| !self.values.contains(value)),
+            Operator::Exists => value.is_some(),
+            Operator::DoesNotExist => value.is_none(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matches(selector: serde_json::Value, labels: &[(&str, &str)]) -> bool {
+        let selector: LabelSelector = serde_json::from_value(selector).unwrap();
+        selector.matches(&labels.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect())
+    }
+
+    #[test]
+    fn the_empty_selector_matches_everything() {
+        assert!(matches(serde_json::json!({}), &[]));
+    }
+
+    #[test]
+    fn every_label_has_to_match() {
+        let selector = serde_json::json!({"matchLabels": {"a": "1", "b": "2"}});
+        assert!(matches(selector.clone(), &[("a", "1"), ("b", "2"), ("c", "3")]));
+        assert!(!matches(selector, &[("a", "1")]));
+    }
+
+    #[test]
+    fn a_missing_label_is_not_in() {
+        let selector =
+            |operator| serde_json::json!({"matchExpressions": [{"key": "a", "operator": operator, "values": ["1"]}]});
+        assert!(matches(selector("NotIn"), &[]));
+        assert!(!matches(selector("In"), &[]));
+        assert!(matches(selector("In"), &[("a", "1")]));
+        assert!(!matches(selector("NotIn"), &[("a", "1")]));
+    }
+
+    #[test]
+    fn presence_is_asked_without_values() {
+        let selector = |operator| serde_json::json!({"matchExpressions": [{"key": "a", "operator": operator}]});
+        assert!(matches(selector("Exists"), &[("a", "")]));
+        assert!(matches(selector("DoesNotExist"), &[]));
+    }
+
+    #[test]
+    fn a_requirement_that_can_not_be_is_named() {
+        let selector: LabelSelector =
+            serde_json::from_value(serde_json::json!({"matchExpressions": [{"key": "a", "operator": "In"}]})).unwrap();
+        assert_eq!(selector.check(), Err(SelectorError::NoValues("a".into())));
+    }
+}

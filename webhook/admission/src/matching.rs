@@ -1,0 +1,187 @@
+//! Which policies a review meets: an index worked out when the set is loaded. What no policy wants costs one look-up.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use crate::api::Mode;
+use crate::case::Operation;
+use crate::plan::Plan;
+use crate::policy::{Policy, ResourceRule};
+use crate::review::Review;
+use crate::subject::TemplatePaths;
+
+/// The index over a set of policies.
+#[derive(Debug, Clone, Default)]
+pub struct Index {
+    /// Policies of pod templates, whatever the kind.
+    templates: Vec<usize>,
+    /// Policies of named resources, by (group, version, resource with subresource, operation).
+    named: HashMap<(String, String, String, Operation), Vec<usize>>,
+    /// Policies whose rules hold a star, which no key can stand for.
+    starred: Vec<(ResourceRule, usize)>,
+    /// Namespaces that no policy sees.
+    excluded: HashSet<String>,
+}
+
+impl Index {
+    /// The index of these policies, in their order.
+    #[must_use]
+    pub fn new(policies: &[Policy], excluded: impl IntoIterator<Item = String>) -> Self {
+        let mut index = Self { excluded: excluded.into_iter().collect(), ..Self::default() };
+        for (position, policy) in policies.iter().enumerate().filter(|(_, policy)| policy.mode != Mode::Off) {
+            if policy.wants.is_empty() {
+                index.templates.push(position);
+            }
+            for rule in &policy.wants {
+                index.add(rule, position);
+            }
+        }
+        index
+    }
+
+    /// Positions of the policies that see the review, in order. Selectors are yet to be asked.
+    #[must_use]
+    pub fn candidates(&self, review: &Review, plan: Plan, paths: &TemplatePaths) -> Vec<usize> {
+        if plan == Plan::Pass || self.excludes(review) {
+            return Vec::new();
+        }
+        let mut found = Vec::new();
+        if plan != Plan::Unchanged && paths.has(&review.request.kind) {
+            found.extend(&self.templates);
+        }
+        found.extend(self.named.get(&key(review)).into_iter().flatten());
+        found.extend(self.starred.iter().filter(|(rule, _)| rule.names(review)).map(|(_, position)| position));
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
+    /// Whether no policy sees the namespace of the review.
+    #[must_use]
+    pub fn excludes(&self, review: &Review) -> bool {
+        review.request.namespace.as_ref().is_some_and(|namespace| self.excluded.contains(namespace))
+    }
+
+    fn add(&mut self, rule: &ResourceRule, position: usize) {
+        let lists = [&rule.groups, &rule.versions, &rule.resources, &rule.operations];
+        if lists.iter().any(|names| names.iter().any(|name| name == "*")) {
+            self.starred.push((rule.clone(), position));
+            return;
+        }
+        for group in &rule.groups {
+            for version in &rule.versions {
+                for resource in &rule.resources {
+                    for operation in rule.operations.iter().filter_map(|name| operation(name)) {
+                        let key = (group.clone(), version.clone(), resource.clone(), operation);
+                        self.named.entry(key).or_default().push(position);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The policies among the candidates whose selectors match.
+#[must_use]
+pub fn selected<'a>(
+    policies: &'a [Policy],
+    candidates: &[usize],
+    review: &Review,
+    namespace_labels: &BTreeMap<String, String>,
+) -> Vec<&'a Policy> {
+    let known = candidates.iter().filter_map(|position| policies.get(*position));
+    known.filter(|policy| policy.selects(review, namespace_labels)).collect()
+}
+
+fn key(review: &Review) -> (String, String, String, Operation) {
+    let request = &review.request;
+    let resource = match &request.subresource {
+        Some(subresource) => format!("{}/{subresource}", request.resource.resource),
+        None => request.resource.resource.clone(),
+    };
+    (request.resource.group.clone(), request.resource.version.clone(), resource, request.operation)
+}
+
+fn operation(name: &str) -> Option<Operation> {
+    [Operation::Create, Operation::Update, Operation::Delete, Operation::Connect]
+        .into_iter()
+        .find(|operation| operation.to_string() == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::{FailurePolicy, LabelSelector, Match};
+    use crate::decision::tests::policy;
+    use serde_json::json;
+
+    fn review(group: &str, kind: &str, resource: &str, namespace: &str) -> Review {
+        let review = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": {
+            "uid": "1", "operation": "CREATE", "namespace": namespace,
+            "object": {"metadata": {"labels": {"tier": "web"}}, "spec": {}},
+            "kind": {"group": group, "version": "v1", "kind": kind},
+            "resource": {"group": group, "version": "v1", "resource": resource},
+        }});
+        crate::review::decode(review.to_string().as_bytes()).unwrap()
+    }
+
+    fn wanting(resource: &str) -> Policy {
+        let rule = ResourceRule {
+            groups: vec!["networking.k8s.io".into()],
+            versions: vec!["v1".into()],
+            resources: vec![resource.into()],
+            operations: vec!["CREATE".into()],
+        };
+        Policy { wants: vec![rule], ..policy("ingress", Mode::Enforce, FailurePolicy::Fail) }
+    }
+
+    fn candidates(policies: &[Policy], review: &Review) -> Vec<usize> {
+        let paths = TemplatePaths::default();
+        Index::new(policies, ["kube-system".to_owned()]).candidates(review, Plan::of(review, &paths), &paths)
+    }
+
+    #[test]
+    fn a_policy_of_templates_sees_every_kind_that_has_one() {
+        let policies = [policy("p", Mode::Enforce, FailurePolicy::Fail)];
+        assert_eq!(candidates(&policies, &review("apps", "Deployment", "deployments", "shop")), [0]);
+        assert_eq!(candidates(&policies, &review("", "ConfigMap", "configmaps", "shop")), [0; 0]);
+    }
+
+    #[test]
+    fn a_policy_of_named_resources_sees_only_those() {
+        for rule in ["ingresses", "*"] {
+            let policies = [wanting(rule)];
+            assert_eq!(candidates(&policies, &review("networking.k8s.io", "Ingress", "ingresses", "shop")), [0]);
+            assert_eq!(candidates(&policies, &review("apps", "Deployment", "deployments", "shop")), [0; 0]);
+        }
+    }
+
+    #[test]
+    fn no_policy_sees_an_excluded_namespace() {
+        let policies = [policy("p", Mode::Enforce, FailurePolicy::Fail)];
+        assert_eq!(candidates(&policies, &review("apps", "DaemonSet", "daemonsets", "kube-system")), [0; 0]);
+    }
+
+    #[test]
+    fn a_policy_that_is_off_sees_nothing() {
+        let policies = [policy("p", Mode::Off, FailurePolicy::Fail)];
+        assert_eq!(candidates(&policies, &review("apps", "Deployment", "deployments", "shop")), [0; 0]);
+    }
+
+    #[test]
+    fn selectors_ask_the_labels_of_namespace_and_object() {
+        let select = |key: &str, value: &str| LabelSelector {
+            match_labels: [(key.to_owned(), value.to_owned())].into(),
+            ..LabelSelector::default()
+        };
+        let by = |namespace, object| {
+            let matching = Match { namespace_selector: namespace, object_selector: object };
+            vec![Policy { matching, ..policy("p", Mode::Enforce, FailurePolicy::Fail) }]
+        };
+        let labels = [("team".to_owned(), "a".to_owned())].into();
+        let review = review("apps", "Deployment", "deployments", "shop");
+        let count = |policies: &[Policy]| selected(policies, &[0], &review, &labels).len();
+        assert_eq!(count(&by(Some(select("team", "a")), Some(select("tier", "web")))), 1);
+        assert_eq!(count(&by(Some(select("team", "b")), None)), 0);
+        assert_eq!(count(&by(None, Some(select("tier", "db")))), 0);
+    }
+}

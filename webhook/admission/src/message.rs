@@ -1,0 +1,161 @@
+//! The words of a decision: for the one whose request was denied, and the warnings for the one whose was not. Written
+//! so that the first line stands alone, since many tools show no more.
+
+use std::collections::HashSet;
+
+use crate::api::Mode;
+use crate::decision::{Answer, Decision, Finding};
+use crate::edit::Claim;
+use crate::review::Review;
+use crate::verdict::{Change, Violation};
+
+/// Lines of a denial; what is over is counted.
+const LINES: usize = 30;
+
+/// What a denied or refused request is told.
+#[must_use]
+pub fn denial(review: &Review, decision: &Decision) -> String {
+    let mut lines = match decision.answer() {
+        Answer::Denied => violations(review, decision),
+        Answer::Failed => vec![format!("{} could not be judged", object(review))],
+        Answer::Allowed => return String::new(),
+    };
+    lines.extend(
+        decision.failures.iter().filter(|failure| failure.refuses()).map(|failure| {
+            format!("- {} failed: {}; this is no fault of the workload", failure.policy, failure.failure)
+        }),
+    );
+    if lines.len() > LINES {
+        let over = lines.len() - LINES;
+        lines.truncate(LINES);
+        lines.push(format!("- and {over} more"));
+    }
+    lines.join("\n")
+}
+
+/// Warnings of a decision: of policies that only warn, of failures that were let pass, and advice.
+#[must_use]
+pub fn warnings(decision: &Decision) -> Vec<String> {
+    let warned = decision.counting(Mode::Warn);
+    let summarised: HashSet<&str> = decision.summaries.iter().map(|(policy, _)| policy.as_str()).collect();
+    let mut lines: Vec<String> = decision
+        .summaries
+        .iter()
+        .filter(|(policy, _)| decision.counting(Mode::Warn).any(|finding| &finding.policy == policy))
+        .map(|(_, summary)| format!("would {}", summary.replacen("violates", "violate", 1)))
+        .collect();
+    lines.extend(warned.filter(|finding| !summarised.contains(finding.policy.as_str())).map(told));
+    lines.extend(decision.advisories.iter().map(|(policy, advisory)| advice(policy, advisory)));
+    lines.extend(
+        decision
+            .failures
+            .iter()
+            .filter(|failure| !failure.refuses())
+            .map(|failure| format!("{} failed and was let pass: {}", failure.policy, failure.failure)),
+    );
+    lines
+}
+
+/// What was put right, a line for each policy.
+#[must_use]
+pub fn corrections(made: &[Claim]) -> Vec<String> {
+    let mut policies: Vec<&str> = made.iter().map(|claim| claim.policy.as_str()).collect();
+    policies.dedup();
+    let mut seen = HashSet::new();
+    policies.retain(|policy| seen.insert(*policy));
+    let of = |policy: &str| {
+        let places: Vec<String> = made.iter().filter(|claim| claim.policy == policy).map(put_right).collect();
+        places.join(", ")
+    };
+    policies.into_iter().map(|policy| format!("{policy} put right: {}", of(policy))).collect()
+}
+
+/// The object of a request as the API server's own errors name it.
+#[must_use]
+pub fn object(review: &Review) -> String {
+    let resource = &review.request.resource;
+    let kind = if resource.group.is_empty() {
+        resource.resource.clone()
+    } else {
+        format!("{}.{}", resource.resource, resource.group)
+    };
+    format!("{kind} {:?}", name(review))
+}
+
+/// Its name, or the beginning of it with a star where the rest is yet to be generated.
+#[must_use]
+pub fn name(review: &Review) -> String {
+    let generated = || review.meta.generate_name.as_ref().map(|prefix| format!("{prefix}*"));
+    review.request.name.clone().or_else(generated).unwrap_or_else(|| "*".to_owned())
+}
+
+fn violations(review: &Review, decision: &Decision) -> Vec<String> {
+    let denying: Vec<&Finding> = decision.denying().collect();
+    let has_summary = |finding: &&&Finding| decision.summaries.iter().any(|(policy, _)| policy == &finding.policy);
+    let (summarised, plain): (Vec<_>, Vec<_>) = denying.iter().partition::<Vec<&&Finding>, _>(has_summary);
+    let of_denying = |policy: &str| summarised.iter().any(|finding| finding.policy == policy);
+    let mut heads: Vec<&str> = decision
+        .summaries
+        .iter()
+        .filter(|(policy, _)| of_denying(policy))
+        .map(|(_, summary)| summary.as_str())
+        .collect();
+    let fallback = format!("denied by {}", policies(&denying).join(", "));
+    if heads.is_empty() {
+        heads.push(&fallback);
+    }
+    // A fault that the first line names is not told again by another policy.
+    let named: HashSet<_> = summarised.iter().map(|finding| place(&finding.violation)).collect();
+    let mends = summarised.iter().map(|finding| mend(finding));
+    let others =
+        plain.iter().filter(|finding| !named.contains(&place(&finding.violation))).map(|finding| fault(finding));
+    std::iter::once(format!("{} is forbidden: {}", object(review), heads.join("; ")))
+        .chain(mends)
+        .chain(others)
+        .collect()
+}
+
+fn policies(findings: &[&Finding]) -> Vec<String> {
+    let mut names: Vec<String> = findings.iter().map(|finding| finding.policy.clone()).collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+fn place(violation: &Violation) -> (Option<&str>, String) {
+    (violation.container.as_deref(), violation.pointer.to_string())
+}
+
+fn mend(finding: &Finding) -> String {
+    let violation = &finding.violation;
+    format!("- {}{} ({}/{})", at(violation), violation.remedy, finding.policy, violation.rule)
+}
+
+fn fault(finding: &Finding) -> String {
+    let violation = &finding.violation;
+    format!("- {}{}: {} ({}/{})", at(violation), violation.message, violation.remedy, finding.policy, violation.rule)
+}
+
+fn told(finding: &Finding) -> String {
+    advice(&finding.policy, &finding.violation)
+}
+
+fn advice(policy: &str, violation: &Violation) -> String {
+    format!("{policy}: {}{}: {}", at(violation), violation.message, violation.remedy)
+}
+
+fn at(violation: &Violation) -> String {
+    violation.container.as_ref().map(|name| format!("container {name:?}: ")).unwrap_or_default()
+}
+
+fn put_right(claim: &Claim) -> String {
+    let place = &claim.pointer;
+    match &claim.change {
+        Change::Remove => format!("removed {place}"),
+        Change::AppendUnique { value, .. } => format!("{place} += {value}"),
+        Change::Set(value) | Change::Default(value) => format!("{place} = {value}"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

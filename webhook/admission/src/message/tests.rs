@@ -1,0 +1,102 @@
+use super::*;
+use crate::api::FailurePolicy;
+use crate::decision::tests::{policy, violation};
+use crate::decision::{Circumstances, Found};
+use crate::verdict::{Failure, Outcome, Verdict};
+use serde_json::json;
+
+fn review(meta: &serde_json::Value) -> Review {
+    let review = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": {
+        "uid": "1", "operation": "CREATE", "object": {"metadata": meta},
+        "resource": {"group": "", "version": "v1", "resource": "pods"},
+    }});
+    crate::review::decode(review.to_string().as_bytes()).unwrap()
+}
+
+fn decide(found: Vec<Found<'_>>) -> Decision {
+    let now = "2026-01-01T00:00:00Z".parse().unwrap();
+    Decision::of(found, &Circumstances { namespace: "", exceptions: &[], now })
+}
+
+fn verdict(rules: &[&str], summary: Option<&str>) -> Outcome {
+    let violations = rules.iter().map(|rule| violation(rule, Some("app"))).collect();
+    Outcome::Verdict(Verdict { violations, summary: summary.map(Into::into), ..Verdict::default() })
+}
+
+#[test]
+fn a_denial_begins_with_the_summary_and_then_says_what_to_change() {
+    let pss = policy("pod-security", Mode::Enforce, FailurePolicy::Fail);
+    let other = policy("limits", Mode::Enforce, FailurePolicy::Fail);
+    let decision = decide(vec![
+        Found { policy: &other, template: None, outcome: verdict(&["b"], None), before: None },
+        Found {
+            policy: &pss,
+            template: None,
+            outcome: verdict(&["a"], Some("violates PodSecurity \"x\": a")),
+            before: None,
+        },
+    ]);
+    assert_eq!(
+        denial(&review(&json!({"name": "web"})), &decision),
+        "pods \"web\" is forbidden: violates PodSecurity \"x\": a\n\
+         - container \"app\": mend a (pod-security/a)\n\
+         - container \"app\": b is wrong: mend b (limits/b)"
+    );
+}
+
+#[test]
+fn a_fault_already_named_is_not_repeated() {
+    let pss = policy("pod-security", Mode::Enforce, FailurePolicy::Fail);
+    let other = policy("escalation", Mode::Enforce, FailurePolicy::Fail);
+    let decision = decide(vec![
+        Found { policy: &other, template: None, outcome: verdict(&["a"], None), before: None },
+        Found { policy: &pss, template: None, outcome: verdict(&["a"], Some("violates")), before: None },
+    ]);
+    assert_eq!(denial(&review(&json!({"name": "web"})), &decision).matches("mend a").count(), 1);
+}
+
+#[test]
+fn without_a_summary_the_first_line_names_the_policies() {
+    let one = policy("limits", Mode::Enforce, FailurePolicy::Fail);
+    let decision = decide(vec![Found { policy: &one, template: None, outcome: verdict(&["b"], None), before: None }]);
+    let text = denial(&review(&json!({"generateName": "web-"})), &decision);
+    assert_eq!(text.lines().next(), Some("pods \"web-*\" is forbidden: denied by limits"));
+}
+
+#[test]
+fn a_failure_never_sounds_like_a_violation() {
+    let one = policy("digest", Mode::Enforce, FailurePolicy::Fail);
+    let failed = Found { policy: &one, template: None, outcome: Outcome::Failed(Failure::Deadline), before: None };
+    let text = denial(&review(&json!({"name": "web"})), &decide(vec![failed]));
+    assert_eq!(
+        text,
+        "pods \"web\" could not be judged\n- digest failed: it was stopped at its deadline; this is no fault of the workload"
+    );
+}
+
+#[test]
+fn warnings_tell_what_only_warns_and_what_was_let_pass() {
+    let warn = policy("probes", Mode::Warn, FailurePolicy::Fail);
+    let ignore = policy("digest", Mode::Enforce, FailurePolicy::Ignore);
+    let decision = decide(vec![
+        Found { policy: &warn, template: None, outcome: verdict(&["none"], None), before: None },
+        Found { policy: &ignore, template: None, outcome: Outcome::Failed(Failure::Deadline), before: None },
+    ]);
+    assert_eq!(
+        warnings(&decision),
+        [
+            "probes: container \"app\": none is wrong: mend none",
+            "digest failed and was let pass: it was stopped at its deadline",
+        ]
+    );
+}
+
+#[test]
+fn a_long_denial_is_cut_and_counted() {
+    let one = policy("p", Mode::Enforce, FailurePolicy::Fail);
+    let rules: Vec<String> = (0..100).map(|n| format!("r{n}")).collect();
+    let rules: Vec<&str> = rules.iter().map(String::as_str).collect();
+    let decision = decide(vec![Found { policy: &one, template: None, outcome: verdict(&rules, None), before: None }]);
+    let text = denial(&review(&json!({"name": "web"})), &decision);
+    assert_eq!(text.lines().last(), Some("- and 71 more"));
+}

@@ -1,0 +1,106 @@
+//! A policy in force: a ClusterPolicy that was checked against the manifest of its module. Nothing checks it again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::api::{FailurePolicy, Match, Mode};
+use crate::case::{FactKind, Operation};
+use crate::review::Review;
+
+/// A policy in force.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Policy {
+    /// Name of the ClusterPolicy.
+    pub id: String,
+    /// What a violation leads to.
+    pub mode: Mode,
+    /// Whether its edits are made.
+    pub mutate: bool,
+    /// What a failure leads to.
+    pub failure_policy: FailurePolicy,
+    /// The most time it may take.
+    pub timeout: Duration,
+    /// What it applies to.
+    pub matching: Match,
+    /// What it wants to see; empty for pod templates of every kind.
+    pub wants: Vec<ResourceRule>,
+    /// What it can do.
+    pub can: Abilities,
+    /// Facts that it is given: declared and granted.
+    pub facts: BTreeSet<FactKind>,
+}
+
+/// What a policy can do, as its manifest says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Abilities {
+    /// It finds violations.
+    pub validate: bool,
+    /// It makes edits.
+    pub mutate: bool,
+    /// Its edits change images, so it runs before those that need facts about images.
+    pub rewrite_images: bool,
+}
+
+/// What a policy wants to see; `*` stands for all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ResourceRule {
+    /// API groups; the core group is empty.
+    pub groups: Vec<String>,
+    /// API versions.
+    pub versions: Vec<String>,
+    /// Resources, with a subresource as in `pods/exec`.
+    pub resources: Vec<String>,
+    /// Operations, by name.
+    pub operations: Vec<String>,
+}
+
+impl Policy {
+    /// Whether its edits are to be asked for at all.
+    #[must_use]
+    pub fn edits(&self) -> bool {
+        self.mutate && self.can.mutate && self.mode != Mode::Off
+    }
+
+    /// Whether the review lies within its selectors.
+    #[must_use]
+    pub fn selects(&self, review: &Review, namespace_labels: &BTreeMap<String, String>) -> bool {
+        let namespace = self.matching.namespace_selector.as_ref();
+        let object = self.matching.object_selector.as_ref();
+        let by_namespace =
+            review.request.namespace.is_none() || namespace.is_none_or(|selector| selector.matches(namespace_labels));
+        by_namespace
+            && object.is_none_or(|selector| {
+                selector.matches(&review.meta.labels)
+                    || (review.old_object.is_some() && selector.matches(&review.old_meta.labels))
+            })
+    }
+}
+
+impl ResourceRule {
+    /// Whether the rule names this request.
+    #[must_use]
+    pub fn names(&self, review: &Review) -> bool {
+        let request = &review.request;
+        let resource = match &request.subresource {
+            Some(subresource) => format!("{}/{subresource}", request.resource.resource),
+            None => request.resource.resource.clone(),
+        };
+        one_of(&self.groups, &request.resource.group)
+            && one_of(&self.versions, &request.resource.version)
+            && one_of(&self.resources, &resource)
+            && one_of(&self.operations, operation_name(request.operation))
+    }
+}
+
+fn one_of(names: &[String], name: &str) -> bool {
+    names.iter().any(|known| known == "*" || known == name)
+}
+
+fn operation_name(operation: Operation) -> &'static str {
+    match operation {
+        Operation::Create => "CREATE",
+        Operation::Update => "UPDATE",
+        Operation::Delete => "DELETE",
+        Operation::Connect => "CONNECT",
+    }
+}
