@@ -1,0 +1,178 @@
+//! The book as its callers hold it: append, keep, close. The thread that writes is in `writer`.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use crate::appended::Appended;
+use crate::blobs::{Blobs, KeptError};
+use crate::body::{Body, RecordKind};
+use crate::checkpoint::log_name;
+use crate::digest::Digest;
+use crate::disk::FileError;
+use crate::failure::Failure;
+use crate::identity::{Epoch, Origin};
+use crate::layout::Layout;
+use crate::open::{self, BeginError, OpenError, Opened, Opening};
+use crate::options::{Clock, Options};
+use crate::queue::{AppendError, Bounds, Queue, Taken};
+use crate::stats::Stats;
+use crate::succession;
+use crate::writer::{Progress, Shared, Writer, WritingRules};
+
+/// A book, open for writing. One process at a time holds one.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// use portreeve_ledger::{Body, Ledger, Options, RecordKind};
+/// # let folder = tempfile::tempdir()?;
+/// let ledger = Ledger::open(folder.path(), Options::new("prod-eu/portreeve-0".parse()?))?;
+/// let body = Body::of(&serde_json::json!({"allowed": false, "policy": "non-root"}))?;
+/// let mut appended = ledger.append(&RecordKind::DECISION, &body)?;
+/// appended.durable().await?; // only now may the answer leave
+/// assert_eq!(appended.id().to_string(), "prod-eu/portreeve-0/1/0");
+/// ledger.close()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Ledger {
+    shared: Arc<Shared>,
+    blobs: Blobs,
+    clock: Clock,
+    origin: Origin,
+    opening: Opening,
+    thread: Mutex<Option<JoinHandle<Result<(), Failure>>>>,
+}
+
+impl Ledger {
+    /// Opens the book in `folder` for writing, and makes it if there is none (0700, the key in it 0600).
+    ///
+    /// The newest epoch is examined first. A line that a crash left unfinished is cut off; an epoch that fails its check
+    /// is set aside whole and a new one begins, whose first record says why: [`Self::opening`] tells. Blocks on the
+    /// disk.
+    ///
+    /// # Errors
+    /// When the folder can't be used, somebody else writes it, or it is the book of another origin.
+    pub fn open(folder: &Path, options: Options) -> Result<Self, OpenError> {
+        let opened = open::open(folder, &options.origin)?;
+        let (layout, opening) = (opened.layout.clone(), opened.opening.clone());
+        let shared = Arc::new(shared_by(&opened, &options));
+        let mut writer = writer_of(opened, &options, Arc::clone(&shared));
+        begin(&layout, &opening, &mut writer, &options.clock)
+            .map_err(|source| OpenError::Begin { folder: folder.to_owned(), source })?;
+        let thread = thread::Builder::new().name("ledger".to_owned()).spawn(move || writer.run());
+        let thread = thread.map_err(|source| OpenError::Thread { folder: folder.to_owned(), source })?;
+        let blobs = Blobs::in_folder(layout.blobs());
+        Ok(Self { shared, blobs, clock: options.clock, origin: options.origin, opening, thread: Some(thread).into() })
+    }
+
+    /// Gives a record its place in the book. Its id is fixed when this returns; what is written when is told by
+    /// [`Appended`]. Does not block.
+    ///
+    /// # Errors
+    /// When the record is too large, too many wait already, or the book is closed or has failed. No id was used then.
+    pub fn append(&self, kind: &RecordKind, body: &Body) -> Result<Appended, AppendError> {
+        self.shared.queue.append(kind, body, || (self.clock)())
+    }
+
+    /// Keeps content beside the log, under its digest. It is on disk when this returns, so a record that names it may
+    /// follow. Content that this book has seen before costs no more than its digest; new content blocks on the disk.
+    ///
+    /// # Errors
+    /// When the operating system refuses.
+    pub fn keep(&self, bytes: &[u8]) -> Result<Digest, FileError> {
+        self.blobs.keep(bytes)
+    }
+
+    /// The content that is kept under `digest`, checked against it. Blocks on the disk.
+    ///
+    /// # Errors
+    /// When there is none, or it was damaged.
+    pub fn kept(&self, digest: &Digest) -> Result<Vec<u8>, KeptError> {
+        self.blobs.kept(digest)
+    }
+
+    /// Who writes this book.
+    #[must_use]
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// What was found when the book was opened.
+    #[must_use]
+    pub fn opening(&self) -> &Opening {
+        &self.opening
+    }
+
+    /// How the book does.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let waiting_bytes = self.shared.queue.waiting();
+        Stats { waiting_bytes, ..self.shared.stats().clone() }
+    }
+
+    /// Takes no more records, writes and syncs those that wait, signs a checkpoint over all, and lets go of the folder.
+    /// Blocks until that is done; a second call finds it done. Dropping a ledger does the same, and tells nobody.
+    ///
+    /// # Errors
+    /// When the book failed, now or earlier.
+    pub fn close(&self) -> Result<(), Failure> {
+        self.shared.queue.close();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        match thread.map(JoinHandle::join) {
+            Some(outcome) => outcome.unwrap_or(Err(Failure::WriterLost)),
+            None => self.shared.stats().failure.clone().map_or(Ok(()), Err),
+        }
+    }
+}
+
+impl Drop for Ledger {
+    fn drop(&mut self) {
+        // Whoever wants to know calls close().
+        let _ = self.close();
+    }
+}
+
+impl fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ledger").field("origin", &self.origin).field("opening", &self.opening).finish_non_exhaustive()
+    }
+}
+
+fn shared_by(opened: &Opened, options: &Options) -> Shared {
+    let bounds = Bounds {
+        queue_bytes: options.queue_bytes,
+        group_bytes: options.group_bytes,
+        group_window: options.group_window,
+    };
+    let size = opened.tree.size();
+    let stats = Stats { tree_size: size, covered: opened.checkpoint.size, ..Stats::default() };
+    Shared::of(Queue::of(options.origin.clone(), opened.folder.epoch, size, bounds), stats)
+}
+
+fn writer_of(opened: Opened, options: &Options, shared: Arc<Shared>) -> Writer {
+    let Opened { folder, key, tree, checkpoint, segment, lock, .. } = opened;
+    let rules = WritingRules {
+        durability: options.durability,
+        segment_bytes: options.segment_bytes,
+        checkpoint_interval: options.checkpoint_interval,
+    };
+    let log_name = log_name(&options.origin, folder.epoch);
+    let progress = Progress::from(tree.size());
+    Writer { shared, folder, log_name, key, segment, tree, checkpoint, rules, progress, _lock: lock }
+}
+
+/// Writes the first record of an epoch that follows another, if it is not there. Before anybody else can append.
+fn begin(layout: &Layout, opening: &Opening, writer: &mut Writer, clock: &Clock) -> Result<(), BeginError> {
+    if opening.epoch == Epoch::FIRST || opening.records > 0 {
+        return Ok(());
+    }
+    let body = succession::body(layout, opening.epoch)?;
+    let queue = Arc::clone(&writer.shared);
+    drop(queue.queue.append(&RecordKind::OPENED, &body, || clock())?);
+    match queue.queue.take(None) {
+        Taken::Group(group) => Ok(writer.write(group)?),
+        Taken::Idle | Taken::Closed => Err(AppendError::Closed.into()),
+    }
+}
