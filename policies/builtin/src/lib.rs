@@ -1,1 +1,14 @@
-//! The catalogue as a built component, embedded.
+//! The catalogue as a built component, embedded: the policies that a server has without being given any. How they
+//! are built is in `portreeve-component`, what they say in `policies/catalogue`.
+
+/// The component that carries all built-in policies, a component of `portreeve:policy`.
+pub static CATALOGUE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/catalogue.wasm"));
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_catalogue_is_a_component() {
+        // The preamble of a component: magic, version 13, layer 1.
+        assert_eq!(super::CATALOGUE.get(..8), Some(b"\0asm\x0d\0\x01\0".as_slice()));
+    }
+}

@@ -1,1 +1,25 @@
-//! The policies that ship, one WebAssembly component.
+//! The policies that ship, one WebAssembly component. Each has a folder of its own beside `src`: `policy.rs`, its page
+//! `policy.yaml`, the schema of its settings, and `cases/`, which the tests here judge natively and the tests of the
+//! workspace through the component.
+
+#[path = "../privilege-escalation/policy.rs"]
+mod privilege_escalation;
+
+/// Makes the component, and natively the schemas of the settings, out of one list.
+macro_rules! carries {
+    ($($policy:ty),+ $(,)?) => {
+        portreeve_sdk::catalogue!($($policy),+);
+
+        /// The name of each policy and the schema of its settings, as `schema.json` holds it.
+        #[cfg(not(target_arch = "wasm32"))]
+        #[must_use]
+        pub fn schemas() -> Vec<(&'static str, schemars::Schema)> {
+            vec![$((
+                <$policy as portreeve_sdk::Policy>::manifest().name,
+                schemars::schema_for!(<$policy as portreeve_sdk::Policy>::Settings),
+            )),+]
+        }
+    };
+}
+
+carries!(privilege_escalation::PrivilegeEscalation,);

@@ -94,9 +94,10 @@ impl Decimal {
             return Err(QuantityError);
         }
         let (kept, dropped) = fraction.split_at_checked(FINEST).unwrap_or((fraction, ""));
-        let digits = whole.bytes().chain(kept.bytes()).fold(0_i128, |digits, byte| {
-            digits.saturating_mul(10).saturating_add(i128::from(byte.wrapping_sub(b'0')))
-        });
+        let digits = whole
+            .bytes()
+            .chain(kept.bytes())
+            .fold(0_i128, |digits, byte| digits.saturating_mul(10).saturating_add(i128::from(byte.wrapping_sub(b'0'))));
         let places = i32::try_from(kept.len()).map_err(|_| QuantityError)?;
         Ok(Self { digits, places, more: dropped.bytes().any(|byte| byte != b'0') })
     }
@@ -141,7 +142,13 @@ impl Scale {
         let more = i128::from(number.more);
         let billionths = match (ten >= 0, power) {
             (true, Some(power)) => scaled.saturating_mul(power).saturating_add(more),
-            (true, None) => if scaled == 0 { 0 } else { LARGEST },
+            (true, None) => {
+                if scaled == 0 {
+                    0
+                } else {
+                    LARGEST
+                }
+            }
             (false, Some(power)) => scaled / power + i128::from(scaled % power != 0 || number.more),
             (false, None) => i128::from(scaled != 0 || number.more),
         };
@@ -214,7 +221,8 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_quantity() {
-        for text in ["", ".", "m", "1 Gi", "1gi", "1KI", "1.2.3", "1e", "1e3m", "0x10", "1K", "--1", "١", "e3", "1e+-3"] {
+        for text in ["", ".", "m", "1 Gi", "1gi", "1KI", "1.2.3", "1e", "1e3m", "0x10", "1K", "--1", "١", "e3", "1e+-3"]
+        {
             assert_eq!(text.parse::<Quantity>(), Err(QuantityError), "{text:?}");
         }
     }

@@ -1,0 +1,111 @@
+//! No process gains more rights than its parent: `allowPrivilegeEscalation: false` on every container, and no
+//! container that is `privileged`. What capabilities a container has is for drop-capabilities.
+
+use portreeve_sdk::image::{ImagePattern, Reference};
+use portreeve_sdk::view::{Container, Pod};
+use portreeve_sdk::{Can, Case, Manifest, Policy, SettingsError, Stop, Verdict};
+use serde::Deserialize;
+
+const ESCALATION: &str = "escalation";
+const FLAG: &str = "/securityContext/allowPrivilegeEscalation";
+
+/// Settings of privilege-escalation.
+#[derive(Debug, Default, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema, serde::Serialize))]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct Settings {
+    /// Images that may run privileged or escalate, such as those of a storage driver. Nothing is set on them.
+    exempt_images: Vec<ImagePattern>,
+}
+
+/// The policy.
+pub struct PrivilegeEscalation {
+    settings: Settings,
+}
+
+impl Policy for PrivilegeEscalation {
+    type Settings = Settings;
+
+    fn manifest() -> Manifest {
+        Manifest {
+            title: "No privilege escalation",
+            description: "A process can gain no more rights than its parent has: allowPrivilegeEscalation is false \
+                          on every container, and no container is privileged.",
+            can: Can::MUTATE,
+            schema: include_str!("schema.json"),
+            controls: &["CC6.1", "CC6.3", "CC6.8"],
+            ..Manifest::new("privilege-escalation", "1.0.0")
+        }
+    }
+
+    fn configure(settings: Settings) -> Result<Self, SettingsError> {
+        Ok(Self { settings })
+    }
+
+    fn evaluate(&self, case: &Case<'_>) -> Result<Verdict, Stop> {
+        let mut verdict = Verdict::default();
+        let Some(pod) = case.pod() else { return Ok(verdict) };
+        for container in case.containers().iter().filter(|container| !self.is_exempt(container)) {
+            judge(pod, container, &mut verdict);
+        }
+        Ok(verdict)
+    }
+}
+
+impl PrivilegeEscalation {
+    fn is_exempt(&self, container: &Container) -> bool {
+        let image = Reference::parse(&container.image);
+        self.settings.exempt_images.iter().any(|pattern| pattern.matches(&image))
+    }
+}
+
+fn judge(pod: &Pod, container: &Container, verdict: &mut Verdict) {
+    if container.is_privileged() {
+        return privileged(container, verdict);
+    }
+    // Windows has no such flag: the API server refuses it there.
+    let flag = container.security.as_ref().and_then(|security| security.allow_privilege_escalation);
+    if pod.is_windows() || flag == Some(false) {
+        return;
+    }
+    if let Some(capability) = container.added_capabilities().iter().find(|name| is_sys_admin(name)) {
+        return escalates_by(capability, container, verdict);
+    }
+    if flag.is_none() {
+        verdict.set_default(ESCALATION, container.field(FLAG), false);
+    }
+    let says =
+        if flag.is_none() { "does not set allowPrivilegeEscalation" } else { "sets allowPrivilegeEscalation: true" };
+    verdict
+        .violation(ESCALATION)
+        .container(container)
+        .at(container.field(FLAG))
+        .says(format!("container {:?} {says}, so that its processes may gain rights", container.name))
+        .mend("set securityContext.allowPrivilegeEscalation to false");
+}
+
+fn privileged(container: &Container, verdict: &mut Verdict) {
+    verdict
+        .violation("privileged")
+        .container(container)
+        .at(container.field("/securityContext/privileged"))
+        .says(format!("container {:?} is privileged, which hands it the node", container.name))
+        .mend("remove privileged: true and give it only the capability, device or volume that it needs");
+}
+
+/// The API server refuses the flag beside this capability, so that it is not set here.
+fn escalates_by(capability: &str, container: &Container, verdict: &mut Verdict) {
+    verdict
+        .violation(ESCALATION)
+        .container(container)
+        .at(container.field("/securityContext/capabilities/add"))
+        .says(format!("container {:?} adds {capability}, with which it can gain any right", container.name))
+        .mend(format!(
+            "remove {capability} from capabilities.add and set securityContext.allowPrivilegeEscalation to false"
+        ));
+}
+
+/// Runtimes know both spellings; the API server refuses the flag beside the longer one.
+fn is_sys_admin(capability: &str) -> bool {
+    matches!(capability, "SYS_ADMIN" | "CAP_SYS_ADMIN")
+}
