@@ -169,7 +169,8 @@ impl CertificateFolder {
         let certificate = staged::certificate_if_there(&files.certificate)?;
         let certificate = certificate.ok_or_else(|| FolderError::NoAuthority { folder: self.path.clone() })?;
         let key = file::read(&files.key, Secrecy::Secret)?;
-        Ok(Authority::from_pair(certificate, &PrivateKeyPem::from_bytes(&key))?)
+        let authority = Authority::from_pair(certificate, &PrivateKeyPem::from_bytes(&key));
+        authority.map_err(|source| FolderError::AuthorityKey { path: files.key, source })
     }
 
     fn lock(&self) -> Result<std::fs::File, FileError> {
@@ -244,6 +245,14 @@ pub enum FolderError {
     NoAuthority {
         /// The folder.
         folder: PathBuf,
+    },
+    /// The CA's key is damaged or another's.
+    #[error("the CA's key {} can't be used; restore the one that belongs to ca.crt, or ask for everything to be replaced", path.display())]
+    AuthorityKey {
+        /// The key.
+        path: PathBuf,
+        /// Why.
+        source: IssueError,
     },
     /// Keys are there and were to be kept.
     #[error("{} is there already; renew instead, or ask for it to be replaced", path.display())]

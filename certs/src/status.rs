@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use crate::certificate::{Certificate, Fingerprint};
 use crate::rotation::{State, Upcoming};
+use crate::validity::whole_seconds;
 
 /// A folder's certificates at one moment, and what comes next.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -59,7 +60,7 @@ impl CertificateStatus {
     /// Of any certificate, such as the one a [`Reloader`](crate::Reloader) serves.
     pub fn new(certificate: &Certificate, now: Timestamp) -> Self {
         let validity = certificate.validity();
-        let left = validity.not_after().duration_since(now);
+        let left = validity.not_after().duration_since(whole_seconds(now));
         Self {
             subject: certificate.subject().to_owned(),
             issuer: certificate.issuer().to_owned(),

@@ -5,6 +5,7 @@
 //! and a replica learns it when its mount is refreshed.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use base64::Engine;
@@ -30,7 +31,7 @@ impl PathTokens {
     /// When the file is missing, open to others or damaged.
     pub fn load(folder: &CertificateFolder, now: Timestamp) -> Result<Self, TokenError> {
         let path = folder.tokens();
-        let log = TokenLog::parse(&file::read(&path, Secrecy::Secret)?)?;
+        let log = TokenLog::parse(&file::read(&path, Secrecy::Secret)?, &path)?;
         let current = log.current(now).ok_or(TokenError::NoneYet { now })?.token.clone();
         Ok(Self { current, accepted: log.accepted(now).cloned().collect() })
     }
@@ -93,11 +94,12 @@ pub(crate) struct TokenEntry {
 }
 
 impl TokenLog {
-    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, TokenError> {
-        let text = std::str::from_utf8(bytes).map_err(|_| TokenError::Malformed { line: 1 })?;
-        let lines =
-            text.lines().zip(1..).map(|(line, number)| entry(line).ok_or(TokenError::Malformed { line: number }));
-        lines.collect::<Result<_, _>>().map(Self)
+    /// Reads the text; `path` is for the error.
+    pub(crate) fn parse(bytes: &[u8], path: &Path) -> Result<Self, TokenError> {
+        let malformed = |line| TokenError::Malformed { path: path.to_owned(), line };
+        let text = std::str::from_utf8(bytes).map_err(|_| malformed(1))?;
+        let entries = text.lines().zip(1..).map(|(line, number)| entry(line).ok_or_else(|| malformed(number)));
+        entries.collect::<Result<_, _>>().map(Self)
     }
 
     /// The one to register at `now`: the newest whose time has come.
@@ -164,8 +166,10 @@ pub enum TokenError {
     #[error(transparent)]
     File(#[from] FileError),
     /// A line that is no token.
-    #[error("line {line} of the tokens file is damaged; remove the file and renew, then register the new path")]
+    #[error("line {line} of {} is damaged; remove the file and renew, then register the new path", path.display())]
     Malformed {
+        /// The file.
+        path: PathBuf,
         /// Counted from 1.
         line: usize,
     },
@@ -236,7 +240,7 @@ mod tests {
     fn its_file_reads_back_as_it_was_written() {
         let first = TokenLog::default().announce(Token::new().unwrap(), at(NOON), at(NOON));
         let both = first.announce(Token::new().unwrap(), at("2030-01-02T12:00:00Z"), at("2030-01-03T12:00:00Z"));
-        assert!(TokenLog::parse(both.to_string().as_bytes()).unwrap() == both);
+        assert!(TokenLog::parse(both.to_string().as_bytes(), Path::new("tokens")).unwrap() == both);
     }
 
     #[test]
@@ -261,7 +265,13 @@ mod tests {
         let good = TokenLog::default().announce(Token::new().unwrap(), at(NOON), at(NOON)).to_string();
         for bad in ["short 2030-01-01T12:00:00Z", "", "x", &good.trim_end().replace("2030", "then")] {
             let damaged = format!("{good}{bad}\n");
-            assert!(matches!(TokenLog::parse(damaged.as_bytes()), Err(TokenError::Malformed { line: 2 })), "{bad}");
+            assert!(
+                matches!(
+                    TokenLog::parse(damaged.as_bytes(), Path::new("tokens")),
+                    Err(TokenError::Malformed { line: 2, .. })
+                ),
+                "{bad}"
+            );
         }
     }
 }

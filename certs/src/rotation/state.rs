@@ -37,7 +37,8 @@ impl State {
             bundle: certificates_if_there(&folder.bundle())?.unwrap_or_default(),
             leaf: if leaf.key.exists() { certificate_if_there(&leaf.certificate)? } else { None },
             issued: certificates_if_there(&folder.issued())?,
-            tokens: tokens.map_or_else(|| Ok(TokenLog::default()), |bytes| TokenLog::parse(&bytes))?,
+            tokens: tokens
+                .map_or_else(|| Ok(TokenLog::default()), |bytes| TokenLog::parse(&bytes, &folder.tokens()))?,
             registered: registered.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
         })
     }

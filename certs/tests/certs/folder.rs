@@ -98,7 +98,7 @@ fn a_ca_key_that_was_exchanged_is_not_used() {
     let ((_one, folder), (_two, other)) = (created(), created());
     fs::copy(other.path().join("ca.key"), folder.path().join("ca.key")).unwrap();
     let refused = folder.renew(start(), &policy());
-    assert!(matches!(refused, Err(FolderError::Issue(IssueError::KeyMismatch { .. }))));
+    assert!(matches!(refused, Err(FolderError::AuthorityKey { source: IssueError::KeyMismatch { .. }, .. })));
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn damaged_tokens_name_their_line() {
     fs::write(folder.tokens(), "garbage\n").unwrap();
     open_up(&folder.tokens(), 0o600);
     let refused = folder.renew(start(), &policy());
-    assert!(matches!(refused, Err(FolderError::Token(TokenError::Malformed { line: 1 }))));
+    assert!(matches!(refused, Err(FolderError::Token(TokenError::Malformed { line: 1, .. }))));
 }
 
 #[test]

@@ -210,6 +210,29 @@ fn a_client_that_refreshes_within_the_overlap_is_never_turned_away() {
 }
 
 #[test]
+fn the_shortest_lifetimes_rotate_without_a_gap() {
+    let mut scene = Scene::empty();
+    scene.policy = policy().with_lifetimes(HOUR, HOUR, Duration::from_secs(60)).unwrap();
+    scene.folder.create(start(), &scene.policy, Existing::Keep).unwrap();
+    for minutes in 1..300 {
+        let now = after(minutes * Duration::from_secs(60));
+        let bundle = scene.bundle();
+        scene.renew(now);
+        assert!(Client::trusting(&bundle, BOTH[1], now).connect(&scene.server(), NAME).is_ok(), "at {now}");
+    }
+}
+
+#[test]
+fn a_renewal_at_any_odd_time_settles() {
+    let scene = Scene::created();
+    // A walk over forty years, forth and back, by steps that share no factor with any lifetime.
+    for step in 0_u32..200 {
+        let days = (step * 7_919) % 14_600;
+        scene.renew(after(days * DAY + step * Duration::from_secs(7_001)));
+    }
+}
+
+#[test]
 fn after_years_unattended_everything_is_made_new_at_once() {
     let scene = Scene::created();
     let now = after(4_000 * DAY);
