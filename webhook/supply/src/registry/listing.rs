@@ -2,7 +2,7 @@
 //! configuration; nothing is contacted here.
 
 use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use thiserror::Error;
@@ -163,11 +163,11 @@ impl Build<'_> {
             .map_err(|source| ListingError::Client { host: host.clone(), source })
     }
 
-    fn roots_with(&mut self, host: &RegistryHost, path: &PathBuf) -> Result<rustls::RootCertStore, ListingError> {
+    fn roots_with(&mut self, host: &RegistryHost, path: &Path) -> Result<rustls::RootCertStore, ListingError> {
         let mut roots = self.machine_roots().clone();
         tls::add_ca_file(&mut roots, path).map_err(|source| ListingError::CaFile {
             host: host.clone(),
-            path: path.clone(),
+            path: path.into(),
             source,
         })?;
         Ok(roots)

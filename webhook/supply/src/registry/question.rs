@@ -47,17 +47,17 @@ impl Question for DigestOf<'_> {
         match at.head(manifest(self.tag.as_str())).await {
             Ok(headers) if promises_manifest(&headers) => match promised_digest(at, &headers)? {
                 Some(digest) => Ok(digest),
-                None => self.from_body(at).await,
+                None => self.by_reading(at).await,
             },
-            Ok(_) => self.from_body(at).await,
-            Err(error) if refuses_head(&error) => self.from_body(at).await,
+            Ok(_) => self.by_reading(at).await,
+            Err(error) if refuses_head(&error) => self.by_reading(at).await,
             Err(error) => Err(error),
         }
     }
 }
 
 impl DigestOf<'_> {
-    async fn from_body(&self, at: &Conversation<'_>) -> Result<Digest, ResolveError> {
+    async fn by_reading(&self, at: &Conversation<'_>) -> Result<Digest, ResolveError> {
         let (headers, body) = at.get(manifest(self.tag.as_str()), MANIFEST_LIMIT).await?;
         let promised = promised_digest(at, &headers)?;
         let algorithm = promised.as_ref().map_or(Algorithm::Sha256, Digest::algorithm);
