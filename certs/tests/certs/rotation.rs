@@ -233,6 +233,14 @@ fn a_renewal_at_any_odd_time_settles() {
 }
 
 #[test]
+fn a_leaf_that_ends_with_its_ca_in_two_minutes_is_made_once() {
+    let scene = Scene::created();
+    let late = after(365 * DAY - Duration::from_secs(120));
+    let leaves = scene.renew(late).into_iter().filter(|step| matches!(step, Renewal::LeafIssued(_)));
+    assert_eq!(leaves.count(), 1);
+}
+
+#[test]
 fn after_years_unattended_everything_is_made_new_at_once() {
     let scene = Scene::created();
     let now = after(4_000 * DAY);
