@@ -1,0 +1,102 @@
+//! The engine's face: what it is asked for. The steps of loading are in `load`, those of an evaluation in `program`.
+
+use std::sync::Arc;
+
+use crate::cache::{Caches, EntryKey};
+use crate::digest::ModuleDigest;
+use crate::load::{self, Draft};
+use crate::module::Module;
+use crate::program::Program;
+use crate::runtime::Runtime;
+use crate::{EngineError, Instance, LoadError, Manifest, Options, Stats, contract, instance};
+
+/// Loads policies and runs them. Programs outlive the engine that loaded them.
+pub struct Engine {
+    runtime: Arc<Runtime>,
+    caches: Caches,
+}
+
+/// What a module is, without putting it in force.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Inspection {
+    /// Digest of the module.
+    pub digest: ModuleDigest,
+    /// Its size.
+    pub bytes: usize,
+    /// The interfaces that it imports, such as `portreeve:policy/request@1.0.0`.
+    pub imports: Vec<String>,
+    /// Bytes of linear memory that an instance starts with; none if that can't be told.
+    pub memory_bytes: Option<u64>,
+    /// The policies that it carries.
+    pub manifests: Vec<Manifest>,
+    /// Why it can't be frozen and is configured for every evaluation; none if it can.
+    pub not_frozen_because: Option<String>,
+}
+
+/// Bytes of a page of WebAssembly memory.
+const PAGE: u64 = 64 << 10;
+
+impl Engine {
+    /// An engine. It reserves address space for every evaluation at one time, but no memory.
+    ///
+    /// # Errors
+    /// [`EngineError`] if the system does not give the address space or the thread that keeps time.
+    pub fn new(options: Options) -> Result<Self, EngineError> {
+        let Options { limits, suspension, cache, embedded } = options;
+        Ok(Self { runtime: Arc::new(Runtime::new(limits, suspension)?), caches: Caches::new(cache, embedded) })
+    }
+
+    /// Reads what a module is: it is compiled, checked against the contract and asked to describe itself.
+    ///
+    /// # Errors
+    /// [`LoadError`] if it is no component, does not keep to the contract, or fails to describe itself.
+    pub fn inspect(&self, module: &[u8]) -> Result<Inspection, LoadError> {
+        let module = Module::new(module, &self.runtime.limits)?;
+        let draft = Draft::new(&self.runtime, &module)?;
+        let needs = draft.component().resources_required();
+        Ok(Inspection {
+            digest: module.digest,
+            bytes: module.bytes.len(),
+            imports: contract::imports(draft.component()),
+            memory_bytes: needs.map(|needs| needs.max_initial_memory_size.unwrap_or(0).saturating_mul(PAGE)),
+            manifests: draft.describe()?,
+            not_frozen_because: draft.refused().map(ToOwned::to_owned),
+        })
+    }
+
+    /// Puts a module in force with these instances: checked, described, configured, frozen, compiled. A program that
+    /// was loaded before with the same module and settings comes from the cache in milliseconds.
+    ///
+    /// # Errors
+    /// [`LoadError`] names the step, and for settings the instance and the place.
+    pub fn load(&self, module: &[u8], instances: &[Instance]) -> Result<Program, LoadError> {
+        load::load(&self.runtime, &self.caches, module, instances)
+    }
+
+    /// The bytes of an [`EmbeddedEntry`](crate::EmbeddedEntry) for this module with these instances, to be embedded
+    /// in a binary that runs on the same kind of machine with the same limits.
+    ///
+    /// # Errors
+    /// As [`Engine::load`].
+    pub fn precompile(&self, module: &[u8], instances: &[Instance]) -> Result<Vec<u8>, LoadError> {
+        let module = Module::new(module, &self.runtime.limits)?;
+        let wanted = instance::in_order(instances)?;
+        let settings = instance::to_configure(&wanted)?;
+        let key = EntryKey::new(&self.runtime, module.digest, &settings);
+        let built = load::build(&self.runtime, &module, &wanted, &settings)?;
+        Ok(crate::cache::embed(key, &built))
+    }
+
+    /// What this engine and its programs have done so far.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.runtime.counters.read()
+    }
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("limits", &self.runtime.limits).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,147 @@
+//! From a module's bytes to a program that serves, step by step. `load` reads in the order of the steps; a cached
+//! program skips those that run the guest and the compiler.
+
+mod draft;
+mod snapshot;
+
+use std::sync::Arc;
+
+pub(crate) use draft::{Draft, check_answers};
+
+use draft::Configured;
+use serde::{Deserialize, Serialize};
+use snapshot::Refused;
+use wasmtime::component::Component;
+
+use crate::cache::{Caches, EntryKey};
+use crate::instance::{self, Instance, Instances};
+use crate::machine::Machine;
+use crate::machine_code::Compiled;
+use crate::module::Module;
+use crate::program::Program;
+use crate::runtime::Runtime;
+use crate::{LoadError, Manifest, bindings};
+
+/// How a fresh instance of a component comes by its settings.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Start {
+    /// It starts as it stood after `configure`.
+    Frozen,
+    /// It is configured again for every evaluation, which costs a hundred times as much.
+    ConfiguredEachTime {
+        /// Why it can't be frozen.
+        reason: String,
+    },
+}
+
+/// Which machine a component serves on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Placement {
+    Pooled,
+    OnDemand,
+}
+
+impl Placement {
+    pub(crate) fn machine(self, runtime: &Runtime) -> &Machine {
+        match self {
+            Self::Pooled => &runtime.pooled,
+            Self::OnDemand => &runtime.on_demand,
+        }
+    }
+}
+
+/// What there is to know about compiled code.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Label {
+    pub(crate) manifests: Vec<Manifest>,
+    pub(crate) start: Start,
+    pub(crate) placement: Placement,
+}
+
+/// A component compiled for service, as bytes.
+pub(crate) struct Built {
+    pub(crate) label: Label,
+    pub(crate) code: Vec<u8>,
+}
+
+/// A component in this process, ready to be instantiated.
+pub(crate) struct Loaded {
+    pub(crate) label: Label,
+    pub(crate) component: Component,
+}
+
+/// Puts a module in force with these instances.
+pub(crate) fn load(
+    runtime: &Arc<Runtime>,
+    caches: &Caches,
+    module: &[u8],
+    instances: &[Instance],
+) -> Result<Program, LoadError> {
+    let module = Module::new(module, &runtime.limits)?;
+    let wanted = instance::in_order(instances)?;
+    let settings = instance::to_configure(&wanted)?;
+    let key = EntryKey::new(runtime, module.digest, &settings);
+    let loaded = match caches.find(runtime, &key) {
+        Some(loaded) => loaded,
+        None => {
+            let built = build(runtime, &module, &wanted, &settings)?;
+            match caches.keep(runtime, &key, &built) {
+                Some(loaded) => loaded,
+                None => built.load(runtime)?,
+            }
+        }
+    };
+    let instances = Instances::resolve(&wanted, &loaded.label.manifests)?;
+    Program::new(Arc::clone(runtime), module.digest, loaded, instances, settings)
+}
+
+/// Sets the component up and compiles it for service.
+pub(crate) fn build(
+    runtime: &Runtime,
+    module: &Module<'_>,
+    wanted: &[&Instance],
+    settings: &[bindings::Instance],
+) -> Result<Built, LoadError> {
+    let draft = Draft::new(runtime, module)?;
+    let manifests = draft.describe()?;
+    Instances::resolve(wanted, &manifests)?;
+    match draft.configure(settings)? {
+        Configured::Frozen(frozen) => compile_frozen(runtime, manifests, &frozen),
+        Configured::Refused(Refused(reason)) => {
+            let label =
+                Label { manifests, start: Start::ConfiguredEachTime { reason }, placement: Placement::OnDemand };
+            compile(runtime, label, module.bytes)
+        }
+    }
+}
+
+/// Compiles for the pool, or for the other machine if the pool has no room for such a component: more memories,
+/// tables or core instances than it sets aside for one.
+fn compile_frozen(runtime: &Runtime, manifests: Vec<Manifest>, frozen: &[u8]) -> Result<Built, LoadError> {
+    let label = Label { manifests, start: Start::Frozen, placement: Placement::Pooled };
+    let pooled = compile(runtime, label.clone(), frozen)?;
+    match pooled.load(runtime) {
+        Ok(_) => Ok(pooled),
+        Err(reason) => {
+            tracing::info!(%reason, "a component does not fit the pool and is allocated for each evaluation");
+            compile(runtime, Label { placement: Placement::OnDemand, ..label }, frozen)
+        }
+    }
+}
+
+fn compile(runtime: &Runtime, label: Label, component: &[u8]) -> Result<Built, LoadError> {
+    let engine = &label.placement.machine(runtime).engine;
+    let code = runtime
+        .compiling(|| engine.precompile_component(component))
+        .map_err(|error| LoadError::Compile(error.into()))?;
+    Ok(Built { label, code })
+}
+
+impl Built {
+    fn load(&self, runtime: &Runtime) -> Result<Loaded, LoadError> {
+        let engine = &self.label.placement.machine(runtime).engine;
+        let component =
+            Compiled::just_now(&self.code).load(engine).map_err(|error| LoadError::Compile(error.into()))?;
+        Ok(Loaded { label: self.label.clone(), component })
+    }
+}
