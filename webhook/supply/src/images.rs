@@ -2,6 +2,7 @@
 //!
 //! Facts come from a lock file, and then nobody is contacted, or from the listed registries through a cache.
 
+use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,7 +58,7 @@ pub enum OpenError {
 #[non_exhaustive]
 pub enum FactError {
     /// The container's image is no image reference.
-    #[error("not an image reference: {0}")]
+    #[error(transparent)]
     Reference(#[from] ReferenceError),
     /// The lock file does not have it, and nobody else is asked.
     #[error("image {image} is not in the lock file; add it with `portreeve lock`")]
@@ -72,13 +73,30 @@ pub enum FactError {
         image: String,
     },
     /// The registries gave no answer that can be used.
-    #[error("image {image}: {source}")]
-    Resolve {
-        /// The image, host and tag written out.
-        image: String,
-        /// Which registry answered what.
-        source: ResolveError,
-    },
+    #[error(transparent)]
+    Unresolved(#[from] Unresolved),
+}
+
+/// An image that its registry gave no usable answer about. Says both in one sentence; its source is the cause below
+/// that, such as the connection's error.
+#[derive(Debug, Clone)]
+pub struct Unresolved {
+    /// The image, host and tag written out.
+    pub image: String,
+    /// Which registry answered what.
+    pub why: ResolveError,
+}
+
+impl fmt::Display for Unresolved {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "image {}: {}", self.image, self.why)
+    }
+}
+
+impl std::error::Error for Unresolved {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.why.source()
+    }
 }
 
 impl Images {
@@ -204,9 +222,7 @@ impl Remembered {
     fn refuse_unlisted(&self, image: &ImageReference) -> Result<(), FactError> {
         match self.registries.lists(image.host()) {
             true => Ok(()),
-            false => {
-                Err(FactError::Resolve { image: image.canonical(), source: ResolveError::not_listed(image.host()) })
-            }
+            false => Err(Unresolved { image: image.canonical(), why: ResolveError::not_listed(image.host()) }.into()),
         }
     }
 }
@@ -219,10 +235,10 @@ impl Failure for ResolveError {
 
 fn unanswered(none: NoAnswer<ResolveError>, image: &ImageReference, begun: Instant) -> FactError {
     let registry = image.host();
-    let source = match none {
+    let why = match none {
         NoAnswer::Failed(error) => error,
         NoAnswer::Deadline => ResolveError::timeout(registry, begun),
         NoAnswer::Dropped => ResolveError::interrupted(registry),
     };
-    FactError::Resolve { image: image.canonical(), source }
+    Unresolved { image: image.canonical(), why }.into()
 }

@@ -4,7 +4,7 @@
 //! the [registries](Registries) that the [configuration](RegistriesConfig) lists, and from no others. What it answers
 //! is a fact: nothing in here decides about a workload.
 //!
-//! The module [`reference`] is pure and is all that is left without the feature `registries`. The feature
+//! The module [`mod@reference`] is pure and is all that is left without the feature `registries`. The feature
 //! `loopback-registry` adds a registry on a loopback port, for the demo and for tests.
 
 pub mod reference;
@@ -25,11 +25,11 @@ pub mod registry;
 pub mod settings;
 
 #[cfg(feature = "registries")]
-pub use image_config::{ExposedPort, ImageConfig, Protocol};
+pub use image_config::{ExposedPort, ExposedPortError, ImageConfig, Protocol};
 #[cfg(feature = "registries")]
-pub use images::{FactError, Freshness, Images, OpenError};
+pub use images::{FactError, Freshness, Images, OpenError, Unresolved};
 #[cfg(feature = "registries")]
-pub use lock::{ImageLock, LockError, LockedImage};
+pub use lock::{ImageLock, LockError, LockedImage, LockedImageFault};
 #[cfg(feature = "registries")]
 pub use registry::{Registries, ResolveError};
 #[cfg(feature = "registries")]

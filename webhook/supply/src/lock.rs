@@ -50,12 +50,12 @@ pub enum LockError {
         source: io::Error,
     },
     /// It is no lock file.
-    #[error("the lock file {} is no ImageLock of portreeve.dev/v1alpha1: {source}", path.display())]
+    #[error("the lock file {} is no ImageLock of portreeve.dev/v1alpha1: {fault}", path.display())]
     Malformed {
         /// The file.
         path: PathBuf,
         /// What the parser says, with line and column.
-        source: Box<serde_saphyr::Error>,
+        fault: Box<serde_saphyr::Error>,
     },
     /// An entry that can't be used.
     #[error("the lock file {}, entry {}: {fault}", path.display(), entry + 1)]
@@ -65,7 +65,7 @@ pub enum LockError {
         /// Which entry of `images`, from 0.
         entry: usize,
         /// What is wrong with it.
-        fault: EntryFault,
+        fault: LockedImageFault,
     },
     /// It can't be written.
     #[error("the lock file {} can't be written; the one before is still there", path.display())]
@@ -88,9 +88,9 @@ pub enum LockError {
 /// What is wrong with an entry of a lock file.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
-pub enum EntryFault {
+pub enum LockedImageFault {
     /// `image` is no image reference.
-    #[error("{0}")]
+    #[error(transparent)]
     Reference(#[from] ReferenceError),
     /// `image` has a digest; that belongs under `digest`.
     #[error("image {0:?} has a digest; write repository:tag, and the digest under `digest`")]
@@ -109,7 +109,7 @@ impl ImageLock {
         let text =
             std::fs::read_to_string(path).map_err(|source| LockError::Unreadable { path: path.into(), source })?;
         let document: Document = serde_saphyr::from_str(&text)
-            .map_err(|source| LockError::Malformed { path: path.into(), source: Box::new(source) })?;
+            .map_err(|fault| LockError::Malformed { path: path.into(), fault: Box::new(fault) })?;
         let mut lock = Self::default();
         for (entry, written) in document.images.into_iter().enumerate() {
             lock.take(written).map_err(|fault| LockError::Entry { path: path.into(), entry, fault })?;
@@ -168,15 +168,15 @@ impl ImageLock {
         found.map(|(_, locked)| locked)
     }
 
-    fn take(&mut self, written: Entry) -> Result<(), EntryFault> {
+    fn take(&mut self, written: Entry) -> Result<(), LockedImageFault> {
         let image: ImageReference = written.image.parse()?;
         if image.digest().is_some() {
-            return Err(EntryFault::WithDigest(written.image));
+            return Err(LockedImageFault::WithDigest(written.image));
         }
         let locked = LockedImage { digest: written.digest, config: written.config };
         match self.insert(&image, locked) {
             None => Ok(()),
-            Some(_) => Err(EntryFault::Twice(image.canonical())),
+            Some(_) => Err(LockedImageFault::Twice(image.canonical())),
         }
     }
 
@@ -359,9 +359,9 @@ mod tests {
             LockError::Entry { entry: 1, fault, .. } => fault,
             other => panic!("{other}"),
         };
-        assert_eq!(fault("docker.io/nginx:latest"), EntryFault::Twice("docker.io/library/nginx:latest".into()));
-        assert!(matches!(fault("Nginx"), EntryFault::Reference(_)));
-        assert!(matches!(fault(&format!("nginx:1@{FIRST}")), EntryFault::WithDigest(_)));
+        assert_eq!(fault("docker.io/nginx:latest"), LockedImageFault::Twice("docker.io/library/nginx:latest".into()));
+        assert!(matches!(fault("Nginx"), LockedImageFault::Reference(_)));
+        assert!(matches!(fault(&format!("nginx:1@{FIRST}")), LockedImageFault::WithDigest(_)));
     }
 
     #[test]

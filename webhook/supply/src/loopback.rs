@@ -22,7 +22,8 @@ pub use guard::Guard;
 pub use image::{FixtureImage, Shape};
 pub use store::{Asked, Method};
 
-use crate::reference::Digest;
+use crate::reference::{Digest, RegistryHost};
+use crate::settings::RegistryConfig;
 use store::Store;
 
 /// A registry that answers until it is dropped.
@@ -41,6 +42,7 @@ use store::Store;
 #[derive(Debug)]
 pub struct LoopbackRegistry {
     addr: SocketAddr,
+    host: RegistryHost,
     store: Arc<Store>,
     serving: JoinHandle<()>,
 }
@@ -79,6 +81,7 @@ impl LoopbackRegistry {
     pub async fn start(images: impl IntoIterator<Item = (String, String, FixtureImage)>) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let addr = listener.local_addr()?;
+        let host = addr.to_string().parse().map_err(io::Error::other)?;
         let store = Arc::new(Store::new(addr));
         for (repository, tag, image) in images {
             store.tag(&repository, &tag, &image);
@@ -89,13 +92,32 @@ impl LoopbackRegistry {
                 tracing::warn!(%error, "the loopback registry ended");
             }
         });
-        Ok(Self { addr, store, serving })
+        Ok(Self { addr, host, store, serving })
     }
 
     /// Where it listens.
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
         self.addr
+    }
+
+    /// How it is named in images and in configurations.
+    #[must_use]
+    pub fn host(&self) -> &RegistryHost {
+        &self.host
+    }
+
+    /// The configuration that lists it for images of its own.
+    #[must_use]
+    pub fn listed(&self) -> RegistryConfig {
+        RegistryConfig { insecure: true, ..RegistryConfig::at(self.host.clone()) }
+    }
+
+    /// The configuration by which all images of another registry come from here, and never from there. [`Self::listed`]
+    /// has to stand beside it.
+    #[must_use]
+    pub fn in_place_of(&self, registry: RegistryHost) -> RegistryConfig {
+        RegistryConfig { mirrors: vec![self.host.clone()], mirror_only: true, ..RegistryConfig::at(registry) }
     }
 
     /// Makes a tag name this image, from now on, and returns the digest that it names. What it named before can still

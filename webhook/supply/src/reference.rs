@@ -54,10 +54,14 @@ impl ImageReference {
     #[must_use]
     pub fn tag(&self) -> Option<Tag> {
         match (&self.tag, &self.digest) {
-            (Some(tag), _) => Some(tag.clone()),
-            (None, None) => Some(Tag::latest()),
             (None, Some(_)) => None,
+            (Some(_), _) | (None, None) => Some(self.tag_or_latest()),
         }
+    }
+
+    /// The tag to ask for when the digest does not count.
+    pub(crate) fn tag_or_latest(&self) -> Tag {
+        self.tag.clone().unwrap_or_else(Tag::latest)
     }
 
     /// The digest, if one is written. A runtime that finds both a tag and a digest goes by the digest.

@@ -20,9 +20,10 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
-pub use credentials::CredentialsError;
+pub use credentials::{CredentialFault, CredentialsError};
 pub use error::{Authorized, BadAnswer, ResolveError};
 pub use listing::ListingError;
+pub use tls::{CaError, ClientError};
 
 use crate::image_config::ImageConfig;
 use crate::reference::{Digest, ImageReference, RegistryHost};
@@ -64,12 +65,9 @@ impl Registries {
     /// # Errors
     /// Says which registry answered what; [`ResolveError::NotListed`] without any contact.
     pub async fn resolve(&self, image: &ImageReference, deadline: Instant) -> Result<Digest, ResolveError> {
-        match (image.tag(), image.digest()) {
-            (_, Some(digest)) => Ok(digest.clone()),
-            (tag, None) => {
-                let tag = tag.unwrap_or_else(crate::reference::Tag::latest);
-                self.ask(image, DigestOf { tag: &tag }, deadline).await
-            }
+        match image.digest() {
+            Some(digest) => Ok(digest.clone()),
+            None => self.ask(image, DigestOf { tag: &image.tag_or_latest() }, deadline).await,
         }
     }
 
@@ -117,10 +115,10 @@ impl Registries {
         for endpoint in route {
             outcome = self.ask_one(endpoint, image, &question, deadline).await;
             match &outcome {
-                Ok(_) => break,
-                Err(error) => {
-                    tracing::debug!(%image, asked = %endpoint.host(), error = %error, "a registry did not answer")
+                Err(error) if Instant::now() < deadline => {
+                    tracing::debug!(%image, asked = %endpoint.host(), %error, "a registry gave no answer");
                 }
+                Ok(_) | Err(_) => break,
             }
         }
         outcome

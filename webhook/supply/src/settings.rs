@@ -103,6 +103,22 @@ pub struct CacheConfig {
     pub concurrent: NonZeroU16,
 }
 
+impl RegistryConfig {
+    /// A registry at this host, reached by HTTPS, without mirrors.
+    #[must_use]
+    pub fn at(host: RegistryHost) -> Self {
+        Self {
+            host,
+            mirrors: Vec::new(),
+            mirror_only: false,
+            insecure: false,
+            ca_file: None,
+            redirect_hosts: Vec::new(),
+            token_hosts: Vec::new(),
+        }
+    }
+}
+
 impl Timeouts {
     /// For a connection.
     #[must_use]

@@ -58,14 +58,14 @@ pub enum CredentialsError {
         /// The entry's key, which names a registry and is no secret.
         key: String,
         /// What is wrong with it.
-        fault: EntryFault,
+        fault: CredentialFault,
     },
 }
 
 /// What is wrong with an entry of a credentials file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
-pub enum EntryFault {
+pub enum CredentialFault {
     /// The key is neither a host nor a host with a path.
     #[error("names no registry; write host or host/path")]
     Key,
@@ -118,12 +118,12 @@ struct AuthEntry {
 
 impl AuthEntry {
     /// None for an entry that holds nothing, which is how docker marks "ask the helper".
-    fn credential(self) -> Result<Option<Credential>, EntryFault> {
+    fn credential(self) -> Result<Option<Credential>, CredentialFault> {
         if !self.identitytoken.is_empty() {
             return Ok(Some(Credential::IdentityToken(self.identitytoken)));
         }
         if !self.auth.is_empty() {
-            return decode(&self.auth).map(Some).ok_or(EntryFault::Auth);
+            return decode(&self.auth).map(Some).ok_or(CredentialFault::Auth);
         }
         Ok((!self.username.is_empty())
             .then_some(Credential::Password { username: self.username, password: self.password }))
@@ -147,7 +147,7 @@ struct Scope {
 impl Scope {
     /// `host`, `host/path`, and either as a URL. `https://index.docker.io/v1/` is what docker writes for Docker Hub;
     /// a leading `v1` or `v2` is the protocol's version and no part of a repository.
-    fn parse(key: &str) -> Result<Self, EntryFault> {
+    fn parse(key: &str) -> Result<Self, CredentialFault> {
         let bare = key.strip_prefix("https://").or_else(|| key.strip_prefix("http://")).unwrap_or(key);
         let (host, path) = bare.split_once('/').unwrap_or((bare, ""));
         let path = match path.split_once('/').unwrap_or((path, "")) {
@@ -156,7 +156,7 @@ impl Scope {
         };
         let host = match host {
             "registry-1.docker.io" => RegistryHost::docker_hub(),
-            host => host.parse().map_err(|_| EntryFault::Key)?,
+            host => host.parse().map_err(|_| CredentialFault::Key)?,
         };
         Ok(Self { host, path: path.trim_matches('/').to_owned() })
     }
@@ -256,8 +256,8 @@ mod tests {
             other => panic!("{other:?}"),
         };
         let auth = r#"{"auths":{"r.example":{"auth":"c2VjcmV0"}}}"#;
-        assert_eq!(wrong(auth), ("r.example".into(), EntryFault::Auth));
-        assert_eq!(wrong(r#"{"auths":{"r_x/":{"username":"a"}}}"#), ("r_x/".into(), EntryFault::Key));
+        assert_eq!(wrong(auth), ("r.example".into(), CredentialFault::Auth));
+        assert_eq!(wrong(r#"{"auths":{"r_x/":{"username":"a"}}}"#), ("r_x/".into(), CredentialFault::Key));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use portreeve_supply::ResolveError;
 use portreeve_supply::loopback::{Guard, LoopbackRegistry, Method};
 use portreeve_supply::registry::{Authorized, BadAnswer, CredentialsError, ListingError, Registries};
 
-use crate::{client, config, image, items, listed, registry, resolve, with_credentials};
+use crate::{client, config, image, items, registry, resolve, with_credentials};
 
 fn token_guard() -> Guard {
     Guard::Token { username: "me".into(), password: "hunter2".into() }
@@ -24,7 +24,7 @@ async fn guarded(guard: Guard) -> LoopbackRegistry {
 /// A client with these credentials for the registry, below `path`.
 fn client_with(folder: &tempfile::TempDir, registry: &LoopbackRegistry, path: &str, entry: &str) -> Registries {
     let text = format!(r#"{{"auths":{{"{}{path}":{entry}}}}}"#, registry.addr());
-    Registries::new(&with_credentials(folder.path(), config([listed(registry)]), &text)).unwrap()
+    Registries::new(&with_credentials(folder.path(), config([registry.listed()]), &text)).unwrap()
 }
 
 const PASSWORD: &str = r#"{"username":"me","password":"hunter2"}"#;
@@ -32,7 +32,7 @@ const PASSWORD: &str = r#"{"username":"me","password":"hunter2"}"#;
 #[tokio::test]
 async fn an_anonymous_token_is_fetched_and_used_again() {
     let registry = guarded(Guard::AnonymousToken).await;
-    let client = client([listed(&registry)]);
+    let client = client([registry.listed()]);
     for _ in 0..2 {
         resolve(&client, &image(&registry, "team/app:v1")).await.unwrap();
     }
@@ -116,7 +116,7 @@ async fn a_rotated_password_is_used_without_a_restart() {
 async fn no_token_is_fetched_from_a_host_that_is_not_listed() {
     let other = registry().await;
     let registry = guarded(Guard::TokenAt(format!("http://{}/token", other.addr()))).await;
-    let answer = resolve(&client([listed(&registry), listed(&other)]), &image(&registry, "team/app:v1")).await;
+    let answer = resolve(&client([registry.listed(), other.listed()]), &image(&registry, "team/app:v1")).await;
     let host = other.addr().to_string().into();
     assert!(matches!(answer, Err(ResolveError::BadAnswer { answer, .. }) if answer == BadAnswer::TokenHost { host }));
     assert!(other.asked().is_empty());
@@ -127,9 +127,9 @@ async fn a_token_is_fetched_from_a_host_that_is_listed_for_the_registry() {
     let issuer = registry().await;
     issuer.protect("team/", Guard::AnonymousToken);
     let registry = guarded(Guard::TokenAt(format!("http://{}/token", issuer.addr()))).await;
-    let mut entry = listed(&registry);
+    let mut entry = registry.listed();
     entry.token_hosts.push(issuer.addr().to_string().parse().unwrap());
-    let client = client([entry, listed(&issuer)]);
+    let client = client([entry, issuer.listed()]);
     assert!(resolve(&client, &image(&registry, "team/app:v1")).await.is_ok());
 }
 
@@ -138,9 +138,9 @@ async fn a_redirect_takes_no_authorization_along() {
     use portreeve_supply::loopback::Fault;
     let (registry, storage) = (guarded(Guard::AnonymousToken).await, registry().await);
     registry.fault(Fault::Redirect(format!("http://{}/v2/team/app/manifests/v1", storage.addr())));
-    let mut entry = listed(&registry);
+    let mut entry = registry.listed();
     entry.redirect_hosts.push(storage.addr().to_string().parse().unwrap());
-    resolve(&client([entry, listed(&storage)]), &image(&registry, "team/app:v1")).await.unwrap();
+    resolve(&client([entry, storage.listed()]), &image(&registry, "team/app:v1")).await.unwrap();
     assert!(items(&registry).last().unwrap().authorized);
     assert!(!storage.asked()[0].authorized);
 }

@@ -5,7 +5,7 @@ use portreeve_supply::reference::Digest;
 use portreeve_supply::registry::BadAnswer;
 use portreeve_supply::{ImageConfig, Registries, ResolveError};
 
-use crate::{client, config, image, listed, registry, soon};
+use crate::{client, config, image, registry, soon};
 
 fn nginx(shape: Shape) -> FixtureImage {
     FixtureImage {
@@ -26,14 +26,14 @@ async fn with_fault(fault: Fault) -> ResolveError {
     let registry = registry().await;
     let digest = registry.digest("team/app", "v1").unwrap();
     registry.fault(fault);
-    ask(&client([listed(&registry)]), &registry, &digest).await.unwrap_err()
+    ask(&client([registry.listed()]), &registry, &digest).await.unwrap_err()
 }
 
 #[tokio::test]
 async fn a_manifest_leads_to_the_configuration() {
     let registry = registry().await;
     let digest = registry.retag("team/app", "v2", &nginx(Shape::Manifest));
-    let found = ask(&client([listed(&registry)]), &registry, &digest).await.unwrap();
+    let found = ask(&client([registry.listed()]), &registry, &digest).await.unwrap();
     let expected = ImageConfig {
         user: Some("101".into()),
         exposed_ports: ["80/tcp".parse().unwrap()].into(),
@@ -47,7 +47,7 @@ async fn a_manifest_leads_to_the_configuration() {
 async fn an_index_leads_to_the_configuration_of_the_platform() {
     let registry = registry().await;
     let digest = registry.retag("team/app", "v2", &nginx(Shape::Index));
-    let mut settings = config([listed(&registry)]);
+    let mut settings = config([registry.listed()]);
     settings.platform = "linux/arm64".parse().unwrap();
     let found = ask(&Registries::new(&settings).unwrap(), &registry, &digest).await.unwrap();
     assert_eq!(found.user.as_deref(), Some("101"));
@@ -58,7 +58,7 @@ async fn an_index_leads_to_the_configuration_of_the_platform() {
 async fn an_index_without_the_platform_says_so() {
     let registry = registry().await;
     let digest = registry.retag("team/app", "v2", &nginx(Shape::Index));
-    let mut settings = config([listed(&registry)]);
+    let mut settings = config([registry.listed()]);
     settings.platform = "windows/amd64".parse().unwrap();
     let error = ask(&Registries::new(&settings).unwrap(), &registry, &digest).await.unwrap_err();
     let missing = BadAnswer::NoSuchPlatform("windows/amd64".into());
@@ -80,6 +80,6 @@ async fn a_body_that_is_cut_short_is_unreachable() {
 #[tokio::test]
 async fn a_digest_that_the_registry_does_not_have_is_not_found() {
     let registry = registry().await;
-    let error = ask(&client([listed(&registry)]), &registry, &Digest::sha256_of(b"")).await.unwrap_err();
+    let error = ask(&client([registry.listed()]), &registry, &Digest::sha256_of(b"")).await.unwrap_err();
     assert!(matches!(error, ResolveError::NotFound { .. }));
 }

@@ -1,5 +1,12 @@
 //! The crate from the outside: references, and registries on loopback ports that really answer.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that can't be set up has failed; the lints know this of test functions, not of what these share"
+)]
+
 mod authorizing;
 mod configurations;
 mod listing;
@@ -24,31 +31,15 @@ async fn registry() -> LoopbackRegistry {
     LoopbackRegistry::start(images).await.unwrap()
 }
 
-/// A listing of this registry alone, by plain HTTP.
-fn listed(registry: &LoopbackRegistry) -> RegistryConfig {
-    RegistryConfig { insecure: true, ..https(&registry.addr().to_string()) }
-}
-
 /// A listing of a host that is reached by HTTPS.
 fn https(host: &str) -> RegistryConfig {
-    RegistryConfig {
-        host: host.parse().unwrap(),
-        mirrors: Vec::new(),
-        mirror_only: false,
-        insecure: false,
-        ca_file: None,
-        redirect_hosts: Vec::new(),
-        token_hosts: Vec::new(),
-    }
+    RegistryConfig::at(host.parse().unwrap())
 }
 
-/// A listing of a host of which `mirrors` are asked first.
+/// A listing of a host of which `mirrors` are asked, and nobody else.
 fn mirrored(host: &str, mirrors: &[&LoopbackRegistry]) -> RegistryConfig {
-    RegistryConfig {
-        mirrors: mirrors.iter().map(|mirror| mirror.addr().to_string().parse().unwrap()).collect(),
-        mirror_only: true,
-        ..https(host)
-    }
+    let mirrors = mirrors.iter().map(|mirror| mirror.host().clone());
+    RegistryConfig { mirrors: mirrors.collect(), mirror_only: true, ..https(host) }
 }
 
 fn config(registries: impl IntoIterator<Item = RegistryConfig>) -> RegistriesConfig {
@@ -73,7 +64,7 @@ fn soon() -> Instant {
 
 /// An image of this registry, as a container would name it.
 fn image(registry: &LoopbackRegistry, name: &str) -> ImageReference {
-    format!("{}/{name}", registry.addr()).parse().unwrap()
+    format!("{}/{name}", registry.host()).parse().unwrap()
 }
 
 async fn resolve(registries: &Registries, image: &ImageReference) -> Result<Digest, ResolveError> {

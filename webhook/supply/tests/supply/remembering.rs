@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use portreeve_supply::loopback::{Fault, FixtureImage, LoopbackRegistry};
 use portreeve_supply::reference::{Digest, ImageReference};
-use portreeve_supply::{FactError, Freshness, ImageConfig, ImageLock, Images, LockedImage, ResolveError};
+use portreeve_supply::{FactError, Freshness, ImageConfig, ImageLock, Images, LockedImage, ResolveError, Unresolved};
 use tokio::time::Instant;
 
-use crate::{config, items, listed, registry, soon};
+use crate::{config, items, registry, soon};
 
 fn images(registry: &LoopbackRegistry) -> Images {
-    Images::from_registries(&config([listed(registry)])).unwrap()
+    Images::from_registries(&config([registry.listed()])).unwrap()
 }
 
 fn app(registry: &LoopbackRegistry) -> String {
@@ -45,7 +45,7 @@ async fn a_hundred_waiters_make_one_request() {
 #[tokio::test]
 async fn an_answer_is_remembered_for_every_spelling() {
     let mirror = registry().await;
-    let settings = config([crate::mirrored("docker.io", &[&mirror]), listed(&mirror)]);
+    let settings = config([mirror.in_place_of("docker.io".parse().unwrap()), mirror.listed()]);
     let images = Images::from_registries(&settings).unwrap();
     for spelling in ["nginx:v1", "docker.io/nginx:v1", "docker.io/library/nginx:v1"] {
         digest(&images, spelling).await.unwrap();
@@ -81,7 +81,7 @@ async fn a_failure_is_remembered() {
     let (images, image) = (images(&registry), format!("{}/team/missing:v1", registry.addr()));
     for _ in 0..3 {
         let error = digest(&images, &image).await.unwrap_err();
-        assert!(matches!(error, FactError::Resolve { source: ResolveError::NotFound { .. }, .. }));
+        assert!(matches!(error, FactError::Unresolved(Unresolved { why: ResolveError::NotFound { .. }, .. })));
     }
     assert_eq!(registry.asked().len(), 1);
 }
@@ -103,7 +103,7 @@ async fn a_waiter_gives_up_at_its_deadline_when_the_registry_hangs() {
     let (images, begun) = (images(&registry), Instant::now());
     let short = begun + Duration::from_millis(50);
     let answer = images.digest(&app(&registry), Freshness::Remembered, short).await;
-    assert!(matches!(answer, Err(FactError::Resolve { source: ResolveError::Timeout { .. }, .. })));
+    assert!(matches!(answer, Err(FactError::Unresolved(Unresolved { why: ResolveError::Timeout { .. }, .. }))));
     assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
 }
 
@@ -111,7 +111,7 @@ async fn a_waiter_gives_up_at_its_deadline_when_the_registry_hangs() {
 async fn a_registry_that_is_not_listed_is_a_missing_fact() {
     let (listed_one, other) = (registry().await, registry().await);
     let error = digest(&images(&listed_one), &app(&other)).await.unwrap_err();
-    assert!(matches!(error, FactError::Resolve { source: ResolveError::NotListed { .. }, .. }));
+    assert!(matches!(error, FactError::Unresolved(Unresolved { why: ResolveError::NotListed { .. }, .. })));
     assert!(other.asked().is_empty());
 }
 
@@ -143,7 +143,7 @@ async fn with_a_lock_file_nobody_is_contacted() {
     let locked = LockedImage { digest: Digest::sha256_of(b"locked"), config: Some(ImageConfig::default()) };
     let mut lock = ImageLock::default();
     lock.insert(&known.parse::<ImageReference>().unwrap(), locked.clone());
-    let mut settings = config([listed(&registry)]);
+    let mut settings = config([registry.listed()]);
     settings.lock_file = Some(folder.path().join("images.lock"));
     lock.write(&folder.path().join("images.lock")).unwrap();
     let images = Images::open(&settings).unwrap();
@@ -167,6 +167,6 @@ async fn a_locked_image_without_its_configuration_says_so() {
 #[tokio::test]
 async fn without_a_lock_file_the_registries_are_asked() {
     let registry = registry().await;
-    let images = Images::open(&config([listed(&registry)])).unwrap();
+    let images = Images::open(&config([registry.listed()])).unwrap();
     assert_eq!(digest(&images, &app(&registry)).await.ok(), registry.digest("team/app", "v1"));
 }

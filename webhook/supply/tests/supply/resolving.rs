@@ -9,13 +9,13 @@ use portreeve_supply::registry::BadAnswer;
 use portreeve_supply::settings::RegistriesConfig;
 use tokio::time::Instant;
 
-use crate::{client, config, https, image, items, listed, mirrored, registry, resolve, soon};
+use crate::{client, config, https, image, items, mirrored, registry, resolve, soon};
 
 /// The answer of a registry with this fault.
 async fn with_fault(fault: Fault) -> (LoopbackRegistry, Result<String, ResolveError>) {
     let registry = registry().await;
     registry.fault(fault);
-    let answer = resolve(&client([listed(&registry)]), &image(&registry, "team/app:v1")).await;
+    let answer = resolve(&client([registry.listed()]), &image(&registry, "team/app:v1")).await;
     (registry, answer.map(|digest| digest.to_string()))
 }
 
@@ -29,7 +29,7 @@ fn bad_answer(answer: Result<String, ResolveError>) -> BadAnswer {
 #[tokio::test]
 async fn a_tag_is_resolved_by_one_head() {
     let registry = registry().await;
-    let found = resolve(&client([listed(&registry)]), &image(&registry, "team/app:v1")).await.unwrap();
+    let found = resolve(&client([registry.listed()]), &image(&registry, "team/app:v1")).await.unwrap();
     assert_eq!(Some(found), registry.digest("team/app", "v1"));
     let asked = registry.asked();
     assert_eq!(asked.len(), 1);
@@ -39,7 +39,7 @@ async fn a_tag_is_resolved_by_one_head() {
 #[tokio::test]
 async fn registries_see_who_asks() {
     let registry = registry().await;
-    resolve(&client([listed(&registry)]), &image(&registry, "team/app:v1")).await.unwrap();
+    resolve(&client([registry.listed()]), &image(&registry, "team/app:v1")).await.unwrap();
     let agent = registry.asked()[0].user_agent.clone().unwrap();
     assert_eq!(agent, concat!("portreeve/", env!("CARGO_PKG_VERSION")));
 }
@@ -49,7 +49,7 @@ async fn of_an_index_the_index_is_pinned() {
     let registry = registry().await;
     let index = FixtureImage { shape: Shape::Index, ..FixtureImage::default() };
     let named = registry.retag("team/app", "v2", &index);
-    let found = resolve(&client([listed(&registry)]), &image(&registry, "team/app:v2")).await.unwrap();
+    let found = resolve(&client([registry.listed()]), &image(&registry, "team/app:v2")).await.unwrap();
     assert_eq!(found, named);
 }
 
@@ -58,14 +58,14 @@ async fn an_image_with_a_digest_is_answered_without_contact() {
     let registry = registry().await;
     let digest = registry.digest("team/app", "v1").unwrap();
     let pinned = image(&registry, "team/app:v1").with_digest(digest.clone());
-    assert_eq!(resolve(&client([listed(&registry)]), &pinned).await.unwrap(), digest);
+    assert_eq!(resolve(&client([registry.listed()]), &pinned).await.unwrap(), digest);
     assert!(registry.asked().is_empty());
 }
 
 #[tokio::test]
 async fn a_registry_that_is_not_listed_is_not_contacted() {
     let (listed_one, other) = (registry().await, registry().await);
-    let answer = resolve(&client([listed(&listed_one)]), &image(&other, "team/app:v1")).await;
+    let answer = resolve(&client([listed_one.listed()]), &image(&other, "team/app:v1")).await;
     assert!(
         matches!(answer, Err(ResolveError::NotListed { registry }) if registry.as_str() == other.addr().to_string())
     );
@@ -83,7 +83,7 @@ async fn a_host_that_is_not_marked_insecure_is_spoken_to_over_tls_only() {
 #[tokio::test]
 async fn a_tag_that_is_missing_is_not_found() {
     let registry = registry().await;
-    let answer = resolve(&client([listed(&registry)]), &image(&registry, "team/app:v9")).await;
+    let answer = resolve(&client([registry.listed()]), &image(&registry, "team/app:v9")).await;
     assert!(matches!(answer, Err(ResolveError::NotFound { name, .. }) if &*name == "v9"));
 }
 
@@ -143,7 +143,7 @@ async fn a_registry_where_nobody_listens_is_unreachable() {
 async fn a_redirect_to_another_registry_is_refused_without_contact() {
     let (registry, other) = (registry().await, registry().await);
     registry.fault(Fault::Redirect(format!("http://{}/v2/team/app/manifests/v1", other.addr())));
-    let client = client([listed(&registry), listed(&other)]);
+    let client = client([registry.listed(), other.listed()]);
     let answer = resolve(&client, &image(&registry, "team/app:v1")).await;
     let to = format!("http://{}", other.addr());
     assert_eq!(bad_answer(answer.map(|digest| digest.to_string())), BadAnswer::Redirect { to: to.into() });
@@ -154,9 +154,9 @@ async fn a_redirect_to_another_registry_is_refused_without_contact() {
 async fn a_redirect_to_a_host_that_is_listed_for_the_registry_is_followed() {
     let (registry, storage) = (registry().await, registry().await);
     registry.fault(Fault::Redirect(format!("http://{}/v2/team/app/manifests/v1", storage.addr())));
-    let mut entry = listed(&registry);
+    let mut entry = registry.listed();
     entry.redirect_hosts.push(storage.addr().to_string().parse().unwrap());
-    let found = resolve(&client([entry, listed(&storage)]), &image(&registry, "team/app:v1")).await.unwrap();
+    let found = resolve(&client([entry, storage.listed()]), &image(&registry, "team/app:v1")).await.unwrap();
     assert_eq!(Some(found), storage.digest("team/app", "v1"));
 }
 
@@ -164,7 +164,7 @@ async fn a_redirect_to_a_host_that_is_listed_for_the_registry_is_followed() {
 async fn redirects_in_a_circle_end() {
     let registry = registry().await;
     registry.fault(Fault::Redirect("/v2/team/app/manifests/v1".into()));
-    let answer = resolve(&client([listed(&registry)]), &image(&registry, "team/app:v1")).await;
+    let answer = resolve(&client([registry.listed()]), &image(&registry, "team/app:v1")).await;
     assert_eq!(bad_answer(answer.map(|digest| digest.to_string())), BadAnswer::TooManyRedirects { limit: 3 });
     assert_eq!(registry.asked().len(), 4);
 }
@@ -172,7 +172,7 @@ async fn redirects_in_a_circle_end() {
 #[tokio::test]
 async fn a_mirror_is_asked_for_the_registrys_images() {
     let mirror = registry().await;
-    let client = client([mirrored("docker.io", &[&mirror]), listed(&mirror)]);
+    let client = client([mirrored("docker.io", &[&mirror]), mirror.listed()]);
     let found = resolve(&client, &"nginx:v1".parse().unwrap()).await.unwrap();
     assert_eq!(Some(found), mirror.digest("docker.io/library/nginx", "v1"));
     let asked = &mirror.asked()[0];
@@ -184,7 +184,7 @@ async fn a_mirror_is_asked_for_the_registrys_images() {
 async fn the_next_mirror_is_asked_when_one_fails() {
     let (broken, whole) = (registry().await, registry().await);
     broken.fault(Fault::Status(500));
-    let client = client([mirrored("r.example", &[&broken, &whole]), listed(&broken), listed(&whole)]);
+    let client = client([mirrored("r.example", &[&broken, &whole]), broken.listed(), whole.listed()]);
     let found = resolve(&client, &"r.example/team/app:v1".parse().unwrap()).await.unwrap();
     assert_eq!(Some(found), whole.digest("r.example/team/app", "v1"));
     assert_eq!((broken.asked().len(), whole.asked().len()), (1, 1));
@@ -196,7 +196,7 @@ async fn the_registry_itself_is_asked_last() {
     mirror.fault(Fault::Status(404));
     let mut entry = mirrored(&origin.addr().to_string(), &[&mirror]);
     (entry.mirror_only, entry.insecure) = (false, true);
-    let found = resolve(&client([entry, listed(&mirror)]), &image(&origin, "team/app:v1")).await.unwrap();
+    let found = resolve(&client([entry, mirror.listed()]), &image(&origin, "team/app:v1")).await.unwrap();
     assert_eq!(Some(found), origin.digest("team/app", "v1"));
     assert_eq!(mirror.asked()[0].registry, Some(origin.addr().to_string()));
     assert_eq!(origin.asked()[0].registry, None);
@@ -208,7 +208,7 @@ async fn with_mirror_only_the_registry_itself_is_never_asked() {
     mirror.fault(Fault::Status(404));
     let mut entry = mirrored(&origin.addr().to_string(), &[&mirror]);
     entry.insecure = true;
-    let answer = resolve(&client([entry, listed(&mirror)]), &image(&origin, "team/app:v1")).await;
+    let answer = resolve(&client([entry, mirror.listed()]), &image(&origin, "team/app:v1")).await;
     assert!(matches!(answer, Err(ResolveError::NotFound { .. })));
     assert!(origin.asked().is_empty());
 }
@@ -217,7 +217,7 @@ async fn with_mirror_only_the_registry_itself_is_never_asked() {
 async fn the_deadline_holds_when_a_registry_hangs() {
     let registry = registry().await;
     registry.fault(Fault::Hang);
-    let client = client([listed(&registry)]);
+    let client = client([registry.listed()]);
     let begun = Instant::now();
     let answer = client.resolve(&image(&registry, "team/app:v1"), begun + Duration::from_millis(50)).await;
     assert!(matches!(answer, Err(ResolveError::Timeout { .. })));
@@ -228,7 +228,7 @@ async fn the_deadline_holds_when_a_registry_hangs() {
 async fn a_mirror_that_hangs_leaves_time_for_the_next() {
     let (hanging, whole) = (registry().await, registry().await);
     hanging.fault(Fault::Hang);
-    let mut settings = config([mirrored("r.example", &[&hanging, &whole]), listed(&hanging), listed(&whole)]);
+    let mut settings = config([mirrored("r.example", &[&hanging, &whole]), hanging.listed(), whole.listed()]);
     settings.timeouts.request_milliseconds = 500.try_into().unwrap();
     let client = portreeve_supply::Registries::new(&settings).unwrap();
     let image: ImageReference = "r.example/team/app:v1".parse().unwrap();
@@ -240,7 +240,7 @@ async fn a_mirror_that_hangs_leaves_time_for_the_next() {
 async fn waiting_for_a_turn_ends_with_the_deadline() {
     let registry = registry().await;
     registry.fault(Fault::Hang);
-    let mut settings: RegistriesConfig = config([listed(&registry)]);
+    let mut settings: RegistriesConfig = config([registry.listed()]);
     settings.cache.concurrent = 1.try_into().unwrap();
     let client = portreeve_supply::Registries::new(&settings).unwrap();
     let image = image(&registry, "team/app:v1");
