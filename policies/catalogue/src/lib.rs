@@ -2,6 +2,10 @@
 //! `policy.yaml`, the schema of its settings, and `cases/`, which the tests here judge natively and the tests of the
 //! workspace through the component.
 
+mod devices;
+
+#[path = "../pod-security/policy.rs"]
+mod pod_security;
 #[path = "../privilege-escalation/policy.rs"]
 mod privilege_escalation;
 
@@ -22,4 +26,4 @@ macro_rules! carries {
     };
 }
 
-carries!(privilege_escalation::PrivilegeEscalation,);
+carries!(pod_security::PodSecurity, privilege_escalation::PrivilegeEscalation,);

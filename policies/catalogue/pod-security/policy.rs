@@ -1,0 +1,188 @@
+//! The Pod Security Standards, by namespace label and by class of workload, in the built-in controller's words. It
+//! judges and never edits: the other policies of the catalogue put right what can be put right.
+//!
+//! What the levels hold is in `standard`; this file decides which of them a pod has to meet.
+
+mod baseline;
+mod restricted;
+mod settings;
+mod standard;
+mod words;
+
+use portreeve_sdk::fact::{Fact, Namespace};
+use portreeve_sdk::glob::Glob;
+use portreeve_sdk::view::Container;
+use portreeve_sdk::{Can, Case, FactNeed, Finding, Manifest, Policy, SettingsError, Stop, Verdict};
+use serde_json::{Map, Value};
+
+pub(crate) use settings::Settings;
+use settings::{NamespaceLabels, Templates};
+use standard::{Check, Demand, Level, Template, Version};
+use words::Fault;
+
+use crate::devices::Devices;
+
+const ENFORCE: &str = "pod-security.kubernetes.io/enforce";
+const ENFORCE_VERSION: &str = "pod-security.kubernetes.io/enforce-version";
+
+/// The policy.
+pub(crate) struct PodSecurity {
+    settings: Settings,
+    devices: Devices,
+}
+
+impl Policy for PodSecurity {
+    type Settings = Settings;
+
+    fn manifest() -> Manifest {
+        Manifest {
+            title: "Pod Security Standards",
+            description: "Every pod meets a level of the Pod Security Standards: that of its class of workload or \
+                          that of its namespace's label, whichever is stricter.",
+            can: Can::VALIDATE,
+            facts: &[FactNeed {
+                kind: Namespace::KIND,
+                why: "the namespace's label says which level it enforces",
+                required: true,
+            }],
+            schema: include_str!("schema.json"),
+            controls: &["CC6.1", "CC6.6", "CC6.8"],
+            ..Manifest::new("pod-security", "1.0.0")
+        }
+    }
+
+    fn configure(settings: Settings) -> Result<Self, SettingsError> {
+        settings.check()?;
+        let devices = Devices::new(settings.gpu_resources.clone(), Devices::usual_claims());
+        Ok(Self { settings, devices })
+    }
+
+    fn evaluate(&self, case: &Case<'_>) -> Result<Verdict, Stop> {
+        let mut verdict = Verdict::default();
+        let Some(pod) = case.pod() else { return Ok(verdict) };
+        let Some(told) = self.told(case).filter(|_| !self.is_exempt(case)) else { return Ok(verdict) };
+        let template = Template { pod, containers: case.containers(), volumes: case.volumes() };
+        let label = self.label(case, &mut verdict)?;
+        let mut summary = Vec::new();
+        let mut seen = Vec::new();
+        for demand in stricter_first(self.own(&template), label) {
+            let new = |check: &Check| !seen.contains(&check.id);
+            let faults: Vec<_> = demand.faults(&template).filter(|(check, _)| new(check)).collect();
+            if faults.is_empty() {
+                continue;
+            }
+            summary.push(in_one_line(demand, &faults));
+            for (check, fault) in &faults {
+                seen.push(check.id);
+                tell(&mut verdict, told, check, fault, template.containers);
+            }
+        }
+        if told == Told::AsViolation && !summary.is_empty() {
+            verdict.summarise(summary.join("; "));
+        }
+        Ok(verdict)
+    }
+}
+
+/// How faults are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    AsViolation,
+    AsAdvisory,
+}
+
+impl PodSecurity {
+    /// None if this kind of object is not judged.
+    fn told(&self, case: &Case<'_>) -> Option<Told> {
+        let kind = case.request().kind();
+        match self.settings.templates {
+            _ if kind.group.is_empty() && kind.kind == "Pod" => Some(Told::AsViolation),
+            Templates::Enforce => Some(Told::AsViolation),
+            Templates::Warn => Some(Told::AsAdvisory),
+            Templates::Ignore => None,
+        }
+    }
+
+    fn is_exempt(&self, case: &Case<'_>) -> bool {
+        let exempt = &self.settings.exemptions;
+        let runtime_class = case.pod().and_then(|pod| pod.runtime_class.as_ref());
+        let named = |names: &[String], name: &String| names.contains(name);
+        runtime_class.is_some_and(|class| named(&exempt.runtime_classes, class))
+            || (!exempt.usernames.is_empty() && named(&exempt.usernames, &case.request().user_name()))
+            || (!exempt.namespaces.is_empty()
+                && case.request().namespace().is_some_and(|name| Glob::any(&exempt.namespaces, &name)))
+    }
+
+    /// What the settings ask of this pod.
+    fn own(&self, template: &Template<'_>) -> Demand {
+        let belongs = |class: &&settings::Class| class.when.takes(template.pod, template.containers, &self.devices);
+        match self.settings.classes.iter().find(belongs) {
+            Some(class) => Demand { level: class.level, version: class.version.unwrap_or(self.settings.version) },
+            None => Demand { level: self.settings.level, version: self.settings.version },
+        }
+    }
+
+    /// What the namespace's label asks of every pod in it. A label that can't be read asks for the most, as the
+    /// built-in controller has it, and the fault is told.
+    fn label(&self, case: &Case<'_>, verdict: &mut Verdict) -> Result<Option<Demand>, Stop> {
+        if self.settings.namespace_labels == NamespaceLabels::Ignore || case.request().namespace().is_none() {
+            return Ok(None);
+        }
+        let namespace: Namespace = case.fact("")?;
+        let Some(level) = namespace.labels.get(ENFORCE) else { return Ok(None) };
+        let version = namespace.labels.get(ENFORCE_VERSION).map_or("latest", String::as_str);
+        let parsed_level = level.parse();
+        if parsed_level.is_err() {
+            unreadable(verdict, ENFORCE, level).mend("write privileged, baseline or restricted");
+        }
+        let parsed_version = version.parse();
+        if parsed_version.is_err() {
+            unreadable(verdict, ENFORCE_VERSION, version).mend("write latest or v1.N");
+        }
+        Ok(Some(Demand {
+            level: parsed_level.unwrap_or(Level::Restricted),
+            version: parsed_version.unwrap_or(Version::Latest),
+        }))
+    }
+}
+
+fn unreadable<'v>(verdict: &'v mut Verdict, label: &str, value: &str) -> Finding<'v> {
+    verdict.advisory("namespace-label").says(format!("the namespace's label {label} can't be read: {value:?}"))
+}
+
+/// Both demands, or one if it covers the other. The stricter one speaks first.
+fn stricter_first(own: Demand, label: Option<Demand>) -> Vec<Demand> {
+    match label {
+        Some(label) if own.covers(label) => vec![own],
+        Some(label) if label.covers(own) => vec![label],
+        Some(label) if label.level > own.level => vec![label, own],
+        Some(label) => vec![own, label],
+        None => vec![own],
+    }
+}
+
+/// The built-in controller's words for a pod that does not meet a demand.
+fn in_one_line(demand: Demand, faults: &[(&Check, Fault)]) -> String {
+    let words: Vec<_> = faults.iter().map(|(_, fault)| [&fault.reason, " (", &fault.detail, ")"].concat()).collect();
+    format!("violates PodSecurity \"{demand}\": {}", words.join(", "))
+}
+
+fn tell(verdict: &mut Verdict, told: Told, check: &Check, fault: &Fault, containers: &[Container]) {
+    let details = Map::from_iter([("check".to_owned(), Value::from(check.id))]);
+    for place in &fault.places {
+        let finding = match told {
+            Told::AsAdvisory => verdict.advisory(check.rule),
+            Told::AsViolation => verdict.violation(check.rule),
+        };
+        let holder = containers.iter().find(|container| Some(&container.name) == place.container.as_ref());
+        let finding = match holder {
+            Some(container) => finding.container(container),
+            None => finding,
+        };
+        let finding = finding.at(place.pointer.as_str()).says(place.message.as_str());
+        finding.mend(place.remedy.as_str()).with(&details);
+    }
+}
+
+#[cfg(test)]
+mod tests;
