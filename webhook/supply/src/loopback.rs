@@ -62,6 +62,8 @@ pub enum Fault {
     WrongBytes,
     /// HEAD is answered with 405.
     NoHead,
+    /// `Content-Type` is that of a page.
+    WrongType,
     /// `Docker-Content-Digest` is left out.
     NoDigestHeader,
     /// Every answer is a redirect to this URL.
@@ -137,9 +139,9 @@ impl LoopbackRegistry {
         self.store.protect(prefix, guard);
     }
 
-    /// From now on this goes wrong, or nothing any more. Tokens are issued all the same.
-    pub fn fault(&self, fault: impl Into<Option<Fault>>) {
-        self.store.set_fault(fault.into());
+    /// From now on all of this goes wrong, and nothing else any more. Tokens are issued all the same.
+    pub fn fault(&self, faults: impl IntoIterator<Item = Fault>) {
+        self.store.set_faults(faults.into_iter().collect());
     }
 
     /// Every request since the start, in order.

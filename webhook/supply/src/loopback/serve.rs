@@ -7,7 +7,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Query, Request, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, USER_AGENT, WWW_AUTHENTICATE};
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde_json::{Value, json};
@@ -16,6 +16,11 @@ use super::Fault;
 use super::guard::token;
 use super::image::Content;
 use super::store::{Asked, Method, Store};
+
+/// How a registry says which digest it answers with.
+const DIGEST: &str = "docker-content-digest";
+/// What portals answer with.
+const PAGE: &str = "text/html";
 
 type Parameters = HashMap<String, String>;
 
@@ -39,10 +44,11 @@ async fn item(State(store): State<Arc<Store>>, Query(query): Query<Parameters>, 
     if let Some(refused) = refuse(&store, &repository, request.headers()) {
         return refused;
     }
-    match store.fault() {
-        None => found(&store, &repository, name, method),
-        Some(fault) => faulty(&fault, found(&store, &repository, name, method), method).await,
+    let mut answer = found(&store, &repository, name, method);
+    for fault in store.faults() {
+        answer = faulty(&fault, answer, method).await;
     }
+    answer
 }
 
 async fn token_by_password(
@@ -122,26 +128,27 @@ fn issue(store: &Store, scope: Option<&String>, headers: &HeaderMap, refresh_tok
 fn found(store: &Store, repository: &str, name: &str, method: Method) -> Response {
     match (store.content(repository, name), method) {
         (None, _) => error(StatusCode::NOT_FOUND, "MANIFEST_UNKNOWN"),
-        (Some(content), Method::Head | Method::Get) => with_digest(content, store.fault().as_ref()),
+        (Some(content), Method::Head | Method::Get) => with_digest(content, &store.faults()),
         (Some(_), Method::Post | Method::Other) => error(StatusCode::METHOD_NOT_ALLOWED, "UNSUPPORTED"),
     }
 }
 
 /// The headers are those of the whole and unharmed body. Of an answer to HEAD, hyper leaves the body out.
-fn with_digest(content: Content, fault: Option<&Fault>) -> Response {
+fn with_digest(content: Content, faults: &[Fault]) -> Response {
     let headers = [
         (CONTENT_TYPE.as_str(), content.media_type.to_owned()),
         (DIGEST, content.digest().to_string()),
         (CONTENT_LENGTH.as_str(), content.bytes.len().to_string()),
     ];
-    (headers, harmed(content.bytes, fault)).into_response()
+    (headers, harmed(content.bytes, faults)).into_response()
 }
 
-fn harmed(mut body: Vec<u8>, fault: Option<&Fault>) -> Vec<u8> {
-    match fault {
-        Some(Fault::CutBody) => body.truncate(body.len() / 2),
-        Some(Fault::WrongBytes) => body.reverse(),
-        _ => {}
+fn harmed(mut body: Vec<u8>, faults: &[Fault]) -> Vec<u8> {
+    if faults.contains(&Fault::CutBody) {
+        body.truncate(body.len() / 2);
+    }
+    if faults.contains(&Fault::WrongBytes) {
+        body.reverse();
     }
     body
 }
@@ -156,21 +163,22 @@ fn as_json(document: &Value) -> Response {
     ([(CONTENT_TYPE, "application/json")], document.to_string()).into_response()
 }
 
-const DIGEST: &str = "docker-content-digest";
-
 /// The answer as this fault leaves it. Those that harm the body have done so already.
 async fn faulty(fault: &Fault, mut answer: Response, method: Method) -> Response {
     match fault {
         Fault::Slow(delay) => tokio::time::sleep(*delay).await,
         Fault::Hang => std::future::pending().await,
         Fault::NoDigestHeader => drop(answer.headers_mut().remove(DIGEST)),
+        Fault::WrongType => drop(answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(PAGE))),
         Fault::NoHead if method == Method::Head => return StatusCode::METHOD_NOT_ALLOWED.into_response(),
         Fault::NoHead | Fault::CutBody | Fault::WrongBytes => {}
-        Fault::Status(status) => {
-            return StatusCode::from_u16(*status).unwrap_or(StatusCode::IM_A_TEAPOT).into_response();
-        }
+        Fault::Status(status) => return status_alone(*status),
         Fault::Redirect(to) => return (StatusCode::TEMPORARY_REDIRECT, [(LOCATION, to.as_str())]).into_response(),
-        Fault::Page(page) => return ([(CONTENT_TYPE, "text/html")], page.clone()).into_response(),
+        Fault::Page(page) => return ([(CONTENT_TYPE, PAGE)], page.clone()).into_response(),
     }
     answer
+}
+
+fn status_alone(status: u16) -> Response {
+    StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR).into_response()
 }

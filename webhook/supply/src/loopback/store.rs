@@ -1,4 +1,4 @@
-//! What the loopback registry holds: content, tags, guards, the fault in force, and who asked for what.
+//! What the loopback registry holds: content, tags, guards, the faults in force, and who asked for what.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
@@ -21,7 +21,7 @@ struct State {
     content: HashMap<(String, String), Content>,
     tags: HashMap<(String, String), Digest>,
     guards: BTreeMap<String, Guard>,
-    fault: Option<Fault>,
+    faults: Vec<Fault>,
     asked: Vec<Asked>,
 }
 
@@ -91,12 +91,12 @@ impl Store {
         fitting.max_by_key(|(prefix, _)| prefix.len()).map(|(_, guard)| guard.clone())
     }
 
-    pub(super) fn set_fault(&self, fault: Option<Fault>) {
-        self.state().fault = fault;
+    pub(super) fn set_faults(&self, faults: Vec<Fault>) {
+        self.state().faults = faults;
     }
 
-    pub(super) fn fault(&self) -> Option<Fault> {
-        self.state().fault.clone()
+    pub(super) fn faults(&self) -> Vec<Fault> {
+        self.state().faults.clone()
     }
 
     pub(super) fn note(&self, asked: Asked) {

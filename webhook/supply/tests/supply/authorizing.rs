@@ -137,7 +137,7 @@ async fn a_token_is_fetched_from_a_host_that_is_listed_for_the_registry() {
 async fn a_redirect_takes_no_authorization_along() {
     use portreeve_supply::loopback::Fault;
     let (registry, storage) = (guarded(Guard::AnonymousToken).await, registry().await);
-    registry.fault(Fault::Redirect(format!("http://{}/v2/team/app/manifests/v1", storage.addr())));
+    registry.fault([Fault::Redirect(format!("http://{}/v2/team/app/manifests/v1", storage.addr()))]);
     let mut entry = registry.listed();
     entry.redirect_hosts.push(storage.addr().to_string().parse().unwrap());
     resolve(&client([entry, storage.listed()]), &image(&registry, "team/app:v1")).await.unwrap();

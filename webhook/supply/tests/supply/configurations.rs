@@ -25,7 +25,7 @@ async fn ask(client: &Registries, registry: &LoopbackRegistry, digest: &Digest) 
 async fn with_fault(fault: Fault) -> ResolveError {
     let registry = registry().await;
     let digest = registry.digest("team/app", "v1").unwrap();
-    registry.fault(fault);
+    registry.fault([fault]);
     ask(&client([registry.listed()]), &registry, &digest).await.unwrap_err()
 }
 

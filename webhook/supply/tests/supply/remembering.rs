@@ -29,7 +29,7 @@ fn next_build() -> FixtureImage {
 #[tokio::test]
 async fn a_hundred_waiters_make_one_request() {
     let registry = registry().await;
-    registry.fault(Fault::Slow(Duration::from_millis(50)));
+    registry.fault([Fault::Slow(Duration::from_millis(50))]);
     let (images, image) = (Arc::new(images(&registry)), app(&registry));
     let ask = || {
         let (images, image) = (Arc::clone(&images), image.clone());
@@ -91,7 +91,7 @@ async fn an_outage_while_asking_again_leaves_the_known_answer() {
     let registry = registry().await;
     let (images, image) = (images(&registry), app(&registry));
     let known = digest(&images, &image).await.unwrap();
-    registry.fault(Fault::Status(503));
+    registry.fault([Fault::Status(503)]);
     assert!(images.digest(&image, Freshness::AskAgain, soon()).await.is_err());
     assert_eq!(digest(&images, &image).await.unwrap(), known);
 }
@@ -99,7 +99,7 @@ async fn an_outage_while_asking_again_leaves_the_known_answer() {
 #[tokio::test]
 async fn a_waiter_gives_up_at_its_deadline_when_the_registry_hangs() {
     let registry = registry().await;
-    registry.fault(Fault::Hang);
+    registry.fault([Fault::Hang]);
     let (images, begun) = (images(&registry), Instant::now());
     let short = begun + Duration::from_millis(50);
     let answer = images.digest(&app(&registry), Freshness::Remembered, short).await;

@@ -11,10 +11,10 @@ use tokio::time::Instant;
 
 use crate::{client, config, https, image, items, mirrored, registry, resolve, soon};
 
-/// The answer of a registry with this fault.
-async fn with_fault(fault: Fault) -> (LoopbackRegistry, Result<String, ResolveError>) {
+/// The answer of a registry with these faults.
+async fn with_faults(faults: impl IntoIterator<Item = Fault>) -> (LoopbackRegistry, Result<String, ResolveError>) {
     let registry = registry().await;
-    registry.fault(fault);
+    registry.fault(faults);
     let answer = resolve(&client([registry.listed()]), &image(&registry, "team/app:v1")).await;
     (registry, answer.map(|digest| digest.to_string()))
 }
@@ -89,44 +89,57 @@ async fn a_tag_that_is_missing_is_not_found() {
 
 #[tokio::test]
 async fn without_a_digest_header_the_manifest_is_read() {
-    let (registry, answer) = with_fault(Fault::NoDigestHeader).await;
+    let (registry, answer) = with_faults([Fault::NoDigestHeader]).await;
     assert_eq!(answer.unwrap(), registry.digest("team/app", "v1").unwrap().to_string());
     assert_eq!(items(&registry).iter().map(|asked| asked.method).collect::<Vec<_>>(), [Method::Head, Method::Get]);
 }
 
 #[tokio::test]
 async fn where_head_is_refused_the_manifest_is_read() {
-    let (registry, answer) = with_fault(Fault::NoHead).await;
+    let (registry, answer) = with_faults([Fault::NoHead]).await;
     assert_eq!(answer.unwrap(), registry.digest("team/app", "v1").unwrap().to_string());
 }
 
 #[tokio::test]
+async fn a_digest_that_comes_with_no_type_of_manifest_is_not_believed_unread() {
+    let (registry, answer) = with_faults([Fault::WrongType]).await;
+    assert!(answer.is_ok());
+    assert_eq!(items(&registry).iter().map(|asked| asked.method).collect::<Vec<_>>(), [Method::Head, Method::Get]);
+}
+
+#[tokio::test]
+async fn a_manifest_that_is_not_what_its_header_promises_is_refused() {
+    let (_, answer) = with_faults([Fault::NoHead, Fault::WrongBytes]).await;
+    assert!(matches!(bad_answer(answer), BadAnswer::DigestMismatch { .. }));
+}
+
+#[tokio::test]
 async fn a_page_of_a_portal_is_not_pinned() {
-    let (_, answer) = with_fault(Fault::Page(b"<html>log in</html>".to_vec())).await;
+    let (_, answer) = with_faults([Fault::Page(b"<html>log in</html>".to_vec())]).await;
     assert_eq!(bad_answer(answer), BadAnswer::NotAManifest);
 }
 
 #[tokio::test]
 async fn a_body_without_end_is_not_read_to_the_end() {
-    let (_, answer) = with_fault(Fault::Page(vec![b' '; 5 * 1024 * 1024])).await;
+    let (_, answer) = with_faults([Fault::Page(vec![b' '; 5 * 1024 * 1024])]).await;
     assert_eq!(bad_answer(answer), BadAnswer::TooLarge { limit: 4 * 1024 * 1024 });
 }
 
 #[tokio::test]
 async fn a_server_error_says_its_status() {
-    let (_, answer) = with_fault(Fault::Status(503)).await;
+    let (_, answer) = with_faults([Fault::Status(503)]).await;
     assert_eq!(bad_answer(answer), BadAnswer::Status(503));
 }
 
 #[tokio::test]
 async fn a_403_is_unauthorized() {
-    let (_, answer) = with_fault(Fault::Status(403)).await;
+    let (_, answer) = with_faults([Fault::Status(403)]).await;
     assert!(matches!(answer, Err(ResolveError::Unauthorized { status: 403, .. })));
 }
 
 #[tokio::test]
 async fn a_429_is_rate_limited() {
-    let (_, answer) = with_fault(Fault::Status(429)).await;
+    let (_, answer) = with_faults([Fault::Status(429)]).await;
     assert!(matches!(answer, Err(ResolveError::RateLimited { .. })));
 }
 
@@ -142,7 +155,7 @@ async fn a_registry_where_nobody_listens_is_unreachable() {
 #[tokio::test]
 async fn a_redirect_to_another_registry_is_refused_without_contact() {
     let (registry, other) = (registry().await, registry().await);
-    registry.fault(Fault::Redirect(format!("http://{}/v2/team/app/manifests/v1", other.addr())));
+    registry.fault([Fault::Redirect(format!("http://{}/v2/team/app/manifests/v1", other.addr()))]);
     let client = client([registry.listed(), other.listed()]);
     let answer = resolve(&client, &image(&registry, "team/app:v1")).await;
     let to = format!("http://{}", other.addr());
@@ -153,7 +166,7 @@ async fn a_redirect_to_another_registry_is_refused_without_contact() {
 #[tokio::test]
 async fn a_redirect_to_a_host_that_is_listed_for_the_registry_is_followed() {
     let (registry, storage) = (registry().await, registry().await);
-    registry.fault(Fault::Redirect(format!("http://{}/v2/team/app/manifests/v1", storage.addr())));
+    registry.fault([Fault::Redirect(format!("http://{}/v2/team/app/manifests/v1", storage.addr()))]);
     let mut entry = registry.listed();
     entry.redirect_hosts.push(storage.addr().to_string().parse().unwrap());
     let found = resolve(&client([entry, storage.listed()]), &image(&registry, "team/app:v1")).await.unwrap();
@@ -163,7 +176,7 @@ async fn a_redirect_to_a_host_that_is_listed_for_the_registry_is_followed() {
 #[tokio::test]
 async fn redirects_in_a_circle_end() {
     let registry = registry().await;
-    registry.fault(Fault::Redirect("/v2/team/app/manifests/v1".into()));
+    registry.fault([Fault::Redirect("/v2/team/app/manifests/v1".into())]);
     let answer = resolve(&client([registry.listed()]), &image(&registry, "team/app:v1")).await;
     assert_eq!(bad_answer(answer.map(|digest| digest.to_string())), BadAnswer::TooManyRedirects { limit: 3 });
     assert_eq!(registry.asked().len(), 4);
@@ -183,7 +196,7 @@ async fn a_mirror_is_asked_for_the_registrys_images() {
 #[tokio::test]
 async fn the_next_mirror_is_asked_when_one_fails() {
     let (broken, whole) = (registry().await, registry().await);
-    broken.fault(Fault::Status(500));
+    broken.fault([Fault::Status(500)]);
     let client = client([mirrored("r.example", &[&broken, &whole]), broken.listed(), whole.listed()]);
     let found = resolve(&client, &"r.example/team/app:v1".parse().unwrap()).await.unwrap();
     assert_eq!(Some(found), whole.digest("r.example/team/app", "v1"));
@@ -193,7 +206,7 @@ async fn the_next_mirror_is_asked_when_one_fails() {
 #[tokio::test]
 async fn the_registry_itself_is_asked_last() {
     let (mirror, origin) = (registry().await, registry().await);
-    mirror.fault(Fault::Status(404));
+    mirror.fault([Fault::Status(404)]);
     let mut entry = mirrored(&origin.addr().to_string(), &[&mirror]);
     (entry.mirror_only, entry.insecure) = (false, true);
     let found = resolve(&client([entry, mirror.listed()]), &image(&origin, "team/app:v1")).await.unwrap();
@@ -205,7 +218,7 @@ async fn the_registry_itself_is_asked_last() {
 #[tokio::test]
 async fn with_mirror_only_the_registry_itself_is_never_asked() {
     let (mirror, origin) = (registry().await, registry().await);
-    mirror.fault(Fault::Status(404));
+    mirror.fault([Fault::Status(404)]);
     let mut entry = mirrored(&origin.addr().to_string(), &[&mirror]);
     entry.insecure = true;
     let answer = resolve(&client([entry, mirror.listed()]), &image(&origin, "team/app:v1")).await;
@@ -216,7 +229,7 @@ async fn with_mirror_only_the_registry_itself_is_never_asked() {
 #[tokio::test]
 async fn the_deadline_holds_when_a_registry_hangs() {
     let registry = registry().await;
-    registry.fault(Fault::Hang);
+    registry.fault([Fault::Hang]);
     let client = client([registry.listed()]);
     let begun = Instant::now();
     let answer = client.resolve(&image(&registry, "team/app:v1"), begun + Duration::from_millis(50)).await;
@@ -227,7 +240,7 @@ async fn the_deadline_holds_when_a_registry_hangs() {
 #[tokio::test]
 async fn a_mirror_that_hangs_leaves_time_for_the_next() {
     let (hanging, whole) = (registry().await, registry().await);
-    hanging.fault(Fault::Hang);
+    hanging.fault([Fault::Hang]);
     let mut settings = config([mirrored("r.example", &[&hanging, &whole]), hanging.listed(), whole.listed()]);
     settings.timeouts.request_milliseconds = 500.try_into().unwrap();
     let client = portreeve_supply::Registries::new(&settings).unwrap();
@@ -239,7 +252,7 @@ async fn a_mirror_that_hangs_leaves_time_for_the_next() {
 #[tokio::test]
 async fn waiting_for_a_turn_ends_with_the_deadline() {
     let registry = registry().await;
-    registry.fault(Fault::Hang);
+    registry.fault([Fault::Hang]);
     let mut settings: RegistriesConfig = config([registry.listed()]);
     settings.cache.concurrent = 1.try_into().unwrap();
     let client = portreeve_supply::Registries::new(&settings).unwrap();
