@@ -8,7 +8,7 @@ use reqwest::{Method, Response, Url};
 
 use super::access::{Access, Grant};
 use super::challenge::Challenge;
-use super::endpoint::{Endpoint, authority};
+use super::endpoint::{Endpoint, Kind, authority};
 use super::{BadAnswer, ResolveError};
 use crate::reference::{RegistryHost, Repository};
 
@@ -26,8 +26,7 @@ pub(super) struct Conversation<'a> {
 /// What is asked for: `/v2/<repository>/<kind>/<name>`.
 #[derive(Clone, Copy)]
 pub(super) struct Item<'a> {
-    /// `manifests` or `blobs`.
-    pub(super) kind: &'static str,
+    pub(super) kind: Kind,
     /// A tag or a digest.
     pub(super) name: &'a str,
     /// The media types that are understood.

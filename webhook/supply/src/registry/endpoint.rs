@@ -41,6 +41,15 @@ pub(super) enum Transport {
     PlainHttp,
 }
 
+/// The two kinds of content that a repository has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// By tag or by digest.
+    Manifests,
+    /// By digest.
+    Blobs,
+}
+
 impl Endpoint {
     /// None when the host can't stand in a URL.
     pub(super) fn new(host: &RegistryHost, transport: Transport, client: reqwest::Client) -> Option<Self> {
@@ -96,8 +105,12 @@ impl Endpoint {
     }
 
     /// `/v2/<repository>/<kind>/<name>`. A mirror is told in `ns` which registry is meant, as containerd does.
-    pub(super) fn url(&self, repository: &Repository, kind: &str, name: &str) -> Url {
+    pub(super) fn url(&self, repository: &Repository, kind: Kind, name: &str) -> Url {
         let mut url = self.base.clone();
+        let kind = match kind {
+            Kind::Manifests => "manifests",
+            Kind::Blobs => "blobs",
+        };
         url.set_path(&format!("/v2/{repository}/{kind}/{name}"));
         if let Some(origin) = &self.mirrored {
             url.query_pairs_mut().append_pair("ns", origin.as_str());
@@ -166,7 +179,7 @@ mod tests {
     #[test]
     fn docker_hub_is_asked_where_its_registry_answers() {
         let hub = endpoint("docker.io", Transport::Https, &[], &[]);
-        let manifest = hub.url(&"library/nginx".parse().unwrap(), "manifests", "1.27");
+        let manifest = hub.url(&"library/nginx".parse().unwrap(), Kind::Manifests, "1.27");
         assert_eq!(manifest.as_str(), "https://registry-1.docker.io/v2/library/nginx/manifests/1.27");
         assert!(hub.may_get_tokens_at(&url("https://auth.docker.io/token")));
         assert!(hub.may_redirect_to(&url("https://production.cloudflare.docker.com/blob")));
@@ -181,7 +194,7 @@ mod tests {
     #[test]
     fn a_mirror_keeps_the_path_and_is_told_the_registry() {
         let mirror = endpoint("mirror.example", Transport::Https, &[], &[]).mirroring(&"docker.io".parse().unwrap());
-        let manifest = mirror.url(&"library/nginx".parse().unwrap(), "manifests", "1.27");
+        let manifest = mirror.url(&"library/nginx".parse().unwrap(), Kind::Manifests, "1.27");
         assert_eq!(manifest.as_str(), "https://mirror.example/v2/library/nginx/manifests/1.27?ns=docker.io");
     }
 

@@ -5,6 +5,7 @@ use std::future::Future;
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 
 use super::conversation::{Conversation, Item};
+use super::endpoint::Kind;
 use super::manifest::{CONFIG_TYPES, ConfigDescriptor, MANIFEST_TYPES, Manifest, is_manifest_type, manifest_for};
 use super::{BadAnswer, ResolveError};
 use crate::image_config::ImageConfig;
@@ -80,7 +81,7 @@ impl Question for ConfigOf<'_> {
             return Err(at.bad(BadAnswer::NotAnImage));
         }
         let digest = config.digest.to_string();
-        let blob = Item { kind: "blobs", name: &digest, accept: CONFIG_TYPES };
+        let blob = Item { kind: Kind::Blobs, name: &digest, accept: CONFIG_TYPES };
         let (_, body) = at.get(blob, CONFIG_LIMIT).await?;
         let body = checked(at, &config.digest, body)?;
         ImageConfig::from_blob(&body).map_err(|_| at.bad(BadAnswer::Config))
@@ -103,7 +104,7 @@ impl ConfigOf<'_> {
 }
 
 fn manifest(name: &str) -> Item<'_> {
-    Item { kind: "manifests", name, accept: MANIFEST_TYPES }
+    Item { kind: Kind::Manifests, name, accept: MANIFEST_TYPES }
 }
 
 async fn read_manifest(at: &Conversation<'_>, digest: &Digest) -> Result<Manifest, ResolveError> {
