@@ -1,10 +1,12 @@
 //! No process gains more rights than its parent: `allowPrivilegeEscalation: false` on every container, and no
 //! container that is `privileged`. What capabilities a container has is for drop-capabilities.
 
-use portreeve_sdk::image::{ImagePattern, Reference};
+use portreeve_sdk::image::ImagePattern;
 use portreeve_sdk::view::{Container, Pod};
 use portreeve_sdk::{Can, Case, Manifest, Policy, SettingsError, Stop, Verdict};
 use serde::Deserialize;
+
+use crate::selector::any_image;
 
 const ESCALATION: &str = "escalation";
 const FLAG: &str = "/securityContext/allowPrivilegeEscalation";
@@ -13,13 +15,13 @@ const FLAG: &str = "/securityContext/allowPrivilegeEscalation";
 #[derive(Debug, Default, Deserialize)]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// Images that may run privileged or escalate, such as those of a storage driver. Nothing is set on them.
     exempt_images: Vec<ImagePattern>,
 }
 
 /// The policy.
-pub struct PrivilegeEscalation {
+pub(crate) struct PrivilegeEscalation {
     settings: Settings,
 }
 
@@ -45,17 +47,12 @@ impl Policy for PrivilegeEscalation {
     fn evaluate(&self, case: &Case<'_>) -> Result<Verdict, Stop> {
         let mut verdict = Verdict::default();
         let Some(pod) = case.pod() else { return Ok(verdict) };
-        for container in case.containers().iter().filter(|container| !self.is_exempt(container)) {
-            judge(pod, container, &mut verdict);
+        for container in case.containers() {
+            if !any_image(&self.settings.exempt_images, &container.image) {
+                judge(pod, container, &mut verdict);
+            }
         }
         Ok(verdict)
-    }
-}
-
-impl PrivilegeEscalation {
-    fn is_exempt(&self, container: &Container) -> bool {
-        let image = Reference::parse(&container.image);
-        self.settings.exempt_images.iter().any(|pattern| pattern.matches(&image))
     }
 }
 

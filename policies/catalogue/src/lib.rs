@@ -3,11 +3,20 @@
 //! workspace through the component.
 
 mod devices;
+mod injected;
+mod owner;
+mod selector;
 
+#[path = "../drop-capabilities/policy.rs"]
+mod drop_capabilities;
+#[path = "../gpu-scheduling/policy.rs"]
+mod gpu_scheduling;
 #[path = "../pod-security/policy.rs"]
 mod pod_security;
 #[path = "../privilege-escalation/policy.rs"]
 mod privilege_escalation;
+#[path = "../seccomp/policy.rs"]
+mod seccomp;
 
 /// Makes the component, and natively the schemas of the settings, out of one list.
 macro_rules! carries {
@@ -26,4 +35,10 @@ macro_rules! carries {
     };
 }
 
-carries!(pod_security::PodSecurity, privilege_escalation::PrivilegeEscalation,);
+carries!(
+    drop_capabilities::DropCapabilities,
+    seccomp::Seccomp,
+    gpu_scheduling::GpuScheduling,
+    pod_security::PodSecurity,
+    privilege_escalation::PrivilegeEscalation,
+);

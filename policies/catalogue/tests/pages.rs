@@ -1,5 +1,6 @@
 //! What each policy says about itself agrees in all the places where it stands: its manifest, its page and the
 //! schema of its settings.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -36,8 +36,7 @@ pub const PROFILE: &str = "guest";
 /// ```
 pub fn build(package_dir: &Path, target_dir: &Path) -> Result<Vec<u8>, BuildError> {
     let module = compile::module(package_dir, target_dir)?;
-    let bytes =
-        std::fs::read(&module).map_err(|source| BuildError::Unreadable { path: module.clone(), source })?;
+    let bytes = std::fs::read(&module).map_err(|source| BuildError::Unreadable { path: module.clone(), source })?;
     wrap(&bytes).map_err(|reason| BuildError::NotAPolicy { path: module, reason })
 }
 

@@ -166,6 +166,8 @@ pub struct Views {
 }
 
 impl Views {
+    /// Hosts and scenes are where views come from: a plain native build has neither.
+    #[cfg(any(target_arch = "wasm32", feature = "native"))]
     pub(crate) fn new(source: impl Source + 'static) -> Self {
         Self {
             source: Box::new(source),

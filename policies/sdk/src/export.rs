@@ -6,7 +6,9 @@ use std::cell::RefCell;
 use serde_path_to_error::Segment;
 
 use crate::case::{Case, Views};
-use crate::generated::{self, Evaluated, Instance, Outcome};
+use crate::generated::{self, Instance};
+#[cfg(any(target_arch = "wasm32", test))]
+use crate::generated::{Evaluated, Outcome};
 use crate::policy::{Manifest, Policy, SettingsError, Stop};
 use crate::verdict::Verdict;
 
@@ -119,7 +121,7 @@ pub fn evaluate(ids: Vec<String>) -> Vec<Evaluated> {
 }
 
 /// Has each instance judge the request that these views show.
-#[cfg_attr(not(target_arch = "wasm32"), allow(dead_code, reason = "exports exist in guests alone"))]
+#[cfg(any(target_arch = "wasm32", test))]
 fn judged(views: &Views, ids: Vec<String>) -> Vec<Evaluated> {
     IN_FORCE.with_borrow(|judges| {
         let one = |id: String| {
@@ -133,4 +135,82 @@ fn judged(views: &Views, ids: Vec<String>) -> Vec<Evaluated> {
         };
         ids.into_iter().map(one).collect()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::native::Scene;
+
+    /// Says how strict it was told to be.
+    struct Strict(u8);
+
+    #[derive(serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Settings {
+        levels: Vec<u8>,
+    }
+
+    impl Policy for Strict {
+        type Settings = Settings;
+
+        fn manifest() -> Manifest {
+            Manifest::new("strict", "1.0.0")
+        }
+
+        fn configure(settings: Settings) -> Result<Self, SettingsError> {
+            let level = settings.levels.into_iter().max();
+            level.map(Self).ok_or_else(|| SettingsError::new("/levels", "give at least one"))
+        }
+
+        fn evaluate(&self, _: &Case<'_>) -> Result<Verdict, Stop> {
+            Err(Stop::Failed(self.0.to_string()))
+        }
+    }
+
+    fn instance(id: &str, policy: &str, settings: &str) -> Instance {
+        Instance { id: id.into(), policy: policy.into(), settings: settings.into() }
+    }
+
+    fn refused(policy: &str, settings: &str) -> (String, String) {
+        let mut results = configure(&[Registration::of::<Strict>()], vec![instance("a", policy, settings)]);
+        let error = results.remove(0).unwrap_err();
+        (error.at, error.reason)
+    }
+
+    #[test]
+    fn a_setting_of_the_wrong_type_is_pointed_at() {
+        let (at, reason) = refused("strict", r#"{"levels": [1, "two"]}"#);
+        assert_eq!(at, "/levels/1");
+        assert!(reason.contains("invalid type: string \"two\""), "{reason}");
+    }
+
+    #[test]
+    fn settings_that_make_no_sense_are_pointed_at_by_the_policy() {
+        assert_eq!(refused("strict", r#"{"levels": []}"#), ("/levels".into(), "give at least one".into()));
+    }
+
+    #[test]
+    fn a_policy_that_is_not_carried_is_named() {
+        assert!(refused("lenient", "{}").1.contains("\"lenient\""));
+    }
+
+    #[test]
+    fn two_instances_of_one_policy_judge_by_their_own_settings() {
+        let both = vec![instance("a", "strict", r#"{"levels": [1]}"#), instance("b", "strict", r#"{"levels": [2]}"#)];
+        assert!(configure(&[Registration::of::<Strict>()], both).iter().all(Result::is_ok));
+        let views = Scene::create(json!({"kind": "Pod"})).unwrap().views();
+        let outcomes: Vec<Outcome> =
+            judged(&views, vec!["b".into(), "a".into()]).into_iter().map(|evaluated| evaluated.outcome).collect();
+        assert_eq!(outcomes, [Outcome::Failed("2".into()), Outcome::Failed("1".into())]);
+    }
+
+    #[test]
+    fn an_instance_that_was_not_configured_fails_alone() {
+        let views = Scene::create(json!({"kind": "Pod"})).unwrap().views();
+        let evaluated = judged(&views, vec!["nobody".into()]);
+        assert!(matches!(&evaluated[0].outcome, Outcome::Failed(reason) if reason.contains("nobody")));
+    }
 }

@@ -1,0 +1,162 @@
+//! Containers drop all Linux capabilities and add back no more than is allowed. Privileged containers, for which
+//! capabilities mean nothing, are for privilege-escalation.
+
+use portreeve_sdk::image::ImagePattern;
+use portreeve_sdk::view::{Container, Pod};
+use portreeve_sdk::{Can, Case, Manifest, Policy, SettingsError, Stop, Verdict};
+use serde::Deserialize;
+
+use crate::injected::Injected;
+use crate::selector::{Selector, any_image};
+
+const DROP_ALL: &str = "drop-all";
+const ADD: &str = "add";
+
+/// Settings of drop-capabilities.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema, serde::Serialize))]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub(crate) struct Settings {
+    /// Capabilities that any container may add, spelt as Kubernetes does: `NET_BIND_SERVICE`, without `CAP_`.
+    allow: Vec<String>,
+    /// Capabilities that some containers may add besides.
+    allow_for: Vec<AllowFor>,
+    /// Images that are left alone.
+    exempt_images: Vec<ImagePattern>,
+    /// Containers that a mesh adds.
+    injected: Injected,
+}
+
+/// Capabilities that some containers may add.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema, serde::Serialize), schemars(inline))]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct AllowFor {
+    /// The containers.
+    select: Selector,
+    /// The capabilities.
+    capabilities: Vec<String>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            allow: vec!["NET_BIND_SERVICE".into()],
+            allow_for: Vec::new(),
+            exempt_images: Vec::new(),
+            injected: Injected::default(),
+        }
+    }
+}
+
+/// The policy.
+pub(crate) struct DropCapabilities {
+    settings: Settings,
+}
+
+impl Policy for DropCapabilities {
+    type Settings = Settings;
+
+    fn manifest() -> Manifest {
+        Manifest {
+            title: "Drop capabilities",
+            description: "Containers give up all Linux capabilities, the parts that root's power is made of, and add \
+                          back only those that are allowed.",
+            can: Can::MUTATE,
+            schema: include_str!("schema.json"),
+            controls: &["CC6.1", "CC6.3", "CC6.8"],
+            ..Manifest::new("drop-capabilities", "1.0.0")
+        }
+    }
+
+    fn configure(settings: Settings) -> Result<Self, SettingsError> {
+        spelt_right(&settings.allow, "/allow")?;
+        for (index, allowed) in settings.allow_for.iter().enumerate() {
+            allowed.select.check(|| format!("/allowFor/{index}/select"))?;
+            spelt_right(&allowed.capabilities, &format!("/allowFor/{index}/capabilities"))?;
+        }
+        Ok(Self { settings: Settings { injected: settings.injected.with_known(), ..settings } })
+    }
+
+    fn evaluate(&self, case: &Case<'_>) -> Result<Verdict, Stop> {
+        let mut verdict = Verdict::default();
+        // Windows has no capabilities: the API server refuses the field there.
+        let Some(pod) = case.pod().filter(|pod| !pod.is_windows()) else { return Ok(verdict) };
+        for container in case.containers() {
+            if container.is_privileged() || any_image(&self.settings.exempt_images, &container.image) {
+                continue;
+            }
+            self.drops(container, &mut verdict);
+            self.adds(pod, container, &mut verdict);
+        }
+        Ok(verdict)
+    }
+}
+
+impl DropCapabilities {
+    fn drops(&self, container: &Container, verdict: &mut Verdict) {
+        let dropped = container.dropped_capabilities();
+        if dropped.iter().any(|name| name == "ALL") {
+            return;
+        }
+        let at = container.field("/securityContext/capabilities/drop");
+        // A list that somebody wrote is theirs to change, and a mesh needs what it asks for.
+        if dropped.is_empty() && !self.settings.injected.knows(container) {
+            verdict.append_unique(DROP_ALL, &at, "ALL", &[]);
+        }
+        let Some(finding) = self.settings.injected.judge(container).finding(verdict, DROP_ALL) else { return };
+        let name = &container.name;
+        let says = match dropped.iter().find(|name| name.eq_ignore_ascii_case("all")) {
+            Some(other) => format!("container {name:?} drops {other:?}, which Kubernetes does not read as \"ALL\""),
+            None => format!("container {name:?} keeps Linux capabilities: it does not drop ALL"),
+        };
+        finding.container(container).at(at).says(says).mend("set securityContext.capabilities.drop to [\"ALL\"]");
+    }
+
+    fn adds(&self, pod: &Pod, container: &Container, verdict: &mut Verdict) {
+        let judgement = self.settings.injected.judge(container);
+        let added = container.added_capabilities();
+        let refused: Vec<&str> =
+            added.iter().map(String::as_str).filter(|name| !self.allows(pod, container, name)).collect();
+        if refused.is_empty() {
+            return;
+        }
+        let Some(finding) = judgement.finding(verdict, ADD) else { return };
+        finding
+            .container(container)
+            .at(container.field("/securityContext/capabilities/add"))
+            .says(format!("container {:?} adds {}, which it may not have", container.name, refused.join(", ")))
+            .mend(self.remedy(&refused));
+    }
+
+    fn allows(&self, pod: &Pod, container: &Container, name: &str) -> bool {
+        let listed = |list: &[String]| list.iter().any(|allowed| allowed == name);
+        let for_this = |allowed: &AllowFor| listed(&allowed.capabilities) && allowed.select.takes(pod, container);
+        listed(&self.settings.allow) || self.settings.allow_for.iter().any(for_this)
+    }
+
+    /// Kubernetes compares names letter by letter, so that an allowed capability in another spelling is refused.
+    fn remedy(&self, refused: &[&str]) -> String {
+        let meant = |name: &&&str| self.settings.allow.contains(&canonical(name));
+        match refused.iter().find(meant) {
+            Some(name) => format!("write {} for {name} in securityContext.capabilities.add", canonical(name)),
+            None => format!("remove {} from securityContext.capabilities.add", refused.join(", ")),
+        }
+    }
+}
+
+/// `NET_ADMIN` for `cap_net_admin`.
+fn canonical(name: &str) -> String {
+    let upper = name.to_ascii_uppercase();
+    upper.strip_prefix("CAP_").map(str::to_owned).unwrap_or(upper)
+}
+
+fn spelt_right(names: &[String], at: &str) -> Result<(), SettingsError> {
+    match names.iter().enumerate().find(|(_, name)| canonical(name) != **name) {
+        Some((index, name)) => Err(SettingsError::new(
+            format!("{at}/{index}"),
+            format!("{name:?} is not how Kubernetes spells a capability: write {:?}", canonical(name)),
+        )),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,44 @@
+//! Which containers a setting is for. Several policies let administrators say so; what follows is theirs.
+
+use std::collections::BTreeMap;
+
+use portreeve_sdk::SettingsError;
+use portreeve_sdk::image::{ImagePattern, Reference};
+use portreeve_sdk::view::{Container, Pod};
+use serde::Deserialize;
+
+/// Containers that all of these describe. At least one is given.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema, serde::Serialize), schemars(inline))]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub(crate) struct Selector {
+    /// The container runs one of these images.
+    images: Vec<ImagePattern>,
+    /// The container has one of these names.
+    containers: Vec<String>,
+    /// The pod template has all of these labels.
+    labels: BTreeMap<String, String>,
+}
+
+impl Selector {
+    /// Refuses a selector that would take everything, most likely by oversight; `at` is where it stands.
+    pub(crate) fn check(&self, at: impl FnOnce() -> String) -> Result<(), SettingsError> {
+        if self.images.is_empty() && self.containers.is_empty() && self.labels.is_empty() {
+            return Err(SettingsError::new(at(), "says for which containers it is: give images, containers or labels"));
+        }
+        Ok(())
+    }
+
+    /// Whether the container is one of those meant.
+    pub(crate) fn takes(&self, pod: &Pod, container: &Container) -> bool {
+        (self.images.is_empty() || any_image(&self.images, &container.image))
+            && (self.containers.is_empty() || self.containers.contains(&container.name))
+            && self.labels.iter().all(|(name, value)| pod.label(name) == Some(value))
+    }
+}
+
+/// Whether one of the patterns takes the image.
+pub(crate) fn any_image(patterns: &[ImagePattern], image: &str) -> bool {
+    let image = Reference::parse(image);
+    patterns.iter().any(|pattern| pattern.matches(&image))
+}
