@@ -115,6 +115,9 @@ pub enum Failure {
     /// It was not run, since it failed too often just before.
     #[error("it is not being run for a while, after failing {0} times in a row")]
     Suspended(u32),
+    /// Nothing was free to run it in time.
+    #[error("there was no turn for it before its deadline")]
+    NoTurn,
     /// Its edits contradict those of another policy.
     #[error("its edit at {pointer} contradicts that of {other}")]
     Conflict {
