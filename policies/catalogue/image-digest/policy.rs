@@ -1,0 +1,162 @@
+//! Images are named by digest: `repository:tag@sha256:…`, the tag kept for people. A tag that has no digest yet is given
+//! the one that it names now; an unrelated update keeps the one that was there; a restart asks again for those that were
+//! given here, since with mutable tags a restart is how people deploy.
+//!
+//! Where images stand, and what stood there before, is told in `place`; which of them were pinned here, in `pinned`.
+
+mod pinned;
+mod place;
+
+use portreeve_sdk::fact::{Fact, ImageDigest as DigestFact};
+use portreeve_sdk::image::{ImagePattern, Reference};
+use portreeve_sdk::view::Operation;
+use portreeve_sdk::{Can, Case, FactNeed, Manifest, Policy, SettingsError, Stop, Verdict, pointer};
+use serde::Deserialize;
+
+use pinned::Pinned;
+use place::{Before, Place};
+
+/// What `kubectl rollout restart` sets on a template.
+const RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";
+
+/// Settings of image-digest.
+#[derive(Debug, Default, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema, serde::Serialize))]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub(crate) struct Settings {
+    /// Images that may be named by tag alone, such as those that are built on the node. They are never looked up.
+    exempt_images: Vec<ImagePattern>,
+}
+
+/// The policy.
+pub(crate) struct ImageDigest {
+    settings: Settings,
+}
+
+impl Policy for ImageDigest {
+    type Settings = Settings;
+
+    fn manifest() -> Manifest {
+        Manifest {
+            title: "Images by digest",
+            description: "Every image is named by digest, so that what was reviewed is what runs. A tag is given the \
+                          digest that it names now and stays readable beside it; a restart asks again.",
+            can: Can::MUTATE,
+            facts: &[FactNeed { kind: DigestFact::KIND, why: "it says what a tag names now", required: true }],
+            schema: include_str!("schema.json"),
+            controls: &["CC6.8", "CC7.1", "CC8.1"],
+            ..Manifest::new("image-digest", "1.0.0")
+        }
+    }
+
+    fn configure(settings: Settings) -> Result<Self, SettingsError> {
+        Ok(Self { settings })
+    }
+
+    fn evaluate(&self, case: &Case<'_>) -> Result<Verdict, Stop> {
+        let mut verdict = Verdict::default();
+        let Some(pod) = case.pod() else { return Ok(verdict) };
+        let mut pinned = Pinned::read(pod);
+        let before = Before::new(case, is_restart(case));
+        for place in place::all(case).iter().filter(|place| !self.is_exempt(place)) {
+            match place.image().digest {
+                None => {
+                    pin(&before, place, &mut verdict)?;
+                    pinned.note(place);
+                }
+                Some(digest) if !pinned.names(place) || before.was_replaced_by_hand(place, digest) => {}
+                Some(digest) => {
+                    pinned.note(place);
+                    if before.restarted {
+                        pin_again(&before, place, digest, &mut verdict);
+                    }
+                }
+            }
+        }
+        // The API server takes no change of annotations together with these.
+        let is_pod = case.request().kind().kind == "Pod";
+        if case.request().subresource().is_none() && !(is_pod && case.request().operation() == Operation::Update) {
+            pinned.write(&mut verdict);
+        }
+        Ok(verdict)
+    }
+}
+
+impl ImageDigest {
+    fn is_exempt(&self, place: &Place<'_>) -> bool {
+        let image = place.image();
+        self.settings.exempt_images.iter().any(|pattern| pattern.matches(&image))
+    }
+}
+
+/// An image without a digest is at fault, and is given one.
+fn pin(before: &Before<'_>, place: &Place<'_>, verdict: &mut Verdict) -> Result<(), Stop> {
+    let image = place.image();
+    let digest = match (before.digest(place), before.restarted) {
+        (Some(digest), false) => digest,
+        (kept, _) => match before.case.fact::<DigestFact>(&place.written) {
+            Ok(fact) => fact.digest,
+            Err(missing) => match kept {
+                Some(digest) => {
+                    unresolved(place, &missing.reason, verdict);
+                    digest
+                }
+                None => return Err(missing.into()),
+            },
+        },
+    };
+    let named = place::named(&image, &digest);
+    let finding = match place.container {
+        Some(container) => verdict.violation("unpinned").container(container),
+        None => verdict.violation("unpinned"),
+    };
+    finding
+        .at(place.pointer.as_str())
+        .says(format!(
+            "{} names its image {:?} by a tag, which can name another one tomorrow",
+            place.who(),
+            place.written
+        ))
+        .mend(format!("name it by digest: {named}"));
+    verdict.set("unpinned", place.pointer.as_str(), named);
+    Ok(())
+}
+
+/// A restart moves an image that was pinned here to what its tag names now.
+fn pin_again(before: &Before<'_>, place: &Place<'_>, digest: &str, verdict: &mut Verdict) {
+    let image = place.image();
+    let Some(by_tag) = place::by_tag(&image) else { return };
+    match before.case.fact::<DigestFact>(&by_tag) {
+        Ok(fact) if fact.digest == digest => {}
+        Ok(fact) => verdict.set("restart", place.pointer.as_str(), place::named(&image, &fact.digest)),
+        Err(missing) => unresolved(place, &missing.reason, verdict),
+    }
+}
+
+/// A restart is not held up by a registry that can't be reached: what ran goes on running, and that is told.
+fn unresolved(place: &Place<'_>, reason: &str, verdict: &mut Verdict) {
+    let finding = match place.container {
+        Some(container) => verdict.advisory("restart").container(container),
+        None => verdict.advisory("restart"),
+    };
+    finding
+        .at(place.pointer.as_str())
+        .says(format!("{} keeps the image that it had: its tag could not be looked up: {reason}", place.who()))
+        .mend("restart once more when the registry answers, or name the wanted digest");
+}
+
+/// Whether this update is a restart: somebody set the time of one.
+fn is_restart(case: &Case<'_>) -> bool {
+    let at = pointer::child("/metadata/annotations", RESTARTED_AT);
+    let now = case.pod().and_then(|pod| pod.annotation(RESTARTED_AT));
+    let before = case.read_old(&at);
+    case.request().operation() == Operation::Update
+        && now.is_some_and(|now| before.as_ref().and_then(|before| before.as_str()) != Some(now))
+}
+
+/// Whether both name the same tag of the same repository, in whatever spelling.
+fn is_same_tag(one: &Reference<'_>, other: &Reference<'_>) -> bool {
+    one.effective_tag().is_some()
+        && one.effective_tag() == other.effective_tag()
+        && one.full_name() == other.full_name()
+}
