@@ -1,0 +1,219 @@
+//! Every container says what it needs: requests are there or are given, limits where they are asked for, and no limit is
+//! above what is allowed.
+//!
+//! A request is never given beside a limit, which stands for it, nor where the pod as a whole says what it needs; a limit
+//! is never given below a request. What settings say is in `settings`.
+
+mod settings;
+
+use std::str::FromStr;
+
+use portreeve_sdk::image::Reference;
+use portreeve_sdk::quantity::Quantity;
+use portreeve_sdk::view::{Container, ContainerKind, Pod, find};
+use portreeve_sdk::{Can, Case, Manifest, Policy, SettingsError, Stop, Verdict, pointer};
+
+pub(crate) use settings::Settings;
+use settings::{Amount, Amounts, ByImage, Resource};
+
+const REQUESTS: &str = "/resources/requests";
+const LIMITS: &str = "/resources/limits";
+
+/// The policy.
+pub(crate) struct Resources {
+    settings: Settings,
+}
+
+impl Policy for Resources {
+    type Settings = Settings;
+
+    fn manifest() -> Manifest {
+        Manifest {
+            title: "Requests and limits",
+            description: "Every container requests the CPU and memory that it needs, so that nodes are not filled \
+                          past what they have; limits are asked for and bounded by setting.",
+            can: Can::MUTATE,
+            schema: include_str!("schema.json"),
+            controls: &["A1.1", "CC7.2"],
+            ..Manifest::new("resources", "1.0.0")
+        }
+    }
+
+    fn configure(settings: Settings) -> Result<Self, SettingsError> {
+        settings.check()?;
+        Ok(Self { settings })
+    }
+
+    fn evaluate(&self, case: &Case<'_>) -> Result<Verdict, Stop> {
+        let mut verdict = Verdict::default();
+        let Some(pod) = case.pod() else { return Ok(verdict) };
+        for container in case.containers() {
+            let Some(class) = self.class(container.kind) else { continue };
+            let chosen = self.chosen(container);
+            for resource in Resource::ALL {
+                let defaults = Defaults {
+                    request: chosen.and_then(|own| own.requests.get(&resource)).or(class.requests.get(&resource)),
+                    limit: chosen.and_then(|own| own.limits.get(&resource)).or(class.limits.get(&resource)),
+                };
+                let state = State::of(pod, container, resource);
+                self.request(container, &state, &defaults, &mut verdict);
+                self.limit(container, &state, &defaults, &mut verdict);
+                self.bound(container, &state, &mut verdict);
+            }
+        }
+        Ok(verdict)
+    }
+}
+
+/// What a container and its pod say about one resource.
+struct State<'a> {
+    resource: Resource,
+    request: Option<&'a str>,
+    limit: Option<&'a str>,
+    /// Whether the pod as a whole requests or limits it: then its containers share that, and the API server refuses
+    /// those that say more.
+    shared: bool,
+}
+
+/// What the settings give a container of one resource.
+struct Defaults<'a> {
+    request: Option<&'a Amount>,
+    limit: Option<&'a Amount>,
+}
+
+impl<'a> State<'a> {
+    fn of(pod: &Pod, container: &'a Container, resource: Resource) -> Self {
+        let name = resource.name();
+        Self {
+            resource,
+            request: find(&container.requests, name),
+            limit: find(&container.limits, name),
+            shared: find(&pod.requests, name).or(find(&pod.limits, name)).is_some(),
+        }
+    }
+
+    /// A limit stands for a request that is not written: the API server makes it one.
+    fn lacks_request(&self) -> bool {
+        self.request.is_none() && self.limit.is_none() && !self.shared
+    }
+
+    fn lacks_limit(&self) -> bool {
+        self.limit.is_none() && !self.shared
+    }
+
+    fn at(&self, container: &Container, list: &str) -> String {
+        pointer::child(&container.field(list), self.resource.name())
+    }
+}
+
+impl Resources {
+    /// What containers of a kind are given; none for ephemeral ones, which may have no resources.
+    fn class(&self, kind: ContainerKind) -> Option<&Amounts> {
+        match kind {
+            ContainerKind::Regular => Some(&self.settings.defaults.regular),
+            ContainerKind::Init => Some(&self.settings.defaults.init),
+            ContainerKind::Sidecar => Some(&self.settings.defaults.sidecar),
+            ContainerKind::Ephemeral => None,
+        }
+    }
+
+    /// What a container is given for its image.
+    fn chosen(&self, container: &Container) -> Option<&ByImage> {
+        let image = Reference::parse(&container.image);
+        self.settings.images.iter().find(|own| own.image.matches(&image))
+    }
+
+    fn request(&self, container: &Container, state: &State<'_>, defaults: &Defaults<'_>, verdict: &mut Verdict) {
+        if !state.lacks_request() {
+            return;
+        }
+        let (name, rule) = (state.resource.name(), state.resource.request_rule());
+        let at = state.at(container, REQUESTS);
+        if self.settings.require_requests.contains(&state.resource) {
+            verdict
+                .violation(rule)
+                .container(container)
+                .at(at.as_str())
+                .says(format!("container {:?} requests no {name}", container.name))
+                .mend(format!("set resources.requests.{name} to what it usually needs"));
+        }
+        if let Some(amount) = defaults.request {
+            verdict.set_default(rule, at, amount.as_str());
+        }
+    }
+
+    fn limit(&self, container: &Container, state: &State<'_>, defaults: &Defaults<'_>, verdict: &mut Verdict) {
+        if !state.lacks_limit() {
+            return;
+        }
+        let (name, rule) = (state.resource.name(), state.resource.limit_rule());
+        let at = state.at(container, LIMITS);
+        if self.settings.require_limits.contains(&state.resource) {
+            verdict
+                .violation(rule)
+                .container(container)
+                .at(at.as_str())
+                .says(format!("container {:?} has no limit of {name}", container.name))
+                .mend(format!("set resources.limits.{name} to the most that it may use"));
+        }
+        if let Some(amount) = defaults.limit.filter(|limit| leaves_room(limit, state, defaults)) {
+            verdict.set_default(rule, at, amount.as_str());
+        }
+    }
+
+    fn bound(&self, container: &Container, state: &State<'_>, verdict: &mut Verdict) {
+        let Some(most) = self.settings.max_limits.get(&state.resource) else { return };
+        let (written, list, word) = match (state.limit, state.request) {
+            (Some(limit), _) => (limit, LIMITS, "has a limit of"),
+            (None, Some(request)) => (request, REQUESTS, "requests"),
+            (None, None) => return,
+        };
+        if Quantity::from_str(written).is_ok_and(|written| written <= most.quantity()) {
+            return;
+        }
+        let name = state.resource.name();
+        verdict
+            .violation(state.resource.max_rule())
+            .container(container)
+            .at(state.at(container, list))
+            .says(format!("container {:?} {word} {written} {name}, more than {}", container.name, most.as_str()))
+            .mend(format!("use at most {}", most.as_str()));
+    }
+}
+
+/// Whether a limit would not be below the request that is there or will be.
+fn leaves_room(limit: &Amount, state: &State<'_>, defaults: &Defaults<'_>) -> bool {
+    match state.request {
+        Some(request) => Quantity::from_str(request).is_ok_and(|request| request <= limit.quantity()),
+        None => defaults.request.is_none_or(|request| request.quantity() <= limit.quantity()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(settings: &str) -> Option<String> {
+        let registration = portreeve_sdk::export::Registration::of::<Resources>();
+        registration.configure(settings).err().map(|error| format!("{}: {}", error.at, error.reason))
+    }
+
+    #[test]
+    fn amounts_that_contradict_each_other_are_refused() {
+        let above_limit = r#"{"defaults": {"init": {"requests": {"cpu": 2}, "limits": {"cpu": "1900m"}}}}"#;
+        assert_eq!(refused(above_limit).unwrap(), "/defaults/init/requests/cpu: it is above the limit, 1900m");
+        let above_most = r#"{"maxLimits": {"memory": "1Gi"}, "images": [{"image": "a", "limits": {"memory": "2Gi"}}]}"#;
+        assert_eq!(refused(above_most).unwrap(), "/images/0/limits/memory: it is above what maxLimits allows, 1Gi");
+    }
+
+    #[test]
+    fn what_is_no_quantity_is_refused_by_its_place() {
+        let error = refused(r#"{"defaults": {"regular": {"requests": {"memory": "1gb"}}}}"#).unwrap();
+        assert!(error.starts_with("/defaults/regular/requests: \"1gb\" is not a quantity"), "{error}");
+    }
+
+    #[test]
+    fn a_misspelt_field_of_an_image_is_refused() {
+        assert!(refused(r#"{"images": [{"image": "a", "request": {}}]}"#).unwrap().contains("request"));
+    }
+}
