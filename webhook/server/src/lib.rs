@@ -1,1 +1,15 @@
-//! The service: configuration, the way of a request, TLS endpoints, health and metrics.
+//! The service: configuration, the set of policies in force, the way of a request, TLS endpoints, health, metrics.
+//!
+//! The order of it all is one page, in [`way`]. What a request is allowed is decided in `portreeve-admission`; how a
+//! policy runs is `portreeve-engine`'s; this crate brings them together with facts, the book and HTTP.
+
+pub mod app;
+pub mod callers;
+pub mod config;
+pub mod deadline;
+pub mod health;
+pub mod manifest;
+pub mod metrics;
+pub mod serve;
+pub mod set;
+pub mod way;

@@ -1,0 +1,199 @@
+//! The HTTP face: two routers, one for the API server over TLS, one for the machine's own probes and metrics. Status
+//! codes and who may call are decided here; what a review is answered is decided in `way`.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{DefaultBodyLimit, Path, Query, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response as HttpResponse};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use portreeve_admission::decision::Answer;
+use portreeve_admission::response::{RefusalKind, Response};
+use portreeve_admission::review::ReviewError;
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::callers::Callers;
+use crate::deadline::Deadlines;
+use crate::health::Health;
+use crate::metrics::{Call, Metrics};
+use crate::way::{Answered, Gate};
+
+/// What the routers share.
+#[derive(Clone)]
+pub struct App {
+    /// What requests pass through.
+    pub gate: Arc<Gate>,
+    /// Who may call.
+    pub callers: Callers,
+    /// Whether we are ready, and why not.
+    pub health: Arc<Health>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// The largest body, in bytes.
+    pub body_bytes: usize,
+}
+
+/// Our own endpoints for the API server: `/mutate` and `/validate`, with the token behind them if there is one.
+pub fn webhook(app: App) -> Router {
+    let limit = DefaultBodyLimit::max(app.body_bytes);
+    Router::new()
+        .route("/mutate", post(mutate))
+        .route("/mutate/{token}", post(mutate))
+        .route("/validate", post(validate))
+        .route("/validate/{token}", post(validate))
+        .merge(probes())
+        .layer(limit)
+        .with_state(app)
+}
+
+/// Our own endpoints for probes and metrics.
+pub fn operations(app: App) -> Router {
+    probes().route("/metrics", get(metrics)).with_state(app)
+}
+
+fn probes() -> Router<App> {
+    Router::new().route("/livez", get(livez)).route("/readyz", get(readyz))
+}
+
+/// What the API server adds to the path.
+#[derive(Deserialize)]
+struct Parameters {
+    timeout: Option<String>,
+}
+
+type Body = Result<Bytes, BytesRejection>;
+type Token = Option<Path<String>>;
+
+async fn mutate(
+    State(app): State<App>,
+    token: Token,
+    query: Query<Parameters>,
+    headers: HeaderMap,
+    body: Body,
+) -> HttpResponse {
+    answer(app, Call::Mutate, token, &query, &headers, body).await
+}
+
+async fn validate(
+    State(app): State<App>,
+    token: Token,
+    query: Query<Parameters>,
+    headers: HeaderMap,
+    body: Body,
+) -> HttpResponse {
+    answer(app, Call::Validate, token, &query, &headers, body).await
+}
+
+async fn answer(
+    app: App,
+    call: Call,
+    token: Token,
+    query: &Parameters,
+    headers: &HeaderMap,
+    body: Body,
+) -> HttpResponse {
+    let begun = Instant::now();
+    if !app.callers.admit(token.as_ref().map(|Path(token)| token.as_str())) {
+        app.metrics.turned_away(call);
+        return refuse(StatusCode::FORBIDDEN, "the path does not carry a token in force");
+    }
+    let body = match taken(headers, body) {
+        Ok(body) => body,
+        Err(refusal) => return refusal,
+    };
+    let deadlines = match Deadlines::of(begun, query.timeout.as_deref()) {
+        Ok(deadlines) => deadlines,
+        Err(error) => return refuse(StatusCode::BAD_REQUEST, &error.to_string()),
+    };
+    // A task of its own: a caller that hangs up does not stop a decision halfway.
+    let gate = Arc::clone(&app.gate);
+    let work = tokio::spawn(async move {
+        match call {
+            Call::Mutate => gate.mutate(&body, deadlines).await,
+            Call::Validate => gate.validate(&body, deadlines).await,
+        }
+    });
+    match work.await {
+        Ok(Ok(answered)) => {
+            app.metrics.answered(call, &answered, begun.elapsed());
+            send(&answered.response)
+        }
+        Ok(Err(error)) => unreadable(&app, call, &error),
+        Err(error) => {
+            tracing::error!(%error, "a request was lost");
+            refuse(StatusCode::INTERNAL_SERVER_ERROR, "the request could not be judged")
+        }
+    }
+}
+
+/// The body, if it is JSON by its own account, not too large, and whole.
+fn taken(headers: &HeaderMap, body: Body) -> Result<Bytes, HttpResponse> {
+    let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    if !kind.eq_ignore_ascii_case("application/json") {
+        let message = format!("content-type is {kind:?}; an AdmissionReview is sent as application/json");
+        return Err(refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, &message));
+    }
+    body.map_err(|rejection| refuse(rejection.status(), &rejection.body_text()))
+}
+
+/// With a uid a review can be answered; without, only the HTTP call can.
+fn unreadable(app: &App, call: Call, error: &ReviewError) -> HttpResponse {
+    app.metrics.unreadable(call);
+    match &error.uid {
+        Some(uid) => send(&Response::refused(uid, RefusalKind::BadRequest, error.to_string())),
+        None => refuse(StatusCode::BAD_REQUEST, &error.to_string()),
+    }
+}
+
+fn send(response: &Response) -> HttpResponse {
+    match response.to_json() {
+        Ok(json) => ([(CONTENT_TYPE, "application/json")], json).into_response(),
+        Err(error) => refuse(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+    }
+}
+
+fn refuse(status: StatusCode, message: &str) -> HttpResponse {
+    (status, Json(json!({"error": message}))).into_response()
+}
+
+async fn livez() -> &'static str {
+    "ok\n"
+}
+
+#[derive(Deserialize)]
+struct Verbosity {
+    verbose: Option<String>,
+}
+
+async fn readyz(State(app): State<App>, query: Query<Verbosity>) -> HttpResponse {
+    let status = if app.health.ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let text = if query.verbose.is_some() { app.health.report() } else { app.health.line() };
+    (status, text).into_response()
+}
+
+async fn metrics(State(app): State<App>) -> HttpResponse {
+    app.metrics.observe(&app);
+    match app.metrics.text() {
+        Ok(text) => {
+            ([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response()
+        }
+        Err(error) => refuse(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+    }
+}
+
+impl Answered {
+    /// The name of the answer, for a metric.
+    pub(crate) fn label(&self) -> &'static str {
+        match self.answer {
+            Answer::Allowed if self.response.patch.is_some() => "corrected",
+            answer => answer.name(),
+        }
+    }
+}

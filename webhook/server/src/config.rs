@@ -1,0 +1,269 @@
+//! What one server needs beside its policies: listeners, TLS, who may call, the book, registries, template paths. One
+//! file, with a JSON Schema; relative paths in it start from its own folder. Policies are resources of their own.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use portreeve_supply::RegistriesConfig;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The configuration of one server.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ServerConfig {
+    /// Name of the cluster: the first part of the name of this replica's book.
+    #[serde(default = "defaults::cluster")]
+    pub cluster: String,
+    /// Name of this replica, unique in the cluster. Left out: `$HOSTNAME`, else `server`.
+    #[serde(default = "defaults::replica")]
+    pub replica: String,
+    /// Where `/mutate` and `/validate` are served, over TLS.
+    #[serde(default = "defaults::listen")]
+    pub listen: SocketAddr,
+    /// Where `/livez`, `/readyz` and `/metrics` are served, in plain HTTP.
+    #[serde(default = "defaults::operations")]
+    pub operations: SocketAddr,
+    /// The serving certificate.
+    pub tls: TlsConfig,
+    /// Who may call.
+    pub callers: CallersConfig,
+    /// Folder of policy files. Left out: the platform profile.
+    #[serde(default)]
+    pub policies: Option<PathBuf>,
+    /// Folder for compiled policies. Left out: they are compiled at each start.
+    #[serde(default)]
+    pub cache: Option<PathBuf>,
+    /// The book. Left out: no record is kept, which `/readyz?verbose` and the log say.
+    #[serde(default)]
+    pub ledger: Option<LedgerConfig>,
+    /// Where facts about images come from.
+    #[serde(default)]
+    pub registries: RegistriesConfig,
+    /// Further kinds that hold pod templates.
+    #[serde(default)]
+    pub template_paths: Vec<TemplatePathConfig>,
+    /// What is known of namespaces that no Namespace manifest in the policy folder describes.
+    #[serde(default)]
+    pub namespace_defaults: NamespaceDefaults,
+    /// Bounds of what is taken and done at once.
+    #[serde(default)]
+    pub limits: LimitsConfig,
+}
+
+/// Where the serving certificate comes from.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, untagged)]
+pub enum TlsConfig {
+    /// Files that somebody else writes and renews.
+    Files {
+        /// PEM, the leaf first.
+        certificate: PathBuf,
+        /// PEM, readable by its owner alone.
+        key: PathBuf,
+    },
+    /// A CA and certificates of our own, made in this folder and rotated there.
+    Own {
+        /// The folder.
+        folder: PathBuf,
+        /// DNS names and addresses that the API server calls.
+        names: Vec<String>,
+    },
+}
+
+/// Who may call.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, untagged)]
+pub enum CallersConfig {
+    /// Whoever shows a client certificate.
+    Certificates {
+        /// PEM of the CAs that sign them.
+        client_ca: PathBuf,
+        /// Common names that are let in. Left out: all that these CAs signed.
+        #[serde(default)]
+        names: Vec<String>,
+    },
+    /// Whoever knows the token in the path, `/validate/<token>`. It is kept, and rotated, in this folder.
+    Token {
+        /// The folder, that of our own certificates as a rule.
+        token_folder: PathBuf,
+    },
+}
+
+/// The book of this replica.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LedgerConfig {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// When a record counts as kept.
+    #[serde(default)]
+    pub durability: DurabilityConfig,
+}
+
+/// When a record counts as kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum DurabilityConfig {
+    /// When the disk has it: it survives a loss of power.
+    #[default]
+    Durable,
+    /// When the operating system has it: it survives the end of the process.
+    WriteOnly,
+}
+
+/// A kind that holds pod templates.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TemplatePathConfig {
+    /// API group; the core group is empty.
+    pub group: String,
+    /// Kind.
+    pub kind: String,
+    /// JSON pointer of the template, with `*` for every element of a list.
+    pub path: String,
+}
+
+/// What is known of a namespace about which nothing is known.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NamespaceDefaults {
+    /// Its labels; `kubernetes.io/metadata.name` is added.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+}
+
+/// Bounds of what is taken and done at once.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct LimitsConfig {
+    /// The largest body, in bytes. An object may have 3 MiB, and a review carries two.
+    pub body_bytes: usize,
+    /// How many evaluations may run at once. Left out: twice the number of processors.
+    pub evaluations: Option<usize>,
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        Self { body_bytes: 8 << 20, evaluations: None }
+    }
+}
+
+/// A configuration file that can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// It can't be read.
+    #[error("{path}: the configuration can't be read", path = .path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It is not YAML, or not a configuration: an unknown field, a wrong type.
+    #[error("{path}: {reason}", path = .path.display())]
+    Invalid {
+        /// The file.
+        path: PathBuf,
+        /// Where and what.
+        reason: String,
+    },
+}
+
+impl ServerConfig {
+    /// Reads a configuration file.
+    ///
+    /// # Errors
+    /// Names the file, and where in it something is wrong.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+        let config: Self = serde_saphyr::from_str(&text)
+            .map_err(|error| ConfigError::Invalid { path: path.to_owned(), reason: error.to_string() })?;
+        Ok(config.relative_to(path.parent().unwrap_or(Path::new("."))))
+    }
+
+    /// Makes every relative path start from `folder`.
+    #[must_use]
+    pub fn relative_to(mut self, folder: &Path) -> Self {
+        let registries = &mut self.registries;
+        let mut paths: Vec<&mut PathBuf> = Vec::new();
+        match &mut self.tls {
+            TlsConfig::Files { certificate, key } => paths.extend([certificate, key]),
+            TlsConfig::Own { folder, .. } => paths.push(folder),
+        }
+        match &mut self.callers {
+            CallersConfig::Certificates { client_ca, .. } => paths.push(client_ca),
+            CallersConfig::Token { token_folder } => paths.push(token_folder),
+        }
+        paths.extend([&mut self.policies, &mut self.cache].into_iter().flatten());
+        paths.extend(self.ledger.as_mut().map(|ledger| &mut ledger.folder));
+        paths.extend([&mut registries.credentials_file, &mut registries.lock_file].into_iter().flatten());
+        paths.extend(registries.registries.iter_mut().filter_map(|registry| registry.ca_file.as_mut()));
+        for path in paths {
+            *path = folder.join(&*path);
+        }
+        self
+    }
+}
+
+mod defaults {
+    use std::net::{Ipv4Addr, SocketAddr};
+
+    pub(super) fn cluster() -> String {
+        "cluster".to_owned()
+    }
+
+    pub(super) fn replica() -> String {
+        std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty()).unwrap_or_else(|| "server".to_owned())
+    }
+
+    pub(super) fn listen() -> SocketAddr {
+        (Ipv4Addr::UNSPECIFIED, 8443).into()
+    }
+
+    pub(super) fn operations() -> SocketAddr {
+        (Ipv4Addr::UNSPECIFIED, 8080).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<ServerConfig, ConfigError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("server.yaml");
+        std::fs::write(&path, text).unwrap();
+        ServerConfig::read(&path)
+    }
+
+    const LEAST: &str = "tls: {folder: certs, names: [localhost]}\ncallers: {tokenFolder: certs}\n";
+
+    #[test]
+    fn the_least_that_has_to_be_said_is_tls_and_callers() {
+        let config = read(LEAST).unwrap();
+        assert_eq!(config.limits.body_bytes, 8 * 1024 * 1024);
+        assert!(config.policies.is_none());
+    }
+
+    #[test]
+    fn relative_paths_start_from_the_file() {
+        let config = read(&format!("{LEAST}policies: p\ncache: /c\n")).unwrap();
+        assert!(config.policies.unwrap().is_absolute());
+        assert_eq!(config.cache.unwrap(), Path::new("/c"));
+    }
+
+    #[test]
+    fn an_unknown_field_is_named() {
+        let error = read(&format!("{LEAST}polices: p\n")).unwrap_err();
+        assert!(error.to_string().contains("polices"), "{error}");
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let error = ServerConfig::read(Path::new("/nowhere/server.yaml")).unwrap_err();
+        assert!(error.to_string().contains("/nowhere/server.yaml"));
+    }
+}

@@ -1,0 +1,117 @@
+//! Whether the server is ready, and what stands in its way or went wrong since: shown on `/readyz?verbose`.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+/// What is known of the server's state, by part.
+#[derive(Debug, Default)]
+pub struct Health {
+    parts: Mutex<BTreeMap<Part, State>>,
+}
+
+/// A part whose state is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Part {
+    /// The policies in force.
+    Policies,
+    /// The serving certificate.
+    Certificate,
+    /// The book.
+    Ledger,
+    /// Shutting down.
+    Serving,
+}
+
+/// How a part is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// As it should be; says what is in force.
+    Good(String),
+    /// What is in force serves, but something newer was refused; says why.
+    Kept(String),
+    /// Not able to serve; says why.
+    Down(String),
+}
+
+impl Part {
+    const ALL: [Self; 4] = [Self::Policies, Self::Certificate, Self::Ledger, Self::Serving];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Policies => "policies",
+            Self::Certificate => "certificate",
+            Self::Ledger => "ledger",
+            Self::Serving => "serving",
+        }
+    }
+}
+
+impl Health {
+    /// Puts down how a part is. True if that is news.
+    pub fn set(&self, part: Part, state: State) -> bool {
+        let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        parts.insert(part, state.clone()).as_ref() != Some(&state)
+    }
+
+    /// Whether every part is there and able to serve.
+    #[must_use]
+    pub fn ready(&self) -> bool {
+        let parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        Part::ALL.iter().all(|part| parts.get(part).is_some_and(|state| !matches!(state, State::Down(_))))
+    }
+
+    /// One word.
+    #[must_use]
+    pub fn line(&self) -> String {
+        if self.ready() { "ok\n" } else { "not ready\n" }.to_owned()
+    }
+
+    /// A line for each part.
+    #[must_use]
+    pub fn report(&self) -> String {
+        let parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        let line = |part: &Part| match parts.get(part) {
+            Some(State::Good(text)) => format!("[+] {}: {text}\n", part.name()),
+            Some(State::Kept(text)) => format!("[!] {}: {text}\n", part.name()),
+            Some(State::Down(text)) => format!("[-] {}: {text}\n", part.name()),
+            None => format!("[-] {}: not yet\n", part.name()),
+        };
+        Part::ALL.iter().map(line).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all_good() -> Health {
+        let health = Health::default();
+        for part in Part::ALL {
+            health.set(part, State::Good("in force".into()));
+        }
+        health
+    }
+
+    #[test]
+    fn is_ready_only_when_every_part_is_there() {
+        let health = Health::default();
+        health.set(Part::Policies, State::Good("10 policies".into()));
+        assert!(!health.ready());
+        assert!(all_good().ready());
+    }
+
+    #[test]
+    fn a_refused_newer_set_leaves_it_ready_and_says_why() {
+        let health = all_good();
+        health.set(Part::Policies, State::Kept("a.yaml:3: no such policy".into()));
+        assert!(health.ready());
+        assert!(health.report().contains("[!] policies: a.yaml:3: no such policy"));
+    }
+
+    #[test]
+    fn the_same_state_again_is_no_news() {
+        let health = Health::default();
+        assert!(health.set(Part::Ledger, State::Down("full".into())));
+        assert!(!health.set(Part::Ledger, State::Down("full".into())));
+    }
+}

@@ -1,0 +1,164 @@
+//! Files, folders and the standard input to manifests. Every file that can't be read is told of, not only the first.
+
+use std::fmt;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use walkdir::{DirEntry, WalkDir};
+
+use super::{Manifest, ManifestError, read_stream};
+
+/// The path that means the standard input.
+const STDIN: &str = "-";
+
+/// A text that holds manifests, and what it is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Text {
+    /// The path as it was given or found, or `stdin`.
+    pub name: Arc<str>,
+    /// All of it.
+    pub text: String,
+}
+
+/// A file or stream that could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The operating system refused.
+    #[error("{}: {error}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        error: io::Error,
+    },
+    /// The bytes are no text.
+    #[error("{}:{line}: this is not UTF-8", path.display())]
+    NotUtf8 {
+        /// The file.
+        path: PathBuf,
+        /// The line of the first byte that is wrong, counted from 1.
+        line: usize,
+    },
+    /// The text is no manifests.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+}
+
+/// Everything that could not be read, in the order of the paths; there is at least one.
+#[derive(Debug)]
+pub struct ReadErrors(Vec<ReadError>);
+
+impl ReadErrors {
+    /// One for each file.
+    #[must_use]
+    pub fn errors(&self) -> &[ReadError] {
+        &self.0
+    }
+}
+
+/// Reads the manifests of all paths: files whatever their name, folders recursively (`*.yaml`, `*.yml` and `*.json`, in the
+/// order of their names; what begins with a dot is skipped, links are followed, but not in circles), and `-` for `stdin`,
+/// which is read where it is first named.
+///
+/// # Errors
+/// Everything that is wrong, one entry for each file.
+pub fn read_paths(paths: &[PathBuf], stdin: &mut dyn Read) -> Result<Vec<Manifest>, ReadErrors> {
+    let (texts, mut errors) = gather(paths, stdin);
+    let mut manifests = Vec::new();
+    for Text { name, text } in texts {
+        match read_stream(&name, &text) {
+            Ok(read) => manifests.extend(read),
+            Err(error) => errors.push(error.into()),
+        }
+    }
+    all(manifests, errors)
+}
+
+/// Reads the texts that [`read_paths`] takes its manifests from, for those that print them again.
+///
+/// # Errors
+/// Everything that can't be read.
+pub fn read_texts(paths: &[PathBuf], stdin: &mut dyn Read) -> Result<Vec<Text>, ReadErrors> {
+    let (texts, errors) = gather(paths, stdin);
+    all(texts, errors)
+}
+
+fn all<T>(read: Vec<T>, errors: Vec<ReadError>) -> Result<Vec<T>, ReadErrors> {
+    if errors.is_empty() { Ok(read) } else { Err(ReadErrors(errors)) }
+}
+
+fn gather(paths: &[PathBuf], stdin: &mut dyn Read) -> (Vec<Text>, Vec<ReadError>) {
+    let (mut texts, mut errors) = (Vec::new(), Vec::new());
+    for path in paths {
+        let read = if path.as_os_str() == STDIN {
+            vec![read_text("stdin".into(), stdin)]
+        } else {
+            files(path).map(|file| file.and_then(|file| open(&file))).collect()
+        };
+        for text in read {
+            match text {
+                Ok(text) => texts.push(text),
+                Err(error) => errors.push(error),
+            }
+        }
+    }
+    (texts, errors)
+}
+
+/// The file, or the manifests in and under the folder.
+fn files(path: &Path) -> impl Iterator<Item = Result<PathBuf, ReadError>> {
+    let walk = WalkDir::new(path).follow_links(true).sort_by_file_name();
+    walk.into_iter().filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry)).filter_map(|entry| match entry {
+        Ok(entry) => is_manifest(&entry).then(|| Ok(entry.into_path())),
+        Err(error) if error.loop_ancestor().is_some() => None,
+        Err(error) => {
+            let path = error.path().unwrap_or(Path::new("")).to_owned();
+            Some(Err(ReadError::Io { path, error: error.into_io_error().unwrap_or(io::ErrorKind::Other.into()) }))
+        }
+    })
+}
+
+fn is_hidden(entry: &DirEntry) -> bool {
+    entry.file_name().as_encoded_bytes().starts_with(b".")
+}
+
+fn is_manifest(entry: &DirEntry) -> bool {
+    let named = || {
+        let extension = entry.path().extension().unwrap_or_default();
+        ["yaml", "yml", "json"].iter().any(|known| extension == *known)
+    };
+    !entry.file_type().is_dir() && (entry.depth() == 0 || named())
+}
+
+fn open(path: &Path) -> Result<Text, ReadError> {
+    let mut file = std::fs::File::open(path).map_err(|error| ReadError::Io { path: path.to_owned(), error })?;
+    read_text(path.to_owned(), &mut file)
+}
+
+fn read_text(path: PathBuf, from: &mut dyn Read) -> Result<Text, ReadError> {
+    let mut bytes = Vec::new();
+    if let Err(error) = from.read_to_end(&mut bytes) {
+        return Err(ReadError::Io { path, error });
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(Text { name: path.display().to_string().into(), text }),
+        Err(error) => {
+            let good = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
+            let breaks = good.iter().filter(|byte| **byte == b'\n').count();
+            Err(ReadError::NotUtf8 { path, line: breaks.saturating_add(1) })
+        }
+    }
+}
+
+impl fmt::Display for ReadErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, error) in self.0.iter().enumerate() {
+            write!(f, "{}{error}", if at == 0 { "" } else { "\n" })?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ReadErrors {}

@@ -1,0 +1,98 @@
+//! A text to manifests: which of the two formats it is in, and `List`s taken apart.
+
+use std::sync::Arc;
+
+use portreeve_admission::pointer::Pointer;
+
+use super::error::{Fault, ManifestError};
+use super::node::{Content, Document, Node};
+use super::{Identity, Manifest, Origin, json, yaml};
+
+/// Reads the objects of a text: one or several YAML documents, or JSON values after one another. Empty documents are
+/// skipped; a `List`, and any other kind that ends so and has a list of `items`, is taken apart.
+///
+/// `name` is what errors call the text: a file's name, or `stdin`. A text is JSON if its name ends in `.json`, or if it
+/// begins with a bracket and is JSON. YAML scalars mean what they mean to `kubectl`: unquoted `yes`, `on`, `y` and their
+/// like are booleans, `0644` is octal, `1_000` and `1e3` are the integer 1000; keys that are integers or booleans become
+/// texts; aliases are written out and `<<` merges in the order of the text. Refused, though some readers take them: a key
+/// that stands twice, fractions and null as keys, infinities, `!!binary`, more than 128 levels, and aliases that would
+/// repeat more than 32 MiB.
+///
+/// # Errors
+/// The first thing that is wrong, with its line and column.
+pub fn read_stream(name: &str, text: &str) -> Result<Vec<Manifest>, ManifestError> {
+    let file = Arc::from(name);
+    let mut manifests = Vec::new();
+    for (at, document) in Stream::read(&file, text)?.documents.iter().enumerate() {
+        take_apart(&file, Origin { document: at, path: Pointer::root() }, &document.root, &mut manifests)?;
+    }
+    Ok(manifests)
+}
+
+/// A text, parsed.
+pub(super) struct Stream {
+    pub(super) format: Format,
+    /// Those that are not empty.
+    pub(super) documents: Vec<Document>,
+}
+
+/// What a text is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Format {
+    Yaml,
+    Json,
+}
+
+impl Stream {
+    pub(super) fn read(file: &Arc<str>, text: &str) -> Result<Self, ManifestError> {
+        let json = || json::read(file, text).map(|documents| Self { format: Format::Json, documents });
+        let yaml = || yaml::read(file, text).map(|documents| Self { format: Format::Yaml, documents });
+        if file.ends_with(".json") {
+            json()
+        } else if text.trim_start_matches('\u{feff}').trim_start().starts_with(['{', '[']) {
+            // Brackets begin YAML too; what is neither was most likely meant as JSON.
+            json().or_else(|error| yaml().map_err(|_| error))
+        } else {
+            yaml()
+        }
+    }
+}
+
+fn take_apart(
+    file: &Arc<str>,
+    origin: Origin,
+    node: &Arc<Node>,
+    manifests: &mut Vec<Manifest>,
+) -> Result<(), ManifestError> {
+    let Content::Map { .. } = node.content else {
+        return Err(Fault::NotAnObject.at(file, node.place.spot()));
+    };
+    let Some(items) = list_items(node) else {
+        manifests.push(manifest(file, origin, node)?);
+        return Ok(());
+    };
+    for (at, item) in items.iter().enumerate() {
+        let origin = Origin { path: origin.path.child("items").child(at), ..origin };
+        take_apart(file, origin, item, manifests)?;
+    }
+    Ok(())
+}
+
+fn manifest(file: &Arc<str>, origin: Origin, node: &Arc<Node>) -> Result<Manifest, ManifestError> {
+    let value = node.value();
+    let identity = Identity::of(&value).map_err(|field| Fault::Missing(field).at(file, node.place.spot()))?;
+    Ok(Manifest { source: Arc::clone(file), origin, node: Arc::clone(node), identity, value })
+}
+
+/// The items, if this is a list of objects. A `List` may have none, or null.
+fn list_items(node: &Node) -> Option<Vec<Arc<Node>>> {
+    let (kind, _) = node.child("kind")?;
+    let Content::Scalar(serde_json::Value::String(kind)) = &kind.node.content else { return None };
+    match node.child("items").map(|(items, _)| &items.node.content) {
+        Some(Content::List { items, .. }) if kind.ends_with("List") => {
+            Some(items.iter().map(|item| Arc::clone(&item.node)).collect())
+        }
+        Some(Content::Scalar(serde_json::Value::Null)) | None if kind == "List" => Some(Vec::new()),
+        _ => None,
+    }
+}

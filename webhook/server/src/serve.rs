@@ -1,0 +1,95 @@
+//! A server, put together and run: parts are made from the configuration, then two listeners, a watch over files, and
+//! an orderly end. What the parts do is in their own modules.
+
+mod assemble;
+mod watch;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum_server::Handle;
+use axum_server::tls_rustls::RustlsConfig;
+use portreeve_certs::server_config;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+pub use assemble::{Parts, StartError};
+
+use crate::app::{operations, webhook};
+use crate::config::ServerConfig;
+use crate::health::{Part, State};
+
+/// How long an accepted call may go on after the order to stop: no API server waits longer.
+const LAST_CALLS: Duration = Duration::from_secs(30);
+
+/// A server that runs.
+pub struct Running {
+    /// Where `/mutate` and `/validate` are.
+    pub webhook: SocketAddr,
+    /// Where `/livez`, `/readyz` and `/metrics` are.
+    pub operations: SocketAddr,
+    /// What it was put together from.
+    pub parts: Arc<Parts>,
+    handle: Handle<SocketAddr>,
+    stopped: oneshot::Receiver<()>,
+}
+
+/// Starts a server. It is ready when this returns.
+///
+/// # Errors
+/// Names the part that can't be had: a port that is taken, a folder, a certificate, a policy file.
+pub async fn start(config: ServerConfig) -> Result<Running, StartError> {
+    let parts = Arc::new(Parts::assemble(config).await?);
+    let tls = server_config(Arc::clone(&parts.certificate) as _, parts.clients.clone())?;
+    let webhook_listener = listen(parts.config.listen).await?;
+    let operations_listener = listen(parts.config.operations).await?;
+    let (webhook_at, operations_at) = (webhook_listener.0, operations_listener.0);
+
+    let handle = Handle::new();
+    let app = parts.app();
+    let served = axum_server::from_tcp_rustls(webhook_listener.1, RustlsConfig::from_config(tls))
+        .map_err(|source| StartError::Listen { at: webhook_at, source })?
+        .handle(handle.clone())
+        .serve(webhook(app.clone()).into_make_service());
+    let (tell, stopped) = oneshot::channel();
+    let looked_after = Arc::clone(&parts);
+    tokio::spawn(async move {
+        if let Err(error) = served.await {
+            tracing::error!(%error, "the webhook's listener ended");
+        }
+        looked_after.health.set(Part::Serving, State::Down("stopped".to_owned()));
+        // The receiver may be gone: nobody waits then.
+        let _ = tell.send(());
+    });
+    let probes = axum_server::from_tcp(operations_listener.1)
+        .map_err(|source| StartError::Listen { at: operations_at, source })?
+        .serve(operations(app).into_make_service());
+    tokio::spawn(probes);
+    tokio::spawn(watch::watch(Arc::clone(&parts)));
+    parts.health.set(Part::Serving, State::Good(format!("{webhook_at}")));
+    Ok(Running { webhook: webhook_at, operations: operations_at, parts, handle, stopped })
+}
+
+impl Running {
+    /// Takes no more calls, finishes those that were accepted, and closes the book.
+    ///
+    /// # Errors
+    /// If the book could not be closed in order.
+    pub async fn stop(self) -> Result<(), portreeve_ledger::Failure> {
+        self.parts.health.set(Part::Serving, State::Down("shutting down".to_owned()));
+        self.handle.graceful_shutdown(Some(LAST_CALLS));
+        // An error says that the listener's task is gone, which is what is waited for.
+        let _ = self.stopped.await;
+        let parts = self.parts;
+        let close = move || parts.gate.book.ledger().map_or(Ok(()), |ledger| ledger.close());
+        tokio::task::spawn_blocking(close).await.unwrap_or(Ok(()))
+    }
+}
+
+async fn listen(at: SocketAddr) -> Result<(SocketAddr, std::net::TcpListener), StartError> {
+    let failed = |source| StartError::Listen { at, source };
+    let listener = TcpListener::bind(at).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((bound, listener.into_std().map_err(failed)?))
+}

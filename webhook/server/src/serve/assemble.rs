@@ -1,0 +1,265 @@
+//! The parts of a server, made from its configuration, each with its own way to fail.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use jiff::Timestamp;
+use portreeve_admission::subject::{TemplatePath, TemplatePaths};
+use portreeve_certs::{
+    AllowedClients, CertificateFolder, ClientAuthorities, CommonName, PathTokens, Reloader, RotationPolicy, ServerNames,
+};
+use portreeve_engine::{Cache, CacheFolder, Engine, Limits, Options};
+use portreeve_ledger::{Durability, Ledger};
+use portreeve_supply::Images;
+
+use crate::app::App;
+use crate::callers::Callers;
+use crate::config::{CallersConfig, DurabilityConfig, LedgerConfig, ServerConfig, TemplatePathConfig, TlsConfig};
+use crate::health::{Health, Part, State};
+use crate::metrics::Metrics;
+use crate::set::{LoadError, Loader, PolicySet, Sources, platform, read_folder};
+use crate::way::{Book, BookError, Gate, Runner};
+
+/// What a server is put together from.
+pub struct Parts {
+    /// As it was read.
+    pub config: ServerConfig,
+    /// What requests pass through.
+    pub gate: Arc<Gate>,
+    /// Makes sets, and has the engine.
+    pub loader: Arc<Loader>,
+    /// The serving certificate.
+    pub certificate: Arc<Reloader>,
+    /// Whose client certificates are let in, if that is asked.
+    pub clients: Option<Arc<ClientAuthorities>>,
+    /// Who may call.
+    pub callers: Callers,
+    /// How the parts are.
+    pub health: Arc<Health>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+}
+
+/// A server that can't start, and which part of it.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Names of our own certificate.
+    #[error("tls.names")]
+    Names(#[from] portreeve_certs::NameError),
+    /// Our own certificates.
+    #[error("tls.folder")]
+    OwnCertificates(#[from] portreeve_certs::FolderError),
+    /// The serving certificate.
+    #[error("tls")]
+    Certificate(#[from] portreeve_certs::ServingError),
+    /// TLS as a whole.
+    #[error("tls")]
+    Tls(#[from] portreeve_certs::TlsError),
+    /// The CAs of clients.
+    #[error("callers.clientCa")]
+    Clients(#[from] portreeve_certs::ClientAuthoritiesError),
+    /// The token of the path.
+    #[error("callers.tokenFolder")]
+    Token(#[from] portreeve_certs::TokenError),
+    /// Registries or the lock file.
+    #[error("registries")]
+    Images(#[from] portreeve_supply::OpenError),
+    /// The name of the book.
+    #[error("cluster and replica make up the name of the book")]
+    Origin(#[from] portreeve_ledger::OriginError),
+    /// The book.
+    #[error("ledger.folder")]
+    Ledger(#[from] portreeve_ledger::OpenError),
+    /// The book would not take the set.
+    #[error("ledger.folder")]
+    Book(#[from] BookError),
+    /// The folder of compiled policies.
+    #[error("cache")]
+    Cache(#[from] portreeve_engine::CacheError),
+    /// The engine.
+    #[error("the policy engine")]
+    Engine(#[from] portreeve_engine::EngineError),
+    /// A template path.
+    #[error("templatePaths: {path:?} of {kind}")]
+    TemplatePath {
+        /// Whose.
+        kind: String,
+        /// As written.
+        path: String,
+        /// Why it is none.
+        source: portreeve_admission::pointer::PointerError,
+    },
+    /// The policies.
+    #[error("the policies can't be put in force:\n{0}")]
+    Policies(#[from] LoadError),
+    /// A port that is taken, as a rule.
+    #[error("can't listen at {at}")]
+    Listen {
+        /// Where.
+        at: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The work was lost.
+    #[error("starting was interrupted")]
+    Lost(#[from] tokio::task::JoinError),
+}
+
+impl Parts {
+    /// Makes every part. Blocks, off the runtime, while policies are compiled and the book is examined.
+    ///
+    /// # Errors
+    /// The first part that can't be made.
+    pub async fn assemble(config: ServerConfig) -> Result<Self, StartError> {
+        tokio::task::spawn_blocking(move || Self::make(config)).await?
+    }
+
+    fn make(config: ServerConfig) -> Result<Self, StartError> {
+        let health = Arc::new(Health::default());
+        let metrics = Arc::new(Metrics::default());
+        let certificate = Arc::new(certificate(&config.tls)?);
+        let (callers, clients) = callers(&config.callers)?;
+        let book = book(&config, &health)?;
+        let loader = Arc::new(loader(&config)?);
+        let set = load_set(&loader, config.policies.as_deref())?;
+        book.keep_set(&set)?;
+        health.set(Part::Policies, State::Good(in_force(&set)));
+        health.set(Part::Certificate, State::Good("loaded".to_owned()));
+        metrics.certificate_ends(certificate.current().leaf().validity().not_after());
+        let gate = Gate {
+            set: ArcSwap::from_pointee(set),
+            images: Images::open(&config.registries)?,
+            book,
+            paths: template_paths(&config.template_paths)?,
+            runner: Runner::new(config.limits.evaluations.unwrap_or_else(twice_the_processors)),
+            clock: Timestamp::now,
+        };
+        Ok(Self { config, gate: Arc::new(gate), loader, certificate, clients, callers, health, metrics })
+    }
+
+    /// What the routers share.
+    #[must_use]
+    pub fn app(&self) -> App {
+        App {
+            gate: Arc::clone(&self.gate),
+            callers: self.callers.clone(),
+            health: Arc::clone(&self.health),
+            metrics: Arc::clone(&self.metrics),
+            body_bytes: self.config.limits.body_bytes,
+        }
+    }
+}
+
+/// The set of a policy folder, or the platform profile where there is none.
+///
+/// # Errors
+/// Every problem of the files.
+pub(super) fn load_set(loader: &Loader, folder: Option<&Path>) -> Result<PolicySet, LoadError> {
+    let sources = match folder {
+        Some(folder) => read_folder(folder)?,
+        None => {
+            let mut sources = Sources::default();
+            sources.add_builtin(platform());
+            sources
+        }
+    };
+    loader.load(&sources)
+}
+
+/// What is in force, in a line.
+pub(super) fn in_force(set: &PolicySet) -> String {
+    format!("{} policies in force, set {}", set.policies().len(), set.digest())
+}
+
+/// Where our own certificates are kept, and for which names; none if somebody else writes them.
+pub(super) fn own_certificates(tls: &TlsConfig) -> Result<Option<(CertificateFolder, RotationPolicy)>, StartError> {
+    match tls {
+        TlsConfig::Files { .. } => Ok(None),
+        TlsConfig::Own { folder, names } => {
+            let policy = RotationPolicy::new(ServerNames::parse(names)?);
+            Ok(Some((CertificateFolder::new(folder), policy)))
+        }
+    }
+}
+
+fn certificate(tls: &TlsConfig) -> Result<Reloader, StartError> {
+    if let Some((folder, policy)) = own_certificates(tls)? {
+        for done in folder.ensure(Timestamp::now(), &policy)?.done {
+            tracing::info!("certificates: {done}");
+        }
+    }
+    let (certificate, key) = certificate_files(tls);
+    Ok(Reloader::open(certificate, key)?)
+}
+
+fn certificate_files(tls: &TlsConfig) -> (PathBuf, PathBuf) {
+    match tls {
+        TlsConfig::Files { certificate, key } => (certificate.clone(), key.clone()),
+        TlsConfig::Own { folder, .. } => {
+            let folder = CertificateFolder::new(folder);
+            (folder.leaf_certificate(), folder.leaf_key())
+        }
+    }
+}
+
+fn callers(config: &CallersConfig) -> Result<(Callers, Option<Arc<ClientAuthorities>>), StartError> {
+    match config {
+        CallersConfig::Token { token_folder } => {
+            let tokens = PathTokens::load(&CertificateFolder::new(token_folder), Timestamp::now())?;
+            Ok((Callers::KnowToken(Arc::new(ArcSwap::from_pointee(tokens))), None))
+        }
+        CallersConfig::Certificates { client_ca, names } => {
+            let names: BTreeSet<CommonName> = names.iter().map(CommonName::parse).collect::<Result<_, _>>()?;
+            let allowed = if names.is_empty() { AllowedClients::AnySigned } else { AllowedClients::CommonNames(names) };
+            Ok((Callers::Certified, Some(Arc::new(ClientAuthorities::open(client_ca, allowed)?))))
+        }
+    }
+}
+
+fn book(config: &ServerConfig, health: &Health) -> Result<Book, StartError> {
+    let Some(LedgerConfig { folder, durability }) = &config.ledger else {
+        tracing::warn!("no ledger is configured: decisions are not recorded");
+        health.set(Part::Ledger, State::Kept("none is configured: decisions are not recorded".to_owned()));
+        return Ok(Book::Closed);
+    };
+    let durability = match durability {
+        DurabilityConfig::Durable => Durability::Durable,
+        DurabilityConfig::WriteOnly => Durability::WriteOnly,
+    };
+    let origin = format!("{}/{}", config.cluster, config.replica).parse()?;
+    let ledger = Ledger::open(folder, portreeve_ledger::Options::new(origin).durability(durability))?;
+    health.set(Part::Ledger, State::Good(format!("{}", ledger.origin())));
+    Ok(Book::kept(Arc::new(ledger)))
+}
+
+fn loader(config: &ServerConfig) -> Result<Loader, StartError> {
+    let cache = match &config.cache {
+        Some(folder) => Cache::Folder(CacheFolder::open(folder)?),
+        None => Cache::None,
+    };
+    let evaluations = config.limits.evaluations.unwrap_or_else(twice_the_processors);
+    let limits = Limits { evaluations: u32::try_from(evaluations).unwrap_or(u32::MAX), ..Limits::default() };
+    let engine = Engine::new(Options { cache, limits, ..Options::default() })?;
+    let own_namespace = std::env::var("POD_NAMESPACE").ok();
+    Ok(Loader::new(engine, portreeve_builtin::CATALOGUE, config.namespace_defaults.labels.clone(), own_namespace))
+}
+
+fn template_paths(configured: &[TemplatePathConfig]) -> Result<TemplatePaths, StartError> {
+    let mut paths = TemplatePaths::default();
+    for TemplatePathConfig { group, kind, path } in configured {
+        let parsed: TemplatePath = path.parse().map_err(|source| StartError::TemplatePath {
+            kind: kind.clone(),
+            path: path.clone(),
+            source,
+        })?;
+        paths.add(group, kind, parsed);
+    }
+    Ok(paths)
+}
+
+fn twice_the_processors() -> usize {
+    2 * std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}

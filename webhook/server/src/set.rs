@@ -1,0 +1,107 @@
+//! The set in force: policies with their compiled modules, exceptions, namespaces. Made whole by `set::load`, never
+//! changed, replaced whole. Requests that began under one set end under it.
+
+mod folder;
+mod load;
+mod namespace;
+mod profile;
+mod settings;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use portreeve_admission::exception::Exception;
+use portreeve_admission::matching::Index;
+use portreeve_admission::policy::Policy;
+use portreeve_engine::Program;
+use tokio::sync::Semaphore;
+
+pub use folder::{Sources, read_folder};
+pub(crate) use load::chain;
+pub use load::{LoadError, Loader, Problem};
+pub use namespace::{KnownFrom, Namespace};
+pub use profile::{EXCLUDED_NAMESPACES, platform};
+
+/// A set of policies, ready to judge.
+pub struct PolicySet {
+    policies: Vec<Policy>,
+    index: Index,
+    modules: Vec<Arc<LoadedModule>>,
+    exceptions: Vec<Exception>,
+    namespaces: HashMap<String, Namespace>,
+    default_namespace: Namespace,
+    digest: String,
+    content: Vec<Vec<u8>>,
+}
+
+/// A module with the policies in force that it carries.
+pub struct LoadedModule {
+    program: Program,
+    ids: Vec<String>,
+    /// A module from outside has its own share of concurrency; the catalogue has all of it.
+    turns: Option<Arc<Semaphore>>,
+}
+
+impl PolicySet {
+    /// Policies in force, in the order of their names.
+    #[must_use]
+    pub fn policies(&self) -> &[Policy] {
+        &self.policies
+    }
+
+    /// Which of them see which review.
+    #[must_use]
+    pub fn index(&self) -> &Index {
+        &self.index
+    }
+
+    /// Their modules.
+    #[must_use]
+    pub fn modules(&self) -> &[Arc<LoadedModule>] {
+        &self.modules
+    }
+
+    /// Exceptions, expired ones too: those no longer count.
+    #[must_use]
+    pub fn exceptions(&self) -> &[Exception] {
+        &self.exceptions
+    }
+
+    /// What is known of a namespace; of none, for cluster-scoped objects, nothing.
+    #[must_use]
+    pub fn namespace(&self, name: Option<&str>) -> Namespace {
+        let Some(name) = name else { return Namespace::default() };
+        self.namespaces.get(name).cloned().unwrap_or_else(|| self.default_namespace.named(name))
+    }
+
+    /// `sha256:…` of the set's description, by which records name it.
+    #[must_use]
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// All that a record of this set may name: modules, settings, the description.
+    pub fn content(&self) -> impl Iterator<Item = &[u8]> {
+        self.content.iter().map(Vec::as_slice)
+    }
+}
+
+impl LoadedModule {
+    /// Whether this policy is one of the module's.
+    #[must_use]
+    pub fn carries(&self, id: &str) -> bool {
+        self.ids.iter().any(|own| own == id)
+    }
+
+    /// The compiled module.
+    #[must_use]
+    pub fn program(&self) -> &Program {
+        &self.program
+    }
+
+    /// How many of its runs may go on at once; none if as many as there are turns at all.
+    #[must_use]
+    pub fn turns(&self) -> Option<&Arc<Semaphore>> {
+        self.turns.as_ref()
+    }
+}

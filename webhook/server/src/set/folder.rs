@@ -1,0 +1,113 @@
+//! A folder of policy files, read: our resources and Namespace manifests, with file and line, nothing checked yet
+//! beyond their shape.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use portreeve_admission::api::{API_VERSION, Resource};
+use serde::Deserialize;
+
+use super::load::{LoadError, Problem, chain};
+use super::namespace::{KnownFrom, Namespace};
+use crate::manifest::{Manifest, read_paths};
+
+/// What a set is made from.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    /// Our resources.
+    pub resources: Vec<Located>,
+    /// What is known of namespaces, by name.
+    pub namespaces: BTreeMap<String, Namespace>,
+}
+
+/// A resource and where it was read.
+#[derive(Debug, Clone)]
+pub struct Located {
+    /// The resource.
+    pub resource: Resource,
+    /// `file:line`, or where else it comes from.
+    pub place: String,
+    /// The folder that relative paths in it start from.
+    pub folder: PathBuf,
+}
+
+/// Reads all policy files of a folder and below.
+///
+/// # Errors
+/// Every problem of every file.
+pub fn read_folder(folder: &Path) -> Result<Sources, LoadError> {
+    let manifests = read_paths(&[folder.to_owned()], &mut std::io::empty()).map_err(|unread| LoadError {
+        problems: unread.errors().iter().map(|error| Problem { place: String::new(), reason: chain(error) }).collect(),
+    })?;
+    let mut sources = Sources::default();
+    let problems: Vec<Problem> = manifests.iter().filter_map(|manifest| sources.add(manifest).err()).collect();
+    if problems.is_empty() { Ok(sources) } else { Err(LoadError { problems }) }
+}
+
+impl Sources {
+    /// Adds what a manifest says, if it is for us: a resource of ours or a Namespace. Others are passed over.
+    ///
+    /// # Errors
+    /// If it is ours and has not the shape it should have.
+    pub fn add(&mut self, manifest: &Manifest) -> Result<(), Problem> {
+        let place = format!("{}:{}", manifest.source(), manifest.line());
+        if manifest.api_version().starts_with("portreeve.dev/") {
+            let resource = resource(manifest).map_err(|reason| Problem { place: place.clone(), reason })?;
+            let folder = Path::new(manifest.source()).parent().unwrap_or(Path::new(".")).to_owned();
+            self.resources.push(Located { resource, place, folder });
+        } else if (manifest.api_version(), manifest.kind()) == ("v1", "Namespace") {
+            let (name, namespace) = namespace(manifest).map_err(|reason| Problem { place, reason })?;
+            self.namespaces.insert(name, namespace);
+        }
+        Ok(())
+    }
+
+    /// Adds resources that no file holds.
+    pub fn add_builtin(&mut self, resources: impl IntoIterator<Item = Resource>) {
+        self.resources.extend(resources.into_iter().map(|resource| Located {
+            place: format!("built-in {}", resource.reference()),
+            folder: PathBuf::new(),
+            resource,
+        }));
+    }
+}
+
+fn resource(manifest: &Manifest) -> Result<Resource, String> {
+    if manifest.api_version() != API_VERSION {
+        return Err(format!("apiVersion is {:?}; this server knows {API_VERSION}", manifest.api_version()));
+    }
+    serde_path_to_error::deserialize(manifest.value()).map_err(|error| {
+        let at = error.path().to_string();
+        if at == "." { error.inner().to_string() } else { format!("{at}: {}", error.inner()) }
+    })
+}
+
+#[derive(Deserialize)]
+struct RawNamespace {
+    metadata: RawMetadata,
+}
+
+#[derive(Deserialize)]
+struct RawMetadata {
+    name: String,
+    labels: Option<BTreeMap<String, String>>,
+    annotations: Option<BTreeMap<String, String>>,
+}
+
+fn namespace(manifest: &Manifest) -> Result<(String, Namespace), String> {
+    let raw: RawNamespace = serde_path_to_error::deserialize(manifest.value())
+        .map_err(|error| format!("{}: {}", error.path(), error.inner()))?;
+    let namespace = Namespace {
+        labels: raw.metadata.labels.unwrap_or_default(),
+        annotations: raw.metadata.annotations.unwrap_or_default(),
+        known_from: KnownFrom::Manifest,
+    };
+    Ok((raw.metadata.name.clone(), namespace.named(&raw.metadata.name)))
+}
+
+/// Where a problem is, as it is shown.
+#[must_use]
+pub(super) fn place_of(located: &Located) -> Arc<str> {
+    format!("{} ({})", located.place, located.resource.reference()).into()
+}

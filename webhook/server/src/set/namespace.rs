@@ -1,0 +1,58 @@
+//! What is known of a namespace. Reviews do not carry its labels: without a cluster they come from Namespace manifests
+//! or, failing that, from the configured default, and the record says which.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::json;
+
+/// What is known of a namespace.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Namespace {
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// Annotations.
+    pub annotations: BTreeMap<String, String>,
+    /// Who said so.
+    pub known_from: KnownFrom,
+}
+
+/// Who told what is known of a namespace.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum KnownFrom {
+    /// A Namespace manifest.
+    Manifest,
+    /// The configured default.
+    #[default]
+    Default,
+}
+
+/// The label that the API server sets on every namespace.
+const NAME: &str = "kubernetes.io/metadata.name";
+
+impl KnownFrom {
+    /// As the record names it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Manifest => "manifest",
+            Self::Default => "default",
+        }
+    }
+}
+
+impl Namespace {
+    /// The same for the namespace of this name: the API server labels every one with its name.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Self {
+        let mut named = self.clone();
+        named.labels.insert(NAME.to_owned(), name.to_owned());
+        named
+    }
+
+    /// As the fact that policies are given.
+    #[must_use]
+    pub fn as_fact(&self) -> Arc<str> {
+        json!({"labels": self.labels, "annotations": self.annotations}).to_string().into()
+    }
+}

@@ -1,0 +1,27 @@
+//! Settings against a policy's own schema, before the policy sees them: a typo is answered with its place.
+
+use portreeve_admission::pointer::Pointer;
+use serde_json::Value;
+
+/// What is wrong with settings.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("settings{at}: {reason}")]
+pub struct SettingsFault {
+    /// Where, within the settings.
+    pub at: Pointer,
+    /// What, and what would be right.
+    pub reason: String,
+}
+
+/// Every fault of the settings by the schema; none if they are valid.
+///
+/// # Errors
+/// If the schema itself is none, which is the module's fault.
+pub(super) fn faults(schema: &Value, settings: &Value) -> Result<Vec<SettingsFault>, String> {
+    let validator = jsonschema::validator_for(schema).map_err(|error| error.to_string())?;
+    let fault = |error: jsonschema::ValidationError<'_>| SettingsFault {
+        at: error.instance_path().as_str().parse().unwrap_or_default(),
+        reason: error.to_string(),
+    };
+    Ok(validator.iter_errors(settings).map(fault).collect())
+}

@@ -1,0 +1,122 @@
+//! The way of a request, in the order of the design: decode, match, rounds or decision, record, respond. Each word is
+//! one call; what a word means is in the module of that name.
+
+mod book;
+mod correct;
+mod facts;
+mod judge;
+mod record;
+mod respond;
+mod run;
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use jiff::Timestamp;
+use portreeve_admission::decision::Answer;
+use portreeve_admission::matching::selected;
+use portreeve_admission::plan::Plan;
+use portreeve_admission::policy::Policy;
+use portreeve_admission::response::Response;
+use portreeve_admission::review::{Review, ReviewError, decode};
+use portreeve_admission::settle::Settling;
+use portreeve_admission::subject::TemplatePaths;
+use portreeve_supply::Images;
+
+pub use book::{Book, BookError};
+pub use correct::Correction;
+pub use judge::Judgement;
+pub use run::Runner;
+
+use crate::deadline::Deadlines;
+use crate::set::PolicySet;
+
+/// All that requests pass through. One for the whole server; `check` and `render` have one too.
+pub struct Gate {
+    /// The set in force. Replaced whole.
+    pub set: ArcSwap<PolicySet>,
+    /// Where facts about images come from.
+    pub images: Images,
+    /// Where decisions are kept.
+    pub book: Book,
+    /// The kinds that have pod templates.
+    pub paths: TemplatePaths,
+    /// Runs policies, so many at once.
+    pub runner: Runner,
+    /// What time it is: exceptions expire.
+    pub clock: fn() -> Timestamp,
+}
+
+/// An answered call, with what the metrics ask of it.
+#[derive(Debug)]
+pub struct Answered {
+    /// What goes back.
+    pub response: Response,
+    /// How it was decided.
+    pub answer: Answer,
+    /// Each policy that took part, with the name of its outcome.
+    pub outcomes: Vec<(String, &'static str)>,
+}
+
+/// A review with the set that it meets: both stay as they are until it is answered.
+pub struct Met {
+    /// The call.
+    pub review: Review,
+    /// What may be done with it.
+    pub plan: Plan,
+    /// The set.
+    pub set: Arc<PolicySet>,
+    /// Those of its policies that see the review.
+    pub policies: Vec<Policy>,
+    /// When it came.
+    pub now: Timestamp,
+}
+
+impl Gate {
+    /// Answers `/mutate`: the defaults that are missing, as a patch. Violations are for `/validate`.
+    ///
+    /// # Errors
+    /// If the body is no review that can be judged.
+    pub async fn mutate(&self, body: &[u8], deadlines: Deadlines) -> Result<Answered, ReviewError> {
+        let met = self.meet(decode(body)?);
+        let correction = self.correct(&met, deadlines.judged).await;
+        let recorded = self.record_correction(&met, &correction, deadlines.recorded).await;
+        Ok(respond::to_mutate(&met, &correction, recorded))
+    }
+
+    /// Answers `/validate`: the decision.
+    ///
+    /// # Errors
+    /// If the body is no review that can be judged.
+    pub async fn validate(&self, body: &[u8], deadlines: Deadlines) -> Result<Answered, ReviewError> {
+        let met = self.meet(decode(body)?);
+        let judgement = self.judge(&met, deadlines.judged).await;
+        let recorded = self.record_decision(&met, &judgement, deadlines.recorded).await;
+        Ok(respond::to_validate(&met, &judgement, recorded))
+    }
+
+    /// Which policies see the review.
+    #[must_use]
+    pub fn meet(&self, review: Review) -> Met {
+        let set = self.set.load_full();
+        let plan = Plan::of(&review, &self.paths);
+        let candidates = set.index().candidates(&review, plan, &self.paths);
+        let namespace = set.namespace(review.request.namespace.as_deref());
+        let policies = selected(set.policies(), &candidates, &review, &namespace.labels);
+        let policies = policies.into_iter().cloned().collect();
+        Met { review, plan, set, policies, now: (self.clock)() }
+    }
+
+    /// The rounds of `/mutate`: what is missing is put in until nothing changes.
+    pub async fn correct(&self, met: &Met, deadline: std::time::Instant) -> Correction {
+        let (Some(object), Plan::Judge { edit, .. }) = (&met.review.object, met.plan) else {
+            return Correction::nothing();
+        };
+        correct::settle(self, met, Settling::new(Arc::clone(object), edit), deadline).await
+    }
+
+    /// The judgement of `/validate`: of the object as sent, or as its Pods will be.
+    pub async fn judge(&self, met: &Met, deadline: std::time::Instant) -> Judgement {
+        judge::judge(self, met, deadline).await
+    }
+}

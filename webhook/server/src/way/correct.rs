@@ -1,0 +1,222 @@
+//! The rounds of edits: facts, policies, edits, until nothing changes. First those that rewrite images, then all others,
+//! since facts about images have to be about the images that will run.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Instant;
+
+use portreeve_admission::case::{Case, Facts, Subject};
+use portreeve_admission::decision::{Decision, PolicyFailure};
+use portreeve_admission::document::Document;
+use portreeve_admission::edit::Claim;
+use portreeve_admission::exception::Occasion;
+use portreeve_admission::pointer::Pointer;
+use portreeve_admission::policy::Policy;
+use portreeve_admission::settle::{Asked, Round, Settling};
+use portreeve_admission::subject::SubjectError;
+use portreeve_admission::template::Template;
+use portreeve_admission::verdict::{Edit, Failure, Outcome, Root};
+
+use super::facts::{Sources, gather};
+use super::{Gate, Met};
+
+/// What came of the rounds.
+#[derive(Debug, Default)]
+pub struct Correction {
+    /// The object as it settled; none if it is as it came.
+    pub object: Option<Arc<Document>>,
+    /// All edits, in the order they were made; none if the rounds broke off.
+    pub made: Vec<Claim>,
+    /// Policies that came to no verdict, or whose edits could not be made.
+    pub failures: Vec<PolicyFailure>,
+    /// The facts of every round.
+    pub facts: Vec<Arc<Facts>>,
+    /// Exceptions that stopped an edit, by name.
+    pub exceptions: Vec<String>,
+    /// Policies that took part.
+    pub asked: Vec<String>,
+    /// Set if the template can't be read.
+    pub unreadable: Option<SubjectError>,
+}
+
+impl Correction {
+    /// Nothing was there to correct.
+    #[must_use]
+    pub fn nothing() -> Self {
+        Self::default()
+    }
+}
+
+/// Settles an object.
+pub(super) async fn settle(gate: &Gate, met: &Met, settling: Settling, deadline: Instant) -> Correction {
+    let editing: Vec<&Policy> = met.policies.iter().filter(|policy| policy.edits()).collect();
+    let (rewriting, others): (Vec<_>, Vec<_>) = editing.into_iter().partition(|policy| policy.can.rewrite_images);
+    let came = Arc::clone(settling.object());
+    let mut rounds =
+        Rounds { gate, met, settling, out: HashSet::new(), failed: Decision::default(), done: Correction::nothing() };
+    for stage in [rewriting, others].into_iter().filter(|stage| !stage.is_empty()) {
+        rounds.settling.next_stage();
+        match rounds.stage(stage, deadline).await {
+            Ok(true) => {}
+            Ok(false) => return rounds.broken(),
+            Err(unreadable) => return Correction { unreadable: Some(unreadable), ..rounds.broken() },
+        }
+    }
+    rounds.finish(&came)
+}
+
+struct Rounds<'a> {
+    gate: &'a Gate,
+    met: &'a Met,
+    settling: Settling,
+    /// Policies that are no longer asked.
+    out: HashSet<String>,
+    failed: Decision,
+    done: Correction,
+}
+
+/// What one policy asked for, of one template.
+struct Wish {
+    policy: String,
+    at: Pointer,
+    edits: Vec<Edit>,
+}
+
+impl Rounds<'_> {
+    /// Rounds of one stage. False if they broke off.
+    async fn stage(&mut self, policies: Vec<&Policy>, deadline: Instant) -> Result<bool, SubjectError> {
+        self.done.asked.extend(policies.iter().map(|policy| policy.id.clone()));
+        loop {
+            let asked: Vec<&Policy> =
+                policies.iter().copied().filter(|policy| !self.out.contains(&policy.id)).collect();
+            let wishes = self.ask(&asked, deadline).await?;
+            match self.make(&wishes) {
+                Round::Settled => return Ok(true),
+                Round::Edited => {}
+                Round::Refused(failures) => self.fail(failures),
+                Round::Broken(failures) => {
+                    self.fail(failures);
+                    return Ok(false);
+                }
+            }
+        }
+    }
+
+    async fn ask(&mut self, policies: &[&Policy], deadline: Instant) -> Result<Vec<Wish>, SubjectError> {
+        let mut wishes = Vec::new();
+        for case in cases(self.gate, self.met, self.settling.object(), policies, deadline).await? {
+            self.done.facts.push(Arc::clone(&case.facts));
+            let subject = case.subject.clone();
+            let outcomes = self.gate.runner.run(&self.met.set, Arc::new(case), policies, deadline).await;
+            for (policy, outcome) in policies.iter().zip(outcomes) {
+                wishes.extend(self.wish(policy, subject.as_ref(), outcome));
+            }
+        }
+        Ok(wishes)
+    }
+
+    fn wish(&mut self, policy: &Policy, subject: Option<&Subject>, outcome: Outcome) -> Option<Wish> {
+        match outcome {
+            Outcome::Verdict(verdict) => {
+                let template = subject.map(|subject| subject.template.as_ref());
+                let edits = verdict.edits.into_iter().filter(|edit| !self.excepted(policy, edit, template)).collect();
+                let at = subject.map(|subject| subject.at.clone()).unwrap_or_default();
+                Some(Wish { policy: policy.id.clone(), at, edits })
+            }
+            Outcome::Failed(failure) => {
+                self.fail(vec![(policy.id.clone(), failure)]);
+                None
+            }
+        }
+    }
+
+    fn excepted(&mut self, policy: &Policy, edit: &Edit, template: Option<&Template>) -> bool {
+        let occasion = Occasion {
+            namespace: self.met.review.request.namespace.as_deref().unwrap_or_default(),
+            policy: &policy.id,
+            rule: &edit.rule,
+            container: template.and_then(|template| container_of(edit, template)),
+            template,
+            now: self.met.now,
+        };
+        let covering = self.met.set.exceptions().iter().find(|exception| exception.covers(&occasion));
+        self.done.exceptions.extend(covering.map(|exception| exception.name.clone()));
+        covering.is_some()
+    }
+
+    fn make(&mut self, wishes: &[Wish]) -> Round {
+        let standing = wishes.iter().filter(|wish| !self.out.contains(&wish.policy));
+        let asked: Vec<Asked<'_>> = standing
+            .map(|wish| Asked { policy: &wish.policy, template: &wish.at, edits: wish.edits.iter().collect() })
+            .collect();
+        self.settling.round(&asked)
+    }
+
+    fn fail(&mut self, failures: Vec<(String, Failure)>) {
+        let known: HashMap<&str, &Policy> =
+            self.met.policies.iter().map(|policy| (policy.id.as_str(), policy)).collect();
+        for (id, failure) in failures {
+            if let (true, Some(policy)) = (self.out.insert(id.clone()), known.get(id.as_str())) {
+                self.failed.fail(policy, failure);
+            }
+        }
+    }
+
+    fn finish(mut self, came: &Arc<Document>) -> Correction {
+        self.done.made = self.settling.made().to_vec();
+        self.done.object = (!Arc::ptr_eq(came, self.settling.object())).then(|| Arc::clone(self.settling.object()));
+        Correction { failures: self.failed.failures, ..self.done }
+    }
+
+    /// Without a patch: nothing that was made is kept.
+    fn broken(self) -> Correction {
+        Correction { failures: self.failed.failures, ..self.done }
+    }
+}
+
+/// One case for each template of the object, or one for the object itself if it has none.
+pub(super) async fn cases(
+    gate: &Gate,
+    met: &Met,
+    object: &Arc<Document>,
+    policies: &[&Policy],
+    deadline: Instant,
+) -> Result<Vec<Case>, SubjectError> {
+    let review = &met.review;
+    let subjects = gate.paths.subjects(&review.request.kind, object)?;
+    let old = old_subjects(gate, met);
+    let namespace = met.set.namespace(review.request.namespace.as_deref());
+    let sources = Sources { images: &gate.images, namespace: &namespace };
+    let mut cases = Vec::new();
+    let each = if subjects.is_empty() { vec![None] } else { subjects.into_iter().map(Some).collect() };
+    for subject in each {
+        let before = subject.as_ref().and_then(|subject| old.get(&subject.at).cloned());
+        let template = subject.as_ref().map(|subject| subject.template.as_ref());
+        let facts = gather(&sources, policies, template, before.as_deref(), deadline).await;
+        cases.push(Case {
+            request: Arc::clone(&review.request),
+            object: Some(Arc::clone(object)),
+            old_object: review.old_object.clone(),
+            subject,
+            old_template: before,
+            facts: Arc::new(facts),
+        });
+    }
+    Ok(cases)
+}
+
+/// The templates before the request, by place. One that can't be read was admitted before us and is none.
+fn old_subjects(gate: &Gate, met: &Met) -> HashMap<Pointer, Arc<Template>> {
+    let old = met.review.old_object.as_ref();
+    let found = old.and_then(|old| gate.paths.subjects(&met.review.request.kind, old).ok()).unwrap_or_default();
+    found.into_iter().map(|subject| (subject.at, subject.template)).collect()
+}
+
+/// The container that an edit is about, by its place in the template.
+fn container_of<'a>(edit: &Edit, template: &'a Template) -> Option<&'a str> {
+    let place = edit.pointer.to_string();
+    let within =
+        |pointer: &str| place.strip_prefix(pointer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    let found = template.containers.iter().find(|container| edit.root == Root::Template && within(&container.pointer));
+    found.map(|container| container.name.as_str())
+}

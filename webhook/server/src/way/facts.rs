@@ -1,0 +1,150 @@
+//! Gathering: what the policies were granted, for the images and the namespace of this round, all at once and under the
+//! request's deadline. A fact that can't be had is put down as missing, with the reason.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures_util::future::join_all;
+use portreeve_admission::case::{FactKind, Facts};
+use portreeve_admission::policy::Policy;
+use portreeve_admission::template::Template;
+use portreeve_supply::{Freshness, Images};
+use serde_json::json;
+
+use crate::set::Namespace;
+
+/// The annotation that `kubectl rollout restart` changes.
+const RESTARTED: &str = "kubectl.kubernetes.io/restartedAt";
+
+/// Where the facts of one round come from.
+pub(super) struct Sources<'a> {
+    pub(super) images: &'a Images,
+    pub(super) namespace: &'a Namespace,
+}
+
+/// The facts that these policies were granted about a template.
+pub(super) async fn gather(
+    sources: &Sources<'_>,
+    policies: &[&Policy],
+    template: Option<&Template>,
+    before: Option<&Template>,
+    deadline: Instant,
+) -> Facts {
+    let kinds: BTreeSet<FactKind> = policies.iter().flat_map(|policy| policy.facts.iter().copied()).collect();
+    let mut facts = Facts::default();
+    if kinds.contains(&FactKind::Namespace) {
+        facts.insert(FactKind::Namespace, "", Ok(sources.namespace.as_fact()));
+    }
+    let Some(template) = template else { return facts };
+    let asked: Vec<Question> =
+        kinds.iter().flat_map(|kind| questions(*kind, template, before)).collect::<BTreeSet<_>>().into_iter().collect();
+    let answers = join_all(asked.iter().map(|question| answer(sources.images, question, deadline))).await;
+    for (question, value) in asked.into_iter().zip(answers) {
+        facts.insert(question.kind, question.image, value);
+    }
+    facts
+}
+
+/// What is asked about an image.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Question {
+    kind: FactKind,
+    image: String,
+    again: bool,
+}
+
+fn questions(kind: FactKind, template: &Template, before: Option<&Template>) -> Vec<Question> {
+    let restart = is_restart(template, before);
+    let ask = |image: &str| Question { kind, image: image.to_owned(), again: restart };
+    match kind {
+        FactKind::Namespace => Vec::new(),
+        FactKind::ImageConfig => {
+            images(template).into_iter().map(|image| Question { again: false, ..ask(image) }).collect()
+        }
+        FactKind::ImageDigest => images(template)
+            .into_iter()
+            // What is pinned is not asked, unless a restart asks the tag again.
+            .filter_map(|image| match image.split_once('@') {
+                None => Some(image),
+                Some((tagged, _)) => restart.then_some(tagged),
+            })
+            .map(ask)
+            .collect(),
+    }
+}
+
+/// Images of containers and of image volumes, as written; empty ones are left to the API server.
+fn images(template: &Template) -> Vec<&str> {
+    let of_containers = template.containers.iter().map(|container| container.image.as_str());
+    let volumes = template.volumes.iter().filter(|volume| volume.source == "image");
+    of_containers
+        .chain(volumes.filter_map(|volume| volume.target.as_deref()))
+        .filter(|image| !image.is_empty())
+        .collect()
+}
+
+/// With mutable tags a restart is how people deploy: the registry is asked again.
+fn is_restart(template: &Template, before: Option<&Template>) -> bool {
+    let restarted = |template: &Template| {
+        template.pod.annotations.iter().find(|(name, _)| name == RESTARTED).map(|(_, at)| at.clone())
+    };
+    before.is_some_and(|before| restarted(template).is_some() && restarted(template) != restarted(before))
+}
+
+async fn answer(images: &Images, question: &Question, deadline: Instant) -> Result<Arc<str>, String> {
+    let deadline = deadline.into();
+    let value = match question.kind {
+        FactKind::ImageConfig => images.config(&question.image, deadline).await.map(|config| json!(config)),
+        _ => {
+            let freshness = if question.again { Freshness::AskAgain } else { Freshness::Remembered };
+            let digest = images.digest(&question.image, freshness, deadline).await;
+            digest.map(|digest| json!({"digest": digest.to_string()}))
+        }
+    };
+    value.map(|value| value.to_string().into()).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn template(image: &str, restarted: &str) -> Template {
+        Template::read(json!({
+            "metadata": {"annotations": {RESTARTED: restarted}},
+            "spec": {
+                "containers": [{"name": "a", "image": image}],
+                "volumes": [{"name": "v", "image": {"reference": "models:1"}}, {"name": "h", "hostPath": {"path": "/x"}}],
+            },
+        }))
+        .unwrap()
+    }
+
+    fn asked(kind: FactKind, template: &Template, before: Option<&Template>) -> Vec<(String, bool)> {
+        questions(kind, template, before).into_iter().map(|question| (question.image, question.again)).collect()
+    }
+
+    #[test]
+    fn digests_are_asked_for_images_without_one() {
+        let asked = asked(FactKind::ImageDigest, &template("web:1", ""), None);
+        assert_eq!(asked, [("web:1".into(), false), ("models:1".into(), false)]);
+    }
+
+    #[test]
+    fn a_pinned_image_is_not_asked_for() {
+        let asked = asked(FactKind::ImageDigest, &template("web:1@sha256:00", ""), None);
+        assert_eq!(asked, [("models:1".into(), false)]);
+    }
+
+    #[test]
+    fn a_restart_asks_the_registry_again_for_pinned_images_too() {
+        let (old, new) = (template("web:1@sha256:00", "monday"), template("web:1@sha256:00", "tuesday"));
+        assert_eq!(asked(FactKind::ImageDigest, &new, Some(&old))[0], ("web:1".into(), true));
+    }
+
+    #[test]
+    fn configurations_are_asked_by_the_image_as_written() {
+        let asked = asked(FactKind::ImageConfig, &template("web:1@sha256:00", ""), None);
+        assert_eq!(asked[0].0, "web:1@sha256:00");
+    }
+}

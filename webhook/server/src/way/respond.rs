@@ -1,0 +1,138 @@
+//! Responding: what the API server is told of a correction or a decision. The decision is made before; here it gets its
+//! form.
+
+use std::collections::BTreeMap;
+
+use portreeve_admission::api::FailurePolicy;
+use portreeve_admission::decision::{Answer, Decision, Finding, PolicyFailure, Standing};
+use portreeve_admission::message;
+use portreeve_admission::patch;
+use portreeve_admission::plan::Plan;
+use portreeve_admission::response::{AuditKey, RefusalKind, Response};
+use portreeve_admission::review::Review;
+
+use super::book::{BookError, Recorded};
+use super::{Answered, Correction, Judgement, Met};
+
+pub(super) fn to_mutate(met: &Met, correction: &Correction, recorded: Recorded) -> Answered {
+    let uid = &met.review.uid;
+    let refusing = correction.failures.iter().any(PolicyFailure::refuses);
+    let (response, answer) = if let Some(unreadable) = &correction.unreadable {
+        (Response::refused(uid, RefusalKind::BadRequest, unreadable.to_string()), Answer::Failed)
+    } else if refusing {
+        let failed = Decision { failures: correction.failures.clone(), ..Decision::default() };
+        let message = message::denial(&met.review, &failed);
+        (Response::refused(uid, RefusalKind::InternalError, message), Answer::Failed)
+    } else {
+        (corrected(met, correction), Answer::Allowed)
+    };
+    let outcomes = outcomes(&correction.asked, &correction.failures, &[]);
+    finish(met, Answered { response, answer, outcomes }, recorded)
+}
+
+pub(super) fn to_validate(met: &Met, judgement: &Judgement, recorded: Recorded) -> Answered {
+    let (uid, decision) = (&met.review.uid, &judgement.decision);
+    let answer = judgement.answer();
+    let response = match (&judgement.unreadable, answer) {
+        (Some(unreadable), _) => Response::refused(uid, RefusalKind::BadRequest, unreadable.to_string()),
+        (None, Answer::Allowed) => Response::allowed(uid),
+        (None, Answer::Denied) => {
+            Response::refused(uid, RefusalKind::Forbidden, message::denial(&met.review, decision))
+        }
+        (None, Answer::Failed) => {
+            Response::refused(uid, RefusalKind::InternalError, message::denial(&met.review, decision))
+        }
+    };
+    let warnings = if may_be_told(met) { message::warnings(decision) } else { Vec::new() };
+    let audit = audit(decision, answer);
+    let outcomes = outcomes(&judgement.asked, &decision.failures, &decision.findings);
+    finish(met, Answered { response: Response { warnings, audit, ..response }, answer, outcomes }, recorded)
+}
+
+/// The patch, and in words what was put right.
+fn corrected(met: &Met, correction: &Correction) -> Response {
+    let objects = met.review.object.as_ref().zip(correction.object.as_ref());
+    let patch = objects.and_then(|(before, after)| patch::between(before.value(), after.value()));
+    let warnings = if may_be_told(met) { told(correction) } else { Vec::new() };
+    Response { patch, warnings, ..Response::allowed(&met.review.uid) }
+}
+
+fn told(correction: &Correction) -> Vec<String> {
+    let let_pass = correction.failures.iter().filter(|failure| failure.failure_policy == FailurePolicy::Ignore);
+    let let_pass = let_pass.map(|failure| format!("{} failed and was let pass: {}", failure.policy, failure.failure));
+    message::corrections(&correction.made).into_iter().chain(let_pass).collect()
+}
+
+/// Adds the record's name, or turns the answer into a failure if there is no record.
+fn finish(met: &Met, mut answered: Answered, recorded: Recorded) -> Answered {
+    match recorded {
+        Ok(None) => {}
+        Ok(Some(id)) => {
+            answered.response.audit.insert(AuditKey::Record, id.to_string());
+        }
+        Err(error) => return unrecorded(met, answered, &error),
+    }
+    answered
+}
+
+fn unrecorded(met: &Met, answered: Answered, error: &BookError) -> Answered {
+    tracing::error!(uid = met.review.uid, %error, "refused, since no record could be kept");
+    let message = format!("{} could not be admitted: {error}", message::object(&met.review));
+    let response = Response::refused(&met.review.uid, RefusalKind::InternalError, message);
+    Answered { response, answer: Answer::Failed, ..answered }
+}
+
+/// People are told, on CREATE or when they changed a template; controllers are not.
+fn may_be_told(met: &Met) -> bool {
+    matches!(met.plan, Plan::Judge { .. }) && !is_controller(&met.review)
+}
+
+fn is_controller(review: &Review) -> bool {
+    const CONTROLLERS: [&str; 4] = [
+        "system:serviceaccount:kube-system:",
+        "system:node:",
+        "system:kube-controller-manager",
+        "system:kube-scheduler",
+    ];
+    review.meta.controller.is_some()
+        || CONTROLLERS.iter().any(|controller| review.request.user_name.starts_with(controller))
+}
+
+fn audit(decision: &Decision, answer: Answer) -> BTreeMap<AuditKey, String> {
+    let mut audit = BTreeMap::from([(AuditKey::Decision, answer.name().to_owned())]);
+    let joined = |lines: Vec<String>| (!lines.is_empty()).then(|| lines.join(", "));
+    let counted = decision.findings.iter().filter(|finding| finding.standing == Standing::Counts);
+    let violations = joined(counted.map(violation).collect());
+    let failures = joined(decision.failures.iter().map(|failure| failure.policy.clone()).collect());
+    let exceptions = joined(decision.findings.iter().filter_map(exception).collect());
+    let given =
+        [(AuditKey::Violations, violations), (AuditKey::Failures, failures), (AuditKey::Exceptions, exceptions)];
+    audit.extend(given.into_iter().filter_map(|(key, text)| text.map(|text| (key, text))));
+    audit
+}
+
+fn violation(finding: &Finding) -> String {
+    let container = finding.violation.container.as_deref().map(|name| format!("@{name}")).unwrap_or_default();
+    format!("{}:{}/{}{container}", finding.mode.name(), finding.policy, finding.violation.rule)
+}
+
+fn exception(finding: &Finding) -> Option<String> {
+    match &finding.standing {
+        Standing::Excepted(name) => Some(name.clone()),
+        _ => None,
+    }
+}
+
+/// Each policy that was asked, with how it ended.
+fn outcomes(asked: &[String], failures: &[PolicyFailure], findings: &[Finding]) -> Vec<(String, &'static str)> {
+    let outcome = |policy: &String| {
+        if failures.iter().any(|failure| &failure.policy == policy) {
+            "failed"
+        } else if findings.iter().any(|finding| &finding.policy == policy && finding.standing == Standing::Counts) {
+            "violated"
+        } else {
+            "passed"
+        }
+    };
+    asked.iter().map(|policy| (policy.clone(), outcome(policy))).collect()
+}

@@ -1,0 +1,82 @@
+//! Running policies: off the runtime's own threads, so many at once, and never longer than there is time. A permit
+//! belongs to the work and is given back when the work ends, not when somebody stops waiting for it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use portreeve_admission::case::Case;
+use portreeve_admission::policy::Policy;
+use portreeve_admission::verdict::{Failure, Outcome};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::set::{LoadedModule, PolicySet};
+
+/// Runs policies.
+#[derive(Debug, Clone)]
+pub struct Runner {
+    turns: Arc<Semaphore>,
+}
+
+impl Runner {
+    /// A runner that runs so many evaluations at once; at least one.
+    #[must_use]
+    pub fn new(at_once: usize) -> Self {
+        Self { turns: Arc::new(Semaphore::new(at_once.max(1))) }
+    }
+
+    /// The outcome of each policy on the case, in the order of the policies.
+    pub async fn run(&self, set: &PolicySet, case: Arc<Case>, policies: &[&Policy], deadline: Instant) -> Vec<Outcome> {
+        let runs = set.modules().iter().filter_map(|module| {
+            let own: Vec<&Policy> = policies.iter().copied().filter(|policy| module.carries(&policy.id)).collect();
+            (!own.is_empty()).then(|| self.run_module(Arc::clone(module), Arc::clone(&case), own, deadline))
+        });
+        let mut outcomes: HashMap<String, Outcome> = join_all(runs).await.into_iter().flatten().collect();
+        let lost = || Outcome::Failed(Failure::Contract("its module is not loaded".to_owned()));
+        policies.iter().map(|policy| outcomes.remove(&policy.id).unwrap_or_else(lost)).collect()
+    }
+
+    /// One module's share: one call for all of its policies. They share the longest of their timeouts.
+    async fn run_module(
+        &self,
+        module: Arc<LoadedModule>,
+        case: Arc<Case>,
+        policies: Vec<&Policy>,
+        deadline: Instant,
+    ) -> Vec<(String, Outcome)> {
+        let ids: Vec<String> = policies.iter().map(|policy| policy.id.clone()).collect();
+        let longest = policies.iter().map(|policy| policy.timeout).max().unwrap_or(Duration::ZERO);
+        let Some(permits) = self.turn(&module, deadline).await else { return all_failed(&ids, &Failure::NoTurn) };
+        let deadline = deadline.min(Instant::now() + longest);
+        let asked = ids.clone();
+        let work = move || {
+            let _held_until_done = permits;
+            let asked: Vec<&str> = asked.iter().map(String::as_str).collect();
+            module.program().evaluate(&case, &asked, deadline)
+        };
+        let lost = |_| all_failed(&ids, &Failure::Trap("the run was lost".to_owned()));
+        tokio::task::spawn_blocking(work).await.unwrap_or_else(lost)
+    }
+
+    /// A turn for the module, and one of all; none if neither comes before the deadline.
+    async fn turn(
+        &self,
+        module: &LoadedModule,
+        deadline: Instant,
+    ) -> Option<(OwnedSemaphorePermit, Option<OwnedSemaphorePermit>)> {
+        let own = module.turns().cloned();
+        let wait = async {
+            let own = match own {
+                Some(turns) => Some(turns.acquire_owned().await.ok()?),
+                None => None,
+            };
+            Some((Arc::clone(&self.turns).acquire_owned().await.ok()?, own))
+        };
+        tokio::time::timeout_at(deadline.into(), wait).await.ok().flatten()
+    }
+}
+
+fn all_failed(ids: &[String], failure: &Failure) -> Vec<(String, Outcome)> {
+    ids.iter().map(|id| (id.clone(), Outcome::Failed(failure.clone()))).collect()
+}
