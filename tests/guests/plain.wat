@@ -1,0 +1,3 @@
+;; Does nothing.
+(func $configured (param i32 i32))
+(func $evaluated (param i32 i32))
