@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use portreeve_sdk::fact::ImageDigest as DigestFact;
 use portreeve_sdk::image::Reference;
 use portreeve_sdk::view::{Container, ContainerKind, Operation, Volume};
 use portreeve_sdk::{Case, pointer};
@@ -88,20 +87,6 @@ impl<'a> Before<'a> {
         let here = self.places.iter().filter(pinned).find(|old| old.name == place.name);
         let found = here.or_else(|| self.places.iter().find(pinned))?;
         found.image().digest.map(String::from)
-    }
-
-    /// Whether the digest of an image that was pinned here is somebody else's choice by now. It is if the same tag had
-    /// another one before (only a restart moves it), or if the tag of a new image names another one.
-    pub(super) fn was_replaced_by_hand(&self, place: &Place<'_>, digest: &str) -> bool {
-        let Some(old) = self.places.iter().find(|old| old.name == place.name) else { return false };
-        if self.restarted || old.image().digest == Some(digest) {
-            return false;
-        }
-        if is_same_tag(&place.image(), &old.image()) {
-            return old.image().digest.is_some();
-        }
-        let named = by_tag(&place.image()).and_then(|image| self.case.fact::<DigestFact>(&image).ok());
-        named.is_some_and(|named| named.digest != digest)
     }
 }
 

@@ -61,16 +61,15 @@ impl Policy for ImageDigest {
         for place in place::all(case).iter().filter(|place| !self.is_exempt(place)) {
             match place.image().digest {
                 None => {
-                    pin(&before, place, &mut verdict)?;
-                    pinned.note(place);
+                    let digest = pin(&before, place, &mut verdict)?;
+                    pinned.note(place, &digest);
                 }
-                Some(digest) if !pinned.names(place) || before.was_replaced_by_hand(place, digest) => {}
-                Some(digest) => {
-                    pinned.note(place);
-                    if before.restarted {
-                        pin_again(&before, place, digest, &mut verdict);
-                    }
+                Some(digest) if pinned.has(place, digest) => {
+                    let moved = if before.restarted { pin_again(&before, place, digest, &mut verdict) } else { None };
+                    pinned.note(place, moved.as_deref().unwrap_or(digest));
                 }
+                // Somebody wrote it by hand.
+                Some(_) => {}
             }
         }
         // The API server takes no change of annotations together with these.
@@ -89,47 +88,55 @@ impl ImageDigest {
     }
 }
 
-/// An image without a digest is at fault, and is given one.
-fn pin(before: &Before<'_>, place: &Place<'_>, verdict: &mut Verdict) -> Result<(), Stop> {
-    let image = place.image();
-    let digest = match (before.digest(place), before.restarted) {
-        (Some(digest), false) => digest,
-        (kept, _) => match before.case.fact::<DigestFact>(&place.written) {
-            Ok(fact) => fact.digest,
-            Err(missing) => match kept {
-                Some(digest) => {
-                    unresolved(place, &missing.reason, verdict);
-                    digest
-                }
-                None => return Err(missing.into()),
-            },
-        },
-    };
-    let named = place::named(&image, &digest);
+/// An image without a digest is at fault, and is given the one that is answered.
+fn pin(before: &Before<'_>, place: &Place<'_>, verdict: &mut Verdict) -> Result<String, Stop> {
+    let digest = before.digest_for(place, verdict)?;
+    let named = place::named(&place.image(), &digest);
     let finding = match place.container {
         Some(container) => verdict.violation("unpinned").container(container),
         None => verdict.violation("unpinned"),
     };
+    let (who, written) = (place.who(), &place.written);
     finding
         .at(place.pointer.as_str())
-        .says(format!(
-            "{} names its image {:?} by a tag, which can name another one tomorrow",
-            place.who(),
-            place.written
-        ))
+        .says(format!("{who} names its image {written:?} by a tag, which can name another one tomorrow"))
         .mend(format!("name it by digest: {named}"));
     verdict.set("unpinned", place.pointer.as_str(), named);
-    Ok(())
+    Ok(digest)
 }
 
-/// A restart moves an image that was pinned here to what its tag names now.
-fn pin_again(before: &Before<'_>, place: &Place<'_>, digest: &str, verdict: &mut Verdict) {
+/// A restart moves an image that was pinned here to what its tag names now; answers that if it is another one.
+fn pin_again(before: &Before<'_>, place: &Place<'_>, digest: &str, verdict: &mut Verdict) -> Option<String> {
     let image = place.image();
-    let Some(by_tag) = place::by_tag(&image) else { return };
-    match before.case.fact::<DigestFact>(&by_tag) {
-        Ok(fact) if fact.digest == digest => {}
-        Ok(fact) => verdict.set("restart", place.pointer.as_str(), place::named(&image, &fact.digest)),
-        Err(missing) => unresolved(place, &missing.reason, verdict),
+    match before.case.fact::<DigestFact>(&place::by_tag(&image)?) {
+        Ok(fact) if fact.digest == digest => None,
+        Ok(fact) => {
+            verdict.set("restart", place.pointer.as_str(), place::named(&image, &fact.digest));
+            Some(fact.digest)
+        }
+        Err(missing) => {
+            unresolved(place, &missing.reason, verdict);
+            None
+        }
+    }
+}
+
+impl Before<'_> {
+    /// What an image without a digest is given: what its tag had before the request, or, if there is no such thing or
+    /// this is a restart, what it names now.
+    fn digest_for(&self, place: &Place<'_>, verdict: &mut Verdict) -> Result<String, Stop> {
+        let kept = self.digest(place);
+        if let (Some(digest), false) = (&kept, self.restarted) {
+            return Ok(digest.clone());
+        }
+        match (self.case.fact::<DigestFact>(&place.written), kept) {
+            (Ok(fact), _) => Ok(fact.digest),
+            (Err(missing), Some(digest)) => {
+                unresolved(place, &missing.reason, verdict);
+                Ok(digest)
+            }
+            (Err(missing), None) => Err(missing.into()),
+        }
     }
 }
 

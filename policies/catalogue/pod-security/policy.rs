@@ -16,7 +16,7 @@ use portreeve_sdk::{Can, Case, FactNeed, Finding, Manifest, Policy, SettingsErro
 use serde_json::{Map, Value};
 
 pub(crate) use settings::Settings;
-use settings::{NamespaceLabels, Templates};
+use settings::{Class, NamespaceLabels, Templates};
 use standard::{Check, Demand, Level, Template, Version};
 use words::Fault;
 
@@ -63,9 +63,10 @@ impl Policy for PodSecurity {
         let Some(told) = self.told(case).filter(|_| !self.is_exempt(case)) else { return Ok(verdict) };
         let template = Template { pod, containers: case.containers(), volumes: case.volumes() };
         let label = self.label(case, &mut verdict)?;
+        let class = self.class(&template);
         let mut summary = Vec::new();
         let mut seen = Vec::new();
-        for demand in stricter_first(self.own(&template), label) {
+        for demand in stricter_first(self.own(class), label) {
             let new = |check: &Check| !seen.contains(&check.id);
             let faults: Vec<_> = demand.faults(&template).filter(|(check, _)| new(check)).collect();
             if faults.is_empty() {
@@ -74,7 +75,7 @@ impl Policy for PodSecurity {
             summary.push(in_one_line(demand, &faults));
             for (check, fault) in &faults {
                 seen.push(check.id);
-                tell(&mut verdict, told, check, fault, template.containers);
+                tell(&mut verdict, told, &details(check, class), check, fault, template.containers);
             }
         }
         if told == Told::AsViolation && !summary.is_empty() {
@@ -113,10 +114,15 @@ impl PodSecurity {
                 && case.request().namespace().is_some_and(|name| Glob::any(&exempt.namespaces, &name)))
     }
 
-    /// What the settings ask of this pod.
-    fn own(&self, template: &Template<'_>) -> Demand {
-        let belongs = |class: &&settings::Class| class.when.takes(template.pod, template.containers, &self.devices);
-        match self.settings.classes.iter().find(belongs) {
+    /// The class that this pod belongs to.
+    fn class(&self, template: &Template<'_>) -> Option<&Class> {
+        let belongs = |class: &&Class| class.when.takes(template.pod, template.containers, &self.devices);
+        self.settings.classes.iter().find(belongs)
+    }
+
+    /// What the settings ask of the pods of a class.
+    fn own(&self, class: Option<&Class>) -> Demand {
+        match class {
             Some(class) => Demand { level: class.level, version: class.version.unwrap_or(self.settings.version) },
             None => Demand { level: self.settings.level, version: self.settings.version },
         }
@@ -167,8 +173,20 @@ fn in_one_line(demand: Demand, faults: &[(&Check, Fault)]) -> String {
     format!("violates PodSecurity \"{demand}\": {}", words.join(", "))
 }
 
-fn tell(verdict: &mut Verdict, told: Told, check: &Check, fault: &Fault, containers: &[Container]) {
-    let details = Map::from_iter([("check".to_owned(), Value::from(check.id))]);
+/// For machines: the check as upstream names it, and the class whose level counted.
+fn details(check: &Check, class: Option<&Class>) -> Map<String, Value> {
+    let class = class.map(|class| ("class".to_owned(), Value::from(class.name.as_str())));
+    [("check".to_owned(), Value::from(check.id))].into_iter().chain(class).collect()
+}
+
+fn tell(
+    verdict: &mut Verdict,
+    told: Told,
+    details: &Map<String, Value>,
+    check: &Check,
+    fault: &Fault,
+    containers: &[Container],
+) {
     for place in &fault.places {
         let finding = match told {
             Told::AsAdvisory => verdict.advisory(check.rule),
@@ -180,7 +198,7 @@ fn tell(verdict: &mut Verdict, told: Told, check: &Check, fault: &Fault, contain
             None => finding,
         };
         let finding = finding.at(place.pointer.as_str()).says(place.message.as_str());
-        finding.mend(place.remedy.as_str()).with(&details);
+        finding.mend(place.remedy.as_str()).with(details);
     }
 }
 

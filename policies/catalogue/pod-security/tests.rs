@@ -256,3 +256,14 @@ fn the_exact_field_is_pointed_at() {
         ["/spec/volumes/1/hostPath", "/spec/containers/1/ports/1/hostPort", "/spec/securityContext/sysctls/0/name"]
     );
 }
+
+#[test]
+fn the_class_whose_level_counted_is_told_to_machines() {
+    let classes = json!([{"name": "models", "when": {"requestsGpu": true}, "level": "baseline"}]);
+    let pod = json!({"apiVersion": "v1", "kind": "Pod", "spec": {
+        "hostPID": true, "containers": [{"name": "a", "resources": {"limits": {"amd.com/gpu": 1}}}],
+    }});
+    let verdict = judged(pod, json!({"level": "restricted", "classes": classes}));
+    let details = verdict.violations().first().unwrap().details.as_ref().unwrap();
+    assert_eq!(details, r#"{"check":"hostNamespaces","class":"models"}"#);
+}
