@@ -11,10 +11,18 @@ mod selector;
 mod drop_capabilities;
 #[path = "../gpu-scheduling/policy.rs"]
 mod gpu_scheduling;
+#[path = "../image-digest/policy.rs"]
+mod image_digest;
 #[path = "../pod-security/policy.rs"]
 mod pod_security;
 #[path = "../privilege-escalation/policy.rs"]
 mod privilege_escalation;
+#[path = "../probes/policy.rs"]
+mod probes;
+#[path = "../read-only-rootfs/policy.rs"]
+mod read_only_rootfs;
+#[path = "../resources/policy.rs"]
+mod resources;
 #[path = "../seccomp/policy.rs"]
 mod seccomp;
 
@@ -37,8 +45,12 @@ macro_rules! carries {
 
 carries!(
     drop_capabilities::DropCapabilities,
-    seccomp::Seccomp,
     gpu_scheduling::GpuScheduling,
+    image_digest::ImageDigest,
     pod_security::PodSecurity,
     privilege_escalation::PrivilegeEscalation,
+    probes::Probes,
+    read_only_rootfs::ReadOnlyRootfs,
+    resources::Resources,
+    seccomp::Seccomp,
 );
