@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::guests;
 
 /// A Deployment with three containers, of which two may run as root.
-pub fn deployment() -> Case {
+pub(crate) fn deployment() -> Case {
     case(json!({
         "kind": "Deployment",
         "metadata": {"name": "shop", "namespace": "sales"},
@@ -35,7 +35,7 @@ pub fn deployment() -> Case {
 }
 
 /// An object whose template stands at `/spec/template`.
-pub fn case(object: Value) -> Case {
+pub(crate) fn case(object: Value) -> Case {
     let at: Pointer = "/spec/template".parse().unwrap();
     let template = at.find(&object).map(|template| Arc::new(Template::read(template).unwrap()));
     Case {
@@ -60,55 +60,55 @@ pub fn case(object: Value) -> Case {
     }
 }
 
-pub fn instance(id: &str, policy: &str, settings: Value) -> Instance {
+pub(crate) fn instance(id: &str, policy: &str, settings: Value) -> Instance {
     Instance { id: id.into(), policy: policy.into(), settings, granted: BTreeSet::new() }
 }
 
 /// An instance that behaves.
-pub fn good() -> Instance {
+pub(crate) fn good() -> Instance {
     instance("good", "good", json!({}))
 }
 
 /// An instance that does this deed.
-pub fn does(deed: &str) -> Instance {
+pub(crate) fn does(deed: &str) -> Instance {
     instance(deed, "hostile", json!({"do": deed}))
 }
 
 /// An engine with few slots, so that tests side by side don't reserve the machine's address space.
-pub fn engine() -> Engine {
+pub(crate) fn engine() -> Engine {
     engine_within(Limits { evaluations: 4, ..Limits::default() })
 }
 
-pub fn engine_within(limits: Limits) -> Engine {
+pub(crate) fn engine_within(limits: Limits) -> Engine {
     Engine::new(Options { limits, ..Options::default() }).unwrap()
 }
 
 /// The hostile component with these instances.
-pub fn program(instances: &[Instance]) -> Program {
+pub(crate) fn program(instances: &[Instance]) -> Program {
     engine().load(guests::hostile(), instances).unwrap()
 }
 
 /// Long enough for whatever ends by itself, on a busy machine.
-pub fn soon() -> Instant {
+pub(crate) fn soon() -> Instant {
     Instant::now() + Duration::from_secs(60)
 }
 
 /// The only outcome of running this one instance.
-pub fn outcome(program: &Program, id: &str, deadline: Instant) -> Outcome {
+pub(crate) fn outcome(program: &Program, id: &str, deadline: Instant) -> Outcome {
     let mut outcomes = program.evaluate(&deployment(), &[id], deadline);
     assert_eq!(outcomes.len(), 1);
     outcomes.remove(0).1
 }
 
 /// How this deed fails, when nothing else runs.
-pub fn failure(deed: &str) -> Failure {
+pub(crate) fn failure(deed: &str) -> Failure {
     match outcome(&program(&[does(deed)]), deed, soon()) {
         Outcome::Failed(failure) => failure,
         Outcome::Verdict(verdict) => panic!("{deed} came to a verdict: {verdict:?}"),
     }
 }
 
-pub fn verdict(outcome: Outcome) -> Verdict {
+pub(crate) fn verdict(outcome: Outcome) -> Verdict {
     match outcome {
         Outcome::Verdict(verdict) => verdict,
         Outcome::Failed(failure) => panic!("{failure}"),

@@ -11,7 +11,7 @@ const CONTRACT: &str = include_str!("../../../../wit/policy.wit");
 const FRAME: &str = include_str!("../../../../tests/guests/frame.wat");
 
 /// The component with the policies `good`, `mirror`, `curious` and `hostile`.
-pub fn hostile() -> &'static [u8] {
+pub(crate) fn hostile() -> &'static [u8] {
     static HOSTILE: OnceLock<Vec<u8>> = OnceLock::new();
     HOSTILE.get_or_init(|| {
         let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("guests");
@@ -20,34 +20,34 @@ pub fn hostile() -> &'static [u8] {
 }
 
 /// A component of one of the `.wat` guests.
-pub fn plain(guest: &str) -> Vec<u8> {
+pub(crate) fn plain(guest: &str) -> Vec<u8> {
     under(CONTRACT, guest)
 }
 
 /// The same under another contract.
-pub fn under(contract: &str, guest: &str) -> Vec<u8> {
+pub(crate) fn under(contract: &str, guest: &str) -> Vec<u8> {
     with_packages(&[contract], &file(guest))
 }
 
 /// A guest that is `remembers.wat` and can't be frozen.
-pub fn unfrozen() -> Vec<u8> {
+pub(crate) fn unfrozen() -> Vec<u8> {
     with_packages(&[CONTRACT], &format!("{}{}", file("sets-table"), file("remembers")))
 }
 
 /// A guest that imports WASI beside the contract.
-pub fn asks_for_randomness() -> Vec<u8> {
+pub(crate) fn asks_for_randomness() -> Vec<u8> {
     let wasi = "package wasi:random@0.2.0; interface insecure { number: func() -> u64; }";
     let contract = CONTRACT.replace("import log;", "import log;\n import wasi:random/insecure@0.2.0;");
     with_packages(&[wasi, &contract], &file("asks-for-randomness"))
 }
 
 /// The contract as it could be in another version.
-pub fn contract_of_version(version: &str) -> String {
+pub(crate) fn contract_of_version(version: &str) -> String {
     CONTRACT.replace("package portreeve:policy@1.0.0", &format!("package portreeve:policy@{version}"))
 }
 
 /// The contract with one more function to ask for the time.
-pub fn contract_with_a_clock() -> String {
+pub(crate) fn contract_with_a_clock() -> String {
     CONTRACT.replace("operation: func()", "clock: func() -> u64;\n operation: func()")
 }
 

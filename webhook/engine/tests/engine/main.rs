@@ -1,4 +1,5 @@
 //! The engine from outside: well-behaved and hostile guests through its public face.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that can't go on has failed")]
 
 mod cache;
 mod cases;
