@@ -18,6 +18,9 @@ use settings::Tolerated;
 use crate::devices::Devices;
 use crate::owner;
 
+/// Labels that say what an image runs on at all, which is no choice of a node pool.
+const PLATFORM: [&str; 2] = ["kubernetes.io/os", "kubernetes.io/arch"];
+
 /// The policy.
 pub(crate) struct GpuScheduling {
     settings: Settings,
@@ -52,7 +55,7 @@ impl Policy for GpuScheduling {
         let containers = case.containers();
         if self.devices.asked_for(pod, containers) {
             self.tolerate(case.tolerations(), &mut verdict);
-            self.select_nodes(pod, &mut verdict);
+            self.select_nodes(case, pod, &mut verdict);
             self.choose_runtime(pod, &mut verdict);
             count::judge(case, &self.settings, &self.devices, &mut verdict);
         } else if !self.is_exempt(case) {
@@ -79,21 +82,34 @@ impl GpuScheduling {
         }
     }
 
-    fn select_nodes(&self, pod: &Pod, verdict: &mut Verdict) {
-        for (label, wanted) in &self.settings.node_selector {
-            let written = find(&pod.node_selector, label);
-            if written == Some(wanted) {
-                continue;
-            }
-            let at = pointer::child("/spec/nodeSelector", label);
-            let found = written.map_or("nothing".into(), |value| format!("{value:?}"));
-            verdict
-                .violation("node-selector")
-                .at(at.as_str())
-                .says(format!("the pod asks for a GPU but selects nodes by {label:?} as {found}"))
-                .mend(format!("set nodeSelector {label:?} to {wanted:?}"));
-            verdict.set_default("node-selector", at, wanted.as_str());
+    fn select_nodes(&self, case: &Case<'_>, pod: &Pod, verdict: &mut Verdict) {
+        if self.settings.node_selector.is_empty() {
+            return;
         }
+        let chosen = self.chose_nodes(case, pod);
+        for (label, wanted) in &self.settings.node_selector {
+            let at = pointer::child("/spec/nodeSelector", label);
+            let (finding, found) = match find(&pod.node_selector, label) {
+                Some(value) if value == wanted => continue,
+                Some(value) => (verdict.violation("node-selector"), format!("by {label:?} as {value:?}")),
+                None if chosen => (verdict.advisory("node-selector"), format!("without {label:?}")),
+                None => (verdict.violation("node-selector"), format!("without {label:?}")),
+            };
+            finding
+                .at(at.as_str())
+                .says(format!("the pod asks for a GPU but selects nodes {found}"))
+                .mend(format!("set nodeSelector {label:?} to {wanted:?}"));
+            if !chosen {
+                verdict.set_default("node-selector", at, wanted.as_str());
+            }
+        }
+    }
+
+    /// Whether the pod's author chose nodes in a way of their own. Two choices together could leave none.
+    fn chose_nodes(&self, case: &Case<'_>, pod: &Pod) -> bool {
+        const AFFINITY: &str = "/spec/affinity/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution";
+        let of_their_own = |label: &str| !PLATFORM.contains(&label) && !self.settings.node_selector.contains_key(label);
+        pod.node_selector.iter().any(|entry| of_their_own(&entry.name)) || case.read(AFFINITY).is_some()
     }
 
     fn choose_runtime(&self, pod: &Pod, verdict: &mut Verdict) {

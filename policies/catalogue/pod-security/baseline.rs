@@ -11,7 +11,7 @@ const SECCOMP_POD_ANNOTATION: &str = "seccomp.security.alpha.kubernetes.io/pod";
 const SECCOMP_ANNOTATION: &str = "container.seccomp.security.alpha.kubernetes.io/";
 
 /// Capabilities that container runtimes give by default.
-const DEFAULT_CAPABILITIES: &[&str] = &[
+pub(super) const DEFAULT_CAPABILITIES: &[&str] = &[
     "AUDIT_WRITE",
     "CHOWN",
     "DAC_OVERRIDE",
@@ -60,7 +60,7 @@ pub(super) fn holds<'a, V>(container: &'a Container, below: &str, value: V) -> F
 
 /// The security contexts that are written, with their containers.
 pub(super) fn secured<'a>(template: &Template<'a>) -> impl Iterator<Item = (&'a Container, &'a ContainerSecurity)> {
-    template.containers.iter().filter_map(|container| Some((container, container.security.as_ref()?)))
+    template.containers.iter().copied().filter_map(|container| Some((container, container.security.as_ref()?)))
 }
 
 pub(super) fn app_armor(template: &Template<'_>, _: u32) -> Option<Fault> {
@@ -169,7 +169,7 @@ pub(super) fn host_ports(template: &Template<'_>, _: u32) -> Option<Fault> {
 
 pub(super) fn host_probes(template: &Template<'_>, _: u32) -> Option<Fault> {
     let mut found = Vec::new();
-    for container in template.containers {
+    for &container in &template.containers {
         let probes = container.probes.iter().filter_map(|probe| Some((probe_field(probe.kind), probe.host.as_ref()?)));
         let hooks = container.lifecycle_hosts.iter().map(|host| ("/lifecycle", host));
         let named = probes.chain(hooks).filter(|(_, host)| !host.is_empty());

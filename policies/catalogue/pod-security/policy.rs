@@ -4,6 +4,7 @@
 //! What the levels hold is in `standard`; this file decides which of them a pod has to meet.
 
 mod baseline;
+mod mesh;
 mod restricted;
 mod settings;
 mod standard;
@@ -11,10 +12,11 @@ mod words;
 
 use portreeve_sdk::fact::{Fact, Namespace};
 use portreeve_sdk::glob::Glob;
-use portreeve_sdk::view::Container;
+use portreeve_sdk::view::{Container, Pod};
 use portreeve_sdk::{Can, Case, FactNeed, Finding, Manifest, Policy, SettingsError, Stop, Verdict};
 use serde_json::{Map, Value};
 
+use mesh::Parted;
 pub(crate) use settings::Settings;
 use settings::{Class, NamespaceLabels, Templates};
 use standard::{Check, Demand, Level, Template, Version};
@@ -53,6 +55,7 @@ impl Policy for PodSecurity {
 
     fn configure(settings: Settings) -> Result<Self, SettingsError> {
         settings.check()?;
+        let settings = Settings { injected: settings.injected.with_known(), ..settings };
         let devices = Devices::new(settings.gpu_resources.clone(), Devices::usual_claims());
         Ok(Self { settings, devices })
     }
@@ -61,23 +64,21 @@ impl Policy for PodSecurity {
         let mut verdict = Verdict::default();
         let Some(pod) = case.pod() else { return Ok(verdict) };
         let Some(told) = self.told(case).filter(|_| !self.is_exempt(case)) else { return Ok(verdict) };
-        let template = Template { pod, containers: case.containers(), volumes: case.volumes() };
+        let containers = case.containers();
+        let template = Template { pod, containers: containers.iter().collect(), volumes: case.volumes() };
+        let parted = Parted::of(&template, &self.settings.injected);
+        let class = self.class(pod, containers);
+        let own = self.own(class);
         let label = self.label(case, &mut verdict)?;
-        let class = self.class(&template);
         let mut summary = Vec::new();
-        let mut seen = Vec::new();
-        for demand in stricter_first(self.own(class), label) {
-            let new = |check: &Check| !seen.contains(&check.id);
-            let faults: Vec<_> = demand.faults(&template).filter(|(check, _)| new(check)).collect();
-            if faults.is_empty() {
-                continue;
-            }
+        for (demand, faults) in faults(&parted, own, label) {
             summary.push(in_one_line(demand, &faults));
             for (check, fault) in &faults {
-                seen.push(check.id);
-                tell(&mut verdict, told, &details(check, class), check, fault, template.containers);
+                let details = details(check, class.filter(|_| demand == own));
+                tell(&mut verdict, told, &details, check, fault, containers);
             }
         }
+        parted.tell(own, &self.settings.injected, &mut verdict);
         if told == Told::AsViolation && !summary.is_empty() {
             verdict.summarise(summary.join("; "));
         }
@@ -115,8 +116,8 @@ impl PodSecurity {
     }
 
     /// The class that this pod belongs to.
-    fn class(&self, template: &Template<'_>) -> Option<&Class> {
-        let belongs = |class: &&Class| class.when.takes(template.pod, template.containers, &self.devices);
+    fn class(&self, pod: &Pod, containers: &[Container]) -> Option<&Class> {
+        let belongs = |class: &&Class| class.when.takes(pod, containers, &self.devices);
         self.settings.classes.iter().find(belongs)
     }
 
@@ -156,15 +157,27 @@ fn unreadable<'v>(verdict: &'v mut Verdict, label: &str, value: &str) -> Finding
     verdict.advisory("namespace-label").says(format!("the namespace's label {label} can't be read: {value:?}"))
 }
 
-/// Both demands, or one if it covers the other. The stricter one speaks first.
-fn stricter_first(own: Demand, label: Option<Demand>) -> Vec<Demand> {
-    match label {
-        Some(label) if own.covers(label) => vec![own],
-        Some(label) if label.covers(own) => vec![label],
-        Some(label) if label.level > own.level => vec![label, own],
-        Some(label) => vec![own, label],
-        None => vec![own],
+/// What a check finds.
+type Faults = Vec<(&'static Check, Fault)>;
+
+/// What is wrong by our own demand and by the label's, the stricter one first. Each check speaks once, and what one demand
+/// holds is not asked again by the other, unless ours was eased for a mesh.
+fn faults(parted: &Parted<'_>, own: Demand, label: Option<Demand>) -> Vec<(Demand, Faults)> {
+    let mut all: Vec<(Demand, Faults)> = Vec::new();
+    if !label.is_some_and(|label| label.covers(own)) {
+        all.push((own, parted.eased(own)));
     }
+    if let Some(label) = label.filter(|label| !own.covers(*label) || !parted.is_whole()) {
+        let place = if label.level > own.level { 0 } else { all.len() };
+        all.insert(place, (label, parted.whole(label)));
+    }
+    let mut seen = Vec::new();
+    for (_, faults) in &mut all {
+        faults.retain(|(check, _)| !seen.contains(&check.id));
+        seen.extend(faults.iter().map(|(check, _)| check.id));
+    }
+    all.retain(|(_, faults)| !faults.is_empty());
+    all
 }
 
 /// The built-in controller's words for a pod that does not meet a demand.

@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::standard::{Level, Version};
 use crate::devices::Devices;
+use crate::injected::Injected;
 
 /// Settings of pod-security.
 #[derive(Debug, Deserialize)]
@@ -28,6 +29,9 @@ pub(crate) struct Settings {
     pub(super) templates: Templates,
     /// Who is not judged.
     pub(super) exemptions: Exemptions,
+    /// What is made of containers that a mesh adds, known by image, which run as root with NET_ADMIN. Nothing else is
+    /// let pass, and nothing that the namespace's label asks.
+    pub(super) injected: Injected,
     /// Extended resources that count as GPUs for `requestsGpu`; `*` stands for any characters.
     pub(super) gpu_resources: Vec<Glob>,
 }
@@ -41,6 +45,7 @@ impl Default for Settings {
             namespace_labels: NamespaceLabels::Honour,
             templates: Templates::Enforce,
             exemptions: Exemptions::default(),
+            injected: Injected::default(),
             gpu_resources: Devices::usual_resources(),
         }
     }

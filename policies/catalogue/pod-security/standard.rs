@@ -44,7 +44,7 @@ pub(super) struct Demand {
 /// The parts of a template that checks look at.
 pub(super) struct Template<'a> {
     pub(super) pod: &'a Pod,
-    pub(super) containers: &'a [Container],
+    pub(super) containers: Vec<&'a Container>,
     pub(super) volumes: &'a [Volume],
 }
 
@@ -69,8 +69,11 @@ impl Demand {
         other.level == Level::Privileged || (self.level >= other.level && self.version == other.version)
     }
 
-    /// What is wrong with the template, in the built-in controller's order.
-    pub(super) fn faults<'a>(self, template: &'a Template<'_>) -> impl Iterator<Item = (&'static Check, Fault)> + 'a {
+    /// What is wrong with a template, in the built-in controller's order. `template` says which part of it a check sees.
+    pub(super) fn faults<'t>(
+        self,
+        template: impl Fn(&Check) -> &'t Template<'t>,
+    ) -> impl Iterator<Item = (&'static Check, Fault)> {
         let minor = self.version.minor();
         let here = move |check: &&Check| check.level <= self.level && check.from <= minor;
         let overridden = move |id| CHECKS.iter().filter(here).any(|check| check.overrides == Some(id));
@@ -78,7 +81,7 @@ impl Demand {
             .iter()
             .filter(here)
             .filter(move |check| !overridden(check.id))
-            .filter_map(move |check| (check.find)(template, minor).map(|fault| (check, fault)))
+            .filter_map(move |check| (check.find)(template(check), minor).map(|fault| (check, fault)))
     }
 }
 
