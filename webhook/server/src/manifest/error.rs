@@ -27,7 +27,7 @@ pub struct ManifestError {
 pub enum Fault {
     /// The YAML parser refused it.
     #[error("this is not YAML: {}", .0.info())]
-    NotYaml(#[source] ScanError),
+    NotYaml(#[source] Box<ScanError>),
     /// The JSON parser refused it.
     #[error("this is not JSON: {0}")]
     NotJson(#[source] serde_json::Error),

@@ -5,6 +5,7 @@
 //! The parsers are `granit-parser` and `serde_json`; what is done here is to walk what they report.
 
 mod error;
+mod fields;
 mod json;
 mod node;
 mod paths;

@@ -7,6 +7,9 @@ use serde_saphyr::granit_parser::Tag;
 
 use super::error::Fault;
 
+/// What `!!` stands for.
+const YAML_TAGS: &str = "tag:yaml.org,2002:";
+
 /// A scalar, read.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Scalar {
@@ -27,10 +30,12 @@ pub(super) enum Quoting {
 impl Scalar {
     /// Reads a scalar with the tag that stands before it. Unknown tags make texts, as they do for `kubectl`.
     pub(super) fn read(text: &str, quoting: Quoting, tag: Option<&Tag>) -> Result<Self, Fault> {
-        match (tag.map(|tag| tag.core_suffix()), quoting) {
-            (None, Quoting::Plain) => Self::plain(text),
-            (Some(Some("binary")), _) => Err(Fault::BinaryTag),
-            (Some(Some(tag @ ("null" | "bool" | "int" | "float"))), _) => Self::plain(text)?.checked(tag, text),
+        let Some(tag) = tag else {
+            return if quoting == Quoting::Plain { Self::plain(text) } else { Ok(Self::Text(text.to_owned())) };
+        };
+        match tag.suffix_in_namespace(YAML_TAGS).as_deref() {
+            Some("binary") => Err(Fault::BinaryTag),
+            Some(tag @ ("null" | "bool" | "int" | "float")) => Self::plain(text)?.checked(tag, text),
             _ => Ok(Self::Text(text.to_owned())),
         }
     }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde_saphyr::granit_parser::{Event, Marker, Options, Parser, ScalarStyle, Span, StructureStyle, Tag};
 
 use super::error::{Fault, ManifestError};
+use super::fields::Fields;
 use super::node::{Child, Content, Document, Field, Layout, MAX_DEPTH, Node, Place, Spot, Written};
 use super::scalar::{Quoting, Scalar};
 
@@ -22,7 +23,7 @@ pub(super) fn read(file: &Arc<str>, text: &str) -> Result<Vec<Document>, Manifes
     for event in Parser::new_from_str_with_options(text, options) {
         let (event, span) = event.map_err(|error| {
             let spot = spot(error.marker());
-            Fault::NotYaml(error).at(file, spot)
+            Fault::NotYaml(error.into()).at(file, spot)
         })?;
         walk.take(event, span).map_err(|(fault, spot)| fault.at(file, spot))?;
     }
@@ -106,7 +107,7 @@ impl Walk<'_> {
     ) -> Result<(), Faulty> {
         let block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
         let text = if block { self.at_end(text, place) } else { text };
-        let place = if block { Place { end: self.block_end(text, place), ..place } } else { place };
+        let place = if block { self.block_scalar(text, place) } else { place };
         let quoting = if style == ScalarStyle::Plain { Quoting::Plain } else { Quoting::Quoted };
         if quoting == Quoting::Plain && tag.is_none() && text == "<<" && self.awaits_key() {
             return self.key(Key::Merge, place);
@@ -129,11 +130,27 @@ impl Walk<'_> {
         text.strip_suffix('\n').filter(|_| cut).unwrap_or(text)
     }
 
-    /// Where the content of a block scalar ends: the parser counts what lies between it and the next token.
-    fn block_end(&self, text: &str, place: Place) -> usize {
-        let written = self.text.get(place.start..place.end).unwrap_or_default();
+    /// The place of a block scalar, whose content the parser reports with all that lies between it and the next token:
+    /// from its `|` or `>` to the end of its last line.
+    fn block_scalar(&self, text: &str, content: Place) -> Place {
+        let written = self.text.get(content.start..content.end).unwrap_or_default();
         let kept = if text.ends_with("\n\n") { written.rfind('\n').map(|at| at.saturating_add(1)) } else { None };
-        place.start.saturating_add(kept.unwrap_or_else(|| written.trim_end().len()))
+        let end = content.start.saturating_add(kept.unwrap_or_else(|| written.trim_end().len()));
+        let before = self.text.get(..content.start).unwrap_or_default();
+        let above = before.trim_end();
+        let line_start = above.rfind('\n').map_or(0, |newline| newline.saturating_add(1));
+        let header = above.get(line_start..).unwrap_or_default();
+        let Some(at) = header.match_indices(['|', '>']).map(|(at, _)| at).find(|at| is_block_header(header, *at))
+        else {
+            return Place { end, ..content };
+        };
+        let breaks = before.get(line_start..).unwrap_or_default().matches('\n').count();
+        Place {
+            line: content.line.saturating_sub(breaks),
+            column: header.get(..at).unwrap_or_default().chars().count(),
+            start: line_start.saturating_add(at),
+            end,
+        }
     }
 
     fn open(&mut self, start: Place, style: StructureStyle, anchor: usize, kind: Kind) -> Result<(), Faulty> {
@@ -151,7 +168,7 @@ impl Walk<'_> {
         let place = Place { end, ..open.start };
         let node = match open.kind {
             Kind::List(items) => Node::list(place, open.layout, items),
-            Kind::Map { fields, .. } => Node::map(place, open.layout, fields.list),
+            Kind::Map { fields, .. } => Node::map(place, open.layout, fields.into_list()),
         };
         let node = Arc::new(node);
         self.remember(open.anchor, || Arc::clone(&node));
@@ -217,51 +234,11 @@ impl Walk<'_> {
     }
 }
 
-/// The fields of a mapping so far. As in Kubernetes' reader they take effect in the order they are written: a field takes
-/// the place of one that a merge key above it brought, and a merge key's that of a field above.
-#[derive(Default)]
-struct Fields {
-    list: Vec<Field>,
-    known: HashMap<String, usize>,
-}
-
-impl Fields {
-    fn refuse_twice(&self, name: &str) -> Result<(), Fault> {
-        match self.known.get(name).and_then(|at| self.list.get(*at)) {
-            Some(field) if field.child.written != Written::Merge => {
-                Err(Fault::DuplicateKey { key: name.to_owned(), first_line: field.key_place.line })
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn write(&mut self, field: Field) {
-        match self.known.get(&field.key).and_then(|at| self.list.get_mut(*at)) {
-            Some(standing) => *standing = field,
-            None => {
-                self.known.insert(field.key.clone(), self.list.len());
-                self.list.push(field);
-            }
-        }
-    }
-
-    fn merge(&mut self, child: &Child) -> Result<(), Fault> {
-        match &child.node.content {
-            Content::Map { fields, .. } => {
-                for field in fields {
-                    let child = Child { written: Written::Merge, ..field.child.clone() };
-                    self.write(Field { key: field.key.clone(), key_place: field.key_place, child });
-                }
-                Ok(())
-            }
-            // The first mapping of a list counts most, so it comes last.
-            Content::List { items, .. } => items.iter().rev().try_for_each(|item| match item.node.content {
-                Content::Map { .. } => self.merge(item),
-                _ => Err(Fault::MergeOfOther),
-            }),
-            Content::Scalar(_) => Err(Fault::MergeOfOther),
-        }
-    }
+/// Whether a block scalar's header begins there: nothing but chomping, indentation and a comment follows on its line.
+fn is_block_header(line: &str, at: usize) -> bool {
+    let rest = line.get(at.saturating_add(1)..).unwrap_or_default();
+    let rest = rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == '+' || c == '-');
+    rest.is_empty() || rest.starts_with([' ', '\t']) && rest.trim_start().starts_with('#')
 }
 
 fn place(span: Span) -> Place {

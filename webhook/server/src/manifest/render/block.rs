@@ -10,22 +10,24 @@ impl Revision<'_> {
     /// Changes, removes and adds fields; what is added goes below the last.
     pub(super) fn block_mapping(&mut self, node: &Node, fields: &[Field], wanted: &Map<String, Value>) -> Option<()> {
         let column = node.place.column;
-        let mut end = None;
-        for field in fields.iter().filter(|field| field.child.written != Written::Merge) {
+        let mut kept = None;
+        for field in written_here(fields) {
             let Some(value) = wanted.get(&field.key) else {
                 self.remove_lines(field.key_place.start, field.child.place.end)?;
                 continue;
             };
             let slot = Slot::Field { key: &field.key, key_place: field.key_place, column };
             self.change(slot, &field.child, value)?;
-            end = end.max(Some(field.child.place.end.max(field.key_place.end)));
+            kept = kept.max(Some(end(field)));
         }
         let added = added(fields, wanted)?;
-        if added.is_empty() {
-            return end.map(|_| ());
+        // A mapping whose last field goes is added to below the last that stays; else the end is that of a merge key, too.
+        let last = written_here(fields).map(end).max();
+        let below = if last == kept { node.place.end.max(last.unwrap_or_default()) } else { kept? };
+        if !added.is_empty() {
+            let lines = indented(&self.style.fields(&added)?, column);
+            self.insert_after_line(below, format!("{}{lines}", " ".repeat(column)));
         }
-        let lines = indented(&self.style.fields(&added)?, column);
-        self.insert_after_line(below(node, fields, end?), format!("{}{lines}", " ".repeat(column)));
         Some(())
     }
 
@@ -81,7 +83,7 @@ fn added(fields: &[Field], wanted: &Map<String, Value>) -> Option<Map<String, Va
     if fields.iter().any(|field| field.child.written == Written::Merge && !wanted.contains_key(&field.key)) {
         return None;
     }
-    let own = |key: &str| fields.iter().any(|field| field.key == key && field.child.written != Written::Merge);
+    let own = |key: &str| written_here(fields).any(|field| field.key == key);
     let missing = wanted.iter().filter(|(key, value)| match merged(key) {
         Some(field) => !field.child.node.is(value),
         None => !own(key),
@@ -89,9 +91,12 @@ fn added(fields: &[Field], wanted: &Map<String, Value>) -> Option<Map<String, Va
     Some(missing.map(|(key, value)| (key.clone(), value.clone())).collect())
 }
 
-/// The end of the mapping's last line that stays: its own, unless its last field is one that goes.
-fn below(node: &Node, fields: &[Field], last_kept: usize) -> usize {
-    let last =
-        fields.iter().filter(|field| field.child.written != Written::Merge).map(|field| field.child.place.end).max();
-    if last.is_some_and(|last| last > last_kept) { last_kept } else { node.place.end.max(last_kept) }
+/// The fields that have lines of their own in the mapping.
+fn written_here(fields: &[Field]) -> impl Iterator<Item = &Field> {
+    fields.iter().filter(|field| field.child.written != Written::Merge)
+}
+
+/// Where a field ends: the place of an empty value lies before its colon.
+fn end(field: &Field) -> usize {
+    field.child.place.end.max(field.key_place.end)
 }

@@ -122,7 +122,8 @@ enum Tail {
 fn written_anew(text: &str, document: &Document, style: &Style, wanted: &Value, tail: Tail) -> Option<String> {
     let root = document.root.place;
     let mut printed = text.get(document.start..root.start)?.trim_end_matches([' ', '\t']).to_owned();
-    if !printed.ends_with('\n') && root.start > 0 {
+    // A document may begin on the line of its marker; what is written anew needs lines of its own.
+    if text.get(print::line_start(text, root.start)..root.start)?.starts_with("---") {
         printed.push_str(style.newline);
     }
     printed.push_str(&style.document(wanted)?);

@@ -112,7 +112,9 @@ fn step(node: &Node) -> Option<usize> {
 }
 
 fn lists(text: &str, node: &Node) -> Option<Lists> {
-    let (column, _) = dash(text, inner(node, |inner| matches!(inner.content, Content::List { .. }))?.place.start)?;
+    let list = inner(node, |inner| matches!(inner.content, Content::List { .. }))?;
+    let Content::List { items, .. } = &list.content else { return None };
+    let (column, _) = dash(text, items.first()?.place.start)?;
     Some(if column > node.place.column { Lists::FurtherIn } else { Lists::UnderTheKey })
 }
 

@@ -1,0 +1,99 @@
+//! Files, folders and the standard input.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::manifest::{Manifest, ReadError, ReadErrors, read_paths, read_texts};
+
+fn object(name: &str) -> String {
+    format!("apiVersion: v1\nkind: Pod\nmetadata:\n  name: {name}\n")
+}
+
+fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (path, text) in files {
+        let path = folder.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    folder
+}
+
+fn read(paths: &[&Path]) -> Result<Vec<Manifest>, ReadErrors> {
+    let paths: Vec<PathBuf> = paths.iter().map(|path| path.to_path_buf()).collect();
+    read_paths(&paths, &mut std::io::empty())
+}
+
+fn names(manifests: &[Manifest]) -> Vec<&str> {
+    manifests.iter().map(Manifest::name).collect()
+}
+
+#[test]
+fn reads_a_folder_in_the_order_of_its_names() {
+    let (a, b, c) = (object("a"), object("b"), object("c"));
+    let folder = folder(&[("b.yml", &b), ("a/z.yaml", &a), ("c.json", "{}"), ("c.yaml", &c), ("notes.txt", "no")]);
+    fs::write(folder.path().join("c.json"), r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"j"}}"#).unwrap();
+    assert_eq!(names(&read(&[folder.path()]).unwrap()), ["a", "b", "j", "c"]);
+}
+
+#[test]
+fn skips_what_is_hidden_unless_it_is_named() {
+    let a = object("a");
+    let folder = folder(&[(".hidden.yaml", &a), (".git/x.yaml", &a)]);
+    assert!(read(&[folder.path()]).unwrap().is_empty());
+    assert_eq!(read(&[&folder.path().join(".hidden.yaml")]).unwrap().len(), 1);
+    assert_eq!(read(&[&folder.path().join(".git")]).unwrap().len(), 1);
+}
+
+#[test]
+fn a_file_that_is_named_is_read_whatever_its_name() {
+    let a = object("a");
+    let folder = folder(&[("template.txt", &a)]);
+    assert_eq!(read(&[&folder.path().join("template.txt")]).unwrap().len(), 1);
+}
+
+#[cfg(unix)]
+#[test]
+fn follows_links_but_not_in_circles() {
+    let a = object("a");
+    // A ConfigMap's volume looks like this.
+    let folder = folder(&[("..2024/policy.yaml", &a)]);
+    std::os::unix::fs::symlink("..2024", folder.path().join("..data")).unwrap();
+    std::os::unix::fs::symlink("..data/policy.yaml", folder.path().join("policy.yaml")).unwrap();
+    std::os::unix::fs::symlink(".", folder.path().join("again")).unwrap();
+    assert_eq!(names(&read(&[folder.path()]).unwrap()), ["a"]);
+}
+
+#[test]
+fn a_dash_is_the_standard_input() {
+    let manifests = read_paths(&["-".into()], &mut object("a").as_bytes()).unwrap();
+    assert_eq!((manifests[0].name(), manifests[0].source()), ("a", "stdin"));
+}
+
+#[test]
+fn tells_of_every_file_that_is_wrong() {
+    let folder = folder(&[("a.yaml", "a: [\n"), ("b.yaml", "kind: Pod\n"), ("c.yaml", &object("c"))]);
+    let missing = folder.path().join("missing.yaml");
+    let errors = read(&[folder.path(), &missing]).unwrap_err();
+    assert_eq!(errors.errors().len(), 3);
+    assert!(errors.errors().iter().any(|error| matches!(error, ReadError::Io { path, .. } if *path == missing)));
+    assert_eq!(errors.to_string().lines().count(), 3);
+}
+
+#[test]
+fn says_on_which_line_a_file_stops_being_text() {
+    let folder = folder(&[]);
+    let path = folder.path().join("a.yaml");
+    fs::write(&path, b"a: b\nc: \xff\n").unwrap();
+    let errors = read(&[&path]).unwrap_err();
+    assert!(matches!(errors.errors(), [ReadError::NotUtf8 { line: 2, .. }]), "{errors}");
+}
+
+#[test]
+fn texts_are_kept_for_printing_them_again() {
+    let a = object("a");
+    let folder = folder(&[("a.yaml", &a)]);
+    let texts = read_texts(&[folder.path().to_owned()], &mut std::io::empty()).unwrap();
+    assert_eq!(texts[0].text, a);
+    assert_eq!(&*texts[0].name, folder.path().join("a.yaml").to_str().unwrap());
+}
