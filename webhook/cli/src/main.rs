@@ -1,2 +1,40 @@
-//! The portreeve binary: parse, compose, print.
-fn main() {}
+//! The portreeve binary: parse, compose, print. What a command does is in the module of its name; what it rests on is
+//! in the library crates.
+
+mod arguments;
+mod completions;
+mod config;
+mod log;
+mod outcome;
+mod output;
+mod runtime;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use arguments::{Arguments, Command};
+use outcome::{Failure, Outcome};
+
+/// Requests make many small allocations on many threads, which the system's allocator is slow at.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    // Clap ends the process itself: with 0 for --help and --version, with 2 for what it can't read.
+    let arguments = Arguments::parse();
+    match run(arguments) {
+        Ok(outcome) => outcome.exit_code(),
+        Err(failure) => failure.told(),
+    }
+}
+
+fn run(arguments: Arguments) -> Result<Outcome, Failure> {
+    log::start(&arguments.log, arguments.command.log_filter())?;
+    match arguments.command {
+        Command::Serve(arguments) => serve::run(&arguments),
+        Command::Config(arguments) => config::run(&arguments),
+        Command::Completions(arguments) => completions::run(&arguments),
+    }
+}

@@ -1,0 +1,51 @@
+//! What is logged: to stderr, as lines of text or of JSON.
+
+use clap::{Args, ValueEnum};
+use tracing_subscriber::EnvFilter;
+
+use crate::outcome::Failure;
+
+/// What is logged, and how.
+#[derive(Debug, Args)]
+pub(crate) struct LogArguments {
+    /// What is logged to stderr: a level, or levels by module, such as `info,portreeve_supply=debug`. Left out: `info`
+    /// for servers, `warn` for all other commands.
+    #[arg(long, global = true, env = "RUST_LOG", value_name = "FILTER", help_heading = "Logging")]
+    log: Option<String>,
+    /// How it is written.
+    #[arg(long, global = true, value_name = "FORMAT", value_enum, default_value_t, help_heading = "Logging")]
+    log_format: LogFormat,
+}
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One object a line.
+    Json,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("--log {filter:?} is no filter; write a level, or levels by module such as info,portreeve_supply=debug")]
+struct BadFilter {
+    filter: String,
+    source: tracing_subscriber::filter::ParseError,
+}
+
+/// Starts logging; `default` is the filter where none is given.
+///
+/// # Errors
+/// When the filter is none.
+pub(crate) fn start(arguments: &LogArguments, default: &str) -> Result<(), Failure> {
+    let filter = arguments.log.as_deref().unwrap_or(default);
+    let filter =
+        EnvFilter::try_new(filter).map_err(|source| Failure::input(BadFilter { filter: filter.to_owned(), source }))?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match arguments.log_format {
+        LogFormat::Text => log.with_target(false).init(),
+        LogFormat::Json => log.json().init(),
+    }
+    Ok(())
+}

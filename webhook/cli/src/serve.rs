@@ -1,0 +1,75 @@
+//! `portreeve serve`: starts the webhook, waits for the order to stop, stops it in order.
+
+use std::path::PathBuf;
+
+use portreeve_server::config::ServerConfig;
+use portreeve_server::serve::{Running, start};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::outcome::{Failure, Outcome};
+use crate::output::print_text;
+use crate::runtime::runtime;
+
+/// Runs the webhook.
+///
+/// Serves /mutate and /validate over TLS, and /livez, /readyz and /metrics beside them, until SIGTERM or SIGINT; then
+/// finishes what it accepted and closes the book. Certificates and policy files are taken up when they change.
+///
+/// Exit codes: 0 stopped in order; 1 could not start or stop; 2 the configuration can't be read.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "Examples:
+  portreeve serve --config server.yaml
+  portreeve serve --config server.yaml --log info --log-format json
+
+The least a configuration says (`portreeve config schema` has the rest):
+  tls: {folder: tls, names: [portreeve.portreeve.svc]}
+  callers: {tokenFolder: tls}")]
+pub(crate) struct Arguments {
+    /// The server's configuration; relative paths in it start from its folder.
+    #[arg(long, short, value_name = "FILE")]
+    config: PathBuf,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum ServeError {
+    #[error("the server could not start")]
+    Start(#[source] portreeve_server::serve::StartError),
+    #[error("the order to stop can't be waited for")]
+    Signal(#[source] std::io::Error),
+    #[error("the book could not be closed in order")]
+    Stop(#[source] portreeve_ledger::Failure),
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
+    let config = ServerConfig::read(&arguments.config).map_err(Failure::input)?;
+    runtime()?.block_on(serve(config))
+}
+
+async fn serve(config: ServerConfig) -> Result<Outcome, Failure> {
+    let failed = |source| Failure::failed(ServeError::Signal(source));
+    // Before the start, so that an order that comes during it is not lost.
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    let running = start(config).await.map_err(|error| Failure::failed(ServeError::Start(error)))?;
+    print_text(&ready(&running))?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("stopping: what was accepted is finished first");
+    running.stop().await.map_err(|error| Failure::failed(ServeError::Stop(error)))?;
+    Ok(Outcome::Fine)
+}
+
+/// Where it listens. The token of the path is a secret and is not shown: `portreeve certs token` does.
+fn ready(running: &Running) -> String {
+    let set = running.parts.gate.set.load();
+    format!(
+        "portreeve is ready\n  webhook     https://{}/mutate, /validate\n  operations  http://{}/livez, /readyz, /metrics\n  \
+         policies    {} in force, set {}\n",
+        running.webhook,
+        running.operations,
+        set.policies().len(),
+        set.digest()
+    )
+}
