@@ -1,2 +1,51 @@
-//! The developer's commands.
-fn main() {}
+//! The developer's commands, run as `cargo xtask COMMAND`. Which there are stands here; what each does stands in the file
+//! of its name.
+
+mod cargo;
+mod checkout;
+mod demo;
+mod error;
+mod test;
+mod tidy;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use error::XtaskError;
+
+const USAGE: &str = "\
+Usage: cargo xtask COMMAND
+
+  test          all that CI asks for: formatting, lints, house rules, tests, documentation, dependencies
+  demo [ARGS]   build portreeve and run `portreeve demo` on the platforms of this checkout; ARGS are passed on
+  tidy          the house rules alone";
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args_os().skip(1);
+    let command = arguments.next().unwrap_or_default();
+    match run(command.to_str().unwrap_or_default(), arguments.collect()) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn run(command: &str, arguments: Vec<OsString>) -> Result<ExitCode, XtaskError> {
+    match command {
+        "test" => none(arguments).and_then(|()| test::run()),
+        "demo" => demo::run(arguments),
+        "tidy" => none(arguments).and_then(|()| tidy::run()),
+        "help" | "-h" | "--help" => {
+            println!("{USAGE}");
+            Ok(ExitCode::SUCCESS)
+        }
+        _ => Err(XtaskError::Usage(USAGE)),
+    }
+}
+
+/// Refuses arguments of commands that take none.
+fn none(arguments: Vec<OsString>) -> Result<(), XtaskError> {
+    if arguments.is_empty() { Ok(()) } else { Err(XtaskError::Usage(USAGE)) }
+}

@@ -1,0 +1,52 @@
+//! What every source file looks like from outside.
+
+use super::Finding;
+use crate::checkout::Checkout;
+
+/// Lines beyond which there are two rooms in a file.
+const LONGEST: usize = 400;
+
+/// Files that may be longer, and why.
+const LONGER: [(&str, &str); 1] = [("wit/policy.wit", "the contract is read as one")];
+
+/// Every Rust file begins with the comment that says what it is for.
+pub(super) fn first_comments(checkout: &Checkout) -> Vec<Finding> {
+    let silent = checkout.files.iter().filter(|(path, text)| path.ends_with(".rs") && !text.starts_with("//! "));
+    silent
+        .map(|(path, _)| Finding::at_line(path, 0, "begins without a `//!` comment that says what happens in it"))
+        .collect()
+}
+
+/// No Rust or WIT file is longer than one reading.
+pub(super) fn lengths(checkout: &Checkout) -> Vec<Finding> {
+    let is_source = |path: &str| path.ends_with(".rs") || path.ends_with(".wit");
+    let may_be_longer = |path: &str| LONGER.iter().any(|(longer, _)| *longer == path);
+    let sources = checkout.files.iter().filter(|(path, _)| is_source(path) && !may_be_longer(path));
+    sources
+        .map(|(path, text)| (path, text.lines().count()))
+        .filter(|(_, lines)| *lines > LONGEST)
+        .map(|(path, lines)| Finding::new(path, format!("has {lines} lines; past {LONGEST} there are two files in it")))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::with_files;
+    use super::*;
+
+    #[test]
+    fn asks_for_the_first_comment() {
+        let checkout = with_files([("a.rs", "//! What.\n"), ("b.rs", "use std;\n"), ("c.md", "text")]);
+        let [finding] = first_comments(&checkout).try_into().unwrap();
+        assert_eq!(finding.place, "b.rs:1");
+    }
+
+    #[test]
+    fn counts_lines() {
+        let fits = "x\n".repeat(LONGEST);
+        let over = "x\n".repeat(LONGEST + 1);
+        let checkout = with_files([("fits.rs", &fits), ("over.rs", &over), ("wit/policy.wit", &over)]);
+        let [finding] = lengths(&checkout).try_into().unwrap();
+        assert_eq!(finding.place, "over.rs");
+    }
+}
