@@ -13,6 +13,8 @@ mod drop_capabilities;
 mod gpu_scheduling;
 #[path = "../image-digest/policy.rs"]
 mod image_digest;
+#[path = "../non-root/policy.rs"]
+mod non_root;
 #[path = "../pod-security/policy.rs"]
 mod pod_security;
 #[path = "../privilege-escalation/policy.rs"]
@@ -47,6 +49,7 @@ carries!(
     drop_capabilities::DropCapabilities,
     gpu_scheduling::GpuScheduling,
     image_digest::ImageDigest,
+    non_root::NonRoot,
     pod_security::PodSecurity,
     privilege_escalation::PrivilegeEscalation,
     probes::Probes,

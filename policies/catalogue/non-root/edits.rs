@@ -1,0 +1,98 @@
+//! What is set so that containers run as non-root, and only what they still start with.
+
+use portreeve_sdk::fact::ImageConfig;
+use portreeve_sdk::view::{Container, ContainerKind, Pod};
+use portreeve_sdk::{Case, Verdict};
+use serde_json::json;
+
+use super::user::{Runs, User, keeps_data};
+use super::{FLAG, Governed, IMAGE_USER, LowPorts, NON_ROOT, Stance, USER};
+
+const LOW_PORT: &str = "low-port";
+const FIRST_PORT_FOR_ALL: i64 = 1024;
+const PORT_SYSCTL: &str = "net.ipv4.ip_unprivileged_port_start";
+const POD: &str = "/spec/securityContext";
+
+/// Sets flags, users, groups and the sysctl.
+pub(super) fn make(case: &Case<'_>, pod: &Pod, governed: &[Governed<'_>], low_ports: LowPorts, verdict: &mut Verdict) {
+    let mut made_non_root = flags(governed, verdict);
+    let mut group_is_set = pod.security.as_ref().is_some_and(|security| security.fs_group.is_some());
+    for Governed { container, runs, stance, .. } in governed {
+        match runs {
+            Runs::As(user) => {
+                set_user(pod, container, user, verdict);
+                if !group_is_set && keeps_data(case, container) {
+                    set_group_of_volumes(user, verdict);
+                    group_is_set = true;
+                }
+                made_non_root.push(container);
+            }
+            Runs::Refused(user) if *stance == Stance::NonRoot => {
+                about_image(container, format!("{user}, so that the kubelet will not start it"), verdict);
+            }
+            Runs::Unknown if keeps_data(case, container) => {
+                let says = "runs as a user who is not known here, and it keeps data, so that none is set for it";
+                about_image(container, says.into(), verdict);
+            }
+            Runs::LeftAlone | Runs::ByNumber | Runs::Refused(_) | Runs::Unknown => {}
+        }
+    }
+    if low_ports == LowPorts::Sysctl
+        && !pod.is_on_host_network()
+        && made_non_root.iter().any(|container| listens_low(case, container))
+    {
+        let sysctl = json!({"name": PORT_SYSCTL, "value": "0"});
+        verdict.append_unique(LOW_PORT, [POD, "/sysctls"].concat(), sysctl, &["name"]);
+    }
+}
+
+/// Sets the flag on the pod; if one of the containers says otherwise or would not start, on each of the others. A
+/// debugging container comes to a pod whose own fields are fixed. Answers the containers that it is set for.
+fn flags<'a>(governed: &[Governed<'a>], verdict: &mut Verdict) -> Vec<&'a Container> {
+    let starts = |governed: &Governed<'_>| !matches!(governed.runs, Runs::LeftAlone | Runs::Refused(_));
+    let pod_wide = governed.iter().all(starts);
+    let on_pod = |container: &Container| pod_wide && container.kind != ContainerKind::Ephemeral;
+    let silent = governed.iter().filter(|governed| governed.stance == Stance::Silent && starts(governed));
+    let made: Vec<&Container> = silent.map(|governed| governed.container).collect();
+    if made.iter().any(|container| on_pod(container)) {
+        verdict.set_default(NON_ROOT, ["/spec", FLAG].concat(), true);
+    }
+    for container in made.iter().filter(|container| !on_pod(container)) {
+        verdict.set_default(NON_ROOT, container.field(FLAG), true);
+    }
+    made
+}
+
+fn set_user(pod: &Pod, container: &Container, user: &User, verdict: &mut Verdict) {
+    verdict.set_default(IMAGE_USER, container.field(USER), user.uid);
+    let group_of_pod = pod.security.as_ref().and_then(|security| security.run_as_group);
+    if let (Some(gid), None) = (user.gid, group_of_pod) {
+        verdict.set_default(IMAGE_USER, container.field("/securityContext/runAsGroup"), gid);
+    }
+}
+
+/// Once for a pod: its volumes have one group.
+fn set_group_of_volumes(user: &User, verdict: &mut Verdict) {
+    verdict.set_default(IMAGE_USER, [POD, "/fsGroup"].concat(), user.fs_group);
+    verdict.set_default(IMAGE_USER, [POD, "/fsGroupChangePolicy"].concat(), "OnRootMismatch");
+}
+
+fn about_image(container: &Container, says: String, verdict: &mut Verdict) {
+    verdict
+        .advisory(IMAGE_USER)
+        .container(container)
+        .at(container.field(USER))
+        .says(format!("the image of container {:?} {says}", container.name))
+        .mend("set securityContext.runAsUser to the number of the user that the image is made for");
+}
+
+/// Whether it listens on a port that only root may open: one that it declares, or if it declares none, its image.
+fn listens_low(case: &Case<'_>, container: &Container) -> bool {
+    let low = |port: i64| (1..FIRST_PORT_FOR_ALL).contains(&port);
+    if !container.ports.is_empty() {
+        return container.ports.iter().any(|port| low(port.container_port));
+    }
+    let number = |port: &String| port.split('/').next()?.parse().ok();
+    case.fact::<ImageConfig>(&container.image)
+        .is_ok_and(|config| config.exposed_ports.iter().filter_map(number).any(low))
+}
