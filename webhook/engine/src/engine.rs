@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::cache::{Caches, EntryKey};
+use crate::cache::{self, Caches};
 use crate::digest::ModuleDigest;
-use crate::load::{self, Draft};
+use crate::load::{self, Draft, Order};
 use crate::module::Module;
 use crate::program::Program;
 use crate::runtime::Runtime;
-use crate::{EngineError, Instance, LoadError, Manifest, Options, Stats, contract, instance};
+use crate::{EngineError, Instance, LoadError, Manifest, Options, Stats, contract};
 
 /// Loads policies and runs them. Programs outlive the engine that loaded them.
 pub struct Engine {
@@ -71,7 +71,7 @@ impl Engine {
     /// # Errors
     /// [`LoadError`] names the step, and for settings the instance and the place.
     pub fn load(&self, module: &[u8], instances: &[Instance]) -> Result<Program, LoadError> {
-        load::load(&self.runtime, &self.caches, module, instances)
+        load::load(&self.runtime, &self.caches, Order::new(&self.runtime, module, instances)?)
     }
 
     /// The bytes of an [`EmbeddedEntry`](crate::EmbeddedEntry) for this module with these instances, to be embedded
@@ -80,12 +80,9 @@ impl Engine {
     /// # Errors
     /// As [`Engine::load`].
     pub fn precompile(&self, module: &[u8], instances: &[Instance]) -> Result<Vec<u8>, LoadError> {
-        let module = Module::new(module, &self.runtime.limits)?;
-        let wanted = instance::in_order(instances)?;
-        let settings = instance::to_configure(&wanted)?;
-        let key = EntryKey::new(&self.runtime, module.digest, &settings);
-        let built = load::build(&self.runtime, &module, &wanted, &settings)?;
-        Ok(crate::cache::embed(key, &built))
+        let order = Order::new(&self.runtime, module, instances)?;
+        let built = load::build(&self.runtime, &order)?;
+        cache::embed(order.key, &built).map_err(|error| LoadError::Compile(error.into()))
     }
 
     /// What this engine and its programs have done so far.

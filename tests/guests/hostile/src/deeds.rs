@@ -65,6 +65,7 @@ fn verdict(id: &str, deed: &str) -> Verdict {
         "recurse" => drop(black_box(recurse(1))),
         "flood" => (0..u64::MAX).for_each(|_| drop(black_box(request::user_name()))),
         "log" => (0..10_000).for_each(|_| log::write(log::Level::Info, &"line\u{1F600}\n".repeat(1_000))),
+        "warn" => log::write(log::Level::Warn, "be warned"),
         "log-much" => log::write(log::Level::Info, &"x".repeat(40 * MIB)),
         "large" => verdict.violations = (0..800).map(|_| violation("large", "", &"x".repeat(4_000))).collect(),
         "huge" => verdict.violations = (0..800).map(|_| violation("huge", "", &"x".repeat(8_000))).collect(),

@@ -1,4 +1,4 @@
-//! Entries that are part of the binary: the length of the header (4 bytes, little-endian), the header as JSON, the
+//! Entries that are part of the binary: the length of the header (8 bytes, little-endian), the header as JSON, the
 //! machine code. They need no seal, for what could change them could change the rest of the binary too.
 
 use super::{EntryKey, Header};
@@ -15,11 +15,10 @@ pub struct EmbeddedEntry {
 }
 
 /// The bytes of an entry.
-pub(crate) fn embed(key: EntryKey, built: &Built) -> Vec<u8> {
-    // A label is text, numbers and JSON: there is nothing in it that JSON can't hold.
-    let header = serde_json::to_vec(&Header::new(key, built.label.clone())).unwrap_or_default();
-    let length = u32::try_from(header.len()).unwrap_or_default();
-    [&length.to_le_bytes()[..], &header, &built.code].concat()
+pub(crate) fn embed(key: EntryKey, built: &Built) -> serde_json::Result<Vec<u8>> {
+    let header = Header::new(key, built.label.clone()).to_bytes()?;
+    let length = u64::try_from(header.len()).unwrap_or(u64::MAX);
+    Ok([&length.to_le_bytes()[..], &header, &built.code].concat())
 }
 
 /// The first entry of that key that loads.
@@ -28,9 +27,9 @@ pub(super) fn find(entries: &[EmbeddedEntry], runtime: &Runtime, key: &EntryKey)
 }
 
 fn load(entry: &EmbeddedEntry, runtime: &Runtime, key: &EntryKey) -> Option<Loaded> {
-    let (length, rest) = entry.bytes.split_first_chunk::<4>()?;
-    let (header, code) = rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)?;
-    let label = serde_json::from_slice::<Header>(header).ok()?.label_for(key)?;
+    let (length, rest) = entry.bytes.split_first_chunk::<8>()?;
+    let (header, code) = rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)?;
+    let label = Header::from_bytes(header).ok()?.label_for(key)?;
     match Compiled::embedded(code).load(&label.placement.machine(runtime).engine) {
         Ok(component) => Some(Loaded { label, component }),
         Err(error) => {

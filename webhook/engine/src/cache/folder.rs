@@ -124,7 +124,7 @@ impl CacheFolder {
         if !self.key.fits(seal, header, &code).map_err(|error| error.to_string())? {
             return Err("its seal does not fit".into());
         }
-        let header: Header = serde_json::from_slice(header).map_err(|error| error.to_string())?;
+        let header = Header::from_bytes(header).map_err(|error| error.to_string())?;
         let label = header.label_for(key).ok_or("it is the entry of another key")?;
         let engine = &label.placement.machine(runtime).engine;
         let component = Sealed(&code).load(engine).map_err(|error| error.to_string())?;
@@ -136,8 +136,8 @@ impl CacheFolder {
     pub(super) fn keep(&self, key: &EntryKey, built: &Built) -> Result<(), CacheError> {
         let code = self.file(key, CODE);
         self.write(&code, &built.code)?;
-        let header = serde_json::to_vec(&Header::new(*key, built.label.clone()))
-            .map_err(|error| system("describe", &code, error.into()))?;
+        let header = Header::new(*key, built.label.clone());
+        let header = header.to_bytes().map_err(|error| system("describe", &code, error.into()))?;
         let seal = self.key.seal(&header, &code).map_err(|source| system("read", &code, source))?;
         self.write(&self.file(key, SEALED), &[&seal[..], &header].concat())?;
         self.forget_the_oldest();

@@ -33,6 +33,14 @@ impl Header {
         Self { format: FORMAT, key, label }
     }
 
+    fn to_bytes(&self) -> serde_json::Result<Vec<u8>> {
+        serde_json::to_vec(self)
+    }
+
+    fn from_bytes(bytes: &[u8]) -> serde_json::Result<Self> {
+        serde_json::from_slice(bytes)
+    }
+
     /// The label, if this is an entry of today's form for this key.
     fn label_for(self, key: &EntryKey) -> Option<Label> {
         (self.format == FORMAT && self.key == *key).then_some(self.label)

@@ -29,6 +29,6 @@ pub(crate) fn failure(error: &wasmtime::Error) -> Failure {
         Some(trap) => Failure::Trap(trap.to_string()),
         // What is left are values that can't be lifted out of the guest: text that is not UTF-8, lists and strings
         // beyond its memory, unknown cases, more bytes than a call may carry.
-        None => Failure::Contract(format!("it passed something that can't be read: {error}")),
+        None => Failure::Contract(format!("it passed something that can't be read: {error:#}")),
     }
 }

@@ -70,47 +70,49 @@ pub(crate) struct Loaded {
     pub(crate) component: Component,
 }
 
-/// Puts a module in force with these instances.
-pub(crate) fn load(
-    runtime: &Arc<Runtime>,
-    caches: &Caches,
-    module: &[u8],
-    instances: &[Instance],
-) -> Result<Program, LoadError> {
-    let module = Module::new(module, &runtime.limits)?;
-    let wanted = instance::in_order(instances)?;
-    let settings = instance::to_configure(&wanted)?;
-    let key = EntryKey::new(runtime, module.digest, &settings);
-    let loaded = match caches.find(runtime, &key) {
+/// What is to be put in force, as far as it can be checked without a compiler.
+pub(crate) struct Order<'a> {
+    pub(crate) key: EntryKey,
+    module: Module<'a>,
+    wanted: Vec<&'a Instance>,
+    settings: Vec<bindings::Instance>,
+}
+
+impl<'a> Order<'a> {
+    pub(crate) fn new(runtime: &Runtime, module: &'a [u8], instances: &'a [Instance]) -> Result<Self, LoadError> {
+        let module = Module::new(module, &runtime.limits)?;
+        let wanted = instance::in_order(instances)?;
+        let settings = instance::to_configure(&wanted)?;
+        Ok(Self { key: EntryKey::new(runtime, module.digest, &settings), module, wanted, settings })
+    }
+}
+
+/// Puts a module in force.
+pub(crate) fn load(runtime: &Arc<Runtime>, caches: &Caches, order: Order<'_>) -> Result<Program, LoadError> {
+    let loaded = match caches.find(runtime, &order.key) {
         Some(loaded) => loaded,
         None => {
-            let built = build(runtime, &module, &wanted, &settings)?;
-            match caches.keep(runtime, &key, &built) {
+            let built = build(runtime, &order)?;
+            match caches.keep(runtime, &order.key, &built) {
                 Some(loaded) => loaded,
                 None => built.load(runtime)?,
             }
         }
     };
-    let instances = Instances::resolve(&wanted, &loaded.label.manifests)?;
-    Program::new(Arc::clone(runtime), module.digest, loaded, instances, settings)
+    let instances = Instances::resolve(&order.wanted, &loaded.label.manifests)?;
+    Program::new(Arc::clone(runtime), order.module.digest, loaded, instances, order.settings)
 }
 
 /// Sets the component up and compiles it for service.
-pub(crate) fn build(
-    runtime: &Runtime,
-    module: &Module<'_>,
-    wanted: &[&Instance],
-    settings: &[bindings::Instance],
-) -> Result<Built, LoadError> {
-    let draft = Draft::new(runtime, module)?;
+pub(crate) fn build(runtime: &Runtime, order: &Order<'_>) -> Result<Built, LoadError> {
+    let draft = Draft::new(runtime, &order.module)?;
     let manifests = draft.describe()?;
-    Instances::resolve(wanted, &manifests)?;
-    match draft.configure(settings)? {
+    Instances::resolve(&order.wanted, &manifests)?;
+    match draft.configure(&order.settings)? {
         Configured::Frozen(frozen) => compile_frozen(runtime, manifests, &frozen),
         Configured::Refused(Refused(reason)) => {
-            let label =
-                Label { manifests, start: Start::ConfiguredEachTime { reason }, placement: Placement::OnDemand };
-            compile(runtime, label, module.bytes)
+            let start = Start::ConfiguredEachTime { reason };
+            compile(runtime, Label { manifests, start, placement: Placement::OnDemand }, order.module.bytes)
         }
     }
 }

@@ -75,15 +75,15 @@ impl Program {
     #[must_use]
     pub fn evaluate(&self, case: &Case, ids: &[&str], deadline: Instant) -> Vec<(String, Outcome)> {
         self.runtime.counters.evaluations.add(1);
-        let mut evaluation = Evaluation { program: self, case, deadline, outcomes: HashMap::with_capacity(ids.len()) };
-        evaluation.run(ids);
-        let outcomes = evaluation.outcomes;
-        let outcome = |id| outcomes.get(id).cloned().unwrap_or(Outcome::Failed(Failure::NoTurn));
-        let answers: Vec<_> = ids.iter().map(|id| ((*id).to_owned(), outcome(*id))).collect();
-        for (_, outcome) in &answers {
-            self.runtime.counters.outcome(outcome);
-        }
-        answers
+        let mut evaluation = Evaluation { program: self, case, ids, deadline, outcomes: vec![None; ids.len()] };
+        evaluation.run();
+        let outcomes = evaluation.outcomes.into_iter().map(|outcome| {
+            // What was not reached had no time.
+            let outcome = outcome.unwrap_or(Outcome::Failed(Failure::NoTurn));
+            self.runtime.counters.outcome(&outcome);
+            outcome
+        });
+        ids.iter().map(ToString::to_string).zip(outcomes).collect()
     }
 }
 
@@ -93,89 +93,106 @@ impl std::fmt::Debug for Program {
     }
 }
 
-/// One call of `evaluate`.
+/// One call of `evaluate`. Instances go by their place in `ids`.
 struct Evaluation<'a> {
     program: &'a Program,
     case: &'a Case,
+    ids: &'a [&'a str],
     deadline: Instant,
-    outcomes: HashMap<&'a str, Outcome>,
+    outcomes: Vec<Option<Outcome>>,
+}
+
+/// An instance that is asked for: its place, its id and its circuit.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    place: usize,
+    id: &'a str,
+    circuit: &'a Circuit,
 }
 
 impl<'a> Evaluation<'a> {
-    fn run(&mut self, ids: &[&'a str]) {
+    fn run(&mut self) {
         // One slot serves the whole call: its runs come one after the other.
         let Some(_slot) = self.program.runtime.slots.take(self.deadline) else { return };
-        let (together, tried) = self.admit(ids);
+        let (together, tried) = self.admit();
         match together.as_slice() {
             [] => {}
-            [id] => self.alone(id, self.deadline),
+            [one] => self.alone(*one, self.deadline),
             several => self.together(several),
         }
         self.one_by_one(&tried);
     }
 
     /// Those to run as ever, and those to try; the others get their outcome here.
-    fn admit(&mut self, ids: &[&'a str]) -> (Vec<&'a str>, Vec<&'a str>) {
+    fn admit(&mut self) -> (Vec<Asked<'a>>, Vec<Asked<'a>>) {
         let now = Instant::now();
-        let (mut together, mut tried) = (Vec::with_capacity(ids.len()), Vec::new());
-        for id in ids.iter().copied() {
-            match self.program.circuits.get(id).map(|circuit| circuit.admit(now)) {
-                Some(Admission::Run) => together.push(id),
-                Some(Admission::Try) => tried.push(id),
-                Some(Admission::Suspended(times)) => self.fail(id, Failure::Suspended(times)),
-                None => self.fail(id, Failure::Contract(format!("{id:?} is not an instance of this module"))),
+        let (mut together, mut tried) = (Vec::with_capacity(self.ids.len()), Vec::new());
+        for (place, id) in self.ids.iter().copied().enumerate() {
+            let Some(circuit) = self.program.circuits.get(id) else {
+                self.fail(place, Failure::Contract(format!("{id:?} is not an instance of this module")));
+                continue;
+            };
+            match circuit.admit(now) {
+                Admission::Run => together.push(Asked { place, id, circuit }),
+                Admission::Try => tried.push(Asked { place, id, circuit }),
+                Admission::Suspended(times) => self.fail(place, Failure::Suspended(times)),
             }
         }
         (together, tried)
     }
 
-    fn together(&mut self, ids: &[&'a str]) {
+    fn together(&mut self, asked: &[Asked<'a>]) {
         let half = Instant::now() + self.left() / 2;
-        match self.program.runner.run(&self.program.runtime, self.case, ids, half) {
-            Ok(outcomes) => {
-                for (id, outcome) in ids.iter().copied().zip(outcomes) {
-                    self.ended(id, outcome);
-                }
-            }
+        match self.execute(asked, half) {
+            Ok(outcomes) => asked.iter().zip(outcomes).for_each(|(asked, outcome)| self.ended(*asked, outcome)),
             Err(failure) => {
                 tracing::debug!(module = %self.program.digest, %failure, "policies failed together and are run alone");
                 self.program.runtime.counters.run_alone.add(1);
-                self.one_by_one(ids);
+                self.one_by_one(asked);
             }
         }
     }
 
     /// Each gets an equal share of the time that is left when its turn comes: what one saves goes to the rest.
-    fn one_by_one(&mut self, ids: &[&'a str]) {
-        for (turn, id) in ids.iter().copied().enumerate() {
-            let waiting = u32::try_from(ids.len() - turn).unwrap_or(u32::MAX);
-            self.alone(id, Instant::now() + self.left() / waiting);
+    fn one_by_one(&mut self, asked: &[Asked<'a>]) {
+        for (turn, one) in asked.iter().enumerate() {
+            let waiting = u32::try_from(asked.len() - turn).unwrap_or(u32::MAX);
+            self.alone(*one, Instant::now() + self.left() / waiting);
         }
     }
 
-    fn alone(&mut self, id: &'a str, deadline: Instant) {
+    fn alone(&mut self, asked: Asked<'a>, deadline: Instant) {
         if deadline <= Instant::now() {
-            return self.fail(id, Failure::NoTurn);
+            return self.fail(asked.place, Failure::NoTurn);
         }
-        match self.program.runner.run(&self.program.runtime, self.case, &[id], deadline) {
-            Ok(outcomes) => outcomes.into_iter().for_each(|outcome| self.ended(id, outcome)),
-            Err(failure) => self.ended(id, Outcome::Failed(failure)),
+        match self.execute(&[asked], deadline) {
+            Ok(outcomes) => outcomes.into_iter().for_each(|outcome| self.ended(asked, outcome)),
+            Err(failure) => self.ended(asked, Outcome::Failed(failure)),
         }
     }
 
-    /// A run of this policy came to this end.
-    fn ended(&mut self, id: &'a str, outcome: Outcome) {
-        if let Some(circuit) = self.program.circuits.get(id) {
-            match &outcome {
-                Outcome::Failed(Failure::Deadline) => circuit.timed_out(Instant::now()),
-                _ => circuit.ended(),
-            }
-        }
-        self.outcomes.insert(id, outcome);
+    fn execute(&self, asked: &[Asked<'_>], deadline: Instant) -> Result<Vec<Outcome>, Failure> {
+        let ids: Vec<_> = asked.iter().map(|asked| asked.id).collect();
+        self.program.runner.run(&self.program.runtime, self.case, &ids, deadline)
     }
 
-    fn fail(&mut self, id: &'a str, failure: Failure) {
-        self.outcomes.insert(id, Outcome::Failed(failure));
+    /// A run of this instance came to this end.
+    fn ended(&mut self, asked: Asked<'_>, outcome: Outcome) {
+        match outcome {
+            Outcome::Failed(Failure::Deadline) => asked.circuit.timed_out(Instant::now()),
+            _ => asked.circuit.ended(),
+        }
+        self.settle(asked.place, outcome);
+    }
+
+    fn fail(&mut self, place: usize, failure: Failure) {
+        self.settle(place, Outcome::Failed(failure));
+    }
+
+    fn settle(&mut self, place: usize, outcome: Outcome) {
+        if let Some(settled) = self.outcomes.get_mut(place) {
+            *settled = Some(outcome);
+        }
     }
 
     fn left(&self) -> Duration {

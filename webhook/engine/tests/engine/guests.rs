@@ -29,9 +29,9 @@ pub(crate) fn under(contract: &str, guest: &str) -> Vec<u8> {
     with_packages(&[contract], &file(guest))
 }
 
-/// A guest that is `remembers.wat` and can't be frozen.
-pub(crate) fn unfrozen() -> Vec<u8> {
-    with_packages(&[CONTRACT], &format!("{}{}", file("sets-table"), file("remembers")))
+/// The guest `remembers.wat` with what another one has beside its hooks.
+pub(crate) fn remembers_and(other: &str) -> Vec<u8> {
+    with_packages(&[CONTRACT], &format!("{}{}", file(other), file("remembers")))
 }
 
 /// A guest that imports WASI beside the contract.

@@ -184,22 +184,37 @@ fn an_inspection_shows_what_the_module_says_about_itself() {
 
 #[test]
 fn an_inspection_says_why_a_module_can_not_be_frozen() {
-    let reason = engine().inspect(&guests::unfrozen()).unwrap().not_frozen_because;
+    let reason = engine().inspect(&guests::remembers_and("sets-table")).unwrap().not_frozen_because;
     assert!(reason.is_some_and(|reason| reason.contains("table.set")));
+}
+
+/// How this module starts, when it is seen to remember its settings.
+fn start_of_what_remembers(module: &[u8]) -> Start {
+    let program = engine().load(module, &[instance("a", "plain", json!({"b": 1}))]).unwrap();
+    assert_eq!(outcome(&program, "a", soon()), Outcome::Failed(Failure::Reported(r#"{"b":1}"#.into())));
+    program.start().clone()
 }
 
 #[test]
 fn a_frozen_module_starts_with_its_settings() {
-    let program = engine().load(&guests::plain("remembers"), &[instance("a", "plain", json!({"b": 1}))]).unwrap();
-    assert_eq!(*program.start(), Start::Frozen);
-    assert_eq!(outcome(&program, "a", soon()), Outcome::Failed(Failure::Reported(r#"{"b":1}"#.into())));
+    assert_eq!(start_of_what_remembers(&guests::plain("remembers")), Start::Frozen);
 }
 
 #[test]
-fn a_module_that_can_not_be_frozen_answers_alike() {
-    let program = engine().load(&guests::unfrozen(), &[instance("a", "plain", json!({"b": 1}))]).unwrap();
-    assert!(matches!(program.start(), Start::ConfiguredEachTime { .. }));
-    assert_eq!(outcome(&program, "a", soon()), Outcome::Failed(Failure::Reported(r#"{"b":1}"#.into())));
+fn a_module_that_sets_tables_answers_alike_unfrozen() {
+    let start = start_of_what_remembers(&guests::remembers_and("sets-table"));
+    assert!(matches!(start, Start::ConfiguredEachTime { .. }));
+}
+
+#[test]
+fn a_module_that_keeps_a_reference_answers_alike_unfrozen() {
+    let start = start_of_what_remembers(&guests::remembers_and("keeps-reference"));
+    assert!(matches!(start, Start::ConfiguredEachTime { .. }));
+}
+
+#[test]
+fn a_module_that_does_not_fit_the_pool_answers_alike() {
+    assert_eq!(start_of_what_remembers(&guests::remembers_and("many-tables")), Start::Frozen);
 }
 
 #[test]

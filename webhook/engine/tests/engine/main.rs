@@ -9,3 +9,4 @@ mod evaluation;
 mod guests;
 mod limits;
 mod loading;
+mod logging;
