@@ -111,6 +111,12 @@ impl Scene {
         Views::new(source::Json(self.0.clone()))
     }
 
+    /// The same, as the host sees it.
+    #[must_use]
+    pub fn case(&self) -> &AdmissionCase {
+        &self.0
+    }
+
     /// Shows the scene to `look`, as an instance with no name.
     pub fn show<T>(&self, look: impl FnOnce(&Case<'_>) -> T) -> T {
         look(&Case::new(&self.views(), ""))

@@ -10,7 +10,7 @@ use portreeve_sdk::view::Violation;
 use portreeve_sdk::{Stop, Verdict};
 use serde_json::Value;
 
-use crate::file::{CaseFile, Expected, FactName, Named, Operation};
+use super::file::{CaseFile, Expected, FactName, Named, Operation};
 
 /// The rounds that edits may take to settle.
 const ROUNDS: usize = 3;
@@ -41,7 +41,8 @@ pub(crate) fn play(policy: &Registration, case: &CaseFile) -> Result<(), String>
     }
 }
 
-fn scene(case: &CaseFile, object: &Value) -> Result<Scene, String> {
+/// The request that a case is about.
+pub(crate) fn scene(case: &CaseFile, object: &Value) -> Result<Scene, String> {
     let mut scene = match (case.operation, &case.old_object) {
         (Operation::Update, Some(old)) => Scene::update(old.clone(), object.clone()),
         (Operation::Create, None) => Scene::create(object.clone()),

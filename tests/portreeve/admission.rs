@@ -1,0 +1,360 @@
+//! What the two calls do, through the gate with the real catalogue: one test for each rule of admission that needs more
+//! than the core to be seen. Rules of the core alone are tested there, under the same names.
+
+use std::sync::Arc;
+
+use portreeve_admission::response::{AuditKey, RefusalKind};
+use portreeve_ledger::{Ledger, Options, RecordKind};
+use portreeve_server::way::Gate;
+use portreeve_supply::loopback::{FixtureImage, LoopbackRegistry};
+use portreeve_supply::{ImageConfig, RegistriesConfig};
+use portreeve_tests::gate::{Setting, admit, mutate, validate};
+use portreeve_tests::review::{create, update};
+use serde_json::{Value, json};
+
+fn pod(spec: &Value) -> Value {
+    json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web", "namespace": "shop"}, "spec": spec})
+}
+
+fn plain_pod() -> Value {
+    pod(&json!({"containers": [{"name": "app", "image": "team/web:1"}]}))
+}
+
+fn workload(kind: &str, container: &Value) -> Value {
+    json!({
+        "apiVersion": "apps/v1", "kind": kind, "metadata": {"name": "web", "namespace": "shop"},
+        "spec": {"replicas": 1, "selector": {"matchLabels": {"app": "web"}}, "template": {
+            "metadata": {"labels": {"app": "web"}}, "spec": {"containers": [container]},
+        }},
+    })
+}
+
+fn deployment(image: &str) -> Value {
+    workload("Deployment", &json!({"name": "app", "image": image}))
+}
+
+fn owned_replica_set(container: &Value) -> Value {
+    let mut set = workload("ReplicaSet", container);
+    set["metadata"]["ownerReferences"] =
+        json!([{"apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "uid": "1", "controller": true}]);
+    set
+}
+
+fn drop_capabilities(extra: &str) -> String {
+    format!(
+        "apiVersion: portreeve.dev/v1alpha1\nkind: ClusterPolicy\nmetadata: {{name: drop}}\n\
+         spec: {{module: {{builtin: drop-capabilities}}, {extra}}}\n"
+    )
+}
+
+fn dropping(extra: &str) -> Gate {
+    Setting::default().with(&drop_capabilities(extra)).unwrap().gate().unwrap()
+}
+
+fn platform() -> Gate {
+    Setting::platform().gate().unwrap()
+}
+
+const DENIED: &str = "{\"add\": [\"NET_RAW\"]}";
+
+fn with_net_raw() -> Value {
+    json!({"name": "app", "image": "team/web:1", "securityContext": {"capabilities": serde_json::from_str::<Value>(DENIED).unwrap()}})
+}
+
+#[tokio::test]
+async fn mutate_allows_and_puts_right_and_validate_then_admits() {
+    let (told, response) = admit(&platform(), &create(&plain_pod())).await.unwrap();
+    assert!(told.response.refusal.is_none());
+    assert!(told.response.patch.is_some());
+    assert!(response.refusal.is_none(), "{:?}", response.refusal);
+}
+
+#[tokio::test]
+async fn applying_the_result_again_changes_nothing() {
+    let gate = platform();
+    for object in
+        [plain_pod(), deployment("team/web:1"), workload("StatefulSet", &json!({"name": "db", "image": "postgres:16"}))]
+    {
+        let told = mutate(&gate, &create(&object)).await.unwrap();
+        let again = mutate(&gate, &create(&told.object)).await.unwrap();
+        assert_eq!(again.response.patch, None, "{}", object["kind"]);
+    }
+}
+
+#[tokio::test]
+async fn violations_are_ignored_at_mutate_and_deny_at_validate() {
+    let gate = dropping("mode: enforce");
+    let (told, response) = admit(&gate, &create(&pod(&json!({"containers": [with_net_raw()]})))).await.unwrap();
+    assert!(told.response.refusal.is_none());
+    let refusal = response.refusal.unwrap();
+    assert_eq!(refusal.kind, RefusalKind::Forbidden);
+    assert!(refusal.message.starts_with("pods \"web\" is forbidden: denied by drop\n"), "{}", refusal.message);
+    assert!(refusal.message.contains("container \"app\""), "{}", refusal.message);
+}
+
+#[tokio::test]
+async fn warn_warns_audit_only_records_and_off_is_not_run() {
+    let review = create(&pod(&json!({"containers": [with_net_raw()]})));
+    let warned = validate(&dropping("mode: warn"), &review).await.unwrap();
+    assert!(warned.refusal.is_none() && warned.warnings.iter().any(|line| line.contains("NET_RAW")), "{warned:?}");
+    let audited = validate(&dropping("mode: audit"), &review).await.unwrap();
+    assert!(audited.refusal.is_none() && audited.warnings.is_empty());
+    assert!(audited.audit[&AuditKey::Violations].contains("audit:drop/"), "{audited:?}");
+    let off = validate(&dropping("mode: \"off\""), &review).await.unwrap();
+    assert!(!off.audit.contains_key(&AuditKey::Violations));
+}
+
+#[tokio::test]
+async fn mutate_is_separate_from_mode() {
+    for (extra, edits) in
+        [("mode: warn", true), ("mode: audit", false), ("mode: audit, mutate: true", true), ("mutate: false", false)]
+    {
+        let told = mutate(&dropping(extra), &create(&plain_pod())).await.unwrap();
+        assert_eq!(told.response.patch.is_some(), edits, "{extra}");
+    }
+}
+
+#[tokio::test]
+async fn an_owned_template_is_never_edited_and_judged_as_its_pods_will_be() {
+    let gate = dropping("mode: enforce");
+    let healthy = create(&owned_replica_set(&json!({"name": "app", "image": "team/web:1"})));
+    let (told, response) = admit(&gate, &healthy).await.unwrap();
+    assert_eq!(told.response.patch, None);
+    assert!(response.refusal.is_none(), "its Pods will be put right: {response:?}");
+    let (told, response) = admit(&gate, &create(&owned_replica_set(&with_net_raw()))).await.unwrap();
+    assert_eq!(told.response.patch, None);
+    assert!(response.refusal.is_some(), "no edit mends this");
+}
+
+#[tokio::test]
+async fn an_annotation_on_an_old_deployment_begins_no_rollout() {
+    let old = deployment("team/web:1");
+    let mut new = old.clone();
+    new["metadata"]["annotations"] = json!({"note": "x"});
+    let (told, response) = admit(&platform(), &update(&new, &old)).await.unwrap();
+    assert_eq!(told.response.patch, None);
+    assert!(response.refusal.is_none());
+}
+
+#[tokio::test]
+async fn an_update_is_denied_only_for_what_is_new() {
+    let gate = dropping("mode: enforce");
+    let old = workload("Deployment", &with_net_raw());
+    let mut new = old.clone();
+    new["spec"]["template"]["spec"]["containers"][0]["image"] = json!("team/web:2");
+    let (_, response) = admit(&gate, &update(&new, &old)).await.unwrap();
+    assert!(response.refusal.is_none(), "it had this violation before: {response:?}");
+    let (_, response) = admit(&gate, &update(&new, &deployment("team/web:1"))).await.unwrap();
+    assert!(response.refusal.is_some());
+}
+
+#[tokio::test]
+async fn of_a_pod_that_runs_nothing_but_images_is_edited() {
+    let old = plain_pod();
+    let mut new = old.clone();
+    new["spec"]["containers"][0]["image"] = json!("team/web:2");
+    let told = mutate(&platform(), &update(&new, &old)).await.unwrap();
+    assert_eq!(told.response.patch, None);
+}
+
+#[tokio::test]
+async fn only_the_ephemeral_container_that_is_new_is_put_right() {
+    let mut old = plain_pod();
+    old["spec"]["ephemeralContainers"] = json!([{"name": "first", "image": "busybox"}]);
+    let mut new = old.clone();
+    new["spec"]["ephemeralContainers"] =
+        json!([{"name": "first", "image": "busybox"}, {"name": "second", "image": "busybox"}]);
+    let mut review = update(&new, &old);
+    review["request"]["subResource"] = json!("ephemeralcontainers");
+    let told = mutate(&dropping("mode: enforce"), &review).await.unwrap();
+    let dropped = |index: usize| {
+        told.object["spec"]["ephemeralContainers"][index].pointer("/securityContext/capabilities/drop").cloned()
+    };
+    assert_eq!(dropped(0), None);
+    assert_eq!(dropped(1), Some(json!(["ALL"])));
+    assert_eq!(told.object["spec"]["containers"], old["spec"]["containers"]);
+}
+
+#[tokio::test]
+async fn unknown_fields_survive_untouched() {
+    let mut object = plain_pod();
+    object["spec"]["futureField"] = json!({"deep": [1, {"x": null}]});
+    object["spec"]["containers"][0]["futureField"] = json!(9_007_199_254_740_993_i64);
+    let told = mutate(&platform(), &create(&object)).await.unwrap();
+    assert_eq!(told.object["spec"]["futureField"], object["spec"]["futureField"]);
+    assert_eq!(told.object["spec"]["containers"][0]["futureField"], object["spec"]["containers"][0]["futureField"]);
+}
+
+#[tokio::test]
+async fn people_are_told_what_was_put_right_and_controllers_are_not() {
+    let gate = platform();
+    let mut review = create(&plain_pod());
+    assert!(!mutate(&gate, &review).await.unwrap().response.warnings.is_empty());
+    review["request"]["userInfo"]["username"] = json!("system:serviceaccount:kube-system:replicaset-controller");
+    assert!(mutate(&gate, &review).await.unwrap().response.warnings.is_empty());
+}
+
+#[tokio::test]
+async fn no_policy_sees_our_own_namespace_or_that_of_the_control_plane() {
+    let gate = platform();
+    for namespace in ["kube-system", "kube-node-lease", "portreeve"] {
+        let mut review = create(&pod(&json!({"hostNetwork": true, "containers": [with_net_raw()]})));
+        review["request"]["namespace"] = json!(namespace);
+        let (told, response) = admit(&gate, &review).await.unwrap();
+        assert!(told.response.patch.is_none() && response.refusal.is_none(), "{namespace}");
+    }
+}
+
+#[tokio::test]
+async fn a_template_that_can_not_be_read_is_refused_as_a_bad_request() {
+    let mut object = deployment("team/web:1");
+    object["spec"]["template"] = json!("text");
+    let response = validate(&platform(), &create(&object)).await.unwrap();
+    let refusal = response.refusal.unwrap();
+    assert_eq!(refusal.kind, RefusalKind::BadRequest);
+    assert!(refusal.message.contains("/spec/template"), "{}", refusal.message);
+}
+
+#[tokio::test]
+async fn an_exception_stops_edits_and_violations_and_is_named() {
+    let exception = "---\napiVersion: portreeve.dev/v1alpha1\nkind: PolicyException\n\
+        metadata: {name: legacy, namespace: shop}\n\
+        spec: {policy: drop, owner: team, ticket: T-1, reason: old, expires: '2999-01-01T00:00:00Z', match: {images: [team/web]}}\n";
+    let yaml = drop_capabilities("mode: enforce") + exception;
+    let gate = Setting::default().with(&yaml).unwrap().gate().unwrap();
+    let (told, response) = admit(&gate, &create(&pod(&json!({"containers": [with_net_raw()]})))).await.unwrap();
+    assert!(told.response.patch.is_none() && response.refusal.is_none());
+    assert_eq!(response.audit[&AuditKey::Exceptions], "shop/legacy");
+}
+
+#[tokio::test]
+async fn a_missing_fact_takes_the_policys_failure_mode_and_is_no_violation() {
+    let digest = |failure: &str| {
+        format!(
+            "apiVersion: portreeve.dev/v1alpha1\nkind: ClusterPolicy\nmetadata: {{name: digest}}\n\
+             spec: {{module: {{builtin: image-digest}}, facts: [image-digest], failurePolicy: {failure}}}\n"
+        )
+    };
+    let strict = Setting::default().with(&digest("Fail")).unwrap().gate().unwrap();
+    let refusal = mutate(&strict, &create(&plain_pod())).await.unwrap().response.refusal.unwrap();
+    assert_eq!(refusal.kind, RefusalKind::InternalError);
+    assert!(refusal.message.contains("could not be judged"), "{}", refusal.message);
+    let lax = Setting::default().with(&digest("Ignore")).unwrap().gate().unwrap();
+    let (told, response) = admit(&lax, &create(&plain_pod())).await.unwrap();
+    assert!(told.response.warnings.iter().any(|line| line.contains("was let pass")), "{told:?}");
+    assert!(response.refusal.is_none(), "{response:?}");
+}
+
+async fn registry() -> LoopbackRegistry {
+    let images = [("docker.io/team/web", "1", "0"), ("docker.io/team/web", "2", "10001")];
+    let image = |user: &str| FixtureImage { user: Some(user.to_owned()), ..FixtureImage::default() };
+    let images = images.map(|(repository, tag, user)| (repository.to_owned(), tag.to_owned(), image(user)));
+    LoopbackRegistry::start(images).await.unwrap()
+}
+
+fn pinning(registry: &LoopbackRegistry) -> Gate {
+    let registries = RegistriesConfig {
+        registries: vec![registry.listed(), registry.in_place_of("docker.io".parse().unwrap())],
+        ..RegistriesConfig::default()
+    };
+    let yaml = "apiVersion: portreeve.dev/v1alpha1\nkind: ClusterPolicy\nmetadata: {name: digest}\n\
+        spec: {module: {builtin: image-digest}, facts: [image-digest]}\n";
+    Setting::default().with(yaml).unwrap().registries(registries).gate().unwrap()
+}
+
+fn image_of(deployment: &Value) -> String {
+    deployment["spec"]["template"]["spec"]["containers"][0]["image"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_tag_is_pinned_to_its_digest_and_kept_for_people() {
+    let registry = registry().await;
+    let told = mutate(&pinning(&registry), &create(&deployment("team/web:1"))).await.unwrap();
+    let digest = registry.digest("docker.io/team/web", "1").unwrap();
+    assert_eq!(image_of(&told.object), format!("team/web:1@{digest}"));
+}
+
+#[tokio::test]
+async fn an_unrelated_update_keeps_the_pinned_digest_and_a_restart_asks_again() {
+    let registry = registry().await;
+    let gate = pinning(&registry);
+    let pinned = mutate(&gate, &create(&deployment("team/web:1"))).await.unwrap().object;
+    let moved =
+        registry.retag("docker.io/team/web", "1", &FixtureImage { user: Some("7".into()), ..FixtureImage::default() });
+
+    // Applied again as written, with another label on the template.
+    let mut applied = deployment("team/web:1");
+    applied["spec"]["template"]["metadata"]["labels"]["x"] = json!("y");
+    let kept = mutate(&gate, &update(&applied, &pinned)).await.unwrap().object;
+    assert_eq!(image_of(&kept), image_of(&pinned));
+
+    let mut restarted = pinned.clone();
+    restarted["spec"]["template"]["metadata"]["annotations"]["kubectl.kubernetes.io/restartedAt"] =
+        json!("2026-01-01T00:00:00Z");
+    let fresh = mutate(&gate, &update(&restarted, &pinned)).await.unwrap().object;
+    assert_eq!(image_of(&fresh), format!("team/web:1@{moved}"));
+}
+
+fn ledger(folder: &std::path::Path) -> Arc<Ledger> {
+    Arc::new(Ledger::open(folder, Options::new("test/one".parse().unwrap())).unwrap())
+}
+
+#[tokio::test]
+async fn a_decision_is_in_the_book_when_its_answer_leaves_and_a_dry_run_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let gate = Setting::platform().ledger(ledger(&folder.path().join("book"))).gate().unwrap();
+    let (told, response) = admit(&gate, &create(&plain_pod())).await.unwrap();
+    let mut dry = create(&plain_pod());
+    dry["request"]["dryRun"] = json!(true);
+    let (_, dry) = admit(&gate, &dry).await.unwrap();
+    assert!(!dry.audit.contains_key(&AuditKey::Record));
+
+    let records: Vec<_> =
+        portreeve_ledger::read(&folder.path().join("book")).unwrap().collect::<Result<Vec<_>, _>>().unwrap();
+    let kinds: Vec<_> = records.iter().map(|record| record.kind.clone()).collect();
+    assert_eq!(kinds, [RecordKind::CORRECTION, RecordKind::DECISION]);
+    assert_eq!(records[0].id.to_string(), told.response.audit[&AuditKey::Record]);
+    assert_eq!(records[1].id.to_string(), response.audit[&AuditKey::Record]);
+}
+
+#[tokio::test]
+async fn the_book_holds_all_that_a_record_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let gate = Setting::platform().ledger(ledger(&folder.path().join("book"))).gate().unwrap();
+    admit(&gate, &create(&plain_pod())).await.unwrap();
+    let book = folder.path().join("book");
+    for record in portreeve_ledger::read(&book).unwrap() {
+        let body: Value = serde_json::from_str(record.unwrap().body.get()).unwrap();
+        let named = body["facts"].as_array().unwrap().iter().chain([&body["set"]]);
+        for digest in named {
+            let digest = digest.as_str().unwrap();
+            portreeve_ledger::kept(&book, &digest.parse().unwrap()).unwrap();
+        }
+        assert!(body["call"]["object"].as_str().unwrap().starts_with("sha256:"));
+    }
+}
+
+#[tokio::test]
+async fn no_object_and_no_environment_is_in_the_book() {
+    let folder = tempfile::tempdir().unwrap();
+    let gate = Setting::platform().ledger(ledger(&folder.path().join("book"))).gate().unwrap();
+    let container =
+        json!({"name": "app", "image": "team/web:1", "env": [{"name": "PASSWORD", "value": "hunter2-secret"}]});
+    admit(&gate, &create(&pod(&json!({"containers": [container]})))).await.unwrap();
+    gate.book.ledger().unwrap().close().unwrap();
+    for file in walk(&folder.path().join("book")) {
+        let bytes = std::fs::read(&file).unwrap();
+        assert!(!bytes.windows(14).any(|window| window == b"hunter2-secret"), "{}", file.display());
+    }
+}
+
+fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
+}
+
+#[test]
+fn the_configuration_of_an_image_is_a_fact_in_the_shape_of_the_contract() {
+    let config = ImageConfig { user: Some("101".into()), ..ImageConfig::default() };
+    assert_eq!(json!(config), json!({"user": "101"}));
+}

@@ -1,0 +1,109 @@
+//! Hostile policies behind the gate: the request is answered in time with the failure mode's answer, the other policies
+//! do their work, other requests go on. How each is stopped is tested with the engine.
+
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use portreeve_admission::decision::Answer;
+use portreeve_admission::response::RefusalKind;
+use portreeve_server::deadline::Deadlines;
+use portreeve_server::set::read_folder;
+use portreeve_server::way::Gate;
+use portreeve_tests::gate::{Setting, mutate, validate};
+use portreeve_tests::places;
+use portreeve_tests::review::create;
+use serde_json::{Value, json};
+
+fn component() -> PathBuf {
+    static COMPONENT: OnceLock<PathBuf> = OnceLock::new();
+    let build = || {
+        let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("guests");
+        let bytes = portreeve_component::build(&places::checkout().join("tests/guests/hostile"), &target).unwrap();
+        let path = target.join("hostile.wasm");
+        std::fs::write(&path, bytes).unwrap();
+        path
+    };
+    COMPONENT.get_or_init(build).clone()
+}
+
+/// The catalogue's `drop`, and the hostile policy doing this in the namespace `shop`.
+fn gate(deed: &str, failure_policy: &str) -> Gate {
+    let folder = tempfile::tempdir().unwrap();
+    let text = format!(
+        "apiVersion: portreeve.dev/v1alpha1\nkind: ClusterPolicy\nmetadata: {{name: drop}}\n\
+         spec: {{module: {{builtin: drop-capabilities}}}}\n---\n\
+         apiVersion: portreeve.dev/v1alpha1\nkind: ClusterPolicy\nmetadata: {{name: guest}}\n\
+         spec:\n  module: {{file: {:?}, policy: hostile}}\n  settings: {{do: {deed}}}\n  failurePolicy: {failure_policy}\n  \
+         timeout: 200ms\n  match: {{namespaceSelector: {{matchLabels: {{kubernetes.io/metadata.name: shop}}}}}}\n",
+        component()
+    );
+    std::fs::write(folder.path().join("policies.yaml"), text).unwrap();
+    Setting::default().sources(read_folder(folder.path()).unwrap()).gate().unwrap()
+}
+
+fn pod(namespace: &str) -> Value {
+    create(&json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web", "namespace": namespace},
+        "spec": {"containers": [{"name": "app", "image": "team/web:1"}]},
+    }))
+}
+
+/// One of each way to misbehave; that all of them are contained is the engine's to prove.
+const DEEDS: [&str; 8] = ["loop", "trap", "recurse", "flood", "enormous", "not-utf8", "bad-pointer", "edit-elsewhere"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failing_policy_refuses_as_a_failure_and_the_answer_is_in_time() {
+    for deed in DEEDS {
+        let gate = gate(deed, "Fail");
+        let begun = Instant::now();
+        let refusal = mutate(&gate, &pod("shop")).await.unwrap().response.refusal.unwrap();
+        assert!(begun.elapsed() < Duration::from_secs(10), "{deed}");
+        assert_eq!(refusal.kind, RefusalKind::InternalError, "{deed}");
+        assert!(refusal.message.contains("- guest failed:"), "{deed}: {}", refusal.message);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failing_policy_that_may_be_ignored_leaves_the_work_of_the_others() {
+    for deed in DEEDS {
+        let gate = gate(deed, "Ignore");
+        let told = mutate(&gate, &pod("shop")).await.unwrap();
+        let dropped = told.object.pointer("/spec/containers/0/securityContext/capabilities/drop");
+        assert_eq!(dropped, Some(&json!(["ALL"])), "{deed}: {:?}", told.response);
+        assert!(told.response.warnings.iter().any(|line| line.contains("guest failed and was let pass")), "{deed}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_violation_never_comes_of_a_failure() {
+    let answered = validate(&gate("trap", "Ignore"), &pod("shop")).await.unwrap();
+    let refusal = answered.refusal.unwrap();
+    assert!(refusal.message.contains("drop/") && !refusal.message.contains("guest/"), "{}", refusal.message);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_past_its_deadline_is_still_answered() {
+    let gate = gate("loop", "Fail");
+    let now = Instant::now();
+    let deadlines = Deadlines { judged: now, recorded: now + Duration::from_secs(5) };
+    let answered = gate.validate(pod("shop").to_string().as_bytes(), deadlines).await.unwrap();
+    assert_eq!(answered.answer, Answer::Failed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_that_do_not_meet_it_go_on_while_a_guest_burns_its_time() {
+    let gate = Arc::new(gate("loop", "Fail"));
+    let burning: Vec<_> = (0..6)
+        .map(|_| {
+            let gate = Arc::clone(&gate);
+            tokio::spawn(async move { mutate(&gate, &pod("shop")).await.unwrap().response.refusal.is_some() })
+        })
+        .collect();
+    for _ in 0..20 {
+        assert!(mutate(&gate, &pod("quiet")).await.unwrap().response.patch.is_some());
+    }
+    for burning in burning {
+        assert!(burning.await.unwrap());
+    }
+}

@@ -1,0 +1,22 @@
+//! The tests across crates, in one binary so that it is linked once.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test may fail by panic, and says when it is skipped"
+)]
+
+#[cfg(test)]
+mod admission;
+#[cfg(test)]
+mod cases;
+#[cfg(test)]
+mod recorded;
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod policy_files;
+#[cfg(test)]
+mod wire;

@@ -1,0 +1,120 @@
+//! Policy files that can't be put in force: what is wrong, where, and what would be right.
+
+use portreeve_server::set::read_folder;
+use portreeve_tests::gate::Setting;
+
+fn policy(name: &str, spec: &str) -> String {
+    format!("---\napiVersion: portreeve.dev/v1alpha1\nkind: ClusterPolicy\nmetadata: {{name: {name}}}\nspec: {spec}\n")
+}
+
+fn problems(files: &[(&str, &str)]) -> Vec<String> {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    match read_folder(folder.path()) {
+        Err(error) => error.problems.iter().map(ToString::to_string).collect(),
+        Ok(sources) => Setting::default().sources(sources).problems().unwrap(),
+    }
+}
+
+fn only(files: &[(&str, &str)]) -> String {
+    let problems = problems(files);
+    assert_eq!(problems.len(), 1, "{problems:#?}");
+    problems.into_iter().next().unwrap()
+}
+
+fn says(problem: &str, words: &[&str]) {
+    for word in words {
+        assert!(problem.contains(word), "{problem} does not say {word:?}");
+    }
+}
+
+#[test]
+fn a_file_that_is_not_yaml_is_named_with_its_line() {
+    says(&only(&[("a.yaml", "spec: [1\nx: {")]), &["a.yaml"]);
+}
+
+#[test]
+fn an_unknown_policy_is_answered_with_those_that_there_are() {
+    let problem = only(&[("a.yaml", &policy("a", "{module: {builtin: drop-capabilitys}}"))]);
+    says(&problem, &["a.yaml:1", "ClusterPolicy/a", "drop-capabilitys", "drop-capabilities", "seccomp"]);
+}
+
+#[test]
+fn a_setting_of_the_wrong_type_is_named_with_its_place() {
+    let problem = only(&[("a.yaml", &policy("a", "{module: {builtin: gpu-scheduling}, settings: {maxPerPod: many}}"))]);
+    says(&problem, &["a.yaml:1", "settings/maxPerPod", "many"]);
+}
+
+#[test]
+fn an_unknown_setting_is_named() {
+    let problem = only(&[("a.yaml", &policy("a", "{module: {builtin: seccomp}, settings: {colour: red}}"))]);
+    says(&problem, &["colour"]);
+}
+
+#[test]
+fn an_unknown_field_is_named_with_its_place() {
+    says(&only(&[("a.yaml", &policy("a", "{module: {builtin: seccomp}, moode: warn}"))]), &["a.yaml:1", "moode"]);
+}
+
+#[test]
+fn two_of_one_name_are_both_told() {
+    let text = policy("a", "{module: {builtin: seccomp}}");
+    says(&only(&[("a.yaml", &text), ("b.yaml", &text)]), &["b.yaml:1", "stands twice", "a.yaml:1"]);
+}
+
+#[test]
+fn a_module_that_is_missing_or_no_component_is_named() {
+    says(&only(&[("a.yaml", &policy("a", "{module: {file: none.wasm}}"))]), &["none.wasm", "No such file"]);
+    let core = "\0asm\u{1}\0\0\0";
+    let text = policy("a", "{module: {file: core.wasm}}");
+    says(&only(&[("a.yaml", &text), ("core.wasm", core)]), &["core WebAssembly module", "not a component"]);
+    says(&only(&[("a.yaml", &text), ("core.wasm", "hello")]), &["not WebAssembly"]);
+}
+
+#[test]
+fn facts_that_the_policy_does_not_ask_for_are_refused() {
+    says(&only(&[("a.yaml", &policy("a", "{module: {builtin: seccomp}, facts: [image-digest]}"))]), &["image-digest"]);
+}
+
+#[test]
+fn a_timeout_that_is_none_is_named() {
+    says(&only(&[("a.yaml", &policy("a", "{module: {builtin: seccomp}, timeout: soon}"))]), &["soon", "10s"]);
+}
+
+#[test]
+fn a_selector_that_can_not_be_is_named() {
+    let spec = "{module: {builtin: seccomp}, match: {namespaceSelector: {matchExpressions: [{key: a, operator: In}]}}}";
+    says(&only(&[("a.yaml", &policy("a", spec))]), &["namespaceSelector", "needs values"]);
+}
+
+#[test]
+fn every_problem_is_told_at_once() {
+    let files = [
+        ("a.yaml", policy("a", "{module: {builtin: nothing}}")),
+        ("b.yaml", policy("b", "{module: {builtin: seccomp}, settings: {colour: red}, timeout: soon}")),
+    ];
+    let files = files.each_ref().map(|(name, text)| (*name, text.as_str()));
+    assert_eq!(problems(&files).len(), 3);
+}
+
+#[test]
+fn an_exception_from_a_policy_that_is_not_there_is_refused() {
+    let exception = "apiVersion: portreeve.dev/v1alpha1\nkind: PolicyException\nmetadata: {name: e, namespace: shop}\n\
+        spec: {policy: nothing, owner: o, ticket: t, reason: r, expires: '2999-01-01T00:00:00Z'}\n";
+    says(&only(&[("a.yaml", exception)]), &["PolicyException/shop/e", "nothing"]);
+}
+
+#[test]
+fn a_set_that_names_a_policy_that_is_not_there_is_refused() {
+    let set = "apiVersion: portreeve.dev/v1alpha1\nkind: PolicySet\nmetadata: {name: s}\nspec: {policies: [a]}\n";
+    says(&only(&[("a.yaml", set)]), &["\"a\""]);
+}
+
+#[test]
+fn the_platform_profile_is_one_object_away_and_can_be_replaced_piece_by_piece() {
+    let set = "apiVersion: portreeve.dev/v1alpha1\nkind: PolicySet\nmetadata: {name: s}\nspec: {profile: platform}\n";
+    let own = policy("probes", "{module: {builtin: probes}, mode: enforce}");
+    assert_eq!(problems(&[("a.yaml", set), ("b.yaml", &own)]), [""; 0]);
+}

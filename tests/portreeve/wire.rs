@@ -1,0 +1,262 @@
+//! The wire: TLS, HTTP, who may call, bad input, reloading, an orderly end. Every answer is what an API server expects.
+
+use std::time::Duration;
+
+use portreeve_tests::review::create;
+use portreeve_tests::server::{Speaks, Wire};
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+const DROP: &str = "apiVersion: portreeve.dev/v1alpha1\nkind: ClusterPolicy\nmetadata: {name: drop}\nspec: {module: {builtin: drop-capabilities}}\n";
+
+async fn wire() -> Wire {
+    Wire::start(&[("drop.yaml", DROP)], json!({})).await.unwrap()
+}
+
+fn review() -> Value {
+    create(&json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web", "namespace": "shop"},
+        "spec": {"containers": [{"name": "app", "image": "team/web:1"}]},
+    }))
+}
+
+async fn answered(wire: &Wire, speaks: Speaks, call: &str, review: &Value) -> Value {
+    let client = wire.client(speaks).unwrap();
+    let answer = wire.call(&client, call, review.to_string()).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert_eq!(answer.headers()["content-type"], "application/json");
+    serde_json::from_str(&answer.text().await.unwrap()).unwrap()
+}
+
+async fn status(wire: &Wire, body: impl Into<reqwest::Body>) -> (StatusCode, Value) {
+    let client = wire.client(Speaks::Http1).unwrap();
+    let answer = wire.call(&client, "validate", body).send().await.unwrap();
+    (answer.status(), serde_json::from_str(&answer.text().await.unwrap()).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_calls_are_answered_over_every_protocol() {
+    let wire = wire().await;
+    for speaks in [Speaks::Http1, Speaks::Tls12, Speaks::Http2] {
+        let mutated = answered(&wire, speaks, "mutate", &review()).await;
+        assert_eq!(mutated["apiVersion"], "admission.k8s.io/v1");
+        assert_eq!(mutated["response"]["uid"], review()["request"]["uid"]);
+        assert_eq!(mutated["response"]["patchType"], "JSONPatch", "{speaks:?}");
+        let judged = answered(&wire, speaks, "validate", &review()).await;
+        assert_eq!(judged["response"]["status"]["code"], 403, "{speaks:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_token_nothing_is_judged_and_nothing_recorded() {
+    let wire = wire().await;
+    let client = wire.client(Speaks::Http1).unwrap();
+    for path in ["/validate", "/validate/wrong", "/mutate", "/mutate/wrong"] {
+        let call = client.post(wire.url(path)).header("content-type", "application/json").body(review().to_string());
+        assert_eq!(call.send().await.unwrap().status(), StatusCode::FORBIDDEN, "{path}");
+    }
+    let records = portreeve_ledger::read(&wire.folder.path().join("book")).unwrap().count();
+    assert_eq!(records, 0);
+    let (_, metrics) = wire.operations("/metrics").await.unwrap();
+    assert!(metrics.contains("portreeve_turned_away_total{call=\"Validate\"} 2"), "{metrics}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_review_is_a_bad_request() {
+    let wire = wire().await;
+    let mut wrong_version = review();
+    wrong_version["apiVersion"] = json!("admission.k8s.io/v1beta1");
+    let mut no_uid = review();
+    no_uid["request"]["uid"] = json!("");
+    let twice = review().to_string().replacen("\"uid\"", "\"uid\":\"x\",\"uid\"", 1);
+    let deep = "[".repeat(100_000);
+    let bodies: Vec<(&str, Vec<u8>, &str)> = vec![
+        ("not JSON", b"hello".to_vec(), "not an AdmissionReview"),
+        ("empty", Vec::new(), "not an AdmissionReview"),
+        ("half", review().to_string().as_bytes()[..100].to_vec(), "not an AdmissionReview"),
+        ("an array", b"[]".to_vec(), "not an AdmissionReview"),
+        ("deep", deep.into_bytes(), "not an AdmissionReview"),
+        ("another kind", b"{\"apiVersion\":\"v1\",\"kind\":\"Pod\"}".to_vec(), "kind \"Pod\""),
+        ("another version", wrong_version.to_string().into_bytes(), "v1beta1"),
+        ("no uid", no_uid.to_string().into_bytes(), "request.uid"),
+        ("a key twice", twice.into_bytes(), "duplicate field"),
+        ("invalid UTF-8", b"{\"kind\":\"\xff\"}".to_vec(), "not UTF-8"),
+    ];
+    for (what, body, words) in bodies {
+        let (status, answer) = status(&wire, body).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{what}");
+        assert!(answer["error"].as_str().unwrap().contains(words), "{what}: {answer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_review_that_can_be_answered_is_answered_by_a_review() {
+    let wire = wire().await;
+    let mut no_object = review();
+    no_object["request"]["object"] = Value::Null;
+    let mut number = review();
+    number["request"]["object"]["spec"]["securityContext"] = json!({"runAsUser": 1e300});
+    let mut template = review();
+    template["request"]["object"]["spec"] = json!([1]);
+    for (what, review, words) in
+        [("no object", no_object, "request.object"), ("a number out of range", number, "runAsUser"), ("no template", template, "spec")]
+    {
+        let (status, answer) = status(&wire, review.to_string()).await;
+        assert_eq!(status, StatusCode::OK, "{what}");
+        assert_eq!(answer["response"]["allowed"], false, "{what}");
+        assert_eq!(answer["response"]["status"]["code"], 400, "{what}");
+        let message = answer["response"]["status"]["message"].as_str().unwrap();
+        assert!(message.contains(words), "{what}: {message}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_over_the_limit_is_too_large_and_another_type_is_unsupported() {
+    let wire = Wire::start(&[("drop.yaml", DROP)], json!({"limits": {"bodyBytes": 10_000}})).await.unwrap();
+    let (code, _) = status(&wire, vec![b' '; 10_001]).await;
+    assert_eq!(code, StatusCode::PAYLOAD_TOO_LARGE);
+    let client = wire.client(Speaks::Http1).unwrap();
+    let call = client.post(wire.url(&format!("/validate/{}", wire.token))).header("content-type", "text/plain");
+    assert_eq!(call.body(review().to_string()).send().await.unwrap().status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_timeout_that_is_no_duration_is_a_bad_request() {
+    let wire = wire().await;
+    let client = wire.client(Speaks::Http1).unwrap();
+    let url = wire.url(&format!("/validate/{}?timeout=soon", wire.token));
+    let call = client.post(url).header("content-type", "application/json").body(review().to_string());
+    assert_eq!(call.send().await.unwrap().status(), StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_stops_halfway_harms_nobody() {
+    let wire = wire().await;
+    let mut tls = rustls::ClientConfig::builder_with_provider(std::sync::Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(wire.roots().unwrap())
+        .with_no_client_auth();
+    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let socket = tokio::net::TcpStream::connect(wire.running.webhook).await.unwrap();
+    let connector = tokio_rustls::TlsConnector::from(std::sync::Arc::new(tls));
+    let mut stream = connector.connect("localhost".try_into().unwrap(), socket).await.unwrap();
+    let head = format!(
+        "POST /validate/{} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n{{\"kind\":",
+        wire.token
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.shutdown().await.unwrap();
+    let mut rest = Vec::new();
+    // Closed with an answer or without: a connection that is cut is the caller's affair.
+    let _ = stream.read_to_end(&mut rest).await;
+    answered(&wire, Speaks::Http1, "mutate", &review()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn probes_tell_of_life_and_readiness_with_reasons() {
+    let wire = wire().await;
+    assert_eq!(wire.operations("/livez").await.unwrap(), (200, "ok\n".to_owned()));
+    assert_eq!(wire.operations("/readyz").await.unwrap(), (200, "ok\n".to_owned()));
+    let (_, report) = wire.operations("/readyz?verbose").await.unwrap();
+    assert!(report.contains("[+] policies: 1 policies in force, set sha256:"), "{report}");
+    let (_, metrics) = wire.operations("/metrics").await.unwrap();
+    assert!(metrics.ends_with("# EOF\n") && metrics.contains("portreeve_policies_in_force 1"), "{metrics}");
+}
+
+/// Asks until it is so; the server looks at its files every second.
+async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    for _ in 0..300 {
+        if holds().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("never: {what}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_new_set_is_refused_the_old_one_kept_and_the_reason_shown() {
+    let wire = wire().await;
+    let file = wire.folder.path().join("policies/drop.yaml");
+    std::fs::write(&file, DROP.replace("drop-capabilities", "drop-capabilitys")).unwrap();
+    until("the reason is shown", async || {
+        let (status, report) = wire.operations("/readyz?verbose").await.unwrap();
+        status == 200 && report.contains("[!] policies") && report.contains("drop-capabilitys")
+    })
+    .await;
+    assert_eq!(answered(&wire, Speaks::Http1, "validate", &review()).await["response"]["allowed"], false);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_good_new_set_takes_the_place_of_the_old_one_without_a_restart() {
+    let wire = wire().await;
+    let file = wire.folder.path().join("policies/drop.yaml");
+    std::fs::write(&file, format!("{DROP}  # and from now on it only warns\n").replace("}}\n", "}, mode: warn}\n")).unwrap();
+    until("the new set is in force", async || {
+        answered(&wire, Speaks::Http1, "validate", &review()).await["response"]["allowed"] == true
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn certificates_are_reloaded_and_no_connection_is_dropped() {
+    let wire = wire().await;
+    let client = wire.client(Speaks::Http1).unwrap();
+    let before = wire.running.parts.certificate.current().leaf().fingerprint();
+    assert!(wire.call(&client, "mutate", review().to_string()).send().await.unwrap().status().is_success());
+    let certificates = portreeve_certs::CertificateFolder::new(wire.folder.path().join("certs"));
+    let names = portreeve_certs::ServerNames::parse(["localhost", "127.0.0.1"]).unwrap();
+    let later = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24 * 61);
+    certificates.renew(later, &portreeve_certs::RotationPolicy::new(names)).unwrap();
+    until("the new certificate is served", async || {
+        wire.running.parts.certificate.current().leaf().fingerprint() != before
+    })
+    .await;
+    assert!(wire.call(&client, "mutate", review().to_string()).send().await.unwrap().status().is_success());
+    answered(&wire, Speaks::Http1, "mutate", &review()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stopping_finishes_what_was_accepted_and_closes_the_book() {
+    let wire = wire().await;
+    let client = wire.client(Speaks::Http1).unwrap();
+    let calls: Vec<_> = (0..20).map(|_| tokio::spawn(wire.call(&client, "validate", review().to_string()).send())).collect();
+    for call in calls {
+        assert!(call.await.unwrap().unwrap().status().is_success());
+    }
+    let Wire { running, folder, .. } = wire;
+    running.stop().await.unwrap();
+    let report = portreeve_ledger::verify(&folder.path().join("book")).unwrap();
+    assert_eq!(report.epochs.iter().map(|epoch| epoch.records).sum::<u64>(), 20);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_certificate_can_take_the_place_of_the_token() {
+    let wire = {
+        let folder = tempfile::tempdir().unwrap();
+        let client_ca = folder.path().join("ca.crt");
+        let options = portreeve_certs::AuthorityOptions {
+            common_name: portreeve_certs::CommonName::parse("clients").unwrap(),
+            validity: portreeve_certs::Validity::starting(jiff::Timestamp::now(), Duration::from_secs(86_400)).unwrap(),
+        };
+        let authority = portreeve_certs::Authority::create(&options).unwrap();
+        std::fs::write(&client_ca, authority.certificate().to_pem()).unwrap();
+        Wire::start(&[("drop.yaml", DROP)], json!({"callers": {"clientCa": client_ca}})).await.unwrap()
+    };
+    let client = wire.client(Speaks::Http1).unwrap();
+    let call = client.post(wire.url("/validate")).header("content-type", "application/json").body(review().to_string());
+    assert!(call.send().await.is_err(), "without a certificate TLS lets nobody in");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_that_is_taken_is_named() {
+    let wire = wire().await;
+    let taken = json!({"listen": wire.running.webhook.to_string()});
+    let error = match Wire::start(&[("drop.yaml", DROP)], taken).await {
+        Ok(_) => panic!("two servers at one port"),
+        Err(error) => error.to_string(),
+    };
+    assert!(error.contains(&wire.running.webhook.to_string()), "{error}");
+}

@@ -1,0 +1,173 @@
+//! A gate as the server has one, without a socket. Compiled policies are kept in the build folder, so that only the
+//! first test waits for the compiler.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use jiff::Timestamp;
+use portreeve_admission::response::Response;
+use portreeve_admission::subject::TemplatePaths;
+use portreeve_engine::{Cache, CacheFolder, Engine, Options};
+use portreeve_ledger::Ledger;
+use portreeve_server::deadline::Deadlines;
+use portreeve_server::manifest::read_stream;
+use portreeve_server::set::{LoadError, Loader, Sources, platform};
+use portreeve_server::way::{Book, Gate, Runner};
+use portreeve_supply::{Images, RegistriesConfig};
+use serde_json::Value;
+
+/// What goes wrong in a test's own set-up.
+pub type Fault = Box<dyn Error + Send + Sync>;
+
+/// A gate in the making.
+pub struct Setting {
+    sources: Sources,
+    registries: RegistriesConfig,
+    book: Book,
+}
+
+impl Default for Setting {
+    /// No policy, no registry, no book.
+    fn default() -> Self {
+        Self { sources: Sources::default(), registries: RegistriesConfig::default(), book: Book::Closed }
+    }
+}
+
+impl Setting {
+    /// The platform profile.
+    #[must_use]
+    pub fn platform() -> Self {
+        let mut setting = Self::default();
+        setting.sources.add_builtin(platform());
+        setting
+    }
+
+    /// Adds our resources and Namespaces out of YAML.
+    ///
+    /// # Errors
+    /// If it is none.
+    pub fn with(mut self, yaml: &str) -> Result<Self, Fault> {
+        for manifest in read_stream("test.yaml", yaml)? {
+            self.sources.add(&manifest)?;
+        }
+        Ok(self)
+    }
+
+    /// Sources that were read from files.
+    #[must_use]
+    pub fn sources(self, sources: Sources) -> Self {
+        Self { sources, ..self }
+    }
+
+    /// Registries that may be asked.
+    #[must_use]
+    pub fn registries(self, registries: RegistriesConfig) -> Self {
+        Self { registries, ..self }
+    }
+
+    /// Records in this ledger.
+    #[must_use]
+    pub fn ledger(self, ledger: Arc<Ledger>) -> Self {
+        Self { book: Book::kept(ledger), ..self }
+    }
+
+    /// The gate.
+    ///
+    /// # Errors
+    /// If the set can't be loaded.
+    pub fn gate(self) -> Result<Gate, Fault> {
+        let set = loader()?.load(&self.sources)?;
+        self.book.keep_set(&set)?;
+        Ok(Gate {
+            set: ArcSwap::from_pointee(set),
+            images: Images::open(&self.registries)?,
+            book: self.book,
+            paths: TemplatePaths::default(),
+            runner: Runner::new(4),
+            clock: Timestamp::now,
+        })
+    }
+
+    /// The problems of a set that can't be loaded, as text; none if it can.
+    ///
+    /// # Errors
+    /// If there is no engine.
+    pub fn problems(self) -> Result<Vec<String>, Fault> {
+        match loader()?.load(&self.sources) {
+            Ok(_) => Ok(Vec::new()),
+            Err(LoadError { problems }) => Ok(problems.iter().map(ToString::to_string).collect()),
+        }
+    }
+}
+
+/// A loader with the catalogue and a cache of compiled policies.
+///
+/// # Errors
+/// If there is no engine or no folder for the cache.
+pub fn loader() -> Result<Loader, Fault> {
+    let folder = cache_folder()?;
+    let cache = Cache::Folder(CacheFolder::open(&folder)?);
+    let engine = Engine::new(Options { cache, ..Options::default() })?;
+    Ok(Loader::new(engine, portreeve_builtin::CATALOGUE, BTreeMap::new(), Some("portreeve".to_owned())))
+}
+
+fn cache_folder() -> Result<PathBuf, Fault> {
+    let tests = std::env::current_exe()?;
+    let folder = tests.parent().ok_or("no build folder")?.join("portreeve-test-cache");
+    Ok(folder)
+}
+
+/// Time enough for a loaded machine; a test that waits for a deadline sets its own.
+#[must_use]
+pub fn plenty() -> Deadlines {
+    let now = Instant::now();
+    Deadlines { judged: now + Duration::from_secs(20), recorded: now + Duration::from_secs(25) }
+}
+
+/// What one call of the gate came to.
+#[derive(Debug)]
+pub struct Told {
+    /// As it would be sent.
+    pub response: Response,
+    /// The object with the patch on it, if there was an object.
+    pub object: Value,
+}
+
+/// Sends a review to `/mutate` and applies the patch.
+///
+/// # Errors
+/// If it is no review, or the patch does not apply.
+pub async fn mutate(gate: &Gate, review: &Value) -> Result<Told, Fault> {
+    let answered = gate.mutate(review.to_string().as_bytes(), plenty()).await?;
+    let mut object = review.pointer("/request/object").cloned().unwrap_or_default();
+    if let Some(patch) = &answered.response.patch {
+        json_patch::patch(&mut object, patch)?;
+    }
+    Ok(Told { response: answered.response, object })
+}
+
+/// Sends a review to `/validate`.
+///
+/// # Errors
+/// If it is no review.
+pub async fn validate(gate: &Gate, review: &Value) -> Result<Response, Fault> {
+    Ok(gate.validate(review.to_string().as_bytes(), plenty()).await?.response)
+}
+
+/// Both calls, as the API server makes them: the second with the object that the first one corrected.
+///
+/// # Errors
+/// As [`mutate`].
+pub async fn admit(gate: &Gate, review: &Value) -> Result<(Told, Response), Fault> {
+    let told = mutate(gate, review).await?;
+    let mut second = review.clone();
+    if let Some(object) = second.pointer_mut("/request/object") {
+        *object = told.object.clone();
+    }
+    let response = validate(gate, &second).await?;
+    Ok((told, response))
+}

@@ -1,0 +1,143 @@
+//! A whole server on loopback, and a client that trusts it: what the wire is tested with.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use portreeve_certs::{CertificateFolder, Existing, PathTokens, RotationPolicy, ServerNames};
+use portreeve_server::config::ServerConfig;
+use portreeve_server::serve::{Running, start};
+use reqwest::{Client, RequestBuilder};
+use rustls::crypto::ring;
+use rustls::version::{TLS12, TLS13};
+use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::gate::Fault;
+
+/// A server that runs in a folder of its own.
+pub struct Wire {
+    /// The server.
+    pub running: Running,
+    /// Certificates, policies, the book.
+    pub folder: TempDir,
+    /// The token that the path has to carry.
+    pub token: String,
+}
+
+/// What of TLS and HTTP a client speaks.
+#[derive(Debug, Clone, Copy)]
+pub enum Speaks {
+    /// TLS 1.3 and HTTP/1.1, as the API server does to a Service.
+    Http1,
+    /// TLS 1.2 and HTTP/1.1.
+    Tls12,
+    /// TLS 1.3 and HTTP/2.
+    Http2,
+}
+
+/// A configuration in this folder: own certificates, token, a book, one policy folder.
+#[must_use]
+pub fn configuration(folder: &Path, more: &Value) -> Value {
+    let at = |name: &str| folder.join(name);
+    let mut config = json!({
+        "cluster": "test", "replica": "one",
+        "listen": "127.0.0.1:0", "operations": "127.0.0.1:0",
+        "tls": {"folder": at("certs"), "names": ["localhost", "127.0.0.1"]},
+        "callers": {"tokenFolder": at("certs")},
+        "policies": at("policies"),
+        "cache": cache(),
+        "ledger": {"folder": at("book")},
+    });
+    if let (Value::Object(config), Value::Object(more)) = (&mut config, more) {
+        config.extend(more.clone());
+    }
+    config
+}
+
+impl Wire {
+    /// Starts a server with these policy files and additions to its configuration.
+    ///
+    /// # Errors
+    /// If it does not start.
+    pub async fn start(policies: &[(&str, &str)], more: Value) -> Result<Self, Fault> {
+        let folder = tempfile::tempdir()?;
+        std::fs::create_dir(folder.path().join("policies"))?;
+        for (name, text) in policies {
+            std::fs::write(folder.path().join("policies").join(name), text)?;
+        }
+        let certificates = CertificateFolder::new(folder.path().join("certs"));
+        let names = ServerNames::parse(["localhost", "127.0.0.1"])?;
+        certificates.create(Timestamp::now(), &RotationPolicy::new(names), Existing::Keep)?;
+        let token = PathTokens::load(&certificates, Timestamp::now())?.current().to_owned();
+        let config: ServerConfig = serde_json::from_value(configuration(folder.path(), &more))?;
+        Ok(Self { running: start(config).await?, folder, token })
+    }
+
+    /// A client that trusts this server's CA and nothing else.
+    ///
+    /// # Errors
+    /// If the CA can't be read.
+    pub fn client(&self, speaks: Speaks) -> Result<Client, Fault> {
+        let versions: &[&SupportedProtocolVersion] = if matches!(speaks, Speaks::Tls12) { &[&TLS12] } else { &[&TLS13] };
+        let mut tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_protocol_versions(versions)?
+            .with_root_certificates(self.roots()?)
+            .with_no_client_auth();
+        let client = Client::builder();
+        let client = if matches!(speaks, Speaks::Http2) {
+            tls.alpn_protocols = vec![b"h2".to_vec()];
+            client.http2_prior_knowledge()
+        } else {
+            client.http1_only()
+        };
+        Ok(client.tls_backend_preconfigured(tls).build()?)
+    }
+
+    /// The CAs that clients of this server trust.
+    ///
+    /// # Errors
+    /// If they can't be read.
+    pub fn roots(&self) -> Result<RootCertStore, Fault> {
+        let mut roots = RootCertStore::empty();
+        for certificate in CertificateDer::pem_file_iter(self.folder.path().join("certs/ca-bundle.crt"))? {
+            roots.add(certificate?)?;
+        }
+        Ok(roots)
+    }
+
+    /// The URL of a path on the webhook's port.
+    #[must_use]
+    pub fn url(&self, path: &str) -> String {
+        format!("https://localhost:{}{path}", self.running.webhook.port())
+    }
+
+    /// A call with the token in its path.
+    #[must_use]
+    pub fn call(&self, client: &Client, call: &str, body: impl Into<reqwest::Body>) -> RequestBuilder {
+        let url = self.url(&format!("/{call}/{}", self.token));
+        client.post(url).header("content-type", "application/json").body(body)
+    }
+
+    /// The text of a path on the port of operations, with its status.
+    ///
+    /// # Errors
+    /// If it does not answer.
+    pub async fn operations(&self, path: &str) -> Result<(u16, String), Fault> {
+        let url = format!("http://{}{path}", self.running.operations);
+        let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(RootCertStore::empty())
+            .with_no_client_auth();
+        let answer = Client::builder().tls_backend_preconfigured(tls).build()?.get(url).send().await?;
+        Ok((answer.status().as_u16(), answer.text().await?))
+    }
+}
+
+fn cache() -> Option<PathBuf> {
+    let exe = std::env::current_exe().ok()?;
+    Some(exe.parent()?.join("portreeve-test-cache"))
+}
