@@ -7,9 +7,11 @@
 pub mod api;
 pub mod case;
 pub mod decision;
+pub mod defaults;
 pub mod document;
 pub mod edit;
 pub mod exception;
+pub mod kinds;
 pub mod matching;
 pub mod message;
 pub mod meta;

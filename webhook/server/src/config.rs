@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use portreeve_supply::RegistriesConfig;
 use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// The configuration of one server.
@@ -177,17 +178,13 @@ impl ServerConfig {
     /// # Errors
     /// Names the file, and where in it something is wrong.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
-        let config: Self = serde_saphyr::from_str(&text)
-            .map_err(|error| ConfigError::Invalid { path: path.to_owned(), reason: error.to_string() })?;
-        Ok(config.relative_to(path.parent().unwrap_or(Path::new("."))))
+        Ok(read::<Self>(path)?.relative_to(folder_of(path)))
     }
 
     /// Makes every relative path start from `folder`.
     #[must_use]
     pub fn relative_to(mut self, folder: &Path) -> Self {
-        let registries = &mut self.registries;
+        self.registries = registries_relative_to(self.registries, folder);
         let mut paths: Vec<&mut PathBuf> = Vec::new();
         match &mut self.tls {
             TlsConfig::Files { certificate, key } => paths.extend([certificate, key]),
@@ -199,13 +196,38 @@ impl ServerConfig {
         }
         paths.extend([&mut self.policies, &mut self.cache].into_iter().flatten());
         paths.extend(self.ledger.as_mut().map(|ledger| &mut ledger.folder));
-        paths.extend([&mut registries.credentials_file, &mut registries.lock_file].into_iter().flatten());
-        paths.extend(registries.registries.iter_mut().filter_map(|registry| registry.ca_file.as_mut()));
         for path in paths {
             *path = folder.join(&*path);
         }
         self
     }
+}
+
+/// Reads a file that says of registries what a server's configuration says under `registries`.
+///
+/// # Errors
+/// Names the file, and where in it something is wrong.
+pub fn read_registries(path: &Path) -> Result<RegistriesConfig, ConfigError> {
+    Ok(registries_relative_to(read(path)?, folder_of(path)))
+}
+
+fn registries_relative_to(mut registries: RegistriesConfig, folder: &Path) -> RegistriesConfig {
+    let files = [&mut registries.credentials_file, &mut registries.lock_file].into_iter().flatten();
+    for path in files.chain(registries.registries.iter_mut().filter_map(|registry| registry.ca_file.as_mut())) {
+        *path = folder.join(&*path);
+    }
+    registries
+}
+
+fn read<T: DeserializeOwned>(path: &Path) -> Result<T, ConfigError> {
+    let text =
+        std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+    serde_saphyr::from_str(&text)
+        .map_err(|error| ConfigError::Invalid { path: path.to_owned(), reason: error.to_string() })
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new("."))
 }
 
 mod defaults {
@@ -259,6 +281,16 @@ mod tests {
     fn an_unknown_field_is_named() {
         let error = read(&format!("{LEAST}polices: p\n")).unwrap_err();
         assert!(error.to_string().contains("polices"), "{error}");
+    }
+
+    #[test]
+    fn registries_may_have_a_file_of_their_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("registries.yaml");
+        std::fs::write(&path, "registries: [{host: docker.io, caFile: ca.pem}]\nlockFile: images.lock\n").unwrap();
+        let registries = read_registries(&path).unwrap();
+        assert_eq!(registries.lock_file.unwrap(), folder.path().join("images.lock"));
+        assert_eq!(registries.registries[0].ca_file.as_deref().unwrap(), folder.path().join("ca.pem"));
     }
 
     #[test]

@@ -5,9 +5,11 @@
 
 pub mod app;
 pub mod callers;
+pub mod check;
 pub mod config;
 pub mod deadline;
 pub mod health;
+pub mod lock;
 pub mod manifest;
 pub mod metrics;
 pub mod serve;

@@ -123,9 +123,16 @@ impl ImageLock {
     /// # Errors
     /// When it can't be written; the file is then as it was.
     pub fn write(&self, path: &Path) -> Result<(), LockError> {
-        let text = serde_saphyr::to_string(&self.document())
-            .map_err(|source| LockError::Unserializable { path: path.into(), source })?;
+        let text = self.to_yaml().map_err(|source| LockError::Unserializable { path: path.into(), source })?;
         replace(path, text.as_bytes()).map_err(|source| LockError::Unwritable { path: path.into(), source })
+    }
+
+    /// The text of the file.
+    ///
+    /// # Errors
+    /// When it can't be put in YAML.
+    pub fn to_yaml(&self) -> Result<String, serde_saphyr::SerializeError> {
+        serde_saphyr::to_string(&self.document())
     }
 
     /// Locks an image, by its tag. Returns what it was locked to before.

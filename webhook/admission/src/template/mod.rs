@@ -13,6 +13,8 @@ pub use volume::Volume;
 
 use serde::Deserialize;
 
+use crate::pointer::Pointer;
+
 /// A label, an annotation, a selector entry or a quantity: name and value as written.
 pub type Entry = (String, String);
 
@@ -48,6 +50,22 @@ impl Template {
         serde_path_to_error::deserialize::<_, read::RawTemplate>(json)
             .map(Self::from)
             .map_err(|error| TemplateError { at: error.path().to_string(), reason: error.inner().to_string() })
+    }
+
+    /// Images of containers and of image volumes, as written, and where in the template each stands. Empty ones are left
+    /// out: the API server speaks of them.
+    pub fn images(&self) -> impl Iterator<Item = (&str, Pointer)> {
+        let of_containers =
+            self.containers.iter().map(|container| (container.image.as_str(), &container.pointer, &["image"][..]));
+        let volumes = self.volumes.iter().filter(|volume| volume.source == "image");
+        let of_volumes = volumes.filter_map(|volume| {
+            Some((volume.target.as_deref()?, &volume.pointer, &["image", "reference"][..]))
+        });
+        of_containers.chain(of_volumes).filter(|(image, ..)| !image.is_empty()).map(|(image, at, rest)| {
+            // The views write these pointers themselves, so they can be read.
+            let at: Pointer = at.parse().unwrap_or_default();
+            (image, rest.iter().fold(at, |at, token| at.child(token)))
+        })
     }
 }
 

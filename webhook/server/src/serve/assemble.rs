@@ -160,11 +160,7 @@ impl Parts {
 pub(super) fn load_set(loader: &Loader, folder: Option<&Path>) -> Result<PolicySet, LoadError> {
     let sources = match folder {
         Some(folder) => read_folder(folder)?,
-        None => {
-            let mut sources = Sources::default();
-            sources.add_builtin(platform());
-            sources
-        }
+        None => Sources::of_builtin(platform()),
     };
     loader.load(&sources)
 }

@@ -12,6 +12,9 @@ use super::load::{LoadError, Problem, chain};
 use super::namespace::{KnownFrom, Namespace};
 use crate::manifest::{Manifest, read_paths};
 
+/// Version and kind of a namespace.
+const NAMESPACE: (&str, &str) = ("v1", "Namespace");
+
 /// What a set is made from.
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
@@ -56,11 +59,30 @@ impl Sources {
             let resource = resource(manifest).map_err(|reason| Problem { place: place.clone(), reason })?;
             let folder = Path::new(manifest.source()).parent().unwrap_or(Path::new(".")).to_owned();
             self.resources.push(Located { resource, place, folder });
-        } else if (manifest.api_version(), manifest.kind()) == ("v1", "Namespace") {
+        } else if (manifest.api_version(), manifest.kind()) == NAMESPACE {
             let (name, namespace) = namespace(manifest).map_err(|reason| Problem { place, reason })?;
             self.namespaces.insert(name, namespace);
         }
         Ok(())
+    }
+
+    /// Sources of these resources alone, which no file holds.
+    #[must_use]
+    pub fn of_builtin(resources: impl IntoIterator<Item = Resource>) -> Self {
+        let mut sources = Self::default();
+        sources.add_builtin(resources);
+        sources
+    }
+
+    /// Adds what Namespaces among these manifests say of themselves, in place of what is known of them. Others are
+    /// passed over.
+    ///
+    /// # Errors
+    /// Every Namespace that has not the shape it should have.
+    pub fn add_namespaces(&mut self, manifests: &[Manifest]) -> Result<(), LoadError> {
+        let namespaces = manifests.iter().filter(|manifest| (manifest.api_version(), manifest.kind()) == NAMESPACE);
+        let problems: Vec<Problem> = namespaces.filter_map(|manifest| self.add(manifest).err()).collect();
+        if problems.is_empty() { Ok(()) } else { Err(LoadError { problems }) }
     }
 
     /// Adds resources that no file holds.

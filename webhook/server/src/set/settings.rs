@@ -6,11 +6,11 @@ use serde_json::Value;
 /// What is wrong with settings.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("settings{at}: {reason}")]
-pub struct SettingsFault {
+pub(super) struct SettingsFault {
     /// Where, within the settings.
-    pub at: Pointer,
+    pub(super) at: Pointer,
     /// What, and what would be right.
-    pub reason: String,
+    pub(super) reason: String,
 }
 
 /// Every fault of the settings by the schema; none if they are valid.

@@ -74,14 +74,8 @@ fn questions(kind: FactKind, template: &Template, before: Option<&Template>) -> 
     }
 }
 
-/// Images of containers and of image volumes, as written; empty ones are left to the API server.
 fn images(template: &Template) -> Vec<&str> {
-    let of_containers = template.containers.iter().map(|container| container.image.as_str());
-    let volumes = template.volumes.iter().filter(|volume| volume.source == "image");
-    of_containers
-        .chain(volumes.filter_map(|volume| volume.target.as_deref()))
-        .filter(|image| !image.is_empty())
-        .collect()
+    template.images().map(|(image, _)| image).collect()
 }
 
 /// With mutable tags a restart is how people deploy: the registry is asked again.

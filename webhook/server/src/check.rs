@@ -1,0 +1,302 @@
+//! Judging manifests without a cluster, by the same gate that a cluster's requests pass: each object is taken for one
+//! that is being created, corrected as `/mutate` would and then judged as `/validate` would. Nothing is recorded.
+//!
+//! Reading the manifests is `manifest`'s, and showing what came of it is left to whoever asks.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use jiff::Timestamp;
+use portreeve_admission::case::GroupVersionKind;
+use portreeve_admission::decision::{Answer, Decision, PolicyFailure};
+use portreeve_admission::defaults::{Completed, Holder, complete, take_back};
+use portreeve_admission::document::Document;
+use portreeve_admission::edit::Claim;
+use portreeve_admission::kinds::{Scope, resource, scope};
+use portreeve_admission::plan::Plan;
+use portreeve_admission::pointer::Pointer;
+use portreeve_admission::review::{Review, ReviewError, decode};
+use portreeve_admission::subject::{SubjectError, TemplatePaths};
+use portreeve_engine::{Cache, Engine, EngineError};
+use portreeve_supply::Images;
+use serde_json::{Value, json};
+
+use crate::manifest::Manifest;
+use crate::set::{LoadError, Loader, PolicySet, Sources, platform, read_folder};
+use crate::way::{Book, Correction, Gate, Met, Runner};
+
+/// How long one object may take, registries included: nobody's request waits.
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// What manifests are judged by.
+pub struct CheckOptions {
+    /// Folder of policy files. None: the platform profile.
+    pub policies: Option<PathBuf>,
+    /// Where facts about images come from.
+    pub images: Images,
+    /// Where compiled policies are kept.
+    pub cache: Cache,
+    /// The kinds that have pod templates.
+    pub paths: TemplatePaths,
+    /// Namespace of objects that name none.
+    pub namespace: String,
+    /// Labels of namespaces that no manifest describes.
+    pub namespace_labels: BTreeMap<String, String>,
+    /// Whether objects are corrected first.
+    pub corrections: Corrections,
+}
+
+/// Whether objects are corrected before they are judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Corrections {
+    /// As a cluster does.
+    Made,
+    /// They are judged as they are written.
+    LeftOut,
+}
+
+/// Judges manifests.
+pub struct Checker {
+    gate: Gate,
+    namespace: String,
+    corrections: Corrections,
+}
+
+/// What came of one object.
+#[derive(Debug)]
+pub struct Checked {
+    /// The namespace that it would be created in; none if it lives in none.
+    pub namespace: Option<String>,
+    /// How it would be answered.
+    pub verdict: Verdict,
+    /// Where its pod template sits, from which the violations' pointers start; none if they start from the object.
+    pub template: Option<Pointer>,
+    /// The object with the defaults in, without what the API server itself puts in; none if nothing was put in.
+    pub corrected: Option<Value>,
+    /// What was put in or changed, in order.
+    pub made: Vec<Claim>,
+    /// All that was found. Failures of the correction are among its failures.
+    pub decision: Decision,
+    /// Exceptions that stopped an edit, by name.
+    pub exceptions: Vec<String>,
+    /// Why it could not be judged at all.
+    pub unjudgeable: Option<Unjudgeable>,
+}
+
+/// How an object would be answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// No policy looks at it.
+    Unseen,
+    /// Admitted.
+    Allowed,
+    /// Denied for a violation.
+    Denied,
+    /// Refused, since it could not be judged.
+    Failed,
+}
+
+/// An object that no policy can be asked about.
+#[derive(Debug, thiserror::Error)]
+pub enum Unjudgeable {
+    /// Its metadata has not the shape it should have.
+    #[error(transparent)]
+    Review(#[from] ReviewError),
+    /// Its pod template has not.
+    #[error(transparent)]
+    Subject(#[from] SubjectError),
+}
+
+/// Why there is nothing to judge by.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckError {
+    /// The policies, or a Namespace among the manifests.
+    #[error("the policies can't be put in force:\n{0}")]
+    Policies(#[from] LoadError),
+    /// The engine.
+    #[error("the policy engine")]
+    Engine(#[from] EngineError),
+}
+
+impl Checker {
+    /// Puts the policies in force. Namespaces among the manifests count, and more than those among the policies. Blocks
+    /// while policies are compiled.
+    ///
+    /// # Errors
+    /// Every problem of the policies.
+    pub fn open(options: CheckOptions, manifests: &[Manifest]) -> Result<Self, CheckError> {
+        let mut sources = match &options.policies {
+            Some(folder) => read_folder(folder)?,
+            None => Sources::of_builtin(platform()),
+        };
+        sources.add_namespaces(manifests)?;
+        let engine = Engine::new(portreeve_engine::Options { cache: options.cache, ..Default::default() })?;
+        let loader = Loader::new(engine, portreeve_builtin::CATALOGUE, options.namespace_labels, None);
+        let gate = Gate {
+            set: ArcSwap::from_pointee(loader.load(&sources)?),
+            images: options.images,
+            book: Book::Closed,
+            paths: options.paths,
+            runner: Runner::new(std::thread::available_parallelism().map_or(1, std::num::NonZero::get)),
+            clock: Timestamp::now,
+        };
+        Ok(Self { gate, namespace: options.namespace, corrections: options.corrections })
+    }
+
+    /// The policies in force.
+    #[must_use]
+    pub fn set(&self) -> Arc<PolicySet> {
+        self.gate.set.load_full()
+    }
+
+    /// Whether the object has a pod template, or would have one if it were well-formed.
+    #[must_use]
+    pub fn is_workload(&self, manifest: &Manifest) -> bool {
+        self.gate.paths.has(&kind(manifest))
+    }
+
+    /// Judges one object.
+    pub async fn check(&self, manifest: &Manifest) -> Checked {
+        let mut object = manifest.value().clone();
+        let (template, completed) = self.complete(&kind(manifest), &mut object);
+        let checked = Checked::of(self.namespace_of(manifest), template);
+        let review = match decode(self.review(manifest, &object).to_string().as_bytes()) {
+            Ok(review) => review,
+            Err(error) => return checked.unjudgeable(error.into()),
+        };
+        let met = self.gate.meet(review);
+        if !matches!(met.plan, Plan::Judge { .. }) || met.policies.is_empty() {
+            return checked;
+        }
+        let deadline = Instant::now() + LONGEST;
+        let correction = match self.corrections {
+            Corrections::Made => self.gate.correct(&met, deadline).await,
+            Corrections::LeftOut => Correction::nothing(),
+        };
+        let corrected = correction.object.clone();
+        let (checked, passed) = checked.with_correction(correction, &completed);
+        if !passed {
+            return checked;
+        }
+        let met = match corrected {
+            Some(object) => self.gate.meet(Review { object: Some(object), ..met.review }),
+            None => met,
+        };
+        self.judged(checked, &met, deadline).await
+    }
+
+    async fn judged(&self, mut checked: Checked, met: &Met, deadline: Instant) -> Checked {
+        let judgement = self.gate.judge(met, deadline).await;
+        if let Some(unreadable) = judgement.unreadable {
+            return checked.unjudgeable(unreadable.into());
+        }
+        checked.verdict = match judgement.decision.answer() {
+            Answer::Allowed => Verdict::Allowed,
+            Answer::Denied => Verdict::Denied,
+            Answer::Failed => Verdict::Failed,
+        };
+        let before = std::mem::replace(&mut checked.decision, judgement.decision).failures;
+        checked.add_failures(before);
+        checked
+    }
+
+    /// Puts in what the API server would, and says where the template is, if there is just one.
+    fn complete(&self, kind: &GroupVersionKind, object: &mut Value) -> (Option<Pointer>, Vec<Completed>) {
+        let document = Document::from_value(object.clone());
+        // A template that can't be read is told of when it is judged.
+        let subjects = self.gate.paths.subjects(kind, &document).unwrap_or_default();
+        let holder = if kind.group.is_empty() && kind.kind == "Pod" { Holder::Pod } else { Holder::Template };
+        let completed = subjects.iter().flat_map(|subject| complete(object, &subject.at, holder)).collect();
+        let template = match subjects.as_slice() {
+            [only] => Some(only.at.clone()),
+            _ => None,
+        };
+        (template, completed)
+    }
+
+    fn namespace_of(&self, manifest: &Manifest) -> Option<String> {
+        match scope(manifest.group(), manifest.kind()) {
+            // The API server has it so for namespaces themselves.
+            Scope::Cluster if (manifest.group(), manifest.kind()) == ("", "Namespace") => Some(manifest.name().to_owned()),
+            Scope::Cluster => None,
+            Scope::Namespaced => Some(manifest.namespace().unwrap_or(&self.namespace).to_owned()),
+        }
+    }
+
+    fn review(&self, manifest: &Manifest, object: &Value) -> Value {
+        let kind = kind(manifest);
+        let name = object.pointer("/metadata/name").cloned().unwrap_or_default();
+        json!({
+            "apiVersion": portreeve_admission::review::API_VERSION,
+            "kind": "AdmissionReview",
+            "request": {
+                "uid": "check",
+                "resource": resource(&kind),
+                "kind": kind,
+                "namespace": self.namespace_of(manifest),
+                "name": name,
+                "operation": "CREATE",
+                "userInfo": {"username": "portreeve:check"},
+                "object": object,
+            },
+        })
+    }
+}
+
+impl Checked {
+    fn of(namespace: Option<String>, template: Option<Pointer>) -> Self {
+        Self {
+            namespace,
+            verdict: Verdict::Unseen,
+            template,
+            corrected: None,
+            made: Vec::new(),
+            decision: Decision::default(),
+            exceptions: Vec::new(),
+            unjudgeable: None,
+        }
+    }
+
+    fn unjudgeable(self, why: Unjudgeable) -> Self {
+        Self { verdict: Verdict::Failed, unjudgeable: Some(why), ..self }
+    }
+
+    /// With what `/mutate` would have done, and whether the request would have come any further.
+    fn with_correction(mut self, correction: Correction, completed: &[Completed]) -> (Self, bool) {
+        self.made = correction.made;
+        self.exceptions = correction.exceptions;
+        self.corrected = correction.object.map(|object| {
+            let mut object = object.value().clone();
+            take_back(&mut object, completed);
+            object
+        });
+        if let Some(unreadable) = correction.unreadable {
+            return (self.unjudgeable(unreadable.into()), false);
+        }
+        let refused = correction.failures.iter().any(PolicyFailure::refuses);
+        self.add_failures(correction.failures);
+        if refused {
+            self.verdict = Verdict::Failed;
+        }
+        (self, !refused)
+    }
+
+    /// Puts failures before those that are there; one that comes again at `/validate` is told once.
+    fn add_failures(&mut self, failures: Vec<PolicyFailure>) {
+        let after = std::mem::replace(&mut self.decision.failures, failures);
+        self.decision.failures.extend(after);
+        let mut seen = HashSet::new();
+        self.decision.failures.retain(|failure| seen.insert((failure.policy.clone(), failure.failure.to_string())));
+    }
+}
+
+fn kind(manifest: &Manifest) -> GroupVersionKind {
+    GroupVersionKind {
+        group: manifest.group().to_owned(),
+        version: manifest.version().to_owned(),
+        kind: manifest.kind().to_owned(),
+    }
+}

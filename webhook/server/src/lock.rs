@@ -1,0 +1,102 @@
+//! Locking images: which ones manifests name, and what their registries say of them now. The file that is made of it is
+//! `portreeve-supply`'s.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use portreeve_admission::case::GroupVersionKind;
+use portreeve_admission::document::Document;
+use portreeve_admission::subject::{SubjectError, TemplatePaths};
+use portreeve_supply::reference::ImageReference;
+use portreeve_supply::{FactError, Freshness, ImageLock, Images, LockedImage};
+use tokio::time::Instant;
+
+use crate::manifest::Manifest;
+
+/// How long all that is asked about one image may take.
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// The images of manifests, each with the first place that names it, as `file:line`.
+pub type NamedImages = BTreeMap<String, String>;
+
+/// An object whose images can't be read.
+#[derive(Debug, thiserror::Error)]
+#[error("{place}: {kind} {name}")]
+pub struct UnreadableImages {
+    /// `file:line`.
+    pub place: String,
+    /// Kind of the object.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// Why.
+    pub source: SubjectError,
+}
+
+/// An image that was not locked.
+#[derive(Debug, thiserror::Error)]
+#[error("{place}: {image}")]
+pub struct NotLocked {
+    /// As it is written.
+    pub image: String,
+    /// The first place that names it.
+    pub place: String,
+    /// Why.
+    pub source: FactError,
+}
+
+/// The images that the pod templates of these manifests name.
+///
+/// # Errors
+/// The first template that can't be read.
+pub fn named_images(manifests: &[Manifest], paths: &TemplatePaths) -> Result<NamedImages, UnreadableImages> {
+    let mut images = NamedImages::new();
+    for manifest in manifests {
+        let (group, version, kind) = (manifest.group(), manifest.version(), manifest.kind());
+        let kind = GroupVersionKind { group: group.into(), version: version.into(), kind: kind.into() };
+        let place = |line: usize| format!("{}:{line}", manifest.source());
+        let subjects = paths.subjects(&kind, &Document::from_value(manifest.value().clone()));
+        let subjects = subjects.map_err(|source| UnreadableImages {
+            place: place(manifest.line()),
+            kind: manifest.kind().to_owned(),
+            name: manifest.name().to_owned(),
+            source,
+        })?;
+        for subject in subjects {
+            for (image, pointer) in subject.template.images() {
+                let line = manifest.line_of(&subject.at.join(&pointer));
+                images.entry(image.to_owned()).or_insert_with(|| place(line));
+            }
+        }
+    }
+    Ok(images)
+}
+
+/// Asks for the digest and the configuration of every image. One that is written with a tag and a digest is locked to
+/// what is written; one with a digest alone needs no lock and has none.
+pub async fn lock(images: &Images, named: &NamedImages) -> (ImageLock, Vec<NotLocked>) {
+    let asked = named.iter().map(|(image, place)| async move {
+        resolve(images, image).await.map_err(|source| NotLocked { image: image.clone(), place: place.clone(), source })
+    });
+    let (mut lock, mut failed) = (ImageLock::default(), Vec::new());
+    let mut answers: Vec<_> = join_all(asked).await;
+    // What is written with its digest first: a tag that is written without one counts more.
+    answers.sort_by_key(|answer| answer.as_ref().is_ok_and(|(image, _)| image.digest().is_none()));
+    for answer in answers {
+        match answer {
+            Ok((image, locked)) if image.tag().is_some() => drop(lock.insert(&image, locked)),
+            Ok(_) => {}
+            Err(error) => failed.push(error),
+        }
+    }
+    (lock, failed)
+}
+
+async fn resolve(images: &Images, image: &str) -> Result<(ImageReference, LockedImage), FactError> {
+    let deadline = Instant::now() + LONGEST;
+    let reference: ImageReference = image.parse()?;
+    let digest = images.digest(image, Freshness::Remembered, deadline).await?;
+    let config = images.config(&reference.with_digest(digest.clone()).to_string(), deadline).await?;
+    Ok((reference, LockedImage { digest, config: Some(config) }))
+}
