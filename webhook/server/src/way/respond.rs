@@ -22,7 +22,8 @@ pub(super) fn to_mutate(met: &Met, correction: &Correction, recorded: Recorded) 
     } else if refusing {
         let failed = Decision { failures: correction.failures.clone(), ..Decision::default() };
         let message = message::denial(&met.review, &failed);
-        (Response::refused(uid, RefusalKind::InternalError, message), Answer::Failed)
+        let audit = audit(&failed, Answer::Failed);
+        (Response { audit, ..Response::refused(uid, RefusalKind::InternalError, message) }, Answer::Failed)
     } else {
         (corrected(met, correction), Answer::Allowed)
     };
