@@ -7,7 +7,7 @@ use crate::cargo::{cargo, exit_code, root, status};
 use crate::error::XtaskError;
 
 /// The exit code is that of the demo, or of the build if that fails. It is built as the tests build it: their artefacts
-/// are shared, what has to be fast is optimised there too, and a release build takes minutes longer than it saves.
+/// are shared, what has to be fast is optimised there too, and a release build of everything would take minutes more.
 pub(crate) fn run(arguments: Vec<OsString>) -> Result<ExitCode, XtaskError> {
     let mut demo = cargo();
     demo.args(["run", "--locked", "--package", "portreeve", "--", "demo", "--platforms"]);

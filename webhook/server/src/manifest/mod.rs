@@ -129,7 +129,13 @@ impl Manifest {
     /// When `value` is another object: its version, kind, name or namespace differ.
     pub fn edited(&self, value: Value) -> Result<Self, IdentityChanged> {
         match Identity::of(&value) {
-            Ok(identity) if identity == self.identity => Ok(Self { value, ..self.clone() }),
+            Ok(identity) if identity == self.identity => Ok(Self {
+                source: Arc::clone(&self.source),
+                origin: self.origin.clone(),
+                node: Arc::clone(&self.node),
+                identity,
+                value,
+            }),
             _ => Err(IdentityChanged { kind: self.kind().to_owned(), name: self.name().to_owned() }),
         }
     }
