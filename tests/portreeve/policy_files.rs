@@ -38,13 +38,13 @@ fn a_file_that_is_not_yaml_is_named_with_its_line() {
 #[test]
 fn an_unknown_policy_is_answered_with_those_that_there_are() {
     let problem = only(&[("a.yaml", &policy("a", "{module: {builtin: drop-capabilitys}}"))]);
-    says(&problem, &["a.yaml:1", "ClusterPolicy/a", "drop-capabilitys", "drop-capabilities", "seccomp"]);
+    says(&problem, &["a.yaml:2", "ClusterPolicy/a", "drop-capabilitys", "drop-capabilities", "seccomp"]);
 }
 
 #[test]
 fn a_setting_of_the_wrong_type_is_named_with_its_place() {
     let problem = only(&[("a.yaml", &policy("a", "{module: {builtin: gpu-scheduling}, settings: {maxPerPod: many}}"))]);
-    says(&problem, &["a.yaml:1", "settings/maxPerPod", "many"]);
+    says(&problem, &["a.yaml:2", "settings/maxPerPod", "many"]);
 }
 
 #[test]
@@ -55,13 +55,13 @@ fn an_unknown_setting_is_named() {
 
 #[test]
 fn an_unknown_field_is_named_with_its_place() {
-    says(&only(&[("a.yaml", &policy("a", "{module: {builtin: seccomp}, moode: warn}"))]), &["a.yaml:1", "moode"]);
+    says(&only(&[("a.yaml", &policy("a", "{module: {builtin: seccomp}, moode: warn}"))]), &["a.yaml:2", "moode"]);
 }
 
 #[test]
 fn two_of_one_name_are_both_told() {
     let text = policy("a", "{module: {builtin: seccomp}}");
-    says(&only(&[("a.yaml", &text), ("b.yaml", &text)]), &["b.yaml:1", "stands twice", "a.yaml:1"]);
+    says(&only(&[("a.yaml", &text), ("b.yaml", &text)]), &["b.yaml:2", "stands twice", "a.yaml:2"]);
 }
 
 #[test]

@@ -55,7 +55,7 @@ pub struct ServerConfig {
 
 /// Where the serving certificate comes from.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, untagged)]
+#[serde(rename_all_fields = "camelCase", deny_unknown_fields, untagged)]
 pub enum TlsConfig {
     /// Files that somebody else writes and renews.
     Files {
@@ -75,7 +75,7 @@ pub enum TlsConfig {
 
 /// Who may call.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, untagged)]
+#[serde(rename_all_fields = "camelCase", deny_unknown_fields, untagged)]
 pub enum CallersConfig {
     /// Whoever shows a client certificate.
     Certificates {

@@ -32,7 +32,7 @@ pub fn platform() -> Vec<Resource> {
         ("pod-security", json!({"mode": "enforce", "facts": ["namespace"]})),
         ("privilege-escalation", json!({"mode": "enforce"})),
         ("probes", json!({"mode": "warn"})),
-        ("read-only-rootfs", json!({"mode": "enforce", "facts": ["image-config"]})),
+        ("read-only-rootfs", json!({"mode": "enforce"})),
         ("resources", json!({"mode": "enforce"})),
         ("seccomp", json!({"mode": "enforce"})),
     ];

@@ -101,7 +101,10 @@ fn is_controller(review: &Review) -> bool {
 
 fn audit(decision: &Decision, answer: Answer) -> BTreeMap<AuditKey, String> {
     let mut audit = BTreeMap::from([(AuditKey::Decision, answer.name().to_owned())]);
-    let joined = |lines: Vec<String>| (!lines.is_empty()).then(|| lines.join(", "));
+    let joined = |mut lines: Vec<String>| {
+        lines.dedup();
+        (!lines.is_empty()).then(|| lines.join(", "))
+    };
     let counted = decision.findings.iter().filter(|finding| finding.standing == Standing::Counts);
     let violations = joined(counted.map(violation).collect());
     let failures = joined(decision.failures.iter().map(|failure| failure.policy.clone()).collect());
