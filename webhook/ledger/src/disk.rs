@@ -11,14 +11,13 @@ use std::sync::Arc;
 /// Names that begin so are files on their way to their place; what a crash left of them is taken away at opening.
 pub(crate) const UNFINISHED: &str = ".unfinished-";
 
-/// The operating system refused something: what, on which file, and (as the source) why.
+/// The operating system refused something: what, on which file, and why.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("can't {doing} {path}", path = path.display())]
+#[error("can't {doing} {path}: {why}", path = path.display())]
 pub struct FileError {
     doing: Doing,
     path: PathBuf,
-    #[source]
-    source: Arc<io::Error>,
+    why: Arc<io::Error>,
 }
 
 /// What was tried on a file.
@@ -46,7 +45,7 @@ impl FileError {
     /// What sort of refusal it was.
     #[must_use]
     pub fn kind(&self) -> io::ErrorKind {
-        self.source.kind()
+        self.why.kind()
     }
 }
 
@@ -70,7 +69,7 @@ impl fmt::Display for Doing {
 impl Doing {
     /// For `map_err`: the error of doing this to `path`.
     pub(crate) fn to(self, path: &Path) -> impl FnOnce(io::Error) -> FileError + '_ {
-        move |source| FileError { doing: self, path: path.to_owned(), source: Arc::new(source) }
+        move |why| FileError { doing: self, path: path.to_owned(), why: Arc::new(why) }
     }
 }
 
@@ -139,7 +138,7 @@ pub(crate) fn remove_unfinished(folder: &Path) -> Result<(), FileError> {
 
 /// The folder that a path lies in.
 pub(crate) fn folder_of(path: &Path) -> &Path {
-    path.parent().unwrap_or(Path::new("."))
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Creates a file with these bytes, on disk when this returns; its name is not, until its folder is synced.
@@ -182,7 +181,7 @@ mod tests {
     #[test]
     fn an_error_names_the_file_and_what_was_tried() {
         let error = read_text(Path::new("/nowhere/at-all")).unwrap_err();
-        assert_eq!(error.to_string(), "can't read /nowhere/at-all");
+        assert_eq!(error.to_string(), "can't read /nowhere/at-all: No such file or directory (os error 2)");
         assert_eq!(error.kind(), io::ErrorKind::NotFound);
     }
 }

@@ -43,6 +43,12 @@ pub(crate) struct Examined {
 }
 
 impl Examined {
+    /// An epoch that has just begun, with one segment and nothing in it.
+    pub(crate) fn empty(checkpoint: Checkpoint, files: SegmentFiles) -> Self {
+        let open = Some(OpenSegment { files, bytes: 0, torn: None });
+        Self { tree: Frontier::default(), checkpoint, segments: 1, sealed: 0, bytes: 0, open, first: None }
+    }
+
     /// The line that was never finished, if there is one.
     pub(crate) fn torn(&mut self) -> Option<Torn> {
         self.open.as_mut()?.torn.take()
@@ -66,20 +72,29 @@ pub(crate) struct Torn {
     pub(crate) bytes: u64,
 }
 
-/// Examines the epoch in `folder`, which `origin` wrote and `key` signed. The checkpoint is read before the segments, so
-/// that they hold what it covers even while somebody writes on.
+/// Examines the epoch in `folder`, which `origin` wrote and `key` signed.
+///
+/// Somebody may write on meanwhile. So the checkpoint that the records are held against is read before the segments,
+/// which then hold all that it covers; and the one that the seals are held against after, since a seal follows its
+/// checkpoint.
 pub(crate) fn examine(
     folder: &EpochFolder,
     origin: &Origin,
     key: &VerifierKey,
     depth: Depth,
 ) -> Result<Examined, Fault> {
+    let checkpoint = read_checkpoint(folder, key)?;
+    let segments = folder.segments_found()?;
+    let newest = read_checkpoint(folder, key)?.size;
+    let mut examination = Examination::of(folder, origin, key, depth, checkpoint, newest);
+    examination.read_segments(&segments)?;
+    examination.finish()
+}
+
+fn read_checkpoint(folder: &EpochFolder, key: &VerifierKey) -> Result<Checkpoint, Fault> {
     let file = folder.checkpoint();
     let note = disk::read_text(&file)?;
-    let checkpoint = Checkpoint::open(&note, key).map_err(|source| Fault::Checkpoint { file, source })?;
-    let mut examination = Examination::of(folder, origin, key, depth, checkpoint);
-    examination.read_segments(&folder.segments_found()?)?;
-    examination.finish()
+    Checkpoint::open(&note, key).map_err(|why| Fault::Checkpoint { file, why })
 }
 
 /// The checkpoint of an epoch as it stands in its file, trusted or not; none if there is no file.
@@ -95,6 +110,8 @@ struct Examination<'a> {
     next: RecordId,
     /// The root of the tree at the size of the checkpoint, once that size is reached.
     at_checkpoint: Option<TreeHash>,
+    /// The size in the newest checkpoint there is.
+    newest: u64,
     /// The size up to which a seal has proved the records.
     proved: u64,
     examined: Examined,
@@ -107,12 +124,13 @@ impl<'a> Examination<'a> {
         key: &'a VerifierKey,
         depth: Depth,
         checkpoint: Checkpoint,
+        newest: u64,
     ) -> Self {
         let at_checkpoint = (checkpoint.size == 0).then(TreeHash::empty);
         let tree = Frontier::default();
         let examined = Examined { tree, checkpoint, segments: 0, sealed: 0, bytes: 0, open: None, first: None };
         let next = RecordId { origin: origin.clone(), epoch: folder.epoch, sequence: 0 };
-        Self { folder, key, depth, next, at_checkpoint, proved: 0, examined }
+        Self { folder, key, depth, next, at_checkpoint, newest, proved: 0, examined }
     }
 
     fn read_segments(&mut self, segments: &[SegmentFiles]) -> Result<(), Fault> {
@@ -145,8 +163,8 @@ impl<'a> Examination<'a> {
     fn read_sealed(&mut self, segment: &SegmentFiles) -> Result<(), Fault> {
         let fault = |why| Fault::Seal { file: segment.seal.clone(), why };
         let seal = Seal::open(&disk::read_text(&segment.seal)?, self.key).map_err(fault)?;
-        if self.examined.checkpoint.size < seal.checkpoint.size {
-            let (covered, sealed) = (self.examined.checkpoint.size, seal.checkpoint.size);
+        if self.newest < seal.checkpoint.size {
+            let (covered, sealed) = (self.newest, seal.checkpoint.size);
             return Err(Fault::CheckpointBehind { file: self.folder.checkpoint(), covered, sealed });
         }
         let length = fs::metadata(&segment.leaves).map_err(Doing::Read.to(&segment.leaves))?.len();
@@ -224,7 +242,7 @@ impl<'a> Examination<'a> {
             Err(LineFault::Check { expected, found }) => return Err(Fault::Check { place, expected, found }),
         };
         if self.depth == Depth::Everything || place.sequence >= self.examined.checkpoint.size {
-            let record = leaf::read(leaf, &self.next).map_err(|source| Fault::Leaf { place, source })?;
+            let record = leaf::read(leaf, &self.next).map_err(|why| Fault::Leaf { place, why })?;
             if self.next.sequence == 0 {
                 self.examined.first = Some(record);
             }

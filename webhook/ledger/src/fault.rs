@@ -72,12 +72,12 @@ pub enum Fault {
         found: String,
     },
     /// A line holds something that is not the record which belongs there.
-    #[error("{place}: the leaf is not the record that belongs there: {source}")]
+    #[error("{place}: the leaf is not the record that belongs there: {why}")]
     Leaf {
         /// Where it stands.
         place: Place,
         /// What is wrong with it.
-        source: LeafError,
+        why: LeafError,
     },
     /// Records between two segments, or all of them, are missing.
     #[error("{folder}: no segment begins with record {expected}; {}", found_segment(*found), folder = folder.display())]
@@ -104,12 +104,12 @@ pub enum Fault {
         why: SealFault,
     },
     /// The checkpoint can't be trusted.
-    #[error("{file}: the checkpoint can't be trusted: {source}", file = file.display())]
+    #[error("{file}: the checkpoint can't be trusted: {why}", file = file.display())]
     Checkpoint {
         /// Its file.
         file: PathBuf,
         /// Why.
-        source: CheckpointError,
+        why: CheckpointError,
     },
     /// The checkpoint covers more records than there are.
     #[error("{file}: the checkpoint covers {covered} records, the segments hold {held}", file = file.display())]
@@ -149,14 +149,14 @@ pub enum Fault {
         found: TreeHash,
     },
     /// The list of the epochs' public keys can't be read.
-    #[error("{file}, line {line}: {source}", file = file.display())]
+    #[error("{file}, line {line}: {why}", file = file.display())]
     VerifierKeys {
         /// The list.
         file: PathBuf,
         /// Its line, counted from 1.
         line: usize,
         /// What is wrong with it.
-        source: VerifierKeysError,
+        why: VerifierKeysError,
     },
     /// The epoch's public key is not the one that the caller trusts.
     #[error("epoch {epoch} is signed with {found}, which is not the trusted key {expected}")]
@@ -205,7 +205,7 @@ pub enum Fault {
         file: PathBuf,
     },
     /// The operating system refused to let a file be read.
-    #[error("{0}")]
+    #[error(transparent)]
     File(#[from] FileError),
 }
 

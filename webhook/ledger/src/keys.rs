@@ -58,7 +58,7 @@ impl EpochKeys {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             read => read?,
         };
-        let fault = |(line, source)| Fault::VerifierKeys { file, line, source };
+        let fault = |(line, why)| Fault::VerifierKeys { file, line, why };
         Self::of_text(&text).map(Some).map_err(fault)
     }
 

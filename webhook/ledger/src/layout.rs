@@ -135,15 +135,17 @@ impl EpochFolder {
         SegmentFiles { first, leaves: path(LEAVES), seal: path(SEAL), state }
     }
 
-    /// The segments that have leaves, in order.
+    /// The segments that have leaves, in order. Their seals are looked for afterwards: whoever writes meanwhile puts a
+    /// seal there before the next segment.
     pub(crate) fn segments_found(&self) -> Result<Vec<SegmentFiles>, FileError> {
         let names = disk::names(&self.segments())?;
         let numbers = names.iter().filter_map(|name| padded_number(name.strip_suffix(LEAVES)?, 20));
-        let state = |first: u64| match names.binary_search(&format!("{first:020}{SEAL}")) {
-            Ok(_) => SegmentState::Sealed,
-            Err(_) => SegmentState::Open,
-        };
-        Ok(numbers.map(|first| self.segment(first, state(first))).collect())
+        Ok(numbers.map(|first| self.segment_as_found(first)).collect())
+    }
+
+    fn segment_as_found(&self, first: u64) -> SegmentFiles {
+        let segment = self.segment(first, SegmentState::Open);
+        if segment.seal.exists() { SegmentFiles { state: SegmentState::Sealed, ..segment } } else { segment }
     }
 }
 

@@ -28,8 +28,8 @@ pub struct Record {
 #[derive(Debug, thiserror::Error)]
 pub enum LeafError {
     /// It is not an object with exactly the members of a leaf.
-    #[error("it is not the JSON of a record")]
-    NotARecord(#[source] serde_json::Error),
+    #[error("it is not the JSON of a record: {0}")]
+    NotARecord(serde_json::Error),
     /// It is a record, written in another way than the one there is (RFC 8785).
     #[error("it is not canonical JSON")]
     NotCanonical,

@@ -119,8 +119,9 @@ impl Ledger {
     /// When the book failed, now or earlier.
     pub fn close(&self) -> Result<(), Failure> {
         self.shared.queue.close();
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        match thread.map(JoinHandle::join) {
+        // Held until the thread has ended, so that a second call at the same time waits as well.
+        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        match thread.take().map(JoinHandle::join) {
             Some(outcome) => outcome.unwrap_or(Err(Failure::WriterLost)),
             None => self.shared.stats().failure.clone().map_or(Ok(()), Err),
         }
@@ -159,7 +160,7 @@ fn writer_of(opened: Opened, options: &Options, shared: Arc<Shared>) -> Writer {
         checkpoint_interval: options.checkpoint_interval,
     };
     let log_name = log_name(&options.origin, folder.epoch);
-    let progress = Progress::from(tree.size());
+    let progress = Progress::from(tree.size(), rules.checkpoint_interval);
     Writer { shared, folder, log_name, key, segment, tree, checkpoint, rules, progress, _lock: lock }
 }
 

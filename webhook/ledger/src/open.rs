@@ -142,9 +142,12 @@ pub(crate) fn open(folder: &Path, origin: &Origin) -> Result<Opened, OpenError> 
 }
 
 fn create_folders(layout: &Layout) -> Result<(), FileError> {
+    let (blobs, new) = (layout.blobs(), !layout.root().exists());
     disk::create_folder(&layout.epochs())?;
-    disk::create_folder(&layout.blobs())?;
-    disk::sync_folder(layout.root())
+    disk::create_folder(&blobs)?;
+    disk::sync_folder(disk::folder_of(&blobs))?;
+    disk::sync_folder(layout.root())?;
+    if new { disk::sync_folder(disk::folder_of(layout.root())) } else { Ok(()) }
 }
 
 fn take_lock(layout: &Layout) -> Result<File, OpenError> {
@@ -202,7 +205,7 @@ impl Desk {
     fn resume(self, folder: EpochFolder) -> Result<Opened, FileError> {
         let verifier = self.key.verifier(log_name(&self.keys.origin, folder.epoch));
         match examine(&folder, &self.keys.origin, &verifier, Depth::ToGoOn) {
-            Ok(examined) => self.go_on(folder, examined),
+            Ok(examined) => self.go_on(folder, examined, None),
             Err(Fault::File(error)) if !is_damage(error.kind()) => Err(error),
             Err(fault) => {
                 let reason = succession::set_aside(&folder, &fault)?;
@@ -214,21 +217,25 @@ impl Desk {
     /// Begins an epoch. It appears whole, with an empty tree signed, so that a missing checkpoint is always a fault.
     fn begin(self, epoch: Epoch, set_aside: Option<Reason>) -> Result<Opened, FileError> {
         let folder = self.layout.epoch(epoch);
-        let name = log_name(&self.keys.origin, epoch);
-        let unfinished =
-            EpochFolder { path: self.layout.epochs().join(format!("{}{epoch}", disk::UNFINISHED)), ..folder };
+        let unfinished = self.layout.epochs().join(format!("{}{epoch}", disk::UNFINISHED));
+        let unfinished = EpochFolder { path: unfinished, ..folder };
+        let (tree, name) = (Frontier::default(), log_name(&self.keys.origin, epoch));
+        let checkpoint = Checkpoint::sign(&name, &tree, &self.key);
         disk::create_folder(&unfinished.segments())?;
         drop(Segment::begin(unfinished.segment(0, SegmentState::Open))?);
-        let checkpoint = Checkpoint::sign(&name, &Frontier::default(), &self.key);
         disk::replace(&unfinished.checkpoint(), checkpoint.note.as_bytes())?;
         let folder = self.layout.epoch(epoch);
         disk::rename(&unfinished.path, &folder.path)?;
-        let mut opened = self.resume(folder)?;
-        opened.opening.set_aside = set_aside;
-        Ok(opened)
+        let files = folder.segment(0, SegmentState::Open);
+        self.go_on(folder, Examined::empty(checkpoint, files), set_aside)
     }
 
-    fn go_on(mut self, folder: EpochFolder, examined: Examined) -> Result<Opened, FileError> {
+    fn go_on(
+        mut self,
+        folder: EpochFolder,
+        examined: Examined,
+        set_aside: Option<Reason>,
+    ) -> Result<Opened, FileError> {
         let Examined { tree, checkpoint, open, .. } = examined;
         if self.keys.of_epoch(folder.epoch).is_none() {
             let verifier = self.key.verifier(log_name(&self.keys.origin, folder.epoch));
@@ -239,7 +246,7 @@ impl Desk {
             None => Segment::begin(folder.segment(tree.size(), SegmentState::Open))?,
         };
         let cut_off = open.and_then(|open| open.torn).map(|torn| torn.place);
-        let opening = Opening { epoch: folder.epoch, records: tree.size(), cut_off, set_aside: None };
+        let opening = Opening { epoch: folder.epoch, records: tree.size(), cut_off, set_aside };
         let Self { layout, key, lock, .. } = self;
         Ok(Opened { layout, folder, key, tree, checkpoint, segment, lock, opening })
     }

@@ -95,7 +95,8 @@ impl Options {
         Self { checkpoint_interval, ..self }
     }
 
-    /// The clock that records get their time from; the system's by default.
+    /// The clock that records get their time from; the system's by default. It is asked while other callers wait for
+    /// their place, so it must answer at once.
     #[must_use]
     pub fn clock(self, clock: Clock) -> Self {
         Self { clock, ..self }

@@ -78,3 +78,11 @@ impl Segment {
         self.file.set_len(self.bytes).map_err(Doing::Cut.to(&self.files.leaves))
     }
 }
+
+#[cfg(test)]
+impl Segment {
+    /// A segment on a file that the caller has opened, for tests of what a disk does wrong.
+    pub(crate) fn on(file: File, files: SegmentFiles) -> Self {
+        Self { file, files, bytes: 0 }
+    }
+}

@@ -2,6 +2,7 @@
 //! It needs no lock and changes nothing.
 
 use std::fs::{File, TryLockError};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -87,7 +88,8 @@ pub enum VerifyError {
 }
 
 /// Proves the book in `folder` whole, by the public keys that lie in it. That shows damage, and any change by somebody
-/// without the private key; against somebody who replaced the keys too, use [`verify_trusting`].
+/// without the private key; against somebody who replaced the keys too, use [`verify_trusting`]. That the whole folder
+/// was put back to an earlier state can't be seen from within: for that, a checkpoint has to be kept elsewhere.
 ///
 /// It works beside a server that writes the book: a line that is being written at the moment is passed over.
 ///
@@ -155,12 +157,10 @@ impl<'a> Inspection<'a> {
     fn epoch(&self, folder: &EpochFolder) -> Result<EpochReport, Fault> {
         let key = self.key(folder.epoch)?;
         let mut examined = examine(folder, &self.keys.origin, key, Depth::Everything)?;
-        let mut torn = examined.torn();
-        if torn.is_some() && !self.is_being_written()? {
+        if examined.torn().is_some() && !self.is_being_written(folder)? {
             // Whoever wrote it may have finished between the two looks.
             examined = examine(folder, &self.keys.origin, key, Depth::Everything)?;
-            torn = examined.torn();
-            if let Some(Torn { place, bytes }) = torn {
+            if let Some(Torn { place, bytes }) = examined.torn() {
                 return Err(Fault::Torn { place, bytes });
             }
         }
@@ -178,10 +178,17 @@ impl<'a> Inspection<'a> {
         }
     }
 
-    /// Whether a process holds the lock.
-    fn is_being_written(&self) -> Result<bool, Fault> {
+    /// Whether a process holds the lock, and this is an epoch that it may be at work on.
+    fn is_being_written(&self, folder: &EpochFolder) -> Result<bool, Fault> {
+        if folder.standing == Standing::SetAside {
+            return Ok(false);
+        }
         let path = self.layout.lock();
-        let lock = File::open(&path).map_err(Doing::Open.to(&path))?;
+        let lock = match File::open(&path) {
+            // A copy of a book has no writer.
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+            opened => opened.map_err(Doing::Open.to(&path))?,
+        };
         match lock.try_lock_shared() {
             Ok(()) => Ok(false),
             Err(TryLockError::WouldBlock) => Ok(true),

@@ -82,8 +82,8 @@ pub(crate) struct Progress {
 
 impl Progress {
     /// Nothing written yet in this run, all that was there synced.
-    pub(crate) fn from(synced: u64) -> Self {
-        Self { synced, checkpoint_due: Instant::now(), lines: Vec::new() }
+    pub(crate) fn from(synced: u64, checkpoint_interval: Duration) -> Self {
+        Self { synced, checkpoint_due: Instant::now() + checkpoint_interval, lines: Vec::new() }
     }
 }
 
@@ -227,5 +227,76 @@ impl Drop for Fuse {
         if std::thread::panicking() {
             self.shared.fail(&Failure::WriterLost);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::OpenOptions;
+
+    use crate::appended::Appended;
+    use crate::body::{Body, RecordKind};
+    use crate::identity::Epoch;
+    use crate::layout::Layout;
+    use crate::queue::{AppendError, Bounds};
+
+    /// A writer whose segment is a device, which takes everything in its own way.
+    fn writer_on(device: &str, folder: &std::path::Path) -> Writer {
+        let folder = Layout::of(folder).epoch(Epoch::FIRST);
+        let (key, _) = SigningKey::generate().unwrap();
+        let bounds = Bounds { queue_bytes: 10_000, group_bytes: 10_000, group_window: Duration::ZERO };
+        let queue = Queue::of("a/b".parse().unwrap(), Epoch::FIRST, 0, bounds);
+        let device = OpenOptions::new().write(true).open(device).unwrap();
+        let tree = Frontier::default();
+        Writer {
+            shared: Arc::new(Shared::of(queue, Stats::default())),
+            segment: Segment::on(device.try_clone().unwrap(), folder.segment(0, SegmentState::Open)),
+            checkpoint: Checkpoint::sign("a/b/1", &tree, &key),
+            rules: WritingRules {
+                durability: Durability::Durable,
+                segment_bytes: 10_000,
+                checkpoint_interval: Duration::from_secs(3600),
+            },
+            progress: Progress::from(0, Duration::from_secs(3600)),
+            log_name: "a/b/1".to_owned(),
+            _lock: device,
+            folder,
+            key,
+            tree,
+        }
+    }
+
+    fn append(shared: &Shared) -> Result<Appended, AppendError> {
+        shared.queue.append(&RecordKind::DECISION, &Body::of(&"x").unwrap(), || jiff::Timestamp::UNIX_EPOCH)
+    }
+
+    #[tokio::test]
+    async fn a_sync_that_fails_is_never_told_as_durable_and_ends_the_book() {
+        // The null device takes every byte and refuses to sync.
+        let folder = tempfile::tempdir().unwrap();
+        let writer = writer_on("/dev/null", folder.path());
+        let shared = Arc::clone(&writer.shared);
+        let mut appended = append(&shared).unwrap();
+        assert!(matches!(writer.run(), Err(Failure::Refused(_))));
+        assert!(appended.written().await.is_ok());
+        assert!(matches!(appended.durable().await, Err(Failure::Refused(_))));
+        assert!(matches!(append(&shared), Err(AppendError::Failed(Failure::Refused(_)))));
+        let stats = shared.stats().clone();
+        assert_eq!((stats.syncs, stats.covered), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn a_write_that_fails_reaches_everybody_who_waits() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = writer_on("/dev/full", folder.path());
+        let shared = Arc::clone(&writer.shared);
+        let mut waiting: Vec<_> = (0..3).map(|_| append(&shared).unwrap()).collect();
+        assert!(matches!(writer.run(), Err(Failure::DiskFull(_))));
+        for appended in &mut waiting {
+            assert!(matches!(appended.written().await, Err(Failure::DiskFull(_))));
+            assert!(matches!(appended.durable().await, Err(Failure::DiskFull(_))));
+        }
+        assert_eq!(shared.stats().tree_size, 0);
     }
 }

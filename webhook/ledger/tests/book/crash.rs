@@ -2,9 +2,9 @@
 
 use std::fs::{self, OpenOptions};
 
-use portreeve_ledger::{Fault, VerifyError, verify};
+use portreeve_ledger::{Fault, Ledger, VerifyError, verify};
 
-use crate::{append_durably, bodies, crashed, open, segments};
+use crate::{append_durably, bodies, crashed, open, options, segments};
 
 #[tokio::test]
 async fn records_beyond_the_checkpoint_are_kept() {
@@ -60,6 +60,9 @@ async fn a_torn_line_is_told_as_such_when_nobody_is_writing() {
     let Err(VerifyError::NotWhole { faults, .. }) = verify(folder.path()) else { panic!("nobody saw the torn line") };
     let Fault::Torn { place, bytes: 4 } = &faults[0] else { panic!("{}", faults[0]) };
     assert_eq!((&place.file, place.line, place.offset, place.sequence), (segment, 2, whole, 1));
+
+    fs::remove_file(folder.path().join("lock")).unwrap();
+    assert!(matches!(verify(folder.path()), Err(VerifyError::NotWhole { .. })), "a copy has no writer either");
 }
 
 #[tokio::test]
@@ -99,19 +102,14 @@ async fn a_crash_before_the_first_key_was_listed_is_mended() {
 
 #[tokio::test]
 async fn a_crash_between_a_seal_and_the_next_segment_is_mended() {
-    let folder = crate::book_of(&["one", "two", "three"]);
-    let last = segments(folder.path(), "leaves").pop().unwrap();
-    let sealed = segments(folder.path(), "seal").len();
-    assert_eq!(segments(folder.path(), "leaves").len(), sealed + 1);
-    let image = tempfile::tempdir().unwrap();
-    let ledger = portreeve_ledger::Ledger::open(image.path(), crate::options().segment_bytes(1)).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = Ledger::open(folder.path(), options().segment_bytes(1)).unwrap();
     append_durably(&ledger, "one").await;
     append_durably(&ledger, "two").await;
-    let image = crashed(image.path());
-    let last_of_image = segments(image.path(), "leaves").pop().unwrap();
-    assert!(last_of_image.ends_with("00000000000000000001.leaves"));
-    fs::remove_file(last_of_image).unwrap();
-    drop(last);
+    let image = crashed(folder.path());
+    let next = segments(image.path(), "leaves").pop().unwrap();
+    assert!(next.ends_with("00000000000000000001.leaves"));
+    fs::remove_file(next).unwrap();
 
     let reopened = open(image.path());
     assert_eq!((reopened.opening().epoch.number(), reopened.opening().records), (1, 1));
