@@ -67,13 +67,27 @@ impl<'a> Reference<'a> {
 #[serde(from = "String")]
 pub struct ImagePattern {
     text: String,
-    tagged: bool,
+    name: NamePattern,
+    tag: Option<String>,
+}
+
+/// Most patterns name one repository: those are compared without being put together anew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum NamePattern {
+    /// A name in the short form.
+    Exact(String),
+    /// A name that holds a `*`.
+    Glob(String),
 }
 
 impl From<String> for ImagePattern {
     fn from(text: String) -> Self {
-        let tagged = Reference::parse(&text).tag.is_some();
-        Self { text, tagged }
+        let parts = Reference::parse(&text);
+        let name = match parts.name.contains('*') {
+            true => NamePattern::Glob(parts.name.into()),
+            false => NamePattern::Exact(parts.familiar_name().into()),
+        };
+        Self { name, tag: parts.tag.map(str::to_owned), text }
     }
 }
 
@@ -93,14 +107,18 @@ impl ImagePattern {
     /// Whether the image is one of those meant.
     #[must_use]
     pub fn matches(&self, image: &Reference<'_>) -> bool {
-        self.takes(image.familiar_name(), image) || self.takes(&image.full_name(), image)
+        self.takes_tag(image.effective_tag()) && self.takes_name(image)
     }
 
-    fn takes(&self, name: &str, image: &Reference<'_>) -> bool {
-        match (self.tagged, image.effective_tag()) {
-            (false, _) => glob(&self.text, name),
-            (true, Some(tag)) => glob(&self.text, &[name, ":", tag].concat()),
-            (true, None) => false,
+    fn takes_tag(&self, tag: Option<&str>) -> bool {
+        self.tag.as_ref().is_none_or(|pattern| tag.is_some_and(|tag| glob(pattern, tag)))
+    }
+
+    fn takes_name(&self, image: &Reference<'_>) -> bool {
+        let short = image.familiar_name();
+        match &self.name {
+            NamePattern::Exact(name) => name == short,
+            NamePattern::Glob(pattern) => glob(pattern, short) || glob(pattern, &image.full_name()),
         }
     }
 }
