@@ -167,7 +167,9 @@ fn faults(parted: &Parted<'_>, own: Demand, label: Option<Demand>) -> Vec<(Deman
     if !label.is_some_and(|label| label.covers(own)) {
         all.push((own, parted.eased(own)));
     }
-    if let Some(label) = label.filter(|label| !own.covers(*label) || !parted.is_whole()) {
+    // Where both ask the same, the label speaks for both.
+    let label_speaks = |label: &Demand| label.covers(own) || !own.covers(*label) || !parted.is_whole();
+    if let Some(label) = label.filter(label_speaks) {
         let place = if label.level > own.level { 0 } else { all.len() };
         all.insert(place, (label, parted.whole(label)));
     }
