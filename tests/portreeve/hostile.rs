@@ -42,10 +42,11 @@ fn gate(deed: &str, failure_policy: &str) -> Gate {
     Setting::default().sources(read_folder(folder.path()).unwrap()).gate().unwrap()
 }
 
-fn pod(namespace: &str) -> Value {
+/// The hostile component wants to see Deployments alone.
+fn deployment(namespace: &str) -> Value {
     create(&json!({
-        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web", "namespace": namespace},
-        "spec": {"containers": [{"name": "app", "image": "team/web:1"}]},
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": namespace},
+        "spec": {"template": {"spec": {"containers": [{"name": "app", "image": "team/web:1"}]}}},
     }))
 }
 
@@ -57,7 +58,8 @@ async fn a_failing_policy_refuses_as_a_failure_and_the_answer_is_in_time() {
     for deed in DEEDS {
         let gate = gate(deed, "Fail");
         let begun = Instant::now();
-        let refusal = mutate(&gate, &pod("shop")).await.unwrap().response.refusal.unwrap();
+        let told = mutate(&gate, &deployment("shop")).await.unwrap();
+        let refusal = told.response.refusal.unwrap_or_else(|| panic!("{deed} is admitted: {:?}", told.object));
         assert!(begun.elapsed() < Duration::from_secs(10), "{deed}");
         assert_eq!(refusal.kind, RefusalKind::InternalError, "{deed}");
         assert!(refusal.message.contains("- guest failed:"), "{deed}: {}", refusal.message);
@@ -68,8 +70,8 @@ async fn a_failing_policy_refuses_as_a_failure_and_the_answer_is_in_time() {
 async fn a_failing_policy_that_may_be_ignored_leaves_the_work_of_the_others() {
     for deed in DEEDS {
         let gate = gate(deed, "Ignore");
-        let told = mutate(&gate, &pod("shop")).await.unwrap();
-        let dropped = told.object.pointer("/spec/containers/0/securityContext/capabilities/drop");
+        let told = mutate(&gate, &deployment("shop")).await.unwrap();
+        let dropped = told.object.pointer("/spec/template/spec/containers/0/securityContext/capabilities/drop");
         assert_eq!(dropped, Some(&json!(["ALL"])), "{deed}: {:?}", told.response);
         assert!(told.response.warnings.iter().any(|line| line.contains("guest failed and was let pass")), "{deed}");
     }
@@ -77,7 +79,7 @@ async fn a_failing_policy_that_may_be_ignored_leaves_the_work_of_the_others() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_violation_never_comes_of_a_failure() {
-    let answered = validate(&gate("trap", "Ignore"), &pod("shop")).await.unwrap();
+    let answered = validate(&gate("trap", "Ignore"), &deployment("shop")).await.unwrap();
     let refusal = answered.refusal.unwrap();
     assert!(refusal.message.contains("drop/") && !refusal.message.contains("guest/"), "{}", refusal.message);
 }
@@ -87,7 +89,7 @@ async fn a_request_past_its_deadline_is_still_answered() {
     let gate = gate("loop", "Fail");
     let now = Instant::now();
     let deadlines = Deadlines { judged: now, recorded: now + Duration::from_secs(5) };
-    let answered = gate.validate(pod("shop").to_string().as_bytes(), deadlines).await.unwrap();
+    let answered = gate.validate(deployment("shop").to_string().as_bytes(), deadlines).await.unwrap();
     assert_eq!(answered.answer, Answer::Failed);
 }
 
@@ -97,11 +99,11 @@ async fn requests_that_do_not_meet_it_go_on_while_a_guest_burns_its_time() {
     let burning: Vec<_> = (0..6)
         .map(|_| {
             let gate = Arc::clone(&gate);
-            tokio::spawn(async move { mutate(&gate, &pod("shop")).await.unwrap().response.refusal.is_some() })
+            tokio::spawn(async move { mutate(&gate, &deployment("shop")).await.unwrap().response.refusal.is_some() })
         })
         .collect();
     for _ in 0..20 {
-        assert!(mutate(&gate, &pod("quiet")).await.unwrap().response.patch.is_some());
+        assert!(mutate(&gate, &deployment("quiet")).await.unwrap().response.patch.is_some());
     }
     for burning in burning {
         assert!(burning.await.unwrap());

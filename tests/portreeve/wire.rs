@@ -193,7 +193,7 @@ async fn a_bad_new_set_is_refused_the_old_one_kept_and_the_reason_shown() {
 async fn a_good_new_set_takes_the_place_of_the_old_one_without_a_restart() {
     let wire = wire().await;
     let file = wire.folder.path().join("policies/drop.yaml");
-    std::fs::write(&file, format!("{DROP}  # and from now on it only warns\n").replace("}}\n", "}, mode: warn}\n")).unwrap();
+    std::fs::write(&file, DROP.replace("}}\n", "}, mode: warn}\n")).unwrap();
     until("the new set is in force", async || {
         answered(&wire, Speaks::Http1, "validate", &review()).await["response"]["allowed"] == true
     })

@@ -145,24 +145,27 @@ impl FactKind {
 /// What was gathered: for each key the value as JSON text, or why it could not be had.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Facts {
-    known: HashMap<FactKind, HashMap<String, Result<Arc<str>, String>>>,
+    known: HashMap<FactKind, HashMap<String, Fact>>,
 }
+
+/// The value as JSON text, or why it could not be had.
+pub type Fact = Result<Arc<str>, String>;
 
 impl Facts {
     /// Puts down a fact, or why it could not be had.
-    pub fn insert(&mut self, kind: FactKind, key: impl Into<String>, value: Result<Arc<str>, String>) {
+    pub fn insert(&mut self, kind: FactKind, key: impl Into<String>, value: Fact) {
         self.known.entry(kind).or_default().insert(key.into(), value);
     }
 
     /// The fact, why it could not be had, or none if nobody looked for it.
     #[must_use]
-    pub fn get(&self, kind: FactKind, key: &str) -> Option<&Result<Arc<str>, String>> {
+    pub fn get(&self, kind: FactKind, key: &str) -> Option<&Fact> {
         self.known.get(&kind)?.get(key)
     }
 
     /// Every fact, in the order of kind and key.
     #[must_use]
-    pub fn sorted(&self) -> Vec<(FactKind, &str, &Result<Arc<str>, String>)> {
+    pub fn sorted(&self) -> Vec<(FactKind, &str, &Fact)> {
         let mut all: Vec<_> = self
             .known
             .iter()
