@@ -68,8 +68,8 @@ async fn every_recorded_review_gets_the_right_answer() {
             right => wrong.push(format!("{name}: {found:?}, expected {:?}; {words}", right.map(|right| &right.answer))),
         }
     }
-    assert_eq!(expected.len(), reviews.len(), "one answer is written for each review");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert_eq!(expected.len(), reviews.len(), "one answer is written for each review");
 }
 
 #[tokio::test]
