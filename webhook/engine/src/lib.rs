@@ -5,6 +5,24 @@
 //! cache. [`Program::evaluate`] runs it: a fresh instance for every call, within limits of time, memory, stack, host
 //! calls and output, so that whatever a guest does ends as an [`Outcome`](portreeve_admission::verdict::Outcome).
 //!
+//! ```no_run
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let case: portreeve_admission::case::Case = todo!();
+//! use std::collections::BTreeSet;
+//! use std::time::{Duration, Instant};
+//!
+//! use portreeve_engine::{Engine, Instance, Options};
+//!
+//! let engine = Engine::new(Options::default())?;
+//! let settings = serde_json::json!({"label": "team"});
+//! let owner = Instance { id: "owner".into(), policy: "team-label".into(), settings, granted: BTreeSet::new() };
+//! let program = engine.load(&std::fs::read("team-label.wasm")?, &[owner])?;
+//! for (id, outcome) in program.evaluate(&case, &["owner"], Instant::now() + Duration::from_secs(2)) {
+//!     println!("{id}: {outcome:?}");
+//! }
+//! # Ok(()) }
+//! ```
+//!
 //! Everything here blocks and nothing here does network I/O or knows of HTTP or Kubernetes. No type of wasmtime is
 //! part of the public face.
 

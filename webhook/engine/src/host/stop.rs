@@ -26,7 +26,7 @@ pub(crate) fn failure(error: &wasmtime::Error) -> Failure {
     match error.downcast_ref::<Trap>() {
         Some(Trap::Interrupt) => Failure::Deadline,
         Some(Trap::StackOverflow) => Failure::Limit(Limit::Stack),
-        Some(trap) => Failure::Trap(trap.to_string()),
+        Some(trap) => Failure::Trap(trap.to_string().replace("wasm trap: ", "")),
         // What is left are values that can't be lifted out of the guest: text that is not UTF-8, lists and strings
         // beyond its memory, unknown cases, more bytes than a call may carry.
         None => Failure::Contract(format!("it passed something that can't be read: {error:#}")),

@@ -218,6 +218,11 @@ fn a_module_that_does_not_fit_the_pool_answers_alike() {
 }
 
 #[test]
+fn a_module_that_initializes_once_is_frozen_initialized() {
+    assert_eq!(start_of_what_remembers(&guests::remembers_and("initializes-once")), Start::Frozen);
+}
+
+#[test]
 fn one_policy_is_in_force_twice_with_other_settings() {
     let says = |id: &str, words: &str| instance(id, "good", json!({"says": words}));
     let program = program(&[says("a", "one"), says("b", "two")]);
