@@ -4,7 +4,7 @@
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::log::LogArguments;
-use crate::{completions, config, serve};
+use crate::{certs, check, completions, config, demo, ledger, lock, policy, render, serve};
 
 /// Kubernetes admission: safe defaults put in, workloads judged, every decision on the record.
 ///
@@ -38,8 +38,22 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Runs the webhook.
     Serve(serve::Arguments),
+    /// Judges manifests as a cluster would.
+    Check(check::Arguments),
+    /// Prints manifests with the safe defaults in.
+    Render(render::Arguments),
+    /// Writes down which digest each image's tag names.
+    Lock(lock::Arguments),
+    /// Shows policies.
+    Policy(policy::Arguments),
+    /// Checks and shows the book of decisions.
+    Ledger(ledger::Arguments),
+    /// Makes and renews the webhook's certificates.
+    Certs(certs::Arguments),
     /// Explains the server's configuration file.
     Config(config::Arguments),
+    /// Shows the whole of it on this machine, without a cluster.
+    Demo(demo::Arguments),
     /// Prints completions for a shell.
     Completions(completions::Arguments),
 }

@@ -2,12 +2,23 @@
 //! in the library crates.
 
 mod arguments;
+mod certs;
+mod check;
 mod completions;
 mod config;
+mod demo;
+mod judging;
+mod ledger;
+mod lock;
 mod log;
 mod outcome;
 mod output;
+mod path;
+mod policy;
+mod render;
 mod runtime;
+#[cfg(test)]
+mod schemas;
 mod serve;
 
 use std::process::ExitCode;
@@ -34,7 +45,14 @@ fn run(arguments: Arguments) -> Result<Outcome, Failure> {
     log::start(&arguments.log, arguments.command.log_filter())?;
     match arguments.command {
         Command::Serve(arguments) => serve::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Render(arguments) => render::run(&arguments),
+        Command::Lock(arguments) => lock::run(&arguments),
+        Command::Policy(arguments) => policy::run(&arguments),
+        Command::Ledger(arguments) => ledger::run(&arguments),
+        Command::Certs(arguments) => certs::run(&arguments),
         Command::Config(arguments) => config::run(&arguments),
+        Command::Demo(arguments) => demo::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
     }
 }

@@ -62,7 +62,7 @@ impl Failure {
     }
 
     /// The error, and below it each cause that it does not tell itself.
-    fn words(&self) -> String {
+    pub(crate) fn words(&self) -> String {
         let mut words = self.error.to_string();
         let mut source = self.error.source();
         while let Some(cause) = source {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use futures_util::stream::{self, StreamExt as _};
 use jiff::Timestamp;
 use portreeve_admission::case::GroupVersionKind;
 use portreeve_admission::decision::{Answer, Decision, PolicyFailure};
@@ -30,6 +31,9 @@ use crate::way::{Book, Correction, Gate, Met, Runner};
 
 /// How long one object may take, registries included: nobody's request waits.
 const LONGEST: Duration = Duration::from_secs(60);
+
+/// Objects that are under way at one time, so that registries are not asked one image after the other.
+const AT_ONCE: usize = 16;
 
 /// What manifests are judged by.
 pub struct CheckOptions {
@@ -158,6 +162,11 @@ impl Checker {
         self.gate.paths.has(&kind(manifest))
     }
 
+    /// Judges all objects, some of them at one time, in their order.
+    pub async fn check_all(&self, manifests: &[Manifest]) -> Vec<Checked> {
+        stream::iter(manifests).map(|manifest| self.check(manifest)).buffered(AT_ONCE).collect().await
+    }
+
     /// Judges one object.
     pub async fn check(&self, manifest: &Manifest) -> Checked {
         let mut object = manifest.value().clone();
@@ -220,7 +229,9 @@ impl Checker {
     fn namespace_of(&self, manifest: &Manifest) -> Option<String> {
         match scope(manifest.group(), manifest.kind()) {
             // The API server has it so for namespaces themselves.
-            Scope::Cluster if (manifest.group(), manifest.kind()) == ("", "Namespace") => Some(manifest.name().to_owned()),
+            Scope::Cluster if (manifest.group(), manifest.kind()) == ("", "Namespace") => {
+                Some(manifest.name().to_owned())
+            }
             Scope::Cluster => None,
             Scope::Namespaced => Some(manifest.namespace().unwrap_or(&self.namespace).to_owned()),
         }

@@ -19,6 +19,8 @@ pub struct ServerConfig {
     pub cluster: String,
     /// Name of this replica, unique in the cluster. Left out: `$HOSTNAME`, else `server`.
     #[serde(default = "defaults::replica")]
+    // The schema must not tell of the machine that printed it.
+    #[schemars(extend("default" = "server"))]
     pub replica: String,
     /// Where `/mutate` and `/validate` are served, over TLS.
     #[serde(default = "defaults::listen")]

@@ -22,16 +22,14 @@ pub type NamedImages = BTreeMap<String, String>;
 
 /// An object whose images can't be read.
 #[derive(Debug, thiserror::Error)]
-#[error("{place}: {kind} {name}")]
+#[error("{place}: the images of {object} can't be read")]
 pub struct UnreadableImages {
     /// `file:line`.
     pub place: String,
-    /// Kind of the object.
-    pub kind: String,
-    /// Its name.
-    pub name: String,
+    /// Kind and name of the object.
+    pub object: String,
     /// Why.
-    pub source: SubjectError,
+    pub source: Box<SubjectError>,
 }
 
 /// An image that was not locked.
@@ -59,9 +57,8 @@ pub fn named_images(manifests: &[Manifest], paths: &TemplatePaths) -> Result<Nam
         let subjects = paths.subjects(&kind, &Document::from_value(manifest.value().clone()));
         let subjects = subjects.map_err(|source| UnreadableImages {
             place: place(manifest.line()),
-            kind: manifest.kind().to_owned(),
-            name: manifest.name().to_owned(),
-            source,
+            object: format!("{} {}", manifest.kind(), manifest.name()),
+            source: Box::new(source),
         })?;
         for subject in subjects {
             for (image, pointer) in subject.template.images() {

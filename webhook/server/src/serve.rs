@@ -41,7 +41,7 @@ pub struct Running {
 /// Names the part that can't be had: a port that is taken, a folder, a certificate, a policy file.
 pub async fn start(config: ServerConfig) -> Result<Running, StartError> {
     let parts = Arc::new(Parts::assemble(config).await?);
-    let tls = server_config(Arc::clone(&parts.certificate) as _, parts.clients.clone())?;
+    let tls = server_config(parts.certificate.clone(), parts.clients.clone())?;
     let webhook_listener = listen(parts.config.listen).await?;
     let operations_listener = listen(parts.config.operations).await?;
     let (webhook_at, operations_at) = (webhook_listener.0, operations_listener.0);

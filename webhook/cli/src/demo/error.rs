@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use portreeve_server::manifest::ReadError;
+use portreeve_server::manifest::ReadErrors;
 
 use crate::outcome::Failure;
 
@@ -22,8 +22,8 @@ pub(super) enum DemoError {
         source: std::io::Error,
     },
     /// Manifests that can't be read.
-    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
-    Manifests(Vec<ReadError>),
+    #[error("{0}")]
+    Manifests(ReadErrors),
     /// `images.yaml` or `expected.yaml`.
     #[error("{}: {reason}", path.display())]
     File {

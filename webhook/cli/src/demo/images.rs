@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use portreeve_supply::RegistriesConfig;
 use portreeve_supply::loopback::{FixtureImage, LoopbackRegistry, Shape};
 use portreeve_supply::reference::{ImageReference, RegistryHost};
-use portreeve_supply::RegistriesConfig;
 use serde::Deserialize;
 
 use super::error::DemoError;
@@ -79,5 +79,8 @@ pub(super) fn mirrored(registry: &LoopbackRegistry, platforms: &[Platform]) -> R
     let hosts: BTreeSet<&str> = images.map(|image| image.reference.host().as_str()).collect();
     let hosts = hosts.into_iter().filter_map(|host| host.parse::<RegistryHost>().ok());
     let stood_in = hosts.map(|host| registry.in_place_of(host));
-    RegistriesConfig { registries: std::iter::once(registry.listed()).chain(stood_in).collect(), ..RegistriesConfig::default() }
+    RegistriesConfig {
+        registries: std::iter::once(registry.listed()).chain(stood_in).collect(),
+        ..RegistriesConfig::default()
+    }
 }

@@ -25,7 +25,6 @@ use crate::runtime::runtime;
 
 use api_server::ApiServer;
 use error::DemoError;
-use platform::Platform;
 use report::{Book, Clock};
 use site::Site;
 use visit::Visitor;
@@ -79,7 +78,7 @@ async fn demonstrate(arguments: &Arguments) -> Result<DemoReport, DemoError> {
     let running = site.start(images::mirrored(&registry, &platforms)).await?;
     clock.lap("policies compiled, webhook ready");
 
-    let visitor = Visitor::new(ApiServer::new(running.webhook, &certificates)?, &platforms)?;
+    let mut visitor = Visitor::new(ApiServer::new(running.webhook, &certificates)?, &platforms)?;
     let mut shown = Vec::new();
     for platform in &platforms {
         shown.push(visitor.tour(platform).await?);

@@ -81,10 +81,9 @@ pub(super) fn read_all(folder: &Path) -> Result<Vec<Platform>, DemoError> {
 
 /// A YAML file of the given shape.
 pub(super) fn read_yaml<T: DeserializeOwned>(path: &Path) -> Result<T, DemoError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| DemoError::Unreadable { path: path.to_owned(), source })?;
-    serde_saphyr::from_str(&text)
-        .map_err(|error| DemoError::File { path: path.to_owned(), reason: error.to_string() })
+    let text =
+        std::fs::read_to_string(path).map_err(|source| DemoError::Unreadable { path: path.to_owned(), source })?;
+    serde_saphyr::from_str(&text).map_err(|error| DemoError::File { path: path.to_owned(), reason: error.to_string() })
 }
 
 impl Platform {
@@ -144,7 +143,7 @@ impl Workload {
 fn manifests(folder: &Path) -> Result<Vec<Manifest>, DemoError> {
     let paths: Vec<PathBuf> =
         ["manifests", "denied"].map(|name| folder.join(name)).into_iter().filter(|path| path.is_dir()).collect();
-    read_paths(&paths, &mut std::io::empty()).map_err(|errors| DemoError::Manifests(errors.into_errors()))
+    read_paths(&paths, &mut std::io::empty()).map_err(DemoError::Manifests)
 }
 
 fn is_namespace(manifest: &Manifest) -> bool {

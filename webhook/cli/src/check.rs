@@ -1,0 +1,56 @@
+//! `portreeve check`: what a cluster would say to manifests, before they get there.
+
+pub(crate) mod report;
+mod text;
+
+use std::path::PathBuf;
+
+use portreeve_server::check::Corrections;
+use portreeve_server::manifest::read_paths;
+
+use crate::arguments::Format;
+use crate::judging::{JudgingArguments, judge};
+use crate::outcome::{Failure, Outcome};
+use crate::output::{print_json, print_text};
+
+use report::CheckReport;
+
+/// Judges manifests as a cluster would.
+///
+/// Every object is taken for one that is being created: the safe defaults are put in as the webhook would, and what comes
+/// of it is judged. Shown for each workload: the verdict, what was put in, what is wrong with file and line, and how to
+/// mend it. Nothing is contacted but the registries that --registries lists, and nothing is recorded.
+///
+/// Namespaces among the manifests count: policies may select by their labels.
+///
+/// Exit codes: 0 all would be admitted; 1 something would be denied; 2 something can't be read.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "Examples:
+  portreeve check deploy/                                       every manifest in a folder
+  helm template shop ./chart | portreeve check - -n shop        what a chart would become
+  portreeve check deploy/ --policies policies/ --lock images.lock
+  portreeve check deploy/ --as-written -o json | jq '.objects[] | select(.verdict == \"denied\").name'")]
+pub(crate) struct Arguments {
+    /// Files, folders (all *.yaml, *.yml and *.json in them), or `-` for stdin.
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    #[command(flatten)]
+    judging: JudgingArguments,
+    /// Judge what is written, without the defaults that would be put in.
+    #[arg(long)]
+    as_written: bool,
+    /// How it is printed.
+    #[arg(long, short, value_name = "FORMAT", value_enum, default_value_t)]
+    output: Format,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
+    let manifests = read_paths(&arguments.paths, &mut std::io::stdin().lock()).map_err(Failure::input)?;
+    let corrections = if arguments.as_written { Corrections::LeftOut } else { Corrections::Made };
+    let report = CheckReport::of(&judge(&arguments.judging, corrections, &manifests)?);
+    match arguments.output {
+        Format::Table => print_text(&text::of(&report))?,
+        Format::Json => print_json(&report)?,
+    }
+    Ok(Outcome::fine_if(report.summary.refused() == 0))
+}

@@ -1,0 +1,150 @@
+//! What `check` and `render` have in common: which manifests are read, by which policies they are judged, and from where
+//! facts about their images come.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use portreeve_admission::subject::TemplatePaths;
+use portreeve_engine::{Cache, CacheFolder};
+use portreeve_server::check::{CheckOptions, Checked, Checker, Corrections};
+use portreeve_server::config::read_registries;
+use portreeve_server::manifest::Manifest;
+use portreeve_supply::{ImageLock, Images, RegistriesConfig};
+
+use crate::outcome::Failure;
+use crate::runtime::runtime;
+
+/// By what manifests are judged.
+#[derive(Debug, clap::Args)]
+pub(crate) struct JudgingArguments {
+    /// Folder of policy files: ClusterPolicies, a PolicySet, PolicyExceptions, Namespaces. Left out: the platform profile.
+    #[arg(long, value_name = "FOLDER")]
+    policies: Option<PathBuf>,
+    /// Where facts about images come from: a lock file, as `portreeve lock` writes it. No registry is contacted.
+    #[arg(long, value_name = "FILE", conflicts_with = "registries")]
+    lock: Option<PathBuf>,
+    /// Where facts about images come from: the registries that this file lists, as a server's configuration does under
+    /// `registries`. Left out, with --lock too: nowhere, and policies that need them take their failure policy.
+    #[arg(long, value_name = "FILE")]
+    registries: Option<PathBuf>,
+    /// Namespace of objects that name none.
+    #[arg(long, short, value_name = "NAME", default_value = "default")]
+    namespace: String,
+    /// A label, `key=value`, of namespaces that no Namespace manifest describes; may be given several times.
+    #[arg(long, value_name = "LABEL", value_parser = label)]
+    namespace_label: Vec<(String, String)>,
+    /// Folder for compiled policies, private to you. Left out: `portreeve/policies` in your cache folder.
+    #[arg(long, value_name = "FOLDER", env = "PORTREEVE_CACHE")]
+    cache: Option<PathBuf>,
+}
+
+/// An object with what came of it.
+pub(crate) struct Judged<'m> {
+    pub(crate) manifest: &'m Manifest,
+    pub(crate) checked: Checked,
+    /// Whether it has a pod template.
+    pub(crate) workload: bool,
+}
+
+/// All objects with what came of them, in the order they were read.
+pub(crate) struct Judgement<'m> {
+    pub(crate) objects: Vec<Judged<'m>>,
+    /// Digest of the policies that they were judged by.
+    pub(crate) set: String,
+}
+
+/// Nothing to judge, which is a mistake of whoever made it as a rule.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no Kubernetes object in what was read; did the command before this one fail?")]
+pub(crate) struct NoObjects;
+
+/// Judges the manifests.
+///
+/// # Errors
+/// When the policies, or the files with facts about images, can't be used.
+pub(crate) fn judge<'m>(
+    arguments: &JudgingArguments,
+    corrections: Corrections,
+    manifests: &'m [Manifest],
+) -> Result<Judgement<'m>, Failure> {
+    if manifests.is_empty() {
+        return Err(Failure::input(NoObjects));
+    }
+    let options = CheckOptions {
+        policies: arguments.policies.clone(),
+        images: arguments.images()?,
+        cache: cache(arguments.cache.as_deref())?,
+        paths: TemplatePaths::default(),
+        namespace: arguments.namespace.clone(),
+        namespace_labels: arguments.namespace_label.iter().cloned().collect::<BTreeMap<_, _>>(),
+        corrections,
+    };
+    let runtime = runtime()?;
+    // The registries' clients are made within the runtime that they will run in.
+    let _within = runtime.enter();
+    let checker = Checker::open(options, manifests).map_err(Failure::input)?;
+    let checked = runtime.block_on(checker.check_all(manifests));
+    let judged = |(manifest, checked)| Judged { manifest, checked, workload: checker.is_workload(manifest) };
+    Ok(Judgement {
+        objects: manifests.iter().zip(checked).map(judged).collect(),
+        set: checker.set().digest().to_owned(),
+    })
+}
+
+impl JudgingArguments {
+    fn images(&self) -> Result<Images, Failure> {
+        let registries = match (&self.lock, &self.registries) {
+            (Some(lock), _) => return Ok(Images::from_lock(ImageLock::read(lock).map_err(Failure::input)?)),
+            (None, Some(file)) => read_registries(file).map_err(Failure::input)?,
+            (None, None) => RegistriesConfig::default(),
+        };
+        Images::open(&registries).map_err(Failure::input)
+    }
+}
+
+/// The cache of compiled policies. Without the folder that was asked for nothing is done; without the usual one policies
+/// are compiled each time.
+fn cache(asked: Option<&std::path::Path>) -> Result<Cache, Failure> {
+    if let Some(folder) = asked {
+        return Ok(Cache::Folder(CacheFolder::open(folder).map_err(Failure::input)?));
+    }
+    let Some(folder) = usual_cache() else { return Ok(Cache::None) };
+    let opened = std::fs::create_dir_all(folder.parent().unwrap_or(&folder)).map(|()| CacheFolder::open(&folder));
+    match opened {
+        Ok(Ok(folder)) => return Ok(Cache::Folder(folder)),
+        Ok(Err(error)) => tracing::warn!(%error, "compiled policies are not kept"),
+        Err(error) => tracing::warn!(%error, folder = %folder.display(), "compiled policies are not kept"),
+    }
+    Ok(Cache::None)
+}
+
+/// By the XDG base directory specification.
+fn usual_cache() -> Option<PathBuf> {
+    let given = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let base = given("XDG_CACHE_HOME").or_else(|| given("HOME").map(|home| home.join(".cache")))?;
+    Some(base.join("portreeve").join("policies"))
+}
+
+/// A label as it is given on the command line.
+fn label(text: &str) -> Result<(String, String), NotALabel> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err(NotALabel),
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("a label is written key=value")]
+struct NotALabel;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_is_a_key_and_a_value() {
+        assert_eq!(label("team=shop").unwrap(), ("team".into(), "shop".into()));
+        assert_eq!(label("a/b=").unwrap(), ("a/b".into(), String::new()));
+        assert!(label("team").is_err() && label("=shop").is_err());
+    }
+}

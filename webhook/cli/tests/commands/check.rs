@@ -1,0 +1,155 @@
+//! `portreeve check`.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::Stdio;
+
+use serde_json::json;
+
+use super::{POD, PRIVILEGED, assert_promised, binary, folder, judging, text};
+
+const CONFIG_MAP: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\n";
+
+#[test]
+fn a_pod_that_can_be_mended_is_allowed_and_what_was_put_in_is_shown() {
+    let ended = judging(POD, &["check", "-"]).with_code(0);
+    assert!(ended.stdout.contains("allowed  Pod default/web   stdin:1"), "{}", ended.stdout);
+    let put_in = "+ spec.containers[web].securityContext.allowPrivilegeEscalation: false";
+    assert!(ended.stdout.contains(put_in), "{}", ended.stdout);
+}
+
+#[test]
+fn a_privileged_workload_is_denied_with_file_line_and_remedy() {
+    let folder = folder(&[("root.yaml", PRIVILEGED)]);
+    let file = text(folder.path().join("root.yaml"));
+    let ended = judging("", &["check", &file]).with_code(1);
+    assert!(ended.stdout.contains("DENIED   Deployment shop/root"), "{}", ended.stdout);
+    assert!(ended.stdout.contains(&format!("wrong {file}:15: ")), "{}", ended.stdout);
+    assert!(ended.stdout.contains("mend: "), "{}", ended.stdout);
+}
+
+#[test]
+fn the_output_of_helm_template_is_read_from_stdin() {
+    let chart =
+        format!("---\n# Source: shop/templates/a.yaml\n{POD}---\n---\n# Source: b\n{CONFIG_MAP}---\n{PRIVILEGED}");
+    let report = judging(&chart, &["check", "-", "-n", "shop", "-o", "json"]).with_code(1).json();
+    assert_promised("check", &report);
+    let named: Vec<_> = report["objects"].as_array().unwrap().iter().map(|object| &object["name"]).collect();
+    assert_eq!(named, ["web", "root"]);
+    assert_eq!(report["objects"][0]["namespace"], "shop");
+    assert_eq!(report["summary"]["otherObjects"], 1);
+    assert_eq!(report["summary"]["denied"], 1);
+}
+
+#[test]
+fn lists_and_folders_are_read() {
+    let list = json!({"apiVersion": "v1", "kind": "List", "items": [
+        {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": {"containers": [{"name": "a", "image": "a:1"}]}},
+    ]});
+    let folder = folder(&[("a.json", &list.to_string()), ("b.yaml", POD), ("c.txt", "not a manifest")]);
+    let report = judging("", &["check", &text(folder.path()), "-o", "json"]).with_code(0).json();
+    assert_eq!(report["summary"]["workloads"], 2);
+}
+
+#[test]
+fn as_written_leaves_the_defaults_out() {
+    let report = judging(POD, &["check", "-", "--as-written", "-o", "json"]).with_code(1).json();
+    assert_eq!(report["objects"][0]["injected"], json!([]));
+    assert_eq!(report["objects"][0]["verdict"], "denied");
+}
+
+#[test]
+fn what_was_put_in_has_policy_place_and_value() {
+    let report = judging(POD, &["check", "-", "-o", "json"]).with_code(0).json();
+    let injected = report["objects"][0]["injected"].as_array().unwrap();
+    let one = injected.iter().find(|one| one["policy"] == "privilege-escalation").unwrap();
+    assert_eq!(one["pointer"], "/spec/containers/0/securityContext/allowPrivilegeEscalation");
+    assert_eq!(one["change"], "added");
+    assert_eq!(one["value"], false);
+}
+
+#[test]
+fn namespaces_that_no_policy_sees_are_told() {
+    let report = judging(POD, &["check", "-", "-n", "kube-system", "-o", "json"]).with_code(0).json();
+    assert_eq!(report["objects"][0]["verdict"], "unseen");
+    assert_eq!(report["summary"]["unseen"], 1);
+}
+
+const FOR_SHOPS: &str = "\
+apiVersion: portreeve.dev/v1alpha1
+kind: ClusterPolicy
+metadata: {name: shops}
+spec:
+  module: {builtin: privilege-escalation}
+  mutate: false
+  match: {namespaceSelector: {matchLabels: {team: shop}}}
+";
+const SHOP: &str = "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop, labels: {team: shop}}\n";
+
+#[test]
+fn policies_select_by_the_labels_of_namespaces_among_the_manifests() {
+    let policies = folder(&[("shops.yaml", FOR_SHOPS)]);
+    let policies = text(policies.path());
+    let with_namespace = format!("{SHOP}---\n{POD}");
+    let arguments = ["check", "-", "-n", "shop", "--policies", &policies];
+    judging(&with_namespace, &arguments).with_code(1);
+    judging(POD, &arguments).with_code(0);
+}
+
+#[test]
+fn policies_select_by_labels_given_for_all_other_namespaces() {
+    let policies = folder(&[("shops.yaml", FOR_SHOPS)]);
+    let policies = text(policies.path());
+    judging(POD, &["check", "-", "--policies", &policies, "--namespace-label", "team=shop"]).with_code(1);
+}
+
+#[test]
+fn a_template_that_is_none_is_refused_and_told() {
+    let broken = PRIVILEGED.replace("privileged: true", "privileged: [1]");
+    let ended = judging(&broken, &["check", "-"]).with_code(1);
+    assert!(ended.stdout.contains("FAILED   Deployment shop/root"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("can't be judged"), "{}", ended.stdout);
+}
+
+#[test]
+fn a_file_that_is_not_yaml_is_named_with_its_line() {
+    let folder = folder(&[("bad.yaml", "kind: Pod\n  spec: [\n")]);
+    let ended = judging("", &["check", &text(folder.path())]).with_code(2);
+    assert!(ended.stdout.is_empty());
+    assert!(ended.stderr.contains("bad.yaml:2"), "{}", ended.stderr);
+}
+
+#[test]
+fn nothing_to_check_is_an_error() {
+    let ended = judging("", &["check", "-"]).with_code(2);
+    assert!(ended.stderr.contains("no Kubernetes object"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let ended = judging("", &["check", "/nowhere/at-all.yaml"]).with_code(2);
+    assert!(ended.stderr.contains("/nowhere/at-all.yaml"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_policy_with_a_wrong_setting_is_named_with_file_and_place() {
+    let policies = folder(&[("p.yaml", &FOR_SHOPS.replace("  mutate: false", "  settings: {nonsense: 1}"))]);
+    let ended = judging(POD, &["check", "-", "--policies", &text(policies.path())]).with_code(2);
+    assert!(ended.stderr.contains("p.yaml:1") && ended.stderr.contains("nonsense"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_panic() {
+    let many: String =
+        (0..300).map(|number| format!("{}---\n", POD.replace("name: web #", &format!("name: w{number} #")))).collect();
+    let folder = folder(&[("many.yaml", &many)]);
+    judging(POD, &["check", "-"]);
+    let mut child =
+        binary().args(["check", &text(folder.path())]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut first = String::new();
+    BufReader::with_capacity(16, child.stdout.take().unwrap()).read_line(&mut first).unwrap();
+    let mut told = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0), "{told}");
+    assert!(first.starts_with("allowed"), "{first}");
+    assert!(told.is_empty(), "{told}");
+}

@@ -1,0 +1,80 @@
+//! `portreeve serve`: start, readiness, the order to stop.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+
+use super::{binary, folder, portreeve, text};
+
+const CONFIG: &str = "\
+listen: 127.0.0.1:0
+operations: 127.0.0.1:0
+tls: {folder: tls, names: [localhost]}
+callers: {tokenFolder: tls}
+ledger: {folder: book}
+policies: policies
+";
+const POLICY: &str = "\
+apiVersion: portreeve.dev/v1alpha1
+kind: ClusterPolicy
+metadata: {name: seccomp}
+spec: {module: {builtin: seccomp}}
+";
+
+fn configured() -> tempfile::TempDir {
+    let place = folder(&[("server.yaml", CONFIG)]);
+    std::fs::create_dir(place.path().join("policies")).unwrap();
+    std::fs::write(place.path().join("policies/seccomp.yaml"), POLICY).unwrap();
+    place
+}
+
+/// Starts it and reads where it listens for operations.
+fn started(config: &str) -> (Child, String) {
+    let mut child =
+        binary().args(["serve", "--config", config]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let Some(operations) = lines.find(|line| line.trim_start().starts_with("operations")) else {
+        let mut told = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
+        panic!("it did not start: {told}");
+    };
+    let address = operations.split("http://").nth(1).unwrap().split('/').next().unwrap().to_owned();
+    (child, address)
+}
+
+#[test]
+fn it_is_ready_when_it_says_so_and_stops_in_order() {
+    let place = configured();
+    let (child, address) = started(&text(place.path().join("server.yaml")));
+    let mut connection = TcpStream::connect(address).unwrap();
+    connection.write_all(b"GET /readyz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+
+    let killed = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    let ended = child.wait_with_output().unwrap();
+    assert_eq!(ended.status.code(), Some(0), "{}", String::from_utf8_lossy(&ended.stderr));
+    portreeve(&["ledger", "verify", &text(place.path().join("book"))]).with_code(0);
+}
+
+#[test]
+fn a_configuration_that_cant_be_read_is_input() {
+    let ended = portreeve(&["serve", "--config", "/nowhere/server.yaml"]).with_code(2);
+    assert!(ended.stderr.contains("/nowhere/server.yaml"), "{}", ended.stderr);
+    let place = folder(&[("server.yaml", &format!("{CONFIG}polices: x\n"))]);
+    let ended = portreeve(&["serve", "--config", &text(place.path().join("server.yaml"))]).with_code(2);
+    assert!(ended.stderr.contains("polices"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_port_that_is_taken_is_a_failed_start() {
+    let place = configured();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let config = place.path().join("server.yaml");
+    let address = taken.local_addr().unwrap();
+    std::fs::write(&config, CONFIG.replacen("127.0.0.1:0", &address.to_string(), 1)).unwrap();
+    let ended = portreeve(&["serve", "--config", &text(&config)]).with_code(1);
+    assert!(ended.stderr.contains(&address.to_string()), "{}", ended.stderr);
+}

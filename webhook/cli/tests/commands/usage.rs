@@ -1,0 +1,78 @@
+//! The command line itself.
+
+use std::process::Stdio;
+
+use super::{assert_promised, binary, folder, portreeve, text};
+
+const COMMANDS: [&str; 10] =
+    ["serve", "demo", "check", "render", "lock", "policy", "ledger", "certs", "config", "completions"];
+
+#[test]
+fn every_command_is_in_the_help() {
+    let help = portreeve(&["--help"]).with_code(0).stdout;
+    for command in COMMANDS {
+        assert!(help.lines().any(|line| line.trim_start().starts_with(command)), "{command}");
+    }
+}
+
+#[test]
+fn the_help_of_every_command_teaches_by_examples() {
+    for command in COMMANDS {
+        let help = portreeve(&[command, "--help"]).with_code(0).stdout;
+        assert!(help.contains("Examples:\n"), "{command}: {help}");
+    }
+}
+
+#[test]
+fn the_version_is_printed() {
+    assert_eq!(portreeve(&["--version"]).with_code(0).stdout, format!("portreeve {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn an_unknown_command_or_flag_is_usage() {
+    portreeve(&["chekc"]).with_code(2);
+    portreeve(&["check", "-", "--no-such-flag"]).with_code(2);
+    portreeve(&["check"]).with_code(2);
+}
+
+#[test]
+fn a_filter_that_is_none_is_usage() {
+    let ended = portreeve(&["config", "schema", "--log", "a=b=c"]).with_code(2);
+    assert!(ended.stderr.contains("--log"), "{}", ended.stderr);
+}
+
+#[test]
+fn completions_know_every_command() {
+    for shell in ["bash", "zsh", "fish"] {
+        let script = portreeve(&["completions", shell]).with_code(0).stdout;
+        assert!(COMMANDS.iter().all(|command| script.contains(command)), "{shell}");
+    }
+}
+
+#[test]
+fn completions_into_a_closed_pipe_are_no_panic() {
+    let mut child =
+        binary().args(["completions", "bash"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+}
+
+#[test]
+fn the_schema_of_the_configuration_is_the_one_in_the_docs() {
+    let schema = portreeve(&["config", "schema"]).with_code(0).json();
+    let promised = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/schemas/server-config.json");
+    let promised: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(promised).unwrap()).unwrap();
+    assert_eq!(schema, promised);
+}
+
+#[test]
+fn the_least_configuration_of_the_help_is_one() {
+    let help = portreeve(&["serve", "--help"]).with_code(0).stdout;
+    let (_, least) = help.split_once("The least a configuration says").unwrap();
+    let yaml: String = least.lines().skip(1).take(2).map(|line| format!("{}\n", line.trim())).collect();
+    let config = folder(&[("server.yaml", &yaml)]);
+    let config: serde_json::Value =
+        serde_saphyr::from_str(&std::fs::read_to_string(text(config.path().join("server.yaml"))).unwrap()).unwrap();
+    assert_promised("server-config", &config);
+}
