@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "test code")]
 
 mod appending;
+mod checkpoints;
 mod crash;
 mod damage;
 mod full;

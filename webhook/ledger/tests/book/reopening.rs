@@ -98,6 +98,14 @@ async fn records_that_were_replaced_are_set_aside_by_their_root() {
 }
 
 #[tokio::test]
+async fn a_line_after_the_checkpoint_that_is_not_the_next_record_is_set_aside() {
+    let folder = book_of(&["one"]);
+    let segment = segments(folder.path(), "leaves")[0].clone();
+    fs::write(&segment, fs::read_to_string(&segment).unwrap().repeat(2)).unwrap();
+    assert_eq!(open(folder.path()).opening().set_aside.as_ref().unwrap().code, "leaf");
+}
+
+#[tokio::test]
 async fn another_key_means_another_epoch() {
     let folder = book_of(&["one"]);
     fs::remove_file(folder.path().join("signing-key.p8")).unwrap();

@@ -1,0 +1,71 @@
+//! When checkpoints are signed, and what becomes of the book when one can't be written.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use portreeve_ledger::{Ledger, verify};
+
+use crate::{append, append_durably, covered, epoch, options};
+
+#[tokio::test]
+async fn a_checkpoint_follows_the_records_and_never_goes_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let note = || fs::read_to_string(folder.path().join("epochs/0000000001/checkpoint")).unwrap();
+    let mut seen = Vec::new();
+    for _ in 0..3 {
+        let ledger = Ledger::open(folder.path(), options().checkpoint_interval(Duration::ZERO)).unwrap();
+        for n in 0..5 {
+            append_durably(&ledger, &n.to_string()).await;
+            seen.push((covered(folder.path()), note()));
+        }
+        ledger.close().unwrap();
+        seen.push((covered(folder.path()), note()));
+    }
+    assert_eq!(seen.last().unwrap().0, 15);
+    for pair in seen.windows(2) {
+        assert!(pair[0].0 <= pair[1].0, "a smaller tree was signed");
+        assert!(pair[0].0 < pair[1].0 || pair[0].1 == pair[1].1, "two trees of one size were signed");
+    }
+}
+
+#[tokio::test]
+async fn a_busy_book_is_signed_between_two_groups() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = Ledger::open(folder.path(), options().checkpoint_interval(Duration::ZERO)).unwrap();
+    append_durably(&ledger, "one").await;
+    append_durably(&ledger, "two").await;
+    assert!(ledger.stats().covered >= 1);
+}
+
+#[test]
+fn a_quiet_book_is_signed_when_its_time_has_come() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = Ledger::open(folder.path(), options().checkpoint_interval(Duration::from_millis(1))).unwrap();
+    drop(append(&ledger, "one"));
+    let patience = Instant::now() + Duration::from_secs(30);
+    while ledger.stats().covered == 0 {
+        assert!(Instant::now() < patience, "no checkpoint came");
+        std::thread::yield_now();
+    }
+    assert_eq!(covered(folder.path()), 1);
+}
+
+#[tokio::test]
+async fn a_checkpoint_that_can_not_be_written_is_told_and_tried_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let checkpoint = epoch(folder.path(), "0000000001").join("checkpoint");
+    let ledger = Ledger::open(folder.path(), options().checkpoint_interval(Duration::ZERO)).unwrap();
+    fs::remove_file(&checkpoint).unwrap();
+    fs::create_dir(&checkpoint).unwrap();
+    append_durably(&ledger, "one").await;
+    append_durably(&ledger, "two").await;
+    let stats = ledger.stats();
+    assert!(stats.checkpoint_failure.is_some() && stats.failure.is_none(), "{stats:?}");
+
+    fs::remove_dir(&checkpoint).unwrap();
+    append_durably(&ledger, "three").await;
+    append_durably(&ledger, "four").await;
+    assert!(ledger.stats().checkpoint_failure.is_none());
+    ledger.close().unwrap();
+    assert_eq!(verify(folder.path()).unwrap().epochs[0].covered, 4);
+}
