@@ -133,8 +133,12 @@ mod tests {
     #[test]
     fn a_volume_without_a_source_is_an_empty_dir_in_pods_and_templates() {
         for holder in [Holder::Pod, Holder::Template] {
-            let spec = completed(holder, json!({"volumes": [{"name": "a"}, {"name": "b", "configMap": {"name": "c"}}]}));
-            assert_eq!(spec["volumes"], json!([{"name": "a", "emptyDir": {}}, {"name": "b", "configMap": {"name": "c"}}]));
+            let spec =
+                completed(holder, json!({"volumes": [{"name": "a"}, {"name": "b", "configMap": {"name": "c"}}]}));
+            assert_eq!(
+                spec["volumes"],
+                json!([{"name": "a", "emptyDir": {}}, {"name": "b", "configMap": {"name": "c"}}])
+            );
         }
     }
 

@@ -1,6 +1,8 @@
 //! The set in force: policies with their compiled modules, exceptions, namespaces. Made whole by `set::load`, never
 //! changed, replaced whole. Requests that began under one set end under it.
 
+mod draft;
+mod drafted;
 mod folder;
 mod load;
 mod namespace;

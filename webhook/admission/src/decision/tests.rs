@@ -1,3 +1,5 @@
+//! Decisions: modes, failures, exceptions, and what is new on an update.
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 

@@ -1,3 +1,5 @@
+//! One round of edits: what is made, in which order, and what contradicts.
+
 use super::*;
 use serde_json::json;
 

@@ -1,3 +1,5 @@
+//! The words of denials and warnings.
+
 use super::*;
 use crate::api::FailurePolicy;
 use crate::decision::tests::{policy, violation};

@@ -1,3 +1,5 @@
+//! What may be edited and what is never held up, one test for each rule.
+
 use super::*;
 use serde_json::{Value, json};
 

@@ -1,3 +1,5 @@
+//! Reviews as the API server sends them, and bodies that are none.
+
 use super::*;
 use serde_json::{Value, json};
 

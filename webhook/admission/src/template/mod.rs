@@ -58,9 +58,8 @@ impl Template {
         let of_containers =
             self.containers.iter().map(|container| (container.image.as_str(), &container.pointer, &["image"][..]));
         let volumes = self.volumes.iter().filter(|volume| volume.source == "image");
-        let of_volumes = volumes.filter_map(|volume| {
-            Some((volume.target.as_deref()?, &volume.pointer, &["image", "reference"][..]))
-        });
+        let of_volumes = volumes
+            .filter_map(|volume| Some((volume.target.as_deref()?, &volume.pointer, &["image", "reference"][..])));
         of_containers.chain(of_volumes).filter(|(image, ..)| !image.is_empty()).map(|(image, at, rest)| {
             // The views write these pointers themselves, so they can be read.
             let at: Pointer = at.parse().unwrap_or_default();

@@ -1,3 +1,5 @@
+//! Pod templates as views: places, nulls, wrong types.
+
 use super::*;
 use serde_json::json;
 

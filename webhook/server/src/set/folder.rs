@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use portreeve_admission::api::{API_VERSION, Resource};
 use serde::Deserialize;
@@ -129,7 +128,6 @@ fn namespace(manifest: &Manifest) -> Result<(String, Namespace), String> {
 }
 
 /// Where a problem is, as it is shown.
-#[must_use]
-pub(super) fn place_of(located: &Located) -> Arc<str> {
-    format!("{} ({})", located.place, located.resource.reference()).into()
+pub(super) fn place_of(located: &Located) -> String {
+    format!("{} ({})", located.place, located.resource.reference())
 }

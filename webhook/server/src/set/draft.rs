@@ -1,0 +1,161 @@
+//! What sources say, sorted out: the profile, the set, which policies are in force, exceptions, which module carries
+//! what. Names are checked here; what a policy's own manifest has to say is checked in `drafted`.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::PathBuf;
+
+use portreeve_admission::api::{
+    ClusterPolicySpec, ModuleSource, PolicyExceptionSpec, PolicySetSpec, Profile, Resource,
+};
+use portreeve_admission::exception::Exception;
+
+use super::folder::{Located, Sources, place_of};
+use super::load::{LoadError, Problem};
+use super::profile::platform;
+
+/// A set in the making, with all that is wrong so far.
+#[derive(Default)]
+pub(super) struct Draft {
+    pub(super) set: Option<PolicySetSpec>,
+    policies: Vec<InForce>,
+    exceptions: Vec<(Exception, PolicyExceptionSpec)>,
+    problems: Vec<Problem>,
+}
+
+/// A ClusterPolicy that is to be in force.
+pub(super) struct InForce {
+    /// Its name.
+    pub(super) name: String,
+    /// File, line and name.
+    pub(super) place: String,
+    pub(super) spec: ClusterPolicySpec,
+    source: Source,
+}
+
+/// The policies of one module; at least one.
+pub(super) struct Group {
+    pub(super) source: Source,
+    pub(super) policies: Vec<InForce>,
+}
+
+/// Where a module's bytes come from.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Source {
+    Builtin,
+    File(PathBuf),
+}
+
+impl Group {
+    /// Where the module is first named.
+    pub(super) fn place(&self) -> &str {
+        self.policies.first().map(|policy| policy.place.as_str()).unwrap_or_default()
+    }
+}
+
+impl Source {
+    /// Whether it is not ours.
+    pub(super) fn is_outside(&self) -> bool {
+        *self != Self::Builtin
+    }
+
+    fn of(located: &Located, module: &ModuleSource) -> Self {
+        match module {
+            ModuleSource::Builtin { .. } => Self::Builtin,
+            ModuleSource::File { file, .. } => Self::File(located.folder.join(file)),
+        }
+    }
+}
+
+impl Draft {
+    /// Sorts out what the sources say.
+    pub(super) fn of(sources: &Sources) -> Self {
+        let mut draft = Self::default();
+        draft.sort(&with_profile(sources));
+        draft.choose();
+        draft
+    }
+
+    /// Puts down a problem.
+    pub(super) fn problem(&mut self, place: &str, reason: impl Into<String>) {
+        self.problems.push(Problem { place: place.to_owned(), reason: reason.into() });
+    }
+
+    /// The exceptions, if nothing is wrong.
+    pub(super) fn finish(self) -> Result<Vec<(Exception, PolicyExceptionSpec)>, LoadError> {
+        if self.problems.is_empty() { Ok(self.exceptions) } else { Err(LoadError { problems: self.problems }) }
+    }
+
+    /// The policies in force, by module, in the order of their names.
+    pub(super) fn groups(&mut self) -> Vec<Group> {
+        let mut policies = std::mem::take(&mut self.policies);
+        policies.sort_by(|a, b| a.name.cmp(&b.name));
+        let mut groups: BTreeMap<Source, Vec<InForce>> = BTreeMap::new();
+        for policy in policies {
+            groups.entry(policy.source.clone()).or_default().push(policy);
+        }
+        groups.into_iter().map(|(source, policies)| Group { source, policies }).collect()
+    }
+
+    fn sort(&mut self, sources: &Sources) {
+        let mut seen: HashMap<String, String> = HashMap::new();
+        for located in &sources.resources {
+            let reference = located.resource.reference();
+            if let Some(first) = seen.insert(reference.clone(), located.place.clone()) {
+                self.problem(&located.place, format!("{reference} stands twice; the other one is at {first}"));
+            } else {
+                self.add(located);
+            }
+        }
+    }
+
+    fn add(&mut self, located: &Located) {
+        match &located.resource {
+            Resource::ClusterPolicy(object) => self.policies.push(InForce {
+                name: object.metadata.name.clone(),
+                place: place_of(located),
+                source: Source::of(located, &object.spec.module),
+                spec: object.spec.clone(),
+            }),
+            Resource::PolicySet(object) if self.set.is_none() => self.set = Some(object.spec.clone()),
+            Resource::PolicySet(_) => self.problem(&located.place, "a second PolicySet: one set is in force"),
+            Resource::PolicyException(object) => match Exception::new(&object.metadata, object.spec.clone()) {
+                Ok(exception) => self.exceptions.push((exception, object.spec.clone())),
+                Err(error) => self.problem(&place_of(located), error.to_string()),
+            },
+        }
+    }
+
+    /// Keeps the policies that the set names, and asks for each name to be there.
+    fn choose(&mut self) {
+        let named = self.set.as_ref().map(|set| set.policies.clone()).unwrap_or_default();
+        let known: BTreeSet<String> = self.policies.iter().map(|policy| policy.name.clone()).collect();
+        for missing in named.iter().filter(|name| !known.contains(*name)) {
+            self.problem("PolicySet", format!("spec.policies names {missing:?}, and there is no such ClusterPolicy"));
+        }
+        if !named.is_empty() {
+            self.policies.retain(|policy| named.contains(&policy.name));
+        }
+        let stray = self.exceptions.iter().map(|(exception, _)| exception).filter(|e| !known.contains(e.policy()));
+        let strays: Vec<Problem> = stray
+            .map(|exception| Problem {
+                place: format!("PolicyException/{}", exception.name),
+                reason: format!("spec.policy names {:?}, and there is no such ClusterPolicy", exception.policy()),
+            })
+            .collect();
+        self.problems.extend(strays);
+    }
+}
+
+/// The sources, with the built-in profile under those of its policies that nobody replaces.
+fn with_profile(sources: &Sources) -> Sources {
+    let asks = |located: &Located| match &located.resource {
+        Resource::PolicySet(set) => set.spec.profile == Profile::Platform,
+        _ => false,
+    };
+    let mut all = sources.clone();
+    if sources.resources.iter().any(asks) {
+        let own: BTreeSet<String> = sources.resources.iter().map(|located| located.resource.reference()).collect();
+        all.add_builtin(platform().into_iter().filter(|resource| !own.contains(&resource.reference())));
+    }
+    all
+}
