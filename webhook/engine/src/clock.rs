@@ -11,7 +11,7 @@ use wasmtime::{EngineWeak, Store, UpdateDeadline};
 use crate::host::Stop;
 
 /// How late a guest may notice its deadline. Deadlines are seconds, and the thread ticks when nothing runs too: on a
-/// virtual machine a thousand ticks a second cost four percent of a core, and a hundred less than half a percent.
+/// virtual machine a thousand ticks a second were seen to cost four percent of a core, and a hundred one percent.
 const TICK: Duration = Duration::from_millis(10);
 
 /// Makes the guest in `store` stop when `deadline` has passed. Ticks come late on a busy machine, so that they are
