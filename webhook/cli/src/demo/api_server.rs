@@ -122,7 +122,7 @@ impl Answer {
     }
 
     /// Policies of which a violation counts, and that are in this mode.
-    pub(super) fn violated<'a>(&'a self, mode: Mode) -> impl Iterator<Item = &'a str> {
+    pub(super) fn violated(&self, mode: Mode) -> impl Iterator<Item = &str> {
         self.annotation("violations").filter_map(move |entry| {
             let (its_mode, rule) = entry.split_once(':')?;
             let (policy, _) = rule.split_once('/')?;

@@ -140,7 +140,7 @@ mod tests {
     use serde_json::{Value, json};
 
     fn words(before: &Value, after: &Value) -> Vec<String> {
-        let read = |spec: &Value| Template::read(&json!({"spec": spec})).unwrap();
+        let read = |spec: &Value| Template::read(json!({"spec": spec})).unwrap();
         Injected::between(&read(before), &read(after)).iter().map(ToString::to_string).collect()
     }
 

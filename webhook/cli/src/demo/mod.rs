@@ -69,6 +69,7 @@ async fn demonstrate(arguments: &Arguments) -> Result<DemoReport, DemoError> {
     let mut clock = Clock::start();
     let site = Site::make(arguments.keep.as_deref())?;
     let platforms = platform::read_all(&platform::folder(arguments.platforms.as_deref(), &site)?)?;
+    let site = site.lasting();
     clock.lap("platforms read");
     let registry = images::serve(&platforms).await?;
     clock.lap("registry started");

@@ -12,6 +12,7 @@ use portreeve_server::config::{
 use portreeve_server::serve::{Running, start};
 use portreeve_supply::RegistriesConfig;
 use serde_json::json;
+use tempfile::TempDir;
 
 use super::error::DemoError;
 use super::platform::Platform;
@@ -19,10 +20,11 @@ use super::platform::Platform;
 /// What the webhook is called by.
 const NAMES: [&str; 2] = ["127.0.0.1", "localhost"];
 
-/// The folder.
+/// The folder. One among the temporary files goes away with this until it is told to last.
 #[derive(Debug)]
 pub(super) struct Site {
     folder: PathBuf,
+    temporary: Option<TempDir>,
 }
 
 impl Site {
@@ -35,14 +37,21 @@ impl Site {
         };
         let Some(named) = named else {
             let made = tempfile::Builder::new().prefix("portreeve-demo-").tempdir().map_err(unwritable(&temporary))?;
-            return Ok(Self { folder: made.keep() });
+            return Ok(Self { folder: made.path().to_owned(), temporary: Some(made) });
         };
         std::fs::create_dir_all(named).map_err(unwritable(named))?;
         let mut entries = std::fs::read_dir(named).map_err(unwritable(named))?;
         if entries.next().is_some() {
             return Err(DemoError::Taken(named.to_owned()));
         }
-        Ok(Self { folder: named.canonicalize().map_err(unwritable(named))? })
+        Ok(Self { folder: named.canonicalize().map_err(unwritable(named))?, temporary: None })
+    }
+
+    /// From now on the folder stays, whatever happens.
+    pub(super) fn lasting(mut self) -> Self {
+        // Where it is, is known already.
+        self.temporary.take().map(TempDir::keep);
+        self
     }
 
     /// The folder.
