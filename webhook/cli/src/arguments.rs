@@ -33,28 +33,18 @@ pub(crate) struct Arguments {
     pub(crate) log: LogArguments,
 }
 
-/// The commands.
+/// The commands. What the help says of each stands at its arguments: a word here would stand in its stead.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Runs the webhook.
     Serve(serve::Arguments),
-    /// Judges manifests as a cluster would.
     Check(check::Arguments),
-    /// Prints manifests with the safe defaults in.
     Render(render::Arguments),
-    /// Writes down which digest each image's tag names.
     Lock(lock::Arguments),
-    /// Shows policies.
     Policy(policy::Arguments),
-    /// Checks and shows the book of decisions.
     Ledger(ledger::Arguments),
-    /// Makes and renews the webhook's certificates.
     Certs(certs::Arguments),
-    /// Explains the server's configuration file.
     Config(config::Arguments),
-    /// Shows the whole of it on this machine, without a cluster.
     Demo(demo::Arguments),
-    /// Prints completions for a shell.
     Completions(completions::Arguments),
 }
 

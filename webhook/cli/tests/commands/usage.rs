@@ -24,6 +24,14 @@ fn the_help_of_every_command_teaches_by_examples() {
 }
 
 #[test]
+fn the_help_of_commands_that_judge_says_what_the_exit_codes_mean() {
+    for command in ["serve", "demo", "check", "render", "lock"] {
+        let help = portreeve(&[command, "--help"]).with_code(0).stdout;
+        assert!(help.contains("Exit codes: 0 "), "{command}: {help}");
+    }
+}
+
+#[test]
 fn the_version_is_printed() {
     assert_eq!(portreeve(&["--version"]).with_code(0).stdout, format!("portreeve {}\n", env!("CARGO_PKG_VERSION")));
 }
