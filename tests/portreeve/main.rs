@@ -13,10 +13,10 @@ mod admission;
 #[cfg(test)]
 mod cases;
 #[cfg(test)]
-mod recorded;
-#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod policy_files;
+#[cfg(test)]
+mod recorded;
 #[cfg(test)]
 mod wire;

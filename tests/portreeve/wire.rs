@@ -99,9 +99,11 @@ async fn a_review_that_can_be_answered_is_answered_by_a_review() {
     number["request"]["object"]["spec"]["securityContext"] = json!({"runAsUser": 1e300});
     let mut template = review();
     template["request"]["object"]["spec"] = json!([1]);
-    for (what, review, words) in
-        [("no object", no_object, "request.object"), ("a number out of range", number, "runAsUser"), ("no template", template, "spec")]
-    {
+    for (what, review, words) in [
+        ("no object", no_object, "request.object"),
+        ("a number out of range", number, "runAsUser"),
+        ("no template", template, "spec"),
+    ] {
         let (status, answer) = status(&wire, review.to_string()).await;
         assert_eq!(status, StatusCode::OK, "{what}");
         assert_eq!(answer["response"]["allowed"], false, "{what}");
@@ -133,11 +135,12 @@ async fn a_timeout_that_is_no_duration_is_a_bad_request() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_that_stops_halfway_harms_nobody() {
     let wire = wire().await;
-    let mut tls = rustls::ClientConfig::builder_with_provider(std::sync::Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(wire.roots().unwrap())
-        .with_no_client_auth();
+    let mut tls =
+        rustls::ClientConfig::builder_with_provider(std::sync::Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(wire.roots().unwrap())
+            .with_no_client_auth();
     tls.alpn_protocols = vec![b"http/1.1".to_vec()];
     let socket = tokio::net::TcpStream::connect(wire.running.webhook).await.unwrap();
     let connector = tokio_rustls::TlsConnector::from(std::sync::Arc::new(tls));
@@ -222,7 +225,8 @@ async fn certificates_are_reloaded_and_no_connection_is_dropped() {
 async fn stopping_finishes_what_was_accepted_and_closes_the_book() {
     let wire = wire().await;
     let client = wire.client(Speaks::Http1).unwrap();
-    let calls: Vec<_> = (0..20).map(|_| tokio::spawn(wire.call(&client, "validate", review().to_string()).send())).collect();
+    let calls: Vec<_> =
+        (0..20).map(|_| tokio::spawn(wire.call(&client, "validate", review().to_string()).send())).collect();
     for call in calls {
         assert!(call.await.unwrap().unwrap().status().is_success());
     }

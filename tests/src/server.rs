@@ -82,7 +82,8 @@ impl Wire {
     /// # Errors
     /// If the CA can't be read.
     pub fn client(&self, speaks: Speaks) -> Result<Client, Fault> {
-        let versions: &[&SupportedProtocolVersion] = if matches!(speaks, Speaks::Tls12) { &[&TLS12] } else { &[&TLS13] };
+        let versions: &[&SupportedProtocolVersion] =
+            if matches!(speaks, Speaks::Tls12) { &[&TLS12] } else { &[&TLS13] };
         let mut tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_protocol_versions(versions)?
             .with_root_certificates(self.roots()?)
