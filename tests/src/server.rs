@@ -117,7 +117,6 @@ impl Wire {
     }
 
     /// A call with the token in its path.
-    #[must_use]
     pub fn call(&self, client: &Client, call: &str, body: impl Into<reqwest::Body>) -> RequestBuilder {
         let url = self.url(&format!("/{call}/{}", self.token));
         client.post(url).header("content-type", "application/json").body(body)

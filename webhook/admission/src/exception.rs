@@ -141,7 +141,7 @@ mod tests {
     }
 
     fn template() -> Template {
-        Template::read(&json!({
+        Template::read(json!({
             "metadata": {"labels": {"app": "db"}},
             "spec": {"serviceAccountName": "db", "containers": [
                 {"name": "db", "image": "reg:5000/team/db:1@sha256:00"}, {"name": "side", "image": "busybox"}

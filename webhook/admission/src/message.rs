@@ -4,10 +4,10 @@
 use std::collections::HashSet;
 
 use crate::api::Mode;
-use crate::decision::{Answer, Decision, Finding};
+use crate::decision::{Answer, Decision, Finding, PolicyFailure};
 use crate::edit::Claim;
 use crate::review::Review;
-use crate::verdict::{Change, Violation};
+use crate::verdict::{Change, Failure, Violation};
 
 /// Lines of a denial; what is over is counted.
 const LINES: usize = 30;
@@ -20,17 +20,22 @@ pub fn denial(review: &Review, decision: &Decision) -> String {
         Answer::Failed => vec![format!("{} could not be judged", object(review))],
         Answer::Allowed => return String::new(),
     };
-    lines.extend(
-        decision.failures.iter().filter(|failure| failure.refuses()).map(|failure| {
-            format!("- {} failed: {}; this is no fault of the workload", failure.policy, failure.failure)
-        }),
-    );
+    lines.extend(decision.failures.iter().filter(|failure| failure.refuses()).map(refusing));
     if lines.len() > LINES {
         let over = lines.len() - LINES;
         lines.truncate(LINES);
         lines.push(format!("- and {over} more"));
     }
     lines.join("\n")
+}
+
+/// A missing fact may be the author's to mend, such as a tag that does not exist; any other failure is not.
+fn refusing(failure: &PolicyFailure) -> String {
+    let words = format!("- {} failed: {}", failure.policy, failure.failure);
+    match failure.failure {
+        Failure::MissingFact { .. } => words,
+        _ => format!("{words}; this is no fault of the workload"),
+    }
 }
 
 /// Warnings of a decision: of policies that only warn, of failures that were let pass, and advice.

@@ -105,7 +105,7 @@ async fn answer(
     }
     let body = match taken(headers, body) {
         Ok(body) => body,
-        Err(refusal) => return refusal,
+        Err((status, message)) => return refuse(status, &message),
     };
     let deadlines = match Deadlines::of(begun, query.timeout.as_deref()) {
         Ok(deadlines) => deadlines,
@@ -133,14 +133,14 @@ async fn answer(
 }
 
 /// The body, if it is JSON by its own account, not too large, and whole.
-fn taken(headers: &HeaderMap, body: Body) -> Result<Bytes, HttpResponse> {
+fn taken(headers: &HeaderMap, body: Body) -> Result<Bytes, (StatusCode, String)> {
     let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();
     if !kind.eq_ignore_ascii_case("application/json") {
         let message = format!("content-type is {kind:?}; an AdmissionReview is sent as application/json");
-        return Err(refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, &message));
+        return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
     }
-    body.map_err(|rejection| refuse(rejection.status(), &rejection.body_text()))
+    body.map_err(|rejection| (rejection.status(), rejection.body_text()))
 }
 
 /// With a uid a review can be answered; without, only the HTTP call can.
