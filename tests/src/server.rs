@@ -103,11 +103,7 @@ impl Wire {
     /// # Errors
     /// If they can't be read.
     pub fn roots(&self) -> Result<RootCertStore, Fault> {
-        let mut roots = RootCertStore::empty();
-        for certificate in CertificateDer::pem_file_iter(self.folder.path().join("certs/ca-bundle.crt"))? {
-            roots.add(certificate?)?;
-        }
-        Ok(roots)
+        roots(&self.folder.path().join("certs/ca-bundle.crt"))
     }
 
     /// The URL of a path on the webhook's port.
@@ -135,6 +131,26 @@ impl Wire {
         let answer = Client::builder().tls_backend_preconfigured(tls).build()?.get(url).send().await?;
         Ok((answer.status().as_u16(), answer.text().await?))
     }
+}
+
+/// A client of HTTP/1.1 over TLS 1.3 that trusts the CAs of this bundle and nothing else.
+///
+/// # Errors
+/// If the bundle can't be read.
+pub fn trusting(bundle: &Path) -> Result<Client, Fault> {
+    let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_protocol_versions(&[&TLS13])?
+        .with_root_certificates(roots(bundle)?)
+        .with_no_client_auth();
+    Ok(Client::builder().http1_only().tls_backend_preconfigured(tls).build()?)
+}
+
+fn roots(bundle: &Path) -> Result<RootCertStore, Fault> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(bundle)? {
+        roots.add(certificate?)?;
+    }
+    Ok(roots)
 }
 
 fn cache() -> Option<PathBuf> {

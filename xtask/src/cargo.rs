@@ -47,6 +47,16 @@ pub(crate) fn output(command: &mut Command) -> Result<String, XtaskError> {
     }
 }
 
+/// Where cargo puts what it builds.
+pub(crate) fn target_folder() -> Result<PathBuf, XtaskError> {
+    #[derive(serde::Deserialize)]
+    struct Metadata {
+        target_directory: PathBuf,
+    }
+    let metadata = output(cargo().args(["metadata", "--no-deps", "--format-version", "1"]))?;
+    Ok(serde_json::from_str::<Metadata>(&metadata)?.target_directory)
+}
+
 /// The exit code to pass on; a program that a signal ended has none, and counts as failed.
 pub(crate) fn exit_code(status: ExitStatus) -> ExitCode {
     status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from)

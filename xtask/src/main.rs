@@ -1,6 +1,7 @@
 //! The developer's commands, run as `cargo xtask COMMAND`. Which there are stands here; what each does stands in the file
 //! of its name.
 
+mod bench;
 mod cargo;
 mod checkout;
 mod demo;
@@ -18,6 +19,7 @@ Usage: cargo xtask COMMAND
 
   test          all that CI asks for: formatting, lints, house rules, tests, documentation, dependencies
   demo [ARGS]   build portreeve and run `portreeve demo` on the platforms of this checkout; ARGS are passed on
+  bench         measure the released binary: a set in process, the wire, starting
   tidy          the house rules alone";
 
 fn main() -> ExitCode {
@@ -36,6 +38,7 @@ fn run(command: &str, arguments: Vec<OsString>) -> Result<ExitCode, XtaskError> 
     match command {
         "test" => none(arguments).and_then(|()| test::run()),
         "demo" => demo::run(arguments),
+        "bench" => none(arguments).and_then(|()| bench::run()),
         "tidy" => none(arguments).and_then(|()| tidy::run()),
         "help" | "-h" | "--help" => {
             println!("{USAGE}");

@@ -1,0 +1,24 @@
+//! What admission costs: a policy set in process, the wire with and without policies, starting. One run, so that the
+//! numbers can be compared with each other; on a shared machine believe ratios. Run it by `cargo xtask bench`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::as_conversions,
+    clippy::cast_precision_loss,
+    clippy::indexing_slicing,
+    reason = "a measurement stops at the first fault, and prints"
+)]
+
+mod process;
+mod sample;
+mod wire;
+
+fn main() {
+    // `cargo test --benches` and the like pass flags; there is one thing to do.
+    println!("in process, a pod with three containers, the platform profile");
+    process::profile();
+    println!("\nover TLS, HTTP/1.1");
+    wire::all();
+}
