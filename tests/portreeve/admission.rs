@@ -295,6 +295,27 @@ async fn an_unrelated_update_keeps_the_pinned_digest_and_a_restart_asks_again() 
     assert_eq!(image_of(&fresh), format!("team/web:1@{moved}"));
 }
 
+fn job(image: &str) -> Value {
+    json!({
+        "apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "migrate", "namespace": "shop"},
+        "spec": {"template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "app", "image": image}]}}},
+    })
+}
+
+#[tokio::test]
+async fn a_job_applied_again_gets_back_its_digest_and_a_changed_one_is_left_to_the_api_server() {
+    let registry = registry().await;
+    let gate = pinning(&registry);
+    let pinned = mutate(&gate, &create(&job("team/web:1"))).await.unwrap().object;
+    let mut applied = pinned.clone();
+    applied["spec"]["template"]["spec"]["containers"][0]["image"] = json!("team/web:1");
+    let again = mutate(&gate, &update(&applied, &pinned)).await.unwrap().object;
+    assert_eq!(again["spec"]["template"], pinned["spec"]["template"]);
+    applied["spec"]["template"]["spec"]["containers"][0]["image"] = json!("team/web:2");
+    let changed = mutate(&gate, &update(&applied, &pinned)).await.unwrap();
+    assert_eq!(changed.response.patch, None);
+}
+
 fn ledger(folder: &std::path::Path) -> Arc<Ledger> {
     Arc::new(Ledger::open(folder, Options::new("test/one".parse().unwrap())).unwrap())
 }
@@ -357,4 +378,28 @@ fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
 fn the_configuration_of_an_image_is_a_fact_in_the_shape_of_the_contract() {
     let config = ImageConfig { user: Some("101".into()), ..ImageConfig::default() };
     assert_eq!(json!(config), json!({"user": "101"}));
+}
+
+#[tokio::test]
+async fn a_book_that_fails_refuses_new_workloads_and_never_what_heals() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = ledger(&folder.path().join("book"));
+    let gate = Setting::platform().ledger(Arc::clone(&ledger)).gate().unwrap();
+    ledger.close().unwrap();
+    let refusal = mutate(&gate, &create(&plain_pod())).await.unwrap().response.refusal.unwrap();
+    assert_eq!(refusal.kind, RefusalKind::InternalError);
+    let mut deletion = update(&Value::Null, &plain_pod());
+    deletion["request"]["operation"] = json!("DELETE");
+    assert!(validate(&gate, &deletion).await.unwrap().refusal.is_none());
+    let mut own = create(&plain_pod());
+    own["request"]["namespace"] = json!("kube-system");
+    assert!(validate(&gate, &own).await.unwrap().refusal.is_none());
+}
+
+#[tokio::test]
+async fn a_template_that_can_not_be_read_denies_nobody_where_nothing_is_enforced() {
+    let mut object = deployment("team/web:1");
+    object["spec"]["template"] = json!("text");
+    let (told, response) = admit(&dropping("mode: audit, mutate: true"), &create(&object)).await.unwrap();
+    assert!(told.response.refusal.is_none() && response.refusal.is_none());
 }

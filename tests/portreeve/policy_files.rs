@@ -84,6 +84,14 @@ fn a_timeout_that_is_none_is_named() {
 }
 
 #[test]
+fn a_timeout_longer_than_any_api_server_waits_is_refused() {
+    for timeout in ["0s", "5000000000000000h", "31s"] {
+        let spec = format!("{{module: {{builtin: seccomp}}, timeout: {timeout}}}");
+        says(&only(&[("a.yaml", &policy("a", &spec))]), &["timeout"]);
+    }
+}
+
+#[test]
 fn a_selector_that_can_not_be_is_named() {
     let spec = "{module: {builtin: seccomp}, match: {namespaceSelector: {matchExpressions: [{key: a, operator: In}]}}}";
     says(&only(&[("a.yaml", &policy("a", spec))]), &["namespaceSelector", "needs values"]);

@@ -170,7 +170,7 @@ async fn probes_tell_of_life_and_readiness_with_reasons() {
 
 /// Asks until it is so; the server looks at its files every second.
 async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    for _ in 0..300 {
+    for _ in 0..1200 {
         if holds().await {
             return;
         }

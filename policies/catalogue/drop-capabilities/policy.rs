@@ -6,7 +6,7 @@ use portreeve_sdk::view::{Container, Pod};
 use portreeve_sdk::{Can, Case, Manifest, Policy, SettingsError, Stop, Verdict};
 use serde::Deserialize;
 
-use crate::injected::Injected;
+use crate::injected::{Injected, Judgement, TRAFFIC};
 use crate::selector::{Selector, any_image};
 
 const DROP_ALL: &str = "drop-all";
@@ -114,13 +114,14 @@ impl DropCapabilities {
     }
 
     fn adds(&self, pod: &Pod, container: &Container, verdict: &mut Verdict) {
-        let judgement = self.settings.injected.judge(container);
         let added = container.added_capabilities();
         let refused: Vec<&str> =
             added.iter().map(String::as_str).filter(|name| !self.allows(pod, container, name)).collect();
         if refused.is_empty() {
             return;
         }
+        let for_traffic = refused.iter().all(|name| TRAFFIC.contains(name));
+        let judgement = if for_traffic { self.settings.injected.judge(container) } else { Judgement::Deny };
         let Some(finding) = judgement.finding(verdict, ADD) else { return };
         finding
             .container(container)

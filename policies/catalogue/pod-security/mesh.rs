@@ -8,13 +8,10 @@ use portreeve_sdk::view::Container;
 use super::baseline::DEFAULT_CAPABILITIES;
 use super::standard::{Check, Demand, Template};
 use super::words::Fault;
-use crate::injected::{Injected, Judgement};
+use crate::injected::{Injected, Judgement, TRAFFIC};
 
 /// Checks that such a container can't meet, by their ids.
 const UNMET: [&str; 4] = ["capabilities_baseline", "capabilities_restricted", "runAsNonRoot", "runAsUser"];
-
-/// Capabilities that such a container adds.
-const TRAFFIC: [&str; 2] = ["NET_ADMIN", "NET_RAW"];
 
 /// A template with the containers of its mesh set apart.
 pub(super) struct Parted<'a> {

@@ -1,6 +1,7 @@
 //! Who asks for a GPU. Several policies ask that; what follows from it is theirs to say.
 
 use portreeve_sdk::glob::Glob;
+use portreeve_sdk::quantity::Quantity;
 use portreeve_sdk::view::{Container, Pod};
 
 /// How a GPU is asked for: extended resources by name, and claims of dynamic resource allocation by name.
@@ -38,10 +39,15 @@ impl Devices {
 
     fn asked_by(&self, container: &Container) -> bool {
         let mut named = container.requests.iter().chain(&container.limits);
-        named.any(|entry| self.is_device(&entry.name)) || self.claimed(&container.claims)
+        named.any(|entry| self.is_device(&entry.name) && is_some(&entry.value)) || self.claimed(&container.claims)
     }
 
     fn claimed(&self, claims: &[String]) -> bool {
         claims.iter().any(|claim| Glob::any(&self.claims, claim))
     }
+}
+
+/// Whether an amount is more than nothing: to name a GPU and ask for none of it is no asking.
+fn is_some(amount: &str) -> bool {
+    amount.parse::<Quantity>().is_ok_and(|amount| amount > Quantity::default())
 }

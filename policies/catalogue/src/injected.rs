@@ -51,6 +51,9 @@ const KNOWN: [&str; 12] = [
     "public.ecr.aws/hashicorp/consul-k8s-control-plane",
 ];
 
+/// Capabilities that a mesh's containers need to set up the traffic of a pod. Nothing beyond them is eased.
+pub(crate) const TRAFFIC: [&str; 2] = ["NET_ADMIN", "NET_RAW"];
+
 impl Injected {
     /// With the images that are known to everyone.
     pub(crate) fn with_known(mut self) -> Self {

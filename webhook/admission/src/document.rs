@@ -33,8 +33,8 @@ impl Document {
         self.text.as_deref().map(RawValue::get)
     }
 
-    /// The whole document. Text nested deeper than `serde_json` reads (128 levels) shows as null: such an object
-    /// was refused when its review was decoded.
+    /// The whole document. Text that can't be taken apart, nested deeper than 128 levels or with a number out of range,
+    /// shows as null: it is never told to be the same as another, and never edited.
     pub fn value(&self) -> &Value {
         self.value.get_or_init(|| {
             self.text.as_deref().and_then(|text| serde_json::from_str(text.get()).ok()).unwrap_or(Value::Null)

@@ -96,6 +96,8 @@ fn in_order(claims: &[Claim]) -> Vec<&Claim> {
             _ => a.pointer.tokens().len().cmp(&b.pointer.tokens().len()),
         })
     });
+    // Two that remove one element remove it once.
+    ordered.dedup_by(|a, b| a.change == Change::Remove && b.change == Change::Remove && a.pointer == b.pointer);
     ordered
 }
 

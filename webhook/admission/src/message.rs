@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use crate::api::Mode;
-use crate::decision::{Answer, Decision, Finding, PolicyFailure};
+use crate::decision::{Answer, Decision, Finding, PolicyFailure, Standing};
 use crate::edit::Claim;
 use crate::review::Review;
 use crate::verdict::{Change, Failure, Violation};
@@ -50,6 +50,7 @@ pub fn warnings(decision: &Decision) -> Vec<String> {
         .map(|(_, summary)| format!("would {}", summary.replacen("violates", "violate", 1)))
         .collect();
     lines.extend(warned.filter(|finding| !summarised.contains(finding.policy.as_str())).map(told));
+    lines.extend(decision.findings.iter().filter(|finding| is_inherited(finding)).map(inherited));
     lines.extend(decision.advisories.iter().map(|(policy, advisory)| advice(policy, advisory)));
     lines.extend(
         decision
@@ -69,10 +70,12 @@ pub fn corrections(made: &[Claim]) -> Vec<String> {
     let mut seen = HashSet::new();
     policies.retain(|policy| seen.insert(*policy));
     let of = |policy: &str| {
-        let places: Vec<String> = made.iter().filter(|claim| claim.policy == policy).map(put_right).collect();
+        let places: Vec<String> =
+            made.iter().filter(|claim| claim.policy == policy && !is_note(claim)).map(put_right).collect();
         places.join(", ")
     };
-    policies.into_iter().map(|policy| format!("{policy} put right: {}", of(policy))).collect()
+    let told = policies.into_iter().map(|policy| (policy, of(policy))).filter(|(_, places)| !places.is_empty());
+    told.map(|(policy, places)| format!("{policy} put right: {places}")).collect()
 }
 
 /// The object of a request as the API server's own errors name it.
@@ -133,12 +136,28 @@ fn place(violation: &Violation) -> (Option<&str>, String) {
 
 fn mend(finding: &Finding) -> String {
     let violation = &finding.violation;
-    format!("- {}{} ({}/{})", at(violation), violation.remedy, finding.policy, violation.rule)
+    format!("- {}{} ({}/{})", at(violation, &violation.remedy), violation.remedy, finding.policy, violation.rule)
 }
 
 fn fault(finding: &Finding) -> String {
     let violation = &finding.violation;
-    format!("- {}{}: {} ({}/{})", at(violation), violation.message, violation.remedy, finding.policy, violation.rule)
+    format!(
+        "- {}{}: {} ({}/{})",
+        at(violation, &violation.message),
+        violation.message,
+        violation.remedy,
+        finding.policy,
+        violation.rule
+    )
+}
+
+/// What was there before denies no update, but the Pods that the update asks for are new.
+fn is_inherited(finding: &Finding) -> bool {
+    finding.mode == Mode::Enforce && finding.standing == Standing::Inherited
+}
+
+fn inherited(finding: &Finding) -> String {
+    format!("it was so before, but new Pods will be denied: {}", told(finding))
 }
 
 fn told(finding: &Finding) -> String {
@@ -146,11 +165,18 @@ fn told(finding: &Finding) -> String {
 }
 
 fn advice(policy: &str, violation: &Violation) -> String {
-    format!("{policy}: {}{}: {}", at(violation), violation.message, violation.remedy)
+    format!("{policy}: {}{}: {}", at(violation, &violation.message), violation.message, violation.remedy)
 }
 
-fn at(violation: &Violation) -> String {
-    violation.container.as_ref().map(|name| format!("container {name:?}: ")).unwrap_or_default()
+/// Names the container, unless the words do so themselves.
+fn at(violation: &Violation, words: &str) -> String {
+    let named = violation.container.as_ref().filter(|name| !words.contains(&format!("container {name:?}")));
+    named.map(|name| format!("container {name:?}: ")).unwrap_or_default()
+}
+
+/// What a policy writes down for itself is nothing that was wrong.
+fn is_note(claim: &Claim) -> bool {
+    claim.pointer.tokens().iter().any(|token| token.starts_with("portreeve.dev/"))
 }
 
 fn put_right(claim: &Claim) -> String {

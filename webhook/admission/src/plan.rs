@@ -33,6 +33,9 @@ pub enum Editable {
     Everything,
     /// Images of containers: all that a Pod lets change.
     PodImages,
+    /// Whatever leads back to the template as it was before, and nothing else: what can't be changed may be sent again
+    /// as its author wrote it, without what was put in.
+    BackToBefore,
     /// Ephemeral containers from this index on: those that the request adds.
     EphemeralFrom(usize),
 }
@@ -63,7 +66,8 @@ fn never_held_up(review: &Review) -> bool {
         (Operation::Connect, subresource) => subresource.is_some_and(|name| CONNECTED.contains(&name)),
         (Operation::Create | Operation::Update, subresource) => subresource.is_none_or(|name| JUDGED.contains(&name)),
     };
-    !judged || review.meta.deleting || review.old_meta.deleting
+    let leaving = request.operation == Operation::Update && (review.meta.deleting || review.old_meta.deleting);
+    !judged || leaving
 }
 
 /// A ReplicaSet of a Deployment, a Job of a CronJob: an edit would make its controller disown it and make another.
@@ -86,7 +90,7 @@ fn editable(review: &Review) -> Editable {
         (Operation::Update, None) => match (request.kind.group.as_str(), request.kind.kind.as_str()) {
             ("", "Pod") => Editable::PodImages,
             // A Job's template can't be changed.
-            ("batch", "Job") => Editable::Nothing,
+            ("batch", "Job") => Editable::BackToBefore,
             _ => Editable::Everything,
         },
         _ => Editable::Nothing,
@@ -112,7 +116,7 @@ impl Editable {
     pub fn allows(self, pointer: &Pointer) -> bool {
         let tokens: Vec<&str> = pointer.tokens().iter().map(String::as_str).collect();
         match (self, tokens.as_slice()) {
-            (Self::Everything, _) => true,
+            (Self::Everything | Self::BackToBefore, _) => true,
             (Self::PodImages, ["spec", "containers" | "initContainers", _, "image"]) => true,
             (Self::EphemeralFrom(first), ["spec", "ephemeralContainers", index, _, ..]) => {
                 list_index(index).is_some_and(|index| index >= first)

@@ -81,6 +81,9 @@ impl Settling {
             return Round::Settled;
         }
         let mut value = self.object.value().clone();
+        if value.is_null() {
+            return Round::Broken(unreadable(&claims));
+        }
         match make(&mut value, &claims) {
             Ok(Made(made)) if made.is_empty() => Round::Settled,
             Ok(Made(made)) => self.edited(value, made),
@@ -117,6 +120,15 @@ impl Settling {
         }
         if refused.is_empty() { Ok(claims) } else { Err(refused) }
     }
+}
+
+/// An object that can't be taken apart can't be edited: nobody's edits are made.
+fn unreadable(claims: &[Claim]) -> Vec<(String, Failure)> {
+    let mut policies: Vec<&str> = claims.iter().map(|claim| claim.policy.as_str()).collect();
+    policies.dedup();
+    let reason = "the object can't be read as a whole".to_owned();
+    let failure = Failure::BadEdit { pointer: Pointer::root(), reason };
+    policies.into_iter().map(|policy| (policy.to_owned(), failure.clone())).collect()
 }
 
 /// Whether a failure is the policy's alone, so that the others can go on without it.

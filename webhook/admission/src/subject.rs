@@ -134,6 +134,10 @@ impl TemplatePath {
         {
             return true;
         }
+        // What can't be read as a whole can't be told to be the same.
+        if new.value().is_null() || old.value().is_null() {
+            return false;
+        }
         let places = self.places(new.value());
         places == self.places(old.value()) && places.iter().all(|at| at.find(new.value()) == at.find(old.value()))
     }

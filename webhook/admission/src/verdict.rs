@@ -118,6 +118,9 @@ pub enum Failure {
     /// Nothing was free to run it in time.
     #[error("there was no turn for it before its deadline")]
     NoTurn,
+    /// The template can't be read.
+    #[error("{0}")]
+    Unreadable(String),
     /// Its edits contradict those of another policy.
     #[error("its edit at {pointer} contradicts that of {other}")]
     Conflict {

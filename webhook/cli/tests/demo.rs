@@ -112,6 +112,8 @@ fn what_ends_otherwise_is_listed_with_exit_code_1() {
     }
     let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: web, namespace: shop}\nspec: {containers: [{name: web, image: 'nginx:1'}]}\n";
     std::fs::write(platform.join("manifests/web.yaml"), pod).unwrap();
+    let set = "apiVersion: portreeve.dev/v1alpha1\nkind: PolicySet\nmetadata: {name: none}\nspec: {profile: none}\n";
+    std::fs::write(platform.join("policies/set.yaml"), set).unwrap();
     std::fs::write(platform.join("images.yaml"), "images: []\n").unwrap();
     let expected = "- {kind: Pod, namespace: shop, name: web, outcome: denied}\n";
     std::fs::write(platform.join("expected.yaml"), expected).unwrap();

@@ -83,6 +83,7 @@ impl Counters {
             // The policy's own words, or failures that only the host can see after the run.
             Failure::MissingFact { .. }
             | Failure::Reported(_)
+            | Failure::Unreadable(_)
             | Failure::Conflict { .. }
             | Failure::Unsettled(_)
             | Failure::BadEdit { .. } => {}

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, Path, Query, State};
+use axum::extract::{DefaultBodyLimit, FromRequest, Path, Query, Request, State};
+use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response as HttpResponse};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -67,49 +66,30 @@ struct Parameters {
     timeout: Option<String>,
 }
 
-type Body = Result<Bytes, BytesRejection>;
 type Token = Option<Path<String>>;
 
-async fn mutate(
-    State(app): State<App>,
-    token: Token,
-    query: Query<Parameters>,
-    headers: HeaderMap,
-    body: Body,
-) -> HttpResponse {
-    answer(app, Call::Mutate, token, &query, &headers, body).await
+async fn mutate(State(app): State<App>, token: Token, query: Query<Parameters>, request: Request) -> HttpResponse {
+    answer(app, Call::Mutate, token, &query, request).await
 }
 
-async fn validate(
-    State(app): State<App>,
-    token: Token,
-    query: Query<Parameters>,
-    headers: HeaderMap,
-    body: Body,
-) -> HttpResponse {
-    answer(app, Call::Validate, token, &query, &headers, body).await
+async fn validate(State(app): State<App>, token: Token, query: Query<Parameters>, request: Request) -> HttpResponse {
+    answer(app, Call::Validate, token, &query, request).await
 }
 
-async fn answer(
-    app: App,
-    call: Call,
-    token: Token,
-    query: &Parameters,
-    headers: &HeaderMap,
-    body: Body,
-) -> HttpResponse {
+async fn answer(app: App, call: Call, token: Token, query: &Parameters, request: Request) -> HttpResponse {
     let begun = Instant::now();
     if !app.callers.admit(token.as_ref().map(|Path(token)| token.as_str())) {
         app.metrics.turned_away(call);
         return refuse(StatusCode::FORBIDDEN, "the path does not carry a token in force");
     }
-    let body = match taken(headers, body) {
-        Ok(body) => body,
-        Err((status, message)) => return refuse(status, &message),
-    };
     let deadlines = match Deadlines::of(begun, query.timeout.as_deref()) {
         Ok(deadlines) => deadlines,
         Err(error) => return refuse(StatusCode::BAD_REQUEST, &error.to_string()),
+    };
+    let body = match tokio::time::timeout_at(deadlines.judged.into(), taken(request)).await {
+        Ok(Ok(body)) => body,
+        Ok(Err((status, message))) => return refuse(status, &message),
+        Err(_) => return refuse(StatusCode::REQUEST_TIMEOUT, "the body did not come in time"),
     };
     // A task of its own: a caller that hangs up does not stop a decision halfway.
     let gate = Arc::clone(&app.gate);
@@ -132,15 +112,16 @@ async fn answer(
     }
 }
 
-/// The body, if it is JSON by its own account, not too large, and whole.
-fn taken(headers: &HeaderMap, body: Body) -> Result<Bytes, (StatusCode, String)> {
-    let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+/// The body, if it is JSON by its own account, not too large, and whole. It is read only now: who may not call can't
+/// make us hold one.
+async fn taken(request: Request) -> Result<Bytes, (StatusCode, String)> {
+    let kind = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();
     if !kind.eq_ignore_ascii_case("application/json") {
         let message = format!("content-type is {kind:?}; an AdmissionReview is sent as application/json");
         return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
     }
-    body.map_err(|rejection| (rejection.status(), rejection.body_text()))
+    Bytes::from_request(request, &()).await.map_err(|rejection| (rejection.status(), rejection.body_text()))
 }
 
 /// With a uid a review can be answered; without, only the HTTP call can.

@@ -53,7 +53,8 @@ pub fn duration(text: &str) -> Result<Duration, DurationError> {
         let letters = tail.find(|c: char| c.is_ascii_digit()).unwrap_or(tail.len());
         let (unit, next) = tail.split_at(letters);
         let seconds = number.parse::<f64>().map_err(|_| error())? * seconds_in(unit).ok_or_else(error)?;
-        total += Duration::try_from_secs_f64(seconds).map_err(|_| error())?;
+        let part = Duration::try_from_secs_f64(seconds).map_err(|_| error())?;
+        total = total.checked_add(part).ok_or_else(error)?;
         rest = next;
     }
     Ok(total)
@@ -85,7 +86,7 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_duration() {
-        for text in ["", "10", "s", "1x", "-1s", "1.2.3s", "9e9h"] {
+        for text in ["", "10", "s", "1x", "-1s", "1.2.3s", "9e9h", "5000000000000000h5000000000000000h"] {
             assert!(duration(text).is_err(), "{text}");
         }
     }

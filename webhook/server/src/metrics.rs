@@ -27,6 +27,7 @@ pub enum Call {
 struct AnswerLabels {
     call: Call,
     answer: &'static str,
+    dry_run: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -111,7 +112,13 @@ fn latencies() -> Histogram {
 impl Metrics {
     /// A call that was answered by a review.
     pub fn answered(&self, call: Call, answered: &Answered, took: Duration) {
-        self.answers.get_or_create(&AnswerLabels { call, answer: answered.label() }).inc();
+        self.answers
+            .get_or_create(&AnswerLabels {
+                call,
+                answer: answered.label(),
+                dry_run: if answered.dry_run { "yes" } else { "no" },
+            })
+            .inc();
         self.seconds.get_or_create(&CallLabels { call }).observe(took.as_secs_f64());
         for (policy, outcome) in &answered.outcomes {
             self.policies.get_or_create(&PolicyLabels { call, policy: policy.clone(), outcome }).inc();

@@ -15,7 +15,7 @@ use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use portreeve_admission::decision::Answer;
 use portreeve_admission::matching::selected;
-use portreeve_admission::plan::Plan;
+use portreeve_admission::plan::{Editable, Plan};
 use portreeve_admission::policy::Policy;
 use portreeve_admission::response::Response;
 use portreeve_admission::review::{Review, ReviewError, decode};
@@ -54,6 +54,8 @@ pub struct Answered {
     pub response: Response,
     /// How it was decided.
     pub answer: Answer,
+    /// Whether nothing would have been stored.
+    pub dry_run: bool,
     /// Each policy that took part, with the name of its outcome.
     pub outcomes: Vec<(String, &'static str)>,
 }
@@ -112,7 +114,17 @@ impl Gate {
         let (Some(object), Plan::Judge { edit, .. }) = (&met.review.object, met.plan) else {
             return Correction::nothing();
         };
-        correct::settle(self, met, Settling::new(Arc::clone(object), edit), deadline).await
+        let correction = correct::settle(self, met, Settling::new(Arc::clone(object), edit), deadline).await;
+        if edit == Editable::BackToBefore && !self.leads_back(met, &correction) {
+            return correction.without_edits();
+        }
+        correction
+    }
+
+    /// Whether the corrected object has the templates that it had before.
+    fn leads_back(&self, met: &Met, correction: &Correction) -> bool {
+        let objects = correction.object.as_ref().zip(met.review.old_object.as_ref());
+        objects.is_some_and(|(new, old)| self.paths.same_templates(&met.review.request.kind, new, old))
     }
 
     /// The judgement of `/validate`: of the object as sent, or as its Pods will be.

@@ -2,6 +2,8 @@
 //! values at one place, different elements of one identity, a value inside what another removes or replaces. A
 //! `Default` yields to a `Set`: it asks only for something to stand there.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use super::Claim;
@@ -9,19 +11,21 @@ use super::write::same_element;
 use crate::pointer::Pointer;
 use crate::verdict::{Change, Failure};
 
-/// Every policy in a contradiction, once for each partner.
+/// Every policy in a contradiction, once for each partner: a guest that contradicts itself a million times is told once.
 pub(super) fn among(object: &Value, claims: &[Claim]) -> Vec<(String, Failure)> {
     let live: Vec<&Claim> = claims.iter().filter(|claim| !satisfied_default(object, claim)).collect();
+    let mut told: HashSet<(&str, &str)> = HashSet::new();
     let mut failures = Vec::new();
     for (index, a) in live.iter().enumerate() {
         for b in live.iter().skip(index + 1).filter(|b| contradict(a, b)) {
             for (one, other) in [(a, b), (b, a)] {
-                let failure = Failure::Conflict { pointer: one.pointer.clone(), other: other.policy.clone() };
-                failures.push((one.policy.clone(), failure));
+                if told.insert((&one.policy, &other.policy)) {
+                    let failure = Failure::Conflict { pointer: one.pointer.clone(), other: other.policy.clone() };
+                    failures.push((one.policy.clone(), failure));
+                }
             }
         }
     }
-    failures.dedup();
     failures
 }
 
@@ -47,7 +51,8 @@ fn at_one_place(a: &Change, b: &Change) -> bool {
         (Set(_), Default(_)) | (Default(_), Set(_)) | (Remove, Remove) => false,
         (Set(x), Set(y)) | (Default(x), Default(y)) => x != y,
         (AppendUnique { value: x, keys }, AppendUnique { value: y, keys: other }) => {
-            x != y && keys == other && !keys.is_empty() && same_element(x, y, keys)
+            let alike = |keys: &[String]| !keys.is_empty() && same_element(x, y, keys);
+            x != y && (alike(keys) || alike(other))
         }
         _ => true,
     }
@@ -57,7 +62,8 @@ fn at_one_place(a: &Change, b: &Change) -> bool {
 fn below(outer: &Change, at: &Pointer, inner: &Change) -> bool {
     match outer {
         Change::Remove => !matches!(inner, Change::Remove),
-        Change::AppendUnique { .. } => matches!(inner, Change::Remove),
+        // Elements are appended before others are removed; inside an element nothing may be taken away.
+        Change::AppendUnique { .. } => matches!(inner, Change::Remove) && at.tokens().len() > 1,
         Change::Set(value) | Change::Default(value) => match (at.find(value), inner) {
             (None, Change::Remove) => false,
             (None, _) => reaches_into_scalar(value, at),

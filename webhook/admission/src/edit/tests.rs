@@ -169,3 +169,24 @@ fn what_was_made_is_told_and_nothing_else() {
     let Made(made) = make(&mut object, &[set("a", "/spec/x", json!(1)), set("b", "/spec/y", json!(2))]).unwrap();
     assert_eq!(made.iter().map(|claim| claim.policy.as_str()).collect::<Vec<_>>(), ["b"]);
 }
+
+#[test]
+fn two_policies_that_remove_one_element_remove_it_once() {
+    let claims = [claim("a", "/spec/v/1", Change::Remove), claim("b", "/spec/v/1", Change::Remove)];
+    assert_eq!(made(json!({"spec": {"v": [0, 1, 2]}}), &claims), json!({"spec": {"v": [0, 2]}}));
+}
+
+#[test]
+fn an_element_may_be_appended_where_another_is_removed() {
+    let claims = [claim("a", "/spec/v/0", Change::Remove), append("b", "/spec/v", json!({"name": "new"}))];
+    assert_eq!(made(json!({"spec": {"v": [{"name": "old"}]}}), &claims), json!({"spec": {"v": [{"name": "new"}]}}));
+}
+
+#[test]
+fn a_million_contradictions_are_told_once_for_each_pair() {
+    let claims: Vec<Claim> =
+        (0..1000).map(|n| set("a", "/spec/x", json!(n))).chain([set("b", "/spec/x", json!(-1))]).collect();
+    let mut failing = at_fault(json!({}), &claims);
+    failing.sort();
+    assert_eq!(failing, ["a", "a", "b"]);
+}

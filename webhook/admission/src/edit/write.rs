@@ -24,12 +24,13 @@ pub(super) fn same_element(a: &Value, b: &Value, keys: &[String]) -> bool {
     if keys.is_empty() { a == b } else { keys.iter().all(|key| a.get(key) == b.get(key)) }
 }
 
-/// Orders removals: of two elements of one list the one with the higher index goes first.
+/// Orders removals: of two elements of one list the one with the higher index goes first, and what lies within another
+/// before that other.
 pub(super) fn later_first(a: &Pointer, b: &Pointer) -> Ordering {
-    let indices = a.tokens().iter().zip(b.tokens()).find(|(a, b)| a != b);
-    match indices.map(|(a, b)| (list_index(a), list_index(b))) {
-        Some((Some(a), Some(b))) => b.cmp(&a),
-        _ => a.tokens().len().cmp(&b.tokens().len()).reverse(),
+    let differ = a.tokens().iter().zip(b.tokens()).find(|(a, b)| a != b);
+    match differ {
+        Some((a, b)) => (list_index(b), b).cmp(&(list_index(a), a)),
+        None => b.tokens().len().cmp(&a.tokens().len()),
     }
 }
 

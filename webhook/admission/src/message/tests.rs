@@ -102,3 +102,25 @@ fn a_long_denial_is_cut_and_counted() {
     let text = denial(&review(&json!({"name": "web"})), &decision);
     assert_eq!(text.lines().last(), Some("- and 71 more"));
 }
+
+#[test]
+fn what_was_wrong_before_is_told_since_new_pods_will_be_denied() {
+    let one = policy("host", Mode::Enforce, FailurePolicy::Fail);
+    let before = Some(verdict(&["net"], None));
+    let decision = decide(vec![Found { policy: &one, template: None, outcome: verdict(&["net"], None), before }]);
+    assert_eq!(
+        warnings(&decision),
+        ["it was so before, but new Pods will be denied: host: container \"app\": net is wrong: mend net"]
+    );
+}
+
+#[test]
+fn a_container_is_named_once() {
+    let one = policy("p", Mode::Enforce, FailurePolicy::Fail);
+    let mut found = violation("a", Some("app"));
+    found.message = "container \"app\" runs as root".into();
+    let outcome = Outcome::Verdict(Verdict { violations: vec![found], ..Verdict::default() });
+    let decision = decide(vec![Found { policy: &one, template: None, outcome, before: None }]);
+    let text = denial(&review(&json!({"name": "web"})), &decision);
+    assert_eq!(text.matches("app").count(), 1, "{text}");
+}

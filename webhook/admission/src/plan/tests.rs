@@ -98,9 +98,9 @@ fn new_labels_on_a_pod_change_no_spec() {
 }
 
 #[test]
-fn a_changed_job_is_judged_and_not_edited() {
+fn a_changed_job_is_judged_and_at_most_led_back_to_what_it_was() {
     let plan = Call::new("UPDATE", "batch", "Job", &workload("b"), &workload("a")).plan();
-    assert_eq!(plan, Plan::Judge { edit: Editable::Nothing, as_pods_will_be: false });
+    assert_eq!(plan, Plan::Judge { edit: Editable::BackToBefore, as_pods_will_be: false });
 }
 
 #[test]
@@ -155,4 +155,23 @@ fn the_scope_of_ephemeral_containers_begins_at_the_new_ones() {
     assert!(!allows("/spec/ephemeralContainers/0/securityContext"));
     assert!(!allows("/spec/ephemeralContainers/1"));
     assert!(!allows("/spec/securityContext"));
+}
+
+#[test]
+fn what_can_not_be_read_as_a_whole_is_never_the_same() {
+    let deep = |image: &str| {
+        let junk = (0..200).fold(json!(1), |inner, _| json!([inner]));
+        let mut object = workload(image);
+        object["spec"]["junk"] = junk;
+        object
+    };
+    let plan = Call::new("UPDATE", "apps", "Deployment", &deep("b"), &deep("a")).plan();
+    assert_ne!(plan, Plan::Unchanged);
+}
+
+#[test]
+fn a_deletion_timestamp_on_a_new_object_is_no_deletion() {
+    let mut fresh = pod("a");
+    fresh["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+    assert_eq!(Call::new("CREATE", "", "Pod", &fresh, &Value::Null).plan(), EVERYTHING);
 }

@@ -20,7 +20,7 @@ use crate::callers::Callers;
 use crate::config::{CallersConfig, DurabilityConfig, LedgerConfig, ServerConfig, TemplatePathConfig, TlsConfig};
 use crate::health::{Health, Part, State};
 use crate::metrics::Metrics;
-use crate::set::{LoadError, Loader, PolicySet, Sources, platform, read_folder};
+use crate::set::{LoadError, Loader, PolicySet, Problem, Sources, platform, read_folder};
 use crate::way::{Book, BookError, Gate, Runner};
 
 /// What a server is put together from.
@@ -159,10 +159,19 @@ impl Parts {
 /// Every problem of the files.
 pub(super) fn load_set(loader: &Loader, folder: Option<&Path>) -> Result<PolicySet, LoadError> {
     let sources = match folder {
-        Some(folder) => read_folder(folder)?,
+        Some(folder) => in_use(read_folder(folder)?, folder)?,
         None => Sources::of_builtin(platform()),
     };
     loader.load(&sources)
+}
+
+/// A folder without a policy is a wrong mount or an emptied volume, not a wish to admit everything.
+fn in_use(sources: Sources, folder: &Path) -> Result<Sources, LoadError> {
+    if !sources.resources.is_empty() {
+        return Ok(sources);
+    }
+    let reason = "there is no ClusterPolicy and no PolicySet in it; `spec: {profile: none}` admits everything";
+    Err(LoadError { problems: vec![Problem { place: folder.display().to_string(), reason: reason.to_owned() }] })
 }
 
 /// What is in force, in a line.

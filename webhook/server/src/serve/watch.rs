@@ -30,11 +30,12 @@ pub(super) async fn watch(parts: Arc<Parts>) {
         let before = seen.clone();
         let look = move || {
             certificates(&looked_at);
+            ledger(&looked_at);
             policies(&looked_at, before)
         };
         match tokio::task::spawn_blocking(look).await {
             Ok(now) => seen = now,
-            Err(_) => return,
+            Err(error) => tracing::error!(%error, "a look at the files was cut short; the next one is in a second"),
         }
     }
 }
@@ -67,6 +68,16 @@ fn certificates(parts: &Parts) {
     }
 }
 
+/// A book that takes no more records makes the replica unready: others answer meanwhile.
+fn ledger(parts: &Parts) {
+    let failure = parts.gate.book.ledger().and_then(|ledger| ledger.stats().failure);
+    if let Some(failure) = failure
+        && parts.health.set(Part::Ledger, State::Down(chain(&failure)))
+    {
+        tracing::error!("the book takes no more records: {}", chain(&failure));
+    }
+}
+
 /// Says once that something newer was refused; what is in force stays.
 fn told(parts: &Parts, part: Part, error: &dyn std::error::Error) {
     let text = chain(error);
@@ -93,7 +104,11 @@ fn policies(parts: &Parts, seen: Option<Fingerprint>) -> Option<Fingerprint> {
                 parts.health.set(Part::Policies, State::Good(text));
                 parts.gate.set.store(Arc::new(set));
             }
-            Err(error) => told(parts, Part::Policies, &error),
+            // Nothing was wrong with the files: the next look tries again.
+            Err(error) => {
+                told(parts, Part::Policies, &error);
+                return seen;
+            }
         },
         Err(error) => told(parts, Part::Policies, &error),
     }

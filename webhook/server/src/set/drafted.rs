@@ -15,6 +15,9 @@ use crate::deadline::duration;
 /// What a policy may take if neither it nor the set says.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
+/// No API server waits longer.
+const MOST: Duration = Duration::from_secs(30);
+
 /// A policy with what its module is to be configured with.
 pub(super) struct Drafted {
     pub(super) policy: Policy,
@@ -47,6 +50,9 @@ pub(super) fn draft_policy(
     reasons.extend(bad_selectors(spec));
     let timeout = spec.timeout.as_deref().or(set.timeout.as_deref()).map(duration).transpose();
     let timeout = timeout.map_err(|error| reasons.push(format!("spec.{error}"))).ok().flatten().unwrap_or(TIMEOUT);
+    if timeout.is_zero() || timeout > MOST {
+        reasons.push(format!("spec.timeout: {timeout:?} is not more than nothing and at most {MOST:?}"));
+    }
     reasons.extend(undeclared(spec, manifest));
     if !reasons.is_empty() {
         return Err(reasons);

@@ -18,7 +18,7 @@ use super::draft::{Draft, Group, Source};
 use super::drafted::{Drafted, draft_policy, instance_by_name};
 use super::folder::Sources;
 use super::namespace::Namespace;
-use super::profile::EXCLUDED_NAMESPACES;
+use super::profile::{ALWAYS_EXCLUDED, EXCLUDED_NAMESPACES};
 use super::{LoadedModule, PolicySet};
 
 /// Runs of one module from outside that may go on at once.
@@ -81,7 +81,8 @@ impl Loader {
         let modules: Vec<Made> = groups.into_iter().filter_map(|group| self.module(&mut draft, group, &set)).collect();
         let exceptions = draft.finish()?;
         let excluded = set.excluded_namespaces.unwrap_or_else(|| EXCLUDED_NAMESPACES.map(str::to_owned).into());
-        let excluded: BTreeSet<String> = excluded.into_iter().chain(self.own_namespace.clone()).collect();
+        let excluded: BTreeSet<String> =
+            excluded.into_iter().chain(ALWAYS_EXCLUDED.map(str::to_owned)).chain(self.own_namespace.clone()).collect();
         let (digest, content) = described(&modules, &exceptions, &excluded);
         let mut policies = Vec::new();
         let mut loaded = Vec::new();

@@ -4,6 +4,9 @@
 use portreeve_admission::api::{ClusterPolicySpec, Metadata, Object, Resource};
 use serde_json::json;
 
+/// Namespaces that no setting brings back: the control plane's own recovery runs there.
+pub(super) const ALWAYS_EXCLUDED: [&str; 2] = ["kube-system", "kube-node-lease"];
+
 /// Namespaces of the control plane, and of the controllers that clusters commonly depend on to come back: network, GPU,
 /// certificates, fleet. Our own is added by whoever knows its name.
 pub const EXCLUDED_NAMESPACES: [&str; 12] = [

@@ -83,14 +83,16 @@ impl Book {
 impl Gate {
     pub(super) async fn record_correction(&self, met: &Met, correction: &Correction, deadline: Instant) -> Recorded {
         let Some(shelf) = self.shelf(met) else { return Ok(None) };
-        shelf.keep_facts(correction.facts.iter().filter_map(|facts| facts_text(facts)).collect()).await?;
+        let facts = correction.facts.iter().filter_map(|facts| facts_text(facts)).collect();
+        shelf.keep_in_time(facts, deadline).await?;
         let mut appended = shelf.append(&RecordKind::CORRECTION, &record::correction(met, correction))?;
         shelf.wait(&mut appended, Until::Written, deadline).await
     }
 
     pub(super) async fn record_decision(&self, met: &Met, judgement: &Judgement, deadline: Instant) -> Recorded {
         let Some(shelf) = self.shelf(met) else { return Ok(None) };
-        shelf.keep_facts(judgement.facts.iter().filter_map(|facts| facts_text(facts)).collect()).await?;
+        let facts = judgement.facts.iter().filter_map(|facts| facts_text(facts)).collect();
+        shelf.keep_in_time(facts, deadline).await?;
         let mut appended = shelf.append(&RecordKind::DECISION, &record::decision(met, judgement))?;
         shelf.wait(&mut appended, Until::Durable, deadline).await
     }
@@ -140,6 +142,10 @@ impl Shelf {
         if let Err(error) = self.append(&RecordKind::UNDELIVERED, &json!({"record": id.to_string()})) {
             tracing::error!(record = %id, %error, "an answer was not given and the book can't say so");
         }
+    }
+
+    async fn keep_in_time(self: &Arc<Self>, facts: Vec<String>, deadline: Instant) -> Result<(), BookError> {
+        tokio::time::timeout_at(deadline.into(), self.keep_facts(facts)).await.unwrap_or(Err(BookError::TooLate))
     }
 
     /// Facts are on disk before a record names them. Most are known already, and then the disk is left alone.

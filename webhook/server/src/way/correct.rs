@@ -35,6 +35,8 @@ pub struct Correction {
     pub exceptions: Vec<String>,
     /// Policies that took part.
     pub asked: Vec<String>,
+    /// Set if the rounds broke off: then nothing was edited, and what edits would have mended stands.
+    pub broken: bool,
     /// Set if the template can't be read.
     pub unreadable: Option<SubjectError>,
 }
@@ -44,6 +46,12 @@ impl Correction {
     #[must_use]
     pub fn nothing() -> Self {
         Self::default()
+    }
+
+    /// The same with the object as it came.
+    #[must_use]
+    pub fn without_edits(self) -> Self {
+        Self { object: None, made: Vec::new(), ..self }
     }
 }
 
@@ -56,10 +64,10 @@ pub(super) async fn settle(gate: &Gate, met: &Met, settling: Settling, deadline:
         Rounds { gate, met, settling, out: HashSet::new(), failed: Decision::default(), done: Correction::nothing() };
     for stage in [rewriting, others].into_iter().filter(|stage| !stage.is_empty()) {
         rounds.settling.next_stage();
-        match rounds.stage(stage, deadline).await {
+        match rounds.stage(&stage, deadline).await {
             Ok(true) => {}
             Ok(false) => return rounds.broken(),
-            Err(unreadable) => return Correction { unreadable: Some(unreadable), ..rounds.broken() },
+            Err(unreadable) => return rounds.unreadable(&stage, unreadable),
         }
     }
     rounds.finish(&came)
@@ -84,7 +92,7 @@ struct Wish {
 
 impl Rounds<'_> {
     /// Rounds of one stage. False if they broke off.
-    async fn stage(&mut self, policies: Vec<&Policy>, deadline: Instant) -> Result<bool, SubjectError> {
+    async fn stage(&mut self, policies: &[&Policy], deadline: Instant) -> Result<bool, SubjectError> {
         self.done.asked.extend(policies.iter().map(|policy| policy.id.clone()));
         loop {
             let asked: Vec<&Policy> =
@@ -168,9 +176,15 @@ impl Rounds<'_> {
         Correction { failures: self.failed.failures, ..self.done }
     }
 
+    /// No policy can look at what can't be read.
+    fn unreadable(mut self, policies: &[&Policy], error: SubjectError) -> Correction {
+        self.fail(policies.iter().map(|policy| (policy.id.clone(), Failure::Unreadable(error.to_string()))).collect());
+        Correction { unreadable: Some(error), ..self.broken() }
+    }
+
     /// Without a patch: nothing that was made is kept.
     fn broken(self) -> Correction {
-        Correction { failures: self.failed.failures, ..self.done }
+        Correction { failures: self.failed.failures, broken: true, ..self.done }
     }
 }
 
@@ -185,6 +199,7 @@ pub(super) async fn cases(
     let review = &met.review;
     let subjects = gate.paths.subjects(&review.request.kind, object)?;
     let old = old_subjects(gate, met);
+    let gathered = halfway(deadline);
     let namespace = met.set.namespace(review.request.namespace.as_deref());
     let sources = Sources { images: &gate.images, namespace: &namespace };
     let mut cases = Vec::new();
@@ -192,7 +207,7 @@ pub(super) async fn cases(
     for subject in each {
         let before = subject.as_ref().and_then(|subject| old.get(&subject.at).cloned());
         let template = subject.as_ref().map(|subject| subject.template.as_ref());
-        let facts = gather(&sources, policies, template, before.as_deref(), deadline).await;
+        let facts = gather(&sources, policies, template, before.as_deref(), gathered).await;
         cases.push(Case {
             request: Arc::clone(&review.request),
             object: Some(Arc::clone(object)),
@@ -203,6 +218,12 @@ pub(super) async fn cases(
         });
     }
     Ok(cases)
+}
+
+/// Facts take at most half of the time that is left, so that a slow registry leaves the policies theirs.
+pub(super) fn halfway(deadline: Instant) -> Instant {
+    let now = Instant::now();
+    now + deadline.saturating_duration_since(now) / 2
 }
 
 /// The templates before the request, by place. One that can't be read was admitted before us and is none.

@@ -11,9 +11,9 @@ use portreeve_admission::plan::{Editable, Plan};
 use portreeve_admission::policy::Policy;
 use portreeve_admission::settle::Settling;
 use portreeve_admission::subject::SubjectError;
-use portreeve_admission::verdict::Outcome;
+use portreeve_admission::verdict::{Failure, Outcome};
 
-use super::correct::{cases, settle};
+use super::correct::{Correction, cases, halfway, settle};
 use super::facts::{Sources, gather};
 use super::{Gate, Met};
 
@@ -26,7 +26,7 @@ pub struct Judgement {
     pub facts: Vec<Arc<Facts>>,
     /// Policies that took part.
     pub asked: Vec<String>,
-    /// Set if the template can't be read: then nothing was judged, and the request is refused.
+    /// Set if the template can't be read: then no policy could judge it, and each takes its failure mode.
     pub unreadable: Option<SubjectError>,
 }
 
@@ -34,7 +34,7 @@ impl Judgement {
     /// How the request is answered.
     #[must_use]
     pub fn answer(&self) -> Answer {
-        if self.unreadable.is_some() { Answer::Failed } else { self.decision.answer() }
+        self.decision.answer()
     }
 }
 
@@ -50,6 +50,9 @@ pub(super) async fn judge(gate: &Gate, met: &Met, deadline: Instant) -> Judgemen
         return judgement;
     }
     if let Err(unreadable) = judge_into(gate, met, &policies, deadline, &mut judgement).await {
+        for policy in &policies {
+            judgement.decision.fail(policy, Failure::Unreadable(unreadable.to_string()));
+        }
         judgement.unreadable = Some(unreadable);
     }
     judgement
@@ -63,11 +66,13 @@ async fn judge_into(
     judgement: &mut Judgement,
 ) -> Result<(), SubjectError> {
     let as_pods = matches!(met.plan, Plan::Judge { as_pods_will_be: true, .. });
-    let object = match &met.review.object {
+    let (object, correction) = match &met.review.object {
         Some(object) if as_pods => as_pods_will_be(gate, met, object, deadline).await,
-        Some(object) => Arc::clone(object),
-        None => Arc::new(Document::from_value(serde_json::Value::Null)),
+        Some(object) => (Arc::clone(object), Correction::nothing()),
+        None => (Arc::new(Document::from_value(serde_json::Value::Null)), Correction::nothing()),
     };
+    let policies = &unhindered(policies, &correction);
+    judgement.facts.extend(correction.facts);
     let cases = cases(gate, met, &object, policies, deadline).await?;
     let mut found = Vec::new();
     for case in &cases {
@@ -82,13 +87,28 @@ async fn judge_into(
     let namespace = met.review.request.namespace.as_deref().unwrap_or_default();
     let circumstances = Circumstances { namespace, exceptions: met.set.exceptions(), now: met.now };
     judgement.decision = Decision::of(found, &circumstances);
+    judgement.decision.failures.extend(correction.failures);
     Ok(())
 }
 
-/// The object with the edits that its Pods will get.
-async fn as_pods_will_be(gate: &Gate, met: &Met, object: &Arc<Document>, deadline: Instant) -> Arc<Document> {
+/// The object with the edits that its Pods will get, and what came of the rounds.
+async fn as_pods_will_be(
+    gate: &Gate,
+    met: &Met,
+    object: &Arc<Document>,
+    deadline: Instant,
+) -> (Arc<Document>, Correction) {
     let settling = Settling::new(Arc::clone(object), Editable::Everything);
-    settle(gate, met, settling, deadline).await.object.unwrap_or_else(|| Arc::clone(object))
+    let correction = settle(gate, met, settling, halfway(deadline)).await;
+    (correction.object.clone().unwrap_or_else(|| Arc::clone(object)), correction)
+}
+
+/// The policies whose word counts after these rounds: a failure to edit must not come out as a violation of what the
+/// edit would have mended.
+fn unhindered<'a>(policies: &[&'a Policy], correction: &Correction) -> Vec<&'a Policy> {
+    let failed = |policy: &Policy| correction.failures.iter().any(|failure| failure.policy == policy.id);
+    let kept = policies.iter().filter(|policy| !failed(policy) && !(correction.broken && policy.edits()));
+    kept.copied().collect()
 }
 
 /// On UPDATE, what the policies that found something find on the old template: one for each policy, none where nobody
@@ -113,7 +133,7 @@ async fn before(
     let asked: Vec<&Policy> = asking.iter().filter_map(|index| policies.get(*index).copied()).collect();
     let namespace = met.set.namespace(met.review.request.namespace.as_deref());
     let sources = Sources { images: &gate.images, namespace: &namespace };
-    let facts = gather(&sources, &asked, case.old_template.as_deref(), None, deadline).await;
+    let facts = gather(&sources, &asked, case.old_template.as_deref(), None, halfway(deadline)).await;
     let old_case = Case {
         object: Some(Arc::clone(old)),
         subject: subject.map(|(subject, template)| Subject { template, at: subject.at.clone() }),
