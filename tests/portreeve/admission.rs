@@ -1,10 +1,7 @@
 //! What the two calls do, through the gate with the real catalogue: one test for each rule of admission that needs more
 //! than the core to be seen. Rules of the core alone are tested there, under the same names.
 
-use std::sync::Arc;
-
 use portreeve_admission::response::{AuditKey, RefusalKind};
-use portreeve_ledger::{Ledger, Options, RecordKind};
 use portreeve_server::way::Gate;
 use portreeve_supply::loopback::{FixtureImage, LoopbackRegistry};
 use portreeve_supply::{ImageConfig, RegistriesConfig};
@@ -316,84 +313,10 @@ async fn a_job_applied_again_gets_back_its_digest_and_a_changed_one_is_left_to_t
     assert_eq!(changed.response.patch, None);
 }
 
-fn ledger(folder: &std::path::Path) -> Arc<Ledger> {
-    Arc::new(Ledger::open(folder, Options::new("test/one".parse().unwrap())).unwrap())
-}
-
-#[tokio::test]
-async fn a_decision_is_in_the_book_when_its_answer_leaves_and_a_dry_run_is_not() {
-    let folder = tempfile::tempdir().unwrap();
-    let gate = Setting::platform().ledger(ledger(&folder.path().join("book"))).gate().unwrap();
-    let (told, response) = admit(&gate, &create(&plain_pod())).await.unwrap();
-    let mut dry = create(&plain_pod());
-    dry["request"]["dryRun"] = json!(true);
-    let (_, dry) = admit(&gate, &dry).await.unwrap();
-    assert!(!dry.audit.contains_key(&AuditKey::Record));
-
-    let records: Vec<_> =
-        portreeve_ledger::read(&folder.path().join("book")).unwrap().collect::<Result<Vec<_>, _>>().unwrap();
-    let kinds: Vec<_> = records.iter().map(|record| record.kind.clone()).collect();
-    assert_eq!(kinds, [RecordKind::CORRECTION, RecordKind::DECISION]);
-    assert_eq!(records[0].id.to_string(), told.response.audit[&AuditKey::Record]);
-    assert_eq!(records[1].id.to_string(), response.audit[&AuditKey::Record]);
-}
-
-#[tokio::test]
-async fn the_book_holds_all_that_a_record_names() {
-    let folder = tempfile::tempdir().unwrap();
-    let gate = Setting::platform().ledger(ledger(&folder.path().join("book"))).gate().unwrap();
-    admit(&gate, &create(&plain_pod())).await.unwrap();
-    let book = folder.path().join("book");
-    for record in portreeve_ledger::read(&book).unwrap() {
-        let body: Value = serde_json::from_str(record.unwrap().body.get()).unwrap();
-        let named = body["facts"].as_array().unwrap().iter().chain([&body["set"]]);
-        for digest in named {
-            let digest = digest.as_str().unwrap();
-            portreeve_ledger::kept(&book, &digest.parse().unwrap()).unwrap();
-        }
-        assert!(body["call"]["object"].as_str().unwrap().starts_with("sha256:"));
-    }
-}
-
-#[tokio::test]
-async fn no_object_and_no_environment_is_in_the_book() {
-    let folder = tempfile::tempdir().unwrap();
-    let gate = Setting::platform().ledger(ledger(&folder.path().join("book"))).gate().unwrap();
-    let container =
-        json!({"name": "app", "image": "team/web:1", "env": [{"name": "PASSWORD", "value": "hunter2-secret"}]});
-    admit(&gate, &create(&pod(&json!({"containers": [container]})))).await.unwrap();
-    gate.book.ledger().unwrap().close().unwrap();
-    for file in walk(&folder.path().join("book")) {
-        let bytes = std::fs::read(&file).unwrap();
-        assert!(!bytes.windows(14).any(|window| window == b"hunter2-secret"), "{}", file.display());
-    }
-}
-
-fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
-    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
-}
-
 #[test]
 fn the_configuration_of_an_image_is_a_fact_in_the_shape_of_the_contract() {
     let config = ImageConfig { user: Some("101".into()), ..ImageConfig::default() };
     assert_eq!(json!(config), json!({"user": "101"}));
-}
-
-#[tokio::test]
-async fn a_book_that_fails_refuses_new_workloads_and_never_what_heals() {
-    let folder = tempfile::tempdir().unwrap();
-    let ledger = ledger(&folder.path().join("book"));
-    let gate = Setting::platform().ledger(Arc::clone(&ledger)).gate().unwrap();
-    ledger.close().unwrap();
-    let refusal = mutate(&gate, &create(&plain_pod())).await.unwrap().response.refusal.unwrap();
-    assert_eq!(refusal.kind, RefusalKind::InternalError);
-    let mut deletion = update(&Value::Null, &plain_pod());
-    deletion["request"]["operation"] = json!("DELETE");
-    assert!(validate(&gate, &deletion).await.unwrap().refusal.is_none());
-    let mut own = create(&plain_pod());
-    own["request"]["namespace"] = json!("kube-system");
-    assert!(validate(&gate, &own).await.unwrap().refusal.is_none());
 }
 
 #[tokio::test]

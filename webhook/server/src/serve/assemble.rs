@@ -15,6 +15,7 @@ use portreeve_engine::{Cache, CacheFolder, Engine, Limits, Options};
 use portreeve_ledger::{Durability, Ledger};
 use portreeve_supply::Images;
 
+use super::watch::{Fingerprint, fingerprint};
 use crate::app::App;
 use crate::callers::Callers;
 use crate::config::{CallersConfig, DurabilityConfig, LedgerConfig, ServerConfig, TemplatePathConfig, TlsConfig};
@@ -41,6 +42,8 @@ pub struct Parts {
     pub health: Arc<Health>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// The policy files as they were before they were first read.
+    pub(super) seen: Option<Fingerprint>,
 }
 
 /// A server that can't start, and which part of it.
@@ -124,6 +127,8 @@ impl Parts {
         let (callers, clients) = callers(&config.callers)?;
         let book = book(&config, &health)?;
         let loader = Arc::new(loader(&config)?);
+        // Before they are read: what changes meanwhile is seen at the first look.
+        let seen = config.policies.as_deref().map(fingerprint);
         let set = load_set(&loader, config.policies.as_deref())?;
         book.keep_set(&set)?;
         health.set(Part::Policies, State::Good(in_force(&set)));
@@ -137,7 +142,7 @@ impl Parts {
             runner: Runner::new(config.limits.evaluations.unwrap_or_else(twice_the_processors)),
             clock: Timestamp::now,
         };
-        Ok(Self { config, gate: Arc::new(gate), loader, certificate, clients, callers, health, metrics })
+        Ok(Self { config, gate: Arc::new(gate), loader, certificate, clients, callers, health, metrics, seen })
     }
 
     /// What the routers share.

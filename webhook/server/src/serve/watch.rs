@@ -21,7 +21,7 @@ const EVERY: Duration = Duration::from_secs(1);
 
 /// Looks after the files for as long as the server runs.
 pub(super) async fn watch(parts: Arc<Parts>) {
-    let mut seen = parts.config.policies.as_deref().map(fingerprint);
+    let mut seen = parts.seen.clone();
     let mut ticks = tokio::time::interval(EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -87,7 +87,7 @@ fn told(parts: &Parts, part: Part, error: &dyn std::error::Error) {
 }
 
 /// Digests of all files in a folder and below, by path.
-type Fingerprint = BTreeMap<PathBuf, [u8; 32]>;
+pub(super) type Fingerprint = BTreeMap<PathBuf, [u8; 32]>;
 
 /// Puts a changed set in force, or says why not and keeps the old one.
 fn policies(parts: &Parts, seen: Option<Fingerprint>) -> Option<Fingerprint> {
@@ -115,7 +115,8 @@ fn policies(parts: &Parts, seen: Option<Fingerprint>) -> Option<Fingerprint> {
     Some(now)
 }
 
-fn fingerprint(folder: &Path) -> Fingerprint {
+/// What the files hold now.
+pub(super) fn fingerprint(folder: &Path) -> Fingerprint {
     let mut found = Fingerprint::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {

@@ -107,7 +107,7 @@ async fn as_pods_will_be(
 /// edit would have mended.
 fn unhindered<'a>(policies: &[&'a Policy], correction: &Correction) -> Vec<&'a Policy> {
     let failed = |policy: &Policy| correction.failures.iter().any(|failure| failure.policy == policy.id);
-    let kept = policies.iter().filter(|policy| !failed(policy) && !(correction.broken && policy.edits()));
+    let kept = policies.iter().filter(|policy| !failed(policy) && (!correction.broken || !policy.edits()));
     kept.copied().collect()
 }
 
