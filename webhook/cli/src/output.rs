@@ -22,7 +22,7 @@ pub(crate) fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Res
 /// Prints a text as it is.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub(crate) fn print_text(text: &str) -> Result<(), Failure> {
     print(|out| out.write_all(text.as_bytes()))
 }
@@ -30,7 +30,7 @@ pub(crate) fn print_text(text: &str) -> Result<(), Failure> {
 /// Prints JSON, a line break at its end.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub(crate) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
     print(|out| {
         serde_json::to_writer_pretty(&mut *out, value)?;
