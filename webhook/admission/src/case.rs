@@ -54,6 +54,17 @@ pub struct Request {
     pub user_name: String,
 }
 
+impl Request {
+    /// The resource with its subresource, as rules name it: `pods/exec`.
+    #[must_use]
+    pub fn resource_path(&self) -> String {
+        match &self.subresource {
+            Some(subresource) => format!("{}/{subresource}", self.resource.resource),
+            None => self.resource.resource.clone(),
+        }
+    }
+}
+
 /// What is being done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "UPPERCASE")]

@@ -94,11 +94,7 @@ pub fn selected<'a>(
 
 fn key(review: &Review) -> (String, String, String, Operation) {
     let request = &review.request;
-    let resource = match &request.subresource {
-        Some(subresource) => format!("{}/{subresource}", request.resource.resource),
-        None => request.resource.resource.clone(),
-    };
-    (request.resource.group.clone(), request.resource.version.clone(), resource, request.operation)
+    (request.resource.group.clone(), request.resource.version.clone(), request.resource_path(), request.operation)
 }
 
 fn operation(name: &str) -> Option<Operation> {

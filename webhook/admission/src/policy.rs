@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::api::{FailurePolicy, Match, Mode};
-use crate::case::{FactKind, Operation};
+use crate::case::FactKind;
 use crate::review::Review;
 
 /// A policy in force.
@@ -81,26 +81,13 @@ impl ResourceRule {
     #[must_use]
     pub fn names(&self, review: &Review) -> bool {
         let request = &review.request;
-        let resource = match &request.subresource {
-            Some(subresource) => format!("{}/{subresource}", request.resource.resource),
-            None => request.resource.resource.clone(),
-        };
         one_of(&self.groups, &request.resource.group)
             && one_of(&self.versions, &request.resource.version)
-            && one_of(&self.resources, &resource)
-            && one_of(&self.operations, operation_name(request.operation))
+            && one_of(&self.resources, &request.resource_path())
+            && one_of(&self.operations, &request.operation.to_string())
     }
 }
 
 fn one_of(names: &[String], name: &str) -> bool {
     names.iter().any(|known| known == "*" || known == name)
-}
-
-fn operation_name(operation: Operation) -> &'static str {
-    match operation {
-        Operation::Create => "CREATE",
-        Operation::Update => "UPDATE",
-        Operation::Delete => "DELETE",
-        Operation::Connect => "CONNECT",
-    }
 }
