@@ -8,6 +8,7 @@ pub mod callers;
 pub mod check;
 pub mod config;
 pub mod deadline;
+mod digest;
 pub mod health;
 pub mod lock;
 pub mod manifest;

@@ -11,7 +11,6 @@ use portreeve_admission::matching::Index;
 use portreeve_admission::policy::Policy;
 use portreeve_engine::{Engine, Instance, Manifest};
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 
 use super::draft::{Draft, Group, Source};
@@ -20,6 +19,7 @@ use super::folder::Sources;
 use super::namespace::Namespace;
 use super::profile::{ALWAYS_EXCLUDED, EXCLUDED_NAMESPACES};
 use super::{LoadedModule, PolicySet};
+use crate::digest::sha256;
 
 /// Runs of one module from outside that may go on at once.
 const OUTSIDE_TURNS: usize = 2;
@@ -201,10 +201,6 @@ fn described(
     let digest = sha256(&set);
     content.push(set);
     (digest, content)
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    format!("sha256:{}", hex::encode(Sha256::digest(bytes)))
 }
 
 /// An error with all that led to it, for whoever runs the server.

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::record::{self, facts_text};
 use super::{Correction, Gate, Judgement, Met};
+use crate::digest::sha256;
 use crate::set::PolicySet;
 
 /// Where decisions are kept.
@@ -152,7 +153,7 @@ impl Shelf {
     async fn keep_facts(self: &Arc<Self>, texts: Vec<String>) -> Result<(), BookError> {
         let new: Vec<(String, String)> = texts
             .into_iter()
-            .map(|text| (record::sha256(text.as_bytes()), text))
+            .map(|text| (sha256(text.as_bytes()), text))
             .filter(|(digest, _)| !self.holds(digest))
             .collect();
         if new.is_empty() {

@@ -10,9 +10,9 @@ use portreeve_admission::edit::Claim;
 use portreeve_admission::review::Review;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use sha2::{Digest as _, Sha256};
 
 use super::{Correction, Judgement, Met};
+use crate::digest::sha256;
 
 /// Findings and edits that stand in a record by themselves. What is over is there by count and digest.
 const LISTED: usize = 40;
@@ -103,11 +103,6 @@ pub(super) fn facts_text(facts: &Facts) -> Option<String> {
         }
     }
     (!kinds.is_empty()).then(|| Value::Object(kinds).to_string())
-}
-
-/// `sha256:` and the digest in hexadecimal.
-pub(super) fn sha256(bytes: &[u8]) -> String {
-    format!("sha256:{}", hex::encode(Sha256::digest(bytes)))
 }
 
 impl<'a> Called<'a> {
