@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 /// A kind of fact and the shape of its values.
 pub trait Fact: DeserializeOwned {
@@ -52,6 +53,86 @@ pub struct ImageConfig {
 
 impl Fact for ImageConfig {
     const KIND: &'static str = "image-config";
+}
+
+/// The signatures of an image that hold; the host checked them. Its key is the image as written.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(transparent)]
+pub struct ImageSignatures(pub Vec<Signer>);
+
+impl Fact for ImageSignatures {
+    const KIND: &'static str = "image-signatures";
+}
+
+/// Who signed an image.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum Signer {
+    /// The holder of a key.
+    Key {
+        /// The name under which the host was given the public key.
+        key: String,
+    },
+    /// Somebody to whom a certificate was issued for the moment of signing.
+    Identity {
+        /// Who vouched for the subject, such as `https://token.actions.githubusercontent.com`.
+        issuer: String,
+        /// Who signed, such as an e-mail address or the URL of a workflow.
+        subject: String,
+    },
+}
+
+/// An object of the request's namespace, as a fact shows it.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+pub struct Object {
+    /// Name.
+    pub name: String,
+    /// Labels.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// Annotations.
+    #[serde(default)]
+    pub annotations: BTreeMap<String, String>,
+    /// The uid of the owner that controls it.
+    #[serde(default)]
+    pub controller: Option<String>,
+    /// `spec` as it stands.
+    #[serde(default)]
+    pub spec: Value,
+}
+
+/// Makes a fact of the objects of one kind in the request's namespace. Its key is empty.
+macro_rules! objects {
+    ($($(#[$doc:meta])* $name:ident = $kind:literal;)+) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub Vec<Object>);
+
+        impl Fact for $name {
+            const KIND: &'static str = $kind;
+        }
+    )+};
+}
+
+objects! {
+    /// The NetworkPolicies of the request's namespace.
+    NetworkPolicies = "network-policies";
+    /// The PodDisruptionBudgets of the request's namespace.
+    DisruptionBudgets = "disruption-budgets";
+    /// The Services of the request's namespace.
+    Services = "services";
+    /// The Pods that run in the request's namespace.
+    RunningPods = "running-pods";
+}
+
+/// The zones of the cluster's nodes. Its key is empty.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(transparent)]
+pub struct Zones(pub Vec<String>);
+
+impl Fact for Zones {
+    const KIND: &'static str = "zones";
 }
 
 /// A fact that is not there.

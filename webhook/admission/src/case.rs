@@ -130,11 +130,33 @@ pub enum FactKind {
     ImageDigest,
     /// User and ports of an image.
     ImageConfig,
+    /// Signatures of an image that hold.
+    ImageSignatures,
+    /// NetworkPolicies of the request's namespace.
+    NetworkPolicies,
+    /// PodDisruptionBudgets of the request's namespace.
+    DisruptionBudgets,
+    /// Services of the request's namespace.
+    Services,
+    /// Pods that run in the request's namespace.
+    RunningPods,
+    /// Zones of the cluster's nodes.
+    Zones,
 }
 
 impl FactKind {
     /// Every kind that the host can gather.
-    pub const ALL: [Self; 3] = [Self::Namespace, Self::ImageDigest, Self::ImageConfig];
+    pub const ALL: [Self; 9] = [
+        Self::Namespace,
+        Self::ImageDigest,
+        Self::ImageConfig,
+        Self::ImageSignatures,
+        Self::NetworkPolicies,
+        Self::DisruptionBudgets,
+        Self::Services,
+        Self::RunningPods,
+        Self::Zones,
+    ];
 
     /// As the contract names it.
     #[must_use]
@@ -143,6 +165,12 @@ impl FactKind {
             Self::Namespace => "namespace",
             Self::ImageDigest => "image-digest",
             Self::ImageConfig => "image-config",
+            Self::ImageSignatures => "image-signatures",
+            Self::NetworkPolicies => "network-policies",
+            Self::DisruptionBudgets => "disruption-budgets",
+            Self::Services => "services",
+            Self::RunningPods => "running-pods",
+            Self::Zones => "zones",
         }
     }
 

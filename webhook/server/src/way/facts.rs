@@ -58,7 +58,13 @@ fn questions(kind: FactKind, template: &Template, before: Option<&Template>) -> 
     let restart = is_restart(template, before);
     let ask = |image: &str| Question { kind, image: image.to_owned(), again: restart };
     match kind {
-        FactKind::Namespace => Vec::new(),
+        FactKind::Namespace
+        | FactKind::ImageSignatures
+        | FactKind::NetworkPolicies
+        | FactKind::DisruptionBudgets
+        | FactKind::Services
+        | FactKind::RunningPods
+        | FactKind::Zones => Vec::new(),
         FactKind::ImageConfig => {
             images(template).into_iter().map(|image| Question { again: false, ..ask(image) }).collect()
         }
