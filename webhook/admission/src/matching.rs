@@ -9,6 +9,10 @@ use crate::policy::{Policy, ResourceRule};
 use crate::review::Review;
 use crate::subject::TemplatePaths;
 
+/// A resource that no API server has: among the resources of a rule it stands for every kind that has a pod template,
+/// whatever groups, versions and operations the rule names.
+pub const TEMPLATES: &str = "@templates";
+
 /// The index over a set of policies.
 #[derive(Debug, Clone, Default)]
 pub struct Index {
@@ -28,10 +32,11 @@ impl Index {
     pub fn new(policies: &[Policy], excluded: impl IntoIterator<Item = String>) -> Self {
         let mut index = Self { excluded: excluded.into_iter().collect(), ..Self::default() };
         for (position, policy) in policies.iter().enumerate().filter(|(_, policy)| policy.mode != Mode::Off) {
-            if policy.wants.is_empty() {
+            let (templates, named): (Vec<_>, Vec<_>) = policy.wants.iter().partition(|rule| is_of_templates(rule));
+            if policy.wants.is_empty() || !templates.is_empty() {
                 index.templates.push(position);
             }
-            for rule in &policy.wants {
+            for rule in named {
                 index.add(rule, position);
             }
         }
@@ -88,8 +93,18 @@ pub fn selected<'a>(
     review: &Review,
     namespace_labels: &BTreeMap<String, String>,
 ) -> Vec<&'a Policy> {
+    // A Namespace is matched by the labels that it has itself, as the API server matches it.
+    let namespace_labels = if is_namespace(review) { &review.meta.labels } else { namespace_labels };
     let known = candidates.iter().filter_map(|position| policies.get(*position));
     known.filter(|policy| policy.selects(review, namespace_labels)).collect()
+}
+
+fn is_namespace(review: &Review) -> bool {
+    review.request.kind.group.is_empty() && review.request.kind.kind == "Namespace"
+}
+
+fn is_of_templates(rule: &ResourceRule) -> bool {
+    rule.resources.iter().any(|resource| resource == TEMPLATES)
 }
 
 fn key(review: &Review) -> (String, String, String, Operation) {
@@ -149,6 +164,33 @@ mod tests {
             assert_eq!(candidates(&policies, &review("networking.k8s.io", "Ingress", "ingresses", "shop")), [0]);
             assert_eq!(candidates(&policies, &review("apps", "Deployment", "deployments", "shop")), [0; 0]);
         }
+    }
+
+    #[test]
+    fn a_policy_may_want_every_template_and_a_resource_besides() {
+        let every = || vec!["*".to_owned()];
+        let templates = ResourceRule {
+            groups: every(),
+            versions: every(),
+            resources: vec![TEMPLATES.to_owned()],
+            operations: every(),
+        };
+        let mut both = wanting("ingresses");
+        both.wants.push(templates);
+        assert_eq!(candidates(&[both.clone()], &review("networking.k8s.io", "Ingress", "ingresses", "shop")), [0]);
+        assert_eq!(candidates(&[both.clone()], &review("apps", "Deployment", "deployments", "shop")), [0]);
+        assert_eq!(candidates(&[both], &review("", "ConfigMap", "configmaps", "shop")), [0; 0]);
+    }
+
+    #[test]
+    fn a_namespace_is_selected_by_its_own_labels() {
+        let tier =
+            LabelSelector { match_labels: [("tier".to_owned(), "web".to_owned())].into(), ..LabelSelector::default() };
+        let matching = Match { namespace_selector: Some(tier), object_selector: None };
+        let policies = [Policy { matching, ..policy("p", Mode::Enforce, FailurePolicy::Fail) }];
+        let namespace = review("", "Namespace", "namespaces", "shop");
+        assert_eq!(selected(&policies, &[0], &namespace, &BTreeMap::new()).len(), 1);
+        assert_eq!(selected(&policies, &[0], &review("", "Pod", "pods", "shop"), &BTreeMap::new()).len(), 0);
     }
 
     #[test]

@@ -47,11 +47,12 @@ pub fn warnings(decision: &Decision) -> Vec<String> {
         .summaries
         .iter()
         .filter(|(policy, _)| decision.counting(Mode::Warn).any(|finding| &finding.policy == policy))
-        .map(|(_, summary)| format!("would {}", summary.replacen("violates", "violate", 1)))
+        .map(|(_, summary)| as_warning(summary))
         .collect();
     lines.extend(warned.filter(|finding| !summarised.contains(finding.policy.as_str())).map(told));
     lines.extend(decision.findings.iter().filter(|finding| is_inherited(finding)).map(inherited));
-    lines.extend(decision.advisories.iter().map(|(policy, advisory)| advice(policy, advisory)));
+    let told = decision.advisories.iter().filter(|(_, advisory)| advisory.is_told());
+    lines.extend(told.map(|(policy, advisory)| advice(policy, advisory)));
     lines.extend(
         decision
             .failures
@@ -60,6 +61,11 @@ pub fn warnings(decision: &Decision) -> Vec<String> {
             .map(|failure| format!("{} failed and was let pass: {}", failure.policy, failure.failure)),
     );
     lines
+}
+
+/// As the built-in controller turns its denials into warnings.
+fn as_warning(summary: &str) -> String {
+    summary.strip_prefix("violates ").map_or_else(|| summary.to_owned(), |what| format!("would violate {what}"))
 }
 
 /// What was put right, a line for each policy.

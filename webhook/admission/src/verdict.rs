@@ -22,6 +22,14 @@ pub struct Violation {
     pub details: Option<Value>,
 }
 
+impl Violation {
+    /// Whether it is for people to read: an advisory may be for the record alone.
+    #[must_use]
+    pub fn is_told(&self) -> bool {
+        self.details.as_ref().and_then(|details| details.get("told")) != Some(&Value::Bool(false))
+    }
+}
+
 /// What an edit's pointer starts from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Root {

@@ -94,6 +94,18 @@ fn warnings_tell_what_only_warns_and_what_was_let_pass() {
 }
 
 #[test]
+fn what_is_for_the_record_alone_is_told_to_nobody() {
+    let one = policy("pod-security", Mode::Enforce, FailurePolicy::Fail);
+    let mut kept = violation("kept", None);
+    kept.details = Some(json!({"told": false}));
+    let advisories = vec![violation("seen", Some("app")), kept];
+    let outcome = Outcome::Verdict(Verdict { advisories, ..Verdict::default() });
+    let decision = decide(vec![Found { policy: &one, template: None, outcome, before: None }]);
+    assert_eq!(warnings(&decision), ["pod-security: container \"app\": seen is wrong: mend seen"]);
+    assert_eq!(decision.advisories.len(), 2);
+}
+
+#[test]
 fn a_long_denial_is_cut_and_counted() {
     let one = policy("p", Mode::Enforce, FailurePolicy::Fail);
     let rules: Vec<String> = (0..100).map(|n| format!("r{n}")).collect();
