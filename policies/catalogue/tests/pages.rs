@@ -2,34 +2,9 @@
 //! schema of its settings.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
-
-/// `policy.yaml`: the page of a policy.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct Page {
-    name: String,
-    title: String,
-    why: String,
-    remedy: String,
-    risk: Risk,
-    controls: Vec<String>,
-    references: Vec<String>,
-    breaks: String,
-    opt_out: String,
-    rules: BTreeMap<String, String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Risk {
-    Low,
-    Medium,
-    High,
-}
+use portreeve_cases::Page;
 
 fn file(policy: &str, name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(policy).join(name)
@@ -38,7 +13,7 @@ fn file(policy: &str, name: &str) -> PathBuf {
 fn page(policy: &str) -> Page {
     let path = file(policy, "policy.yaml");
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    Page::read(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 #[test]
@@ -59,7 +34,7 @@ fn every_page_says_all_that_a_reader_needs() {
         let texts = [&page.why, &page.remedy, &page.breaks, &page.opt_out];
         assert!(texts.into_iter().all(|text| text.trim().len() > 40), "{}", manifest.name);
         assert!(page.references.iter().all(|reference| reference.starts_with("https://")), "{}", manifest.name);
-        assert!(page.rules.values().all(|rule| rule.ends_with('.')), "{}", manifest.name);
+        assert!(page.rules.values().chain(page.edits.values()).all(|rule| rule.ends_with('.')), "{}", manifest.name);
         assert!(!page.rules.is_empty() && !page.references.is_empty(), "{}: {:?}", manifest.name, page.risk);
     }
 }

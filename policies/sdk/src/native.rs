@@ -20,6 +20,7 @@
 //! ```
 
 mod convert;
+mod outcome;
 mod source;
 
 use std::sync::Arc;
@@ -36,6 +37,7 @@ use crate::policy::{Policy, SettingsError, Stop};
 use crate::verdict::Verdict;
 
 pub use convert::{EditError, edits};
+pub use outcome::outcome;
 
 /// A request, its objects and its facts.
 #[derive(Debug, Clone)]
@@ -148,6 +150,13 @@ impl Scene {
             old_object: old.map(Arc::new),
             facts: Arc::new(Facts::default()),
         }))
+    }
+}
+
+impl From<AdmissionCase> for Scene {
+    /// A case that the host made.
+    fn from(case: AdmissionCase) -> Self {
+        Self(case)
     }
 }
 

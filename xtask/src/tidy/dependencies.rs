@@ -6,12 +6,13 @@ use crate::checkout::{Checkout, Dependency, Need, Package};
 
 /// The crates of ours that a crate may need outside its tests. A crate that is not in the table is a finding, so that its
 /// place is thought of.
-const FLOORS: [(&str, &[&str]); 12] = [
+const FLOORS: [(&str, &[&str]); 13] = [
     ("portreeve-admission", &[]),
     ("portreeve-engine", &["portreeve-admission"]),
     ("portreeve-supply", &["portreeve-admission"]),
     ("portreeve-ledger", &[]),
     ("portreeve-certs", &[]),
+    ("portreeve-cases", &["portreeve-admission"]),
     (
         "portreeve-server",
         &[
@@ -21,6 +22,7 @@ const FLOORS: [(&str, &[&str]); 12] = [
             "portreeve-ledger",
             "portreeve-certs",
             "portreeve-builtin",
+            "portreeve-cases",
         ],
     ),
     (
@@ -32,13 +34,14 @@ const FLOORS: [(&str, &[&str]); 12] = [
             "portreeve-ledger",
             "portreeve-certs",
             "portreeve-builtin",
+            "portreeve-cases",
             "portreeve-server",
         ],
     ),
     ("portreeve-sdk", &[]),
     ("portreeve-catalogue", &["portreeve-sdk"]),
     ("portreeve-component", &[]),
-    ("portreeve-builtin", &["portreeve-component"]),
+    ("portreeve-builtin", &["portreeve-component", "portreeve-engine"]),
     ("xtask", &[]),
 ];
 
