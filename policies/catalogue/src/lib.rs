@@ -3,8 +3,10 @@
 //! workspace through the component.
 
 mod devices;
+mod images;
 mod injected;
 mod owner;
+mod repository;
 mod selector;
 
 #[path = "../drop-capabilities/policy.rs"]
@@ -13,6 +15,12 @@ mod drop_capabilities;
 mod gpu_scheduling;
 #[path = "../image-digest/policy.rs"]
 mod image_digest;
+#[path = "../image-pull-secrets/policy.rs"]
+mod image_pull_secrets;
+#[path = "../image-registries/policy.rs"]
+mod image_registries;
+#[path = "../image-signatures/policy.rs"]
+mod image_signatures;
 #[path = "../non-root/policy.rs"]
 mod non_root;
 #[path = "../pod-security/policy.rs"]
@@ -49,6 +57,9 @@ carries!(
     drop_capabilities::DropCapabilities,
     gpu_scheduling::GpuScheduling,
     image_digest::ImageDigest,
+    image_pull_secrets::ImagePullSecrets,
+    image_registries::ImageRegistries,
+    image_signatures::ImageSignatures,
     non_root::NonRoot,
     pod_security::PodSecurity,
     privilege_escalation::PrivilegeEscalation,
