@@ -5,6 +5,8 @@
 mod devices;
 mod images;
 mod injected;
+mod label_key;
+mod label_selector;
 mod owner;
 mod repository;
 mod selector;
@@ -13,6 +15,8 @@ mod selector;
 mod drop_capabilities;
 #[path = "../gpu-scheduling/policy.rs"]
 mod gpu_scheduling;
+#[path = "../host-access/policy.rs"]
+mod host_access;
 #[path = "../image-digest/policy.rs"]
 mod image_digest;
 #[path = "../image-pull-secrets/policy.rs"]
@@ -35,6 +39,8 @@ mod read_only_rootfs;
 mod resources;
 #[path = "../seccomp/policy.rs"]
 mod seccomp;
+#[path = "../topology-spread/policy.rs"]
+mod topology_spread;
 
 /// Makes the component, and natively the schemas of the settings, out of one list.
 macro_rules! carries {
@@ -56,6 +62,7 @@ macro_rules! carries {
 carries!(
     drop_capabilities::DropCapabilities,
     gpu_scheduling::GpuScheduling,
+    host_access::HostAccess,
     image_digest::ImageDigest,
     image_pull_secrets::ImagePullSecrets,
     image_registries::ImageRegistries,
@@ -67,4 +74,5 @@ carries!(
     read_only_rootfs::ReadOnlyRootfs,
     resources::Resources,
     seccomp::Seccomp,
+    topology_spread::TopologySpread,
 );

@@ -1,0 +1,103 @@
+//! A workload as the scheduler will see it: how many pods, under which selector, and what its author said of their
+//! places; and the constraint that suits it. When it is written is told in `policy`.
+
+use portreeve_sdk::Case;
+use serde_json::{Map, Value, json};
+
+use super::settings::{Constraint, WhenUnsatisfiable};
+use super::{OLD_ZONE, ZONE};
+use crate::label_selector::LabelSelector;
+
+/// Where constraints stand in the template.
+pub(super) const FIELD: &str = "/spec/topologySpreadConstraints";
+
+/// The label by which a Deployment tells the pods of one rollout from those of the next.
+const ROLLOUT: &str = "pod-template-hash";
+
+/// A workload that keeps a number of pods.
+pub(super) struct Workload {
+    kind: String,
+    /// As many as the object says; one if it does not say.
+    pub(super) replicas: u64,
+    selector: Value,
+    asks_by_rollout: bool,
+    keeps_volumes: bool,
+}
+
+impl Workload {
+    /// The workload of a request; none without a selector that takes its own pods, which the API server will refuse.
+    pub(super) fn read(case: &Case<'_>, kind: String) -> Option<Self> {
+        let pod = case.pod()?;
+        let object = case.request();
+        let selector = object.read("/spec/selector")?;
+        let own = LabelSelector::read(&selector)?;
+        if own.is_empty() || !own.takes(|label| pod.label(label)) {
+            return None;
+        }
+        let claims = object.read("/spec/volumeClaimTemplates");
+        Some(Self {
+            kind,
+            replicas: object.read("/spec/replicas").and_then(|replicas| replicas.as_u64()).unwrap_or(1),
+            selector,
+            asks_by_rollout: own.names(ROLLOUT),
+            keeps_volumes: claims.is_some_and(|claims| !is_empty(&claims))
+                || case.volumes().iter().any(|volume| volume.source == "persistentVolumeClaim"),
+        })
+    }
+
+    /// Whether the author said where the pods go: by constraints, by any affinity over zones, or by choosing the zone.
+    pub(super) fn chose_its_places(&self, case: &Case<'_>) -> bool {
+        let chose_zone = |pod: &portreeve_sdk::view::Pod| pod.node_selector.iter().any(|entry| is_zone(&entry.name));
+        case.read(FIELD).is_some_and(|constraints| !is_empty(&constraints))
+            || case.pod().is_some_and(chose_zone)
+            || case.read("/spec/affinity").is_some_and(|affinity| names_zone(&affinity))
+    }
+
+    /// The constraint with what the API server wants beside it.
+    pub(super) fn constraint(&self, constraint: &Constraint) -> Value {
+        let when = match constraint.when_unsatisfiable {
+            WhenUnsatisfiable::DoNotSchedule if self.keeps_volumes => WhenUnsatisfiable::ScheduleAnyway,
+            written => written,
+        };
+        let mut fields = Map::from_iter([
+            ("maxSkew".to_owned(), json!(constraint.max_skew)),
+            ("topologyKey".to_owned(), json!(constraint.topology_key)),
+            ("whenUnsatisfiable".to_owned(), json!(when.name())),
+            ("labelSelector".to_owned(), self.selector.clone()),
+        ]);
+        if self.is_counted_by_rollout() {
+            fields.insert("matchLabelKeys".to_owned(), json!([ROLLOUT]));
+        }
+        if when == WhenUnsatisfiable::DoNotSchedule {
+            // Else an empty zone that the pod may not go to keeps it waiting for ever.
+            fields.insert("nodeTaintsPolicy".to_owned(), json!("Honor"));
+        }
+        Value::Object(fields)
+    }
+
+    /// The pods of the rollout before would count and leave the new ones unevenly spread. A key that is in the selector
+    /// already is refused.
+    fn is_counted_by_rollout(&self) -> bool {
+        self.kind == "Deployment" && !self.asks_by_rollout
+    }
+}
+
+/// Whether an affinity is about zones: towards or away from pods (`topologyKey`), or towards nodes (`key`).
+fn names_zone(affinity: &Value) -> bool {
+    match affinity {
+        Value::Object(fields) => fields.iter().any(|(name, value)| match value.as_str() {
+            Some(text) => ["topologyKey", "key"].contains(&name.as_str()) && is_zone(text),
+            None => names_zone(value),
+        }),
+        Value::Array(items) => items.iter().any(names_zone),
+        _ => false,
+    }
+}
+
+fn is_zone(label: &str) -> bool {
+    label == ZONE || label == OLD_ZONE
+}
+
+fn is_empty(list: &Value) -> bool {
+    list.as_array().is_none_or(Vec::is_empty)
+}
