@@ -1,25 +1,51 @@
-//! Where programs write: `/tmp`, what `writable-paths.json` knows of common images, and what the settings add.
+//! Where programs write: `/tmp`, what `writable-paths.json` knows of common images and of what is built on them, and
+//! what the settings add.
 
-use portreeve_sdk::SettingsError;
+use portreeve_sdk::fact::Fact;
 use portreeve_sdk::image::ImagePattern;
 use portreeve_sdk::quantity::Quantity;
 use portreeve_sdk::view::{Container, Pod};
+use portreeve_sdk::{Case, SettingsError};
 use serde::Deserialize;
 
 use crate::selector::{Selector, any_image};
 
-/// Paths that some containers write to.
+/// Paths that some containers write to. It is for the containers that all of what is given describes.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema, serde::Serialize), schemars(inline))]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct Rule {
     /// The containers.
+    #[serde(default)]
     select: Selector,
+    /// Images that theirs was built on, as its label `org.opencontainers.image.base.name` says. Needs the fact
+    /// `image-config`.
+    #[serde(default)]
+    base_images: Vec<ImagePattern>,
     /// Absolute paths of folders.
+    #[serde(default)]
     paths: Vec<String>,
+    /// Folders that the program writes to and that hold files of the image which it needs: an empty one would not do.
+    #[serde(default)]
+    prefilled: Vec<String>,
     /// The size limit of each, such as `2Gi`.
     #[serde(default)]
     size_limit: Option<String>,
+    /// What becomes of that which is known of the image.
+    #[serde(default)]
+    known: Knowledge,
+}
+
+/// What becomes of that which is known of an image.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema, serde::Serialize), schemars(inline))]
+#[serde(rename_all = "lowercase")]
+enum Knowledge {
+    /// It holds too.
+    #[default]
+    Add,
+    /// It does not hold for these containers.
+    Ignore,
 }
 
 /// The same of images that everyone knows: an entry of `writable-paths.json`.
@@ -29,7 +55,21 @@ struct Known {
     images: Vec<ImagePattern>,
     paths: Vec<String>,
     #[serde(default)]
+    prefilled: Vec<String>,
+    #[serde(default)]
     size_limit: Option<String>,
+}
+
+/// What an image says of the one that it was built on: a part of the fact about its configuration.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Origin {
+    #[serde(default)]
+    base_image: Option<String>,
+}
+
+impl Fact for Origin {
+    const KIND: &'static str = "image-config";
 }
 
 /// A folder that a program writes to.
@@ -39,6 +79,25 @@ pub(super) struct Writable<'a> {
     pub(super) path: &'a str,
     /// A quantity.
     pub(super) size_limit: &'a str,
+    pub(super) source: Source,
+}
+
+/// Who says that a program writes to a folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Source {
+    /// The administrator, or for `/tmp` everybody: it is needed whatever else is mounted.
+    Asked,
+    /// What is known of the image: where data usually lies, which its author may keep elsewhere.
+    Known,
+}
+
+/// All that a container writes to.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Needs<'a> {
+    /// Outer folders first. An empty folder does for each.
+    pub(super) writable: Vec<Writable<'a>>,
+    /// Folders for which an empty one does not do.
+    pub(super) prefilled: Vec<&'a str>,
 }
 
 /// All that is known about writing.
@@ -60,44 +119,77 @@ impl WritablePaths {
         Ok(Self { rules, known, size_limit: size_limit.into() })
     }
 
-    /// Where this container writes. The settings come first: their size limit holds for a path that is known as well.
-    pub(super) fn of<'a>(&'a self, pod: &Pod, container: &Container) -> Vec<Writable<'a>> {
-        let rules = self.rules.iter().filter(|rule| rule.select.takes(pod, container));
-        let known = self.known.iter().filter(|known| any_image(&known.images, &container.image));
-        let mut all: Vec<Writable<'a>> = Vec::new();
-        let mut add = |paths: &'a [String], size_limit: &'a Option<String>| {
-            let size_limit = size_limit.as_deref().unwrap_or(&self.size_limit);
-            for path in paths {
-                if !all.iter().any(|writable| writable.path == path) {
-                    all.push(Writable { path, size_limit });
-                }
-            }
-        };
-        rules.for_each(|rule| add(&rule.paths, &rule.size_limit));
-        known.for_each(|known| add(&known.paths, &known.size_limit));
-        if !all.iter().any(|writable| writable.path == "/tmp") {
-            all.push(Writable { path: "/tmp", size_limit: &self.size_limit });
+    /// What this container writes to. The settings come first: their size limit holds for a path that is known as well.
+    pub(super) fn of<'a>(&'a self, case: &Case<'_>, pod: &Pod, container: &Container) -> Needs<'a> {
+        let base = case.fact::<Origin>(&container.image).ok().and_then(|origin| origin.base_image);
+        let rules: Vec<&Rule> = self.rules.iter().filter(|rule| rule.takes(pod, container, base.as_deref())).collect();
+        let mut needs = Needs::default();
+        for rule in &rules {
+            needs.add(Source::Asked, &rule.paths, self.size(&rule.size_limit));
+            needs.prefilled.extend(rule.prefilled.iter().map(String::as_str));
         }
+        if rules.iter().all(|rule| rule.known == Knowledge::Add) {
+            for known in self.known.iter().filter(|known| known.takes(container, base.as_deref())) {
+                needs.add(Source::Known, &known.paths, self.size(&known.size_limit));
+                needs.prefilled.extend(known.prefilled.iter().map(String::as_str));
+            }
+        }
+        needs.push(Writable { path: "/tmp", size_limit: &self.size_limit, source: Source::Asked });
         // Outer folders first, so that what lies within one needs no mount of its own.
-        all.sort_by_key(|writable| writable.path);
-        all
+        needs.writable.sort_by_key(|writable| writable.path);
+        needs
+    }
+
+    fn size<'a>(&'a self, own: &'a Option<String>) -> &'a str {
+        own.as_deref().unwrap_or(&self.size_limit)
+    }
+}
+
+impl<'a> Needs<'a> {
+    fn add(&mut self, source: Source, paths: &'a [String], size_limit: &'a str) {
+        for path in paths {
+            self.push(Writable { path, size_limit, source });
+        }
+    }
+
+    fn push(&mut self, wanted: Writable<'a>) {
+        if !self.writable.iter().any(|writable| writable.path == wanted.path) {
+            self.writable.push(wanted);
+        }
+    }
+}
+
+impl Known {
+    fn takes(&self, container: &Container, base: Option<&str>) -> bool {
+        any_image(&self.images, &container.image) || base.is_some_and(|base| any_image(&self.images, base))
     }
 }
 
 impl Rule {
+    fn takes(&self, pod: &Pod, container: &Container, base: Option<&str>) -> bool {
+        let by_base = || base.is_some_and(|base| any_image(&self.base_images, base));
+        self.select.takes(pod, container) && (self.base_images.is_empty() || by_base())
+    }
+
     fn check(&self, at: &str) -> Result<(), SettingsError> {
-        self.select.check(|| format!("{at}/select"))?;
+        if self.base_images.is_empty() {
+            self.select.check(|| format!("{at}/select"))?;
+        }
         if let Some(size) = &self.size_limit {
             check_size(size, || format!("{at}/sizeLimit"))?;
         }
-        let bad = |path: &&String| !is_folder(path);
-        match self.paths.iter().position(|path| bad(&path)) {
-            Some(index) => Err(SettingsError::new(
-                format!("{at}/paths/{index}"),
-                "not an absolute path such as \"/var/cache/app\", without \"..\", \":\" or a slash at its end",
-            )),
-            None => Ok(()),
-        }
+        check_folders(&self.paths, &format!("{at}/paths"))?;
+        check_folders(&self.prefilled, &format!("{at}/prefilled"))
+    }
+}
+
+fn check_folders(paths: &[String], at: &str) -> Result<(), SettingsError> {
+    match paths.iter().position(|path| !is_folder(path)) {
+        Some(index) => Err(SettingsError::new(
+            format!("{at}/{index}"),
+            "not an absolute path such as \"/var/cache/app\", without \"..\", \":\" or a slash at its end",
+        )),
+        None => Ok(()),
     }
 }
 
@@ -123,7 +215,7 @@ mod tests {
     fn what_is_known_is_absolute_and_of_a_size() {
         let known: Vec<Known> = serde_json::from_str(include_str!("writable-paths.json")).unwrap();
         for entry in &known {
-            assert!(entry.paths.iter().all(|path| is_folder(path)), "{:?}", entry.paths);
+            assert!(entry.paths.iter().chain(&entry.prefilled).all(|path| is_folder(path)), "{:?}", entry.paths);
             assert!(
                 entry.size_limit.iter().all(|size| check_size(size, String::new).is_ok()),
                 "{:?}",

@@ -10,6 +10,8 @@ mod label_selector;
 mod owner;
 mod repository;
 mod selector;
+mod trust;
+mod storage;
 
 #[path = "../drop-capabilities/policy.rs"]
 mod drop_capabilities;

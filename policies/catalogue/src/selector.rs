@@ -23,10 +23,20 @@ pub(crate) struct Selector {
 impl Selector {
     /// Refuses a selector that would take everything, most likely by oversight; `at` is where it stands.
     pub(crate) fn check(&self, at: impl FnOnce() -> String) -> Result<(), SettingsError> {
-        if self.images.is_empty() && self.containers.is_empty() && self.labels.is_empty() {
+        if self.is_empty() {
             return Err(SettingsError::new(at(), "says for which containers it is: give images, containers or labels"));
         }
         Ok(())
+    }
+
+    /// Whether nothing is given, so that every container is meant.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.images.is_empty() && self.containers.is_empty() && self.labels.is_empty()
+    }
+
+    /// Whether it goes by images, which not everybody who writes a workload can make.
+    pub(crate) fn goes_by_images(&self) -> bool {
+        crate::trust::name_somebody(self.images.iter().map(ImagePattern::as_str))
     }
 
     /// Whether the container is one of those meant.
