@@ -1,14 +1,82 @@
-//! Compiles the catalogue to a component, for `src/lib.rs` to embed.
+//! Compiles the catalogue to a component, and the component with the settings of the platform profile to machine code,
+//! for `src/lib.rs` to embed.
 
+use std::collections::BTreeSet;
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
-fn main() -> Result<(), Box<dyn Error>> {
-    for source in ["../catalogue", "../sdk", "../../wit", "../../Cargo.lock", "../../Cargo.toml"] {
+use portreeve_engine::{Engine, Instance, Options, Processor};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+const PROFILE: &str = "profile.yaml";
+
+fn main() -> ExitCode {
+    match embed() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let causes = std::iter::successors(error.source(), |&cause| cause.source());
+            let text = causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"));
+            // Cargo shows what a build script that fails has written.
+            println!("{text}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn embed() -> Result<(), Box<dyn Error>> {
+    for source in ["../catalogue", "../sdk", "../../wit", "../../Cargo.lock", "../../Cargo.toml", PROFILE] {
         println!("cargo::rerun-if-changed={source}");
     }
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     let component = portreeve_component::build("../catalogue".as_ref(), &out.join("target"))?;
-    std::fs::write(out.join("catalogue.wasm"), component)?;
+    std::fs::write(out.join("catalogue.wasm"), &component)?;
+    std::fs::write(out.join("profile.code"), precompiled(&component)?)?;
     Ok(())
+}
+
+/// The machine code of the profile for every processor of the target. Empty for a target that is not this machine:
+/// policies have to run to be set up, and a server without the code compiles it at its first start.
+fn precompiled(component: &[u8]) -> Result<Vec<u8>, Box<dyn Error>> {
+    let triple = std::env::var("TARGET")?;
+    if triple != std::env::var("HOST")? {
+        return Ok(Vec::new());
+    }
+    let engine = Engine::new(Options { processor: Processor::Any { triple }, ..Options::default() })?;
+    Ok(engine.precompile(component, &instances(PROFILE.as_ref())?)?)
+}
+
+/// As far as it decides what a policy is configured with.
+#[derive(Deserialize)]
+struct ClusterPolicy {
+    metadata: Metadata,
+    spec: Spec,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct Spec {
+    module: Module,
+    settings: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct Module {
+    builtin: String,
+}
+
+fn instances(profile: &Path) -> Result<Vec<Instance>, Box<dyn Error>> {
+    let policies: Vec<ClusterPolicy> = serde_saphyr::from_multiple(&std::fs::read_to_string(profile)?)?;
+    let instance = |policy: ClusterPolicy| Instance {
+        id: policy.metadata.name,
+        policy: policy.spec.module.builtin,
+        settings: policy.spec.settings.unwrap_or_else(|| json!({})),
+        granted: BTreeSet::new(),
+    };
+    Ok(policies.into_iter().map(instance).collect())
 }

@@ -15,6 +15,8 @@ mod book;
 #[cfg(test)]
 mod cases;
 #[cfg(test)]
+mod embedded;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod policy_files;

@@ -1,8 +1,16 @@
-//! The catalogue as a built component, embedded: the policies that a server has without being given any. How they
-//! are built is in `portreeve-component`, what they say in `policies/catalogue`.
+//! The catalogue as a built component, embedded: the policies that a server has without being given any, and the
+//! profile that puts them in force. How they are built is in `portreeve-component`, what they say in
+//! `policies/catalogue`.
 
 /// The component that carries all built-in policies, a component of `portreeve:policy`.
 pub static CATALOGUE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/catalogue.wasm"));
+
+/// The platform profile: ClusterPolicies of `portreeve.dev/v1alpha1`, as YAML documents.
+pub static PROFILE: &str = include_str!("../profile.yaml");
+
+/// [`CATALOGUE`] compiled with the settings of [`PROFILE`], as `portreeve_engine::Engine::precompile` answered. Empty
+/// if it was built on another kind of machine.
+pub static PROFILE_CODE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/profile.code"));
 
 #[cfg(test)]
 mod tests {

@@ -1,10 +1,11 @@
 //! The one patch that leads from the object as it came to the object as it settled.
 
+pub use json_patch::Patch;
 use serde_json::Value;
 
 /// An RFC 6902 patch from `before` to `after`; none if they are equal.
 #[must_use]
-pub fn between(before: &Value, after: &Value) -> Option<json_patch::Patch> {
+pub fn between(before: &Value, after: &Value) -> Option<Patch> {
     let patch = json_patch::diff(before, after);
     (!patch.0.is_empty()).then_some(patch)
 }

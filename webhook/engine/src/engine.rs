@@ -43,8 +43,9 @@ impl Engine {
     /// # Errors
     /// [`EngineError`] if the system does not give the address space or the thread that keeps time.
     pub fn new(options: Options) -> Result<Self, EngineError> {
-        let Options { limits, suspension, cache, embedded } = options;
-        Ok(Self { runtime: Arc::new(Runtime::new(limits, suspension)?), caches: Caches::new(cache, embedded) })
+        let Options { limits, suspension, cache, embedded, processor } = options;
+        let runtime = Runtime::new(limits, suspension, &processor)?;
+        Ok(Self { runtime: Arc::new(runtime), caches: Caches::new(cache, embedded) })
     }
 
     /// Reads what a module is: it is compiled, checked against the contract and asked to describe itself.
@@ -75,14 +76,14 @@ impl Engine {
     }
 
     /// The bytes of an [`EmbeddedEntry`](crate::EmbeddedEntry) for this module with these instances, to be embedded
-    /// in a binary that runs on the same kind of machine with the same limits.
+    /// in a binary that runs on the engine's kind of [processor](Options::processor) with the same limits of memory.
     ///
     /// # Errors
     /// As [`Engine::load`].
     pub fn precompile(&self, module: &[u8], instances: &[Instance]) -> Result<Vec<u8>, LoadError> {
         let order = Order::new(&self.runtime, module, instances)?;
         let built = load::build(&self.runtime, &order)?;
-        cache::embed(order.key, &built).map_err(|error| LoadError::Compile(error.into()))
+        cache::embed(order.content, &built).map_err(|error| LoadError::Compile(error.into()))
     }
 
     /// What this engine and its programs have done so far.

@@ -55,6 +55,6 @@ pub use error::{EngineError, LoadError, Source, Step};
 pub use instance::Instance;
 pub use load::Start;
 pub use manifest::{Capabilities, FactNeed, Manifest, ResourceRule};
-pub use options::{Cache, Limits, Options, Suspension};
+pub use options::{Cache, Limits, Options, Processor, Suspension};
 pub use program::Program;
 pub use stats::Stats;

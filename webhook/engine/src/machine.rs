@@ -8,10 +8,10 @@ use wasmtime::{
     Config, Enabled, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, RegallocAlgorithm, Store,
 };
 
-use crate::Limits;
 use crate::bindings::Policy;
 use crate::clock;
 use crate::host::{Host, Journal};
+use crate::{Limits, Processor};
 
 /// Of one component: wit-component makes two small ones around a policy's own.
 const CORE_INSTANCES: u32 = 8;
@@ -34,15 +34,15 @@ pub(crate) struct Machine {
 
 impl Machine {
     /// Runs from a pool: for components that start from a snapshot.
-    pub(crate) fn pooled(limits: &Limits) -> wasmtime::Result<Self> {
-        let mut config = serving(limits);
+    pub(crate) fn pooled(limits: &Limits, processor: &Processor) -> wasmtime::Result<Self> {
+        let mut config = serving(limits, processor)?;
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(limits)));
         Self::new(&config)
     }
 
     /// Allocates for each instance: for components that don't fit the pool.
-    pub(crate) fn on_demand(limits: &Limits) -> wasmtime::Result<Self> {
-        let mut config = serving(limits);
+    pub(crate) fn on_demand(limits: &Limits, processor: &Processor) -> wasmtime::Result<Self> {
+        let mut config = serving(limits, processor)?;
         config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
         Self::new(&config)
     }
@@ -78,10 +78,14 @@ impl Machine {
     }
 }
 
-fn serving(limits: &Limits) -> Config {
+fn serving(limits: &Limits, processor: &Processor) -> wasmtime::Result<Config> {
     let mut config = alike(limits);
     config.cranelift_opt_level(OptLevel::Speed);
-    config
+    if let Processor::Any { triple } = processor {
+        // A named target has none of the features that a processor may or may not have.
+        config.target(triple)?;
+    }
+    Ok(config)
 }
 
 /// What decides how guests compute and what they can do.

@@ -15,6 +15,22 @@ pub struct Options {
     pub cache: Cache,
     /// Compiled policies that are part of this binary, looked through after `cache`.
     pub embedded: &'static [EmbeddedEntry],
+    /// What policies are compiled for.
+    pub processor: Processor,
+}
+
+/// What policies are compiled for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Processor {
+    /// The one that compiles, with all it can do.
+    #[default]
+    ThisOne,
+    /// Every one of this target triple, such as `x86_64-unknown-linux-gnu`: what is embedded has to run on machines
+    /// that lack what this one can do.
+    Any {
+        /// As Rust names it. It has to be this machine's own for anything to run.
+        triple: String,
+    },
 }
 
 /// Where compiled policies are kept.

@@ -6,7 +6,7 @@ use crate::clock::Ticker;
 use crate::machine::Machine;
 use crate::slots::Slots;
 use crate::stats::Counters;
-use crate::{EngineError, Limits, Suspension};
+use crate::{EngineError, Limits, Processor, Suspension};
 
 pub(crate) struct Runtime {
     pub(crate) pooled: Machine,
@@ -19,10 +19,10 @@ pub(crate) struct Runtime {
 }
 
 impl Runtime {
-    pub(crate) fn new(limits: Limits, suspension: Suspension) -> Result<Self, EngineError> {
+    pub(crate) fn new(limits: Limits, suspension: Suspension, processor: &Processor) -> Result<Self, EngineError> {
         let ticker = Ticker::start().map_err(EngineError::Ticker)?;
-        let pooled = Machine::pooled(&limits).map_err(|error| EngineError::Runtime(error.into()))?;
-        let on_demand = Machine::on_demand(&limits).map_err(|error| EngineError::Runtime(error.into()))?;
+        let pooled = Machine::pooled(&limits, processor).map_err(|error| EngineError::Runtime(error.into()))?;
+        let on_demand = Machine::on_demand(&limits, processor).map_err(|error| EngineError::Runtime(error.into()))?;
         ticker.watch(&pooled.engine);
         ticker.watch(&on_demand.engine);
         let slots = Slots::new(limits.evaluations);

@@ -26,7 +26,7 @@ use portreeve_supply::Images;
 use serde_json::{Value, json};
 
 use crate::manifest::Manifest;
-use crate::set::{LoadError, Loader, PolicySet, Sources, platform, read_folder};
+use crate::set::{COMPILED, LoadError, Loader, PolicySet, Sources, platform, read_folder};
 use crate::way::{Book, Correction, Gate, Met, Runner};
 
 /// How long one object may take, registries included: nobody's request waits.
@@ -137,7 +137,9 @@ impl Checker {
             None => Sources::of_builtin(platform()),
         };
         sources.add_namespaces(manifests)?;
-        let engine = Engine::new(portreeve_engine::Options { cache: options.cache, ..Default::default() })?;
+        let options_of_engine =
+            portreeve_engine::Options { cache: options.cache, embedded: &COMPILED, ..Default::default() };
+        let engine = Engine::new(options_of_engine)?;
         let loader = Loader::new(engine, portreeve_builtin::CATALOGUE, options.namespace_labels, None);
         let gate = Gate {
             set: ArcSwap::from_pointee(loader.load(&sources)?),

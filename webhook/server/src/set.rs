@@ -22,7 +22,7 @@ pub use folder::{Sources, read_folder};
 pub(crate) use load::chain;
 pub use load::{LoadError, Loader, Problem};
 pub use namespace::{KnownFrom, Namespace};
-pub use profile::{EXCLUDED_NAMESPACES, platform};
+pub use profile::{COMPILED, EXCLUDED_NAMESPACES, platform};
 
 /// A set of policies, ready to judge.
 pub struct PolicySet {

@@ -1,6 +1,7 @@
 //! The way of a request, in the order of the design: decode, match, rounds or decision, record, respond. Each word is
 //! one call; what a word means is in the module of that name.
 
+mod beside;
 mod book;
 mod correct;
 mod facts;
@@ -118,7 +119,7 @@ impl Gate {
         if edit == Editable::BackToBefore && !self.leads_back(met, &correction) {
             return correction.without_edits();
         }
-        correction
+        correction.patched(object)
     }
 
     /// Whether the corrected object has the templates that it had before.

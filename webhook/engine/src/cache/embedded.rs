@@ -1,5 +1,6 @@
 //! Entries that are part of the binary: the length of the header (8 bytes, little-endian), the header as JSON, the
-//! machine code. They need no seal, for what could change them could change the rest of the binary too.
+//! machine code. They need no seal, for what could change them could change the rest of the binary too; and they go by
+//! their content alone, since the machine that compiled them is not the one that runs them.
 
 use super::{EntryKey, Header};
 use crate::load::{Built, Loaded};
@@ -33,7 +34,7 @@ fn load(entry: &EmbeddedEntry, runtime: &Runtime, key: &EntryKey) -> Option<Load
     match Compiled::embedded(code).load(&label.placement.machine(runtime).engine) {
         Ok(component) => Some(Loaded { label, component }),
         Err(error) => {
-            tracing::warn!(%key, %error, "an embedded policy can't be used on this machine and is made again");
+            tracing::warn!(%key, %error, "an embedded policy can't be used on this machine and is compiled here");
             None
         }
     }

@@ -1,4 +1,5 @@
-//! What decides what an entry holds, as one digest.
+//! What decides what an entry holds, as one digest. An entry of a folder was compiled by this machine for itself; an
+//! embedded one was compiled elsewhere, and wasmtime checks when it loads whether this machine can run it.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -10,14 +11,17 @@ use crate::bindings::Instance;
 use crate::digest::ModuleDigest;
 use crate::runtime::Runtime;
 
-/// SHA-256 over the module, the instances with their settings, and everything about the engines that compile it:
-/// wasmtime's version, compiler settings and processor features, and our own version. Prints as 64 hexadecimal digits.
+/// SHA-256, printed as 64 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct EntryKey([u8; 32]);
 
+/// Our own version, for it decides how modules are set up.
+const VERSION: &str = concat!("portreeve-engine ", env!("CARGO_PKG_VERSION"));
+
 impl EntryKey {
-    pub(crate) fn new(runtime: &Runtime, module: ModuleDigest, instances: &[Instance]) -> Self {
-        let mut hash = Sha256::new_with_prefix(concat!("portreeve-engine ", env!("CARGO_PKG_VERSION")));
+    /// Over our version, the module, and the instances with their settings: what an embedded entry goes by.
+    pub(crate) fn of_content(module: ModuleDigest, instances: &[Instance]) -> Self {
+        let mut hash = Sha256::new_with_prefix(VERSION);
         hash.update(module.as_bytes());
         hash.update(length(instances.len()));
         for Instance { id, policy, settings } in instances {
@@ -26,6 +30,13 @@ impl EntryKey {
                 hash.update(text);
             }
         }
+        Self(hash.finalize().into())
+    }
+
+    /// Over the content and everything about the engines that compile it here: wasmtime's version, compiler settings
+    /// and processor features.
+    pub(crate) fn on_this_machine(self, runtime: &Runtime) -> Self {
+        let mut hash = Sha256::new_with_prefix(self.0);
         let mut engines = Feed(&mut hash);
         runtime.pooled.engine.precompile_compatibility_hash().hash(&mut engines);
         runtime.on_demand.engine.precompile_compatibility_hash().hash(&mut engines);

@@ -70,15 +70,16 @@ impl Caches {
         Self { folder, embedded }
     }
 
-    /// The component of this key, from the folder or else from the binary.
-    pub(crate) fn find(&self, runtime: &Runtime, key: &EntryKey) -> Option<Loaded> {
+    /// The component of this content, from the folder or else from the binary.
+    pub(crate) fn find(&self, runtime: &Runtime, content: EntryKey) -> Option<Loaded> {
+        let key = &content.on_this_machine(runtime);
         let in_folder = self.folder.as_ref().map_or(Find::Missing, |folder| folder.find(runtime, key));
         let unusable = match in_folder {
             Find::Found(loaded) => return hit(runtime, *loaded),
             Find::Missing => None,
             Find::Unusable(reason) => Some(reason),
         };
-        match (embedded::find(self.embedded, runtime, key), unusable) {
+        match (embedded::find(self.embedded, runtime, &content), unusable) {
             (Some(loaded), _) => return hit(runtime, loaded),
             (None, Some(reason)) => {
                 tracing::warn!(%key, reason, "a cached policy can't be used and is made again");
@@ -91,7 +92,8 @@ impl Caches {
 
     /// Puts the component into the folder and loads it from there, so that its pages are the file's. Without a
     /// folder, or with one that can't be written to, it is for the caller to load it.
-    pub(crate) fn keep(&self, runtime: &Runtime, key: &EntryKey, built: &Built) -> Option<Loaded> {
+    pub(crate) fn keep(&self, runtime: &Runtime, content: EntryKey, built: &Built) -> Option<Loaded> {
+        let key = &content.on_this_machine(runtime);
         let folder = self.folder.as_ref()?;
         if let Err(error) = folder.keep(key, built) {
             tracing::warn!(%key, %error, "a compiled policy can't be cached and will be made again at the next start");

@@ -72,7 +72,7 @@ pub(crate) struct Loaded {
 
 /// What is to be put in force, as far as it can be checked without a compiler.
 pub(crate) struct Order<'a> {
-    pub(crate) key: EntryKey,
+    pub(crate) content: EntryKey,
     module: Module<'a>,
     wanted: Vec<&'a Instance>,
     settings: Vec<bindings::Instance>,
@@ -83,17 +83,17 @@ impl<'a> Order<'a> {
         let module = Module::new(module, &runtime.limits)?;
         let wanted = instance::in_order(instances)?;
         let settings = instance::to_configure(&wanted)?;
-        Ok(Self { key: EntryKey::new(runtime, module.digest, &settings), module, wanted, settings })
+        Ok(Self { content: EntryKey::of_content(module.digest, &settings), module, wanted, settings })
     }
 }
 
 /// Puts a module in force.
 pub(crate) fn load(runtime: &Arc<Runtime>, caches: &Caches, order: Order<'_>) -> Result<Program, LoadError> {
-    let loaded = match caches.find(runtime, &order.key) {
+    let loaded = match caches.find(runtime, order.content) {
         Some(loaded) => loaded,
         None => {
             let built = build(runtime, &order)?;
-            match caches.keep(runtime, &order.key, &built) {
+            match caches.keep(runtime, order.content, &built) {
                 Some(loaded) => loaded,
                 None => built.load(runtime)?,
             }

@@ -5,7 +5,9 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use portreeve_engine::{Cache, CacheError, CacheFolder, EmbeddedEntry, Engine, Instance, Limits, Options, Stats};
+use portreeve_engine::{
+    Cache, CacheError, CacheFolder, EmbeddedEntry, Engine, Instance, Limits, Options, Processor, Stats,
+};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -218,6 +220,18 @@ fn an_embedded_entry_is_used_when_it_fits() {
     assert_eq!(hits_misses_rebuilt(&engine.stats()), (1, 0, 0));
     engine.load(guests::hostile(), &[instance("other", "good", json!({}))]).unwrap();
     assert_eq!(hits_misses_rebuilt(&engine.stats()), (1, 1, 0));
+}
+
+#[test]
+fn an_entry_for_any_processor_runs_on_this_one() {
+    let triple = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    let elsewhere = Engine::new(Options { processor: Processor::Any { triple }, ..options() }).unwrap();
+    let bytes = elsewhere.precompile(guests::hostile(), &[good()]).unwrap();
+    let embedded: &[EmbeddedEntry] = vec![EmbeddedEntry { bytes: bytes.leak() }].leak();
+    let engine = Engine::new(Options { embedded, ..options() }).unwrap();
+    let program = engine.load(guests::hostile(), &[good()]).unwrap();
+    verdict(outcome(&program, "good", soon()));
+    assert_eq!(hits_misses_rebuilt(&engine.stats()), (1, 0, 0));
 }
 
 #[test]

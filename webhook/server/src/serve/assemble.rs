@@ -21,7 +21,7 @@ use crate::callers::Callers;
 use crate::config::{CallersConfig, DurabilityConfig, LedgerConfig, ServerConfig, TemplatePathConfig, TlsConfig};
 use crate::health::{Health, Part, State};
 use crate::metrics::Metrics;
-use crate::set::{LoadError, Loader, PolicySet, Problem, Sources, platform, read_folder};
+use crate::set::{COMPILED, LoadError, Loader, PolicySet, Problem, Sources, platform, read_folder};
 use crate::way::{Book, BookError, Gate, Runner};
 
 /// What a server is put together from.
@@ -252,7 +252,7 @@ fn loader(config: &ServerConfig) -> Result<Loader, StartError> {
     };
     let evaluations = config.limits.evaluations.unwrap_or_else(twice_the_processors);
     let limits = Limits { evaluations: u32::try_from(evaluations).unwrap_or(u32::MAX), ..Limits::default() };
-    let engine = Engine::new(Options { cache, limits, ..Options::default() })?;
+    let engine = Engine::new(Options { cache, limits, embedded: &COMPILED, ..Options::default() })?;
     let own_namespace = std::env::var("POD_NAMESPACE").ok();
     Ok(Loader::new(engine, portreeve_builtin::CATALOGUE, config.namespace_defaults.labels.clone(), own_namespace))
 }

@@ -94,7 +94,8 @@ impl Sources {
     }
 }
 
-fn resource(manifest: &Manifest) -> Result<Resource, String> {
+/// One of our resources out of a manifest; the error says where it is wrong.
+pub(super) fn resource(manifest: &Manifest) -> Result<Resource, String> {
     if manifest.api_version() != API_VERSION {
         return Err(format!("apiVersion is {:?}; this server knows {API_VERSION}", manifest.api_version()));
     }

@@ -1,8 +1,11 @@
 //! The platform profile: the catalogue with its safe defaults, in force when nothing else is configured. And the
 //! namespaces that no policy sees unless somebody says otherwise.
 
-use portreeve_admission::api::{ClusterPolicySpec, Metadata, Object, Resource};
-use serde_json::json;
+use portreeve_admission::api::Resource;
+use portreeve_engine::EmbeddedEntry;
+
+use super::folder::resource;
+use crate::manifest::read_stream;
 
 /// Namespaces that no setting brings back: the control plane's own recovery runs there.
 pub(super) const ALWAYS_EXCLUDED: [&str; 2] = ["kube-system", "kube-node-lease"];
@@ -24,34 +27,14 @@ pub const EXCLUDED_NAMESPACES: [&str; 12] = [
     "gatekeeper-system",
 ];
 
+/// The profile compiled, for an engine that keeps nothing.
+pub static COMPILED: [EmbeddedEntry; 1] = [EmbeddedEntry { bytes: portreeve_builtin::PROFILE_CODE }];
+
 /// The ClusterPolicies of the platform profile.
 #[must_use]
 pub fn platform() -> Vec<Resource> {
-    let policies = [
-        ("drop-capabilities", json!({"mode": "enforce"})),
-        ("gpu-scheduling", json!({"mode": "enforce"})),
-        ("image-digest", json!({"mode": "enforce", "failurePolicy": "Ignore", "facts": ["image-digest"]})),
-        ("non-root", json!({"mode": "enforce", "facts": ["image-config"]})),
-        ("pod-security", json!({"mode": "enforce", "facts": ["namespace"]})),
-        ("privilege-escalation", json!({"mode": "enforce"})),
-        ("probes", json!({"mode": "warn"})),
-        ("read-only-rootfs", json!({"mode": "enforce"})),
-        ("resources", json!({"mode": "enforce"})),
-        ("seccomp", json!({"mode": "enforce"})),
-    ];
-    policies.into_iter().filter_map(|(name, spec)| in_force(name, spec)).collect()
-}
-
-fn in_force(name: &str, mut spec: serde_json::Value) -> Option<Resource> {
-    if let Some(fields) = spec.as_object_mut() {
-        fields.insert("module".to_owned(), json!({"builtin": name}));
-    }
-    let spec: ClusterPolicySpec = serde_json::from_value(spec).ok()?;
-    Some(Resource::ClusterPolicy(Object {
-        api_version: portreeve_admission::api::API_VERSION.to_owned(),
-        metadata: Metadata { name: name.to_owned(), ..Metadata::default() },
-        spec,
-    }))
+    let manifests = read_stream("the platform profile", portreeve_builtin::PROFILE).unwrap_or_default();
+    manifests.iter().filter_map(|manifest| resource(manifest).ok()).collect()
 }
 
 #[cfg(test)]
@@ -60,6 +43,6 @@ mod tests {
 
     #[test]
     fn every_policy_of_the_profile_is_well_formed() {
-        assert_eq!(platform().len(), 10);
+        assert_eq!(platform().len(), portreeve_builtin::PROFILE.split("\n---\n").count());
     }
 }

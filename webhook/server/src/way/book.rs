@@ -8,9 +8,9 @@ use std::time::Instant;
 use portreeve_ledger::{AppendError, Appended, Body, BodyError, Failure, FileError, Ledger, RecordId, RecordKind};
 use serde_json::{Value, json};
 
-use super::record::{self, facts_text};
+use super::beside::Content;
+use super::record::{self, Page};
 use super::{Correction, Gate, Judgement, Met};
-use crate::digest::sha256;
 use crate::set::PolicySet;
 
 /// Where decisions are kept.
@@ -84,17 +84,17 @@ impl Book {
 impl Gate {
     pub(super) async fn record_correction(&self, met: &Met, correction: &Correction, deadline: Instant) -> Recorded {
         let Some(shelf) = self.shelf(met) else { return Ok(None) };
-        let facts = correction.facts.iter().filter_map(|facts| facts_text(facts)).collect();
-        shelf.keep_in_time(facts, deadline).await?;
-        let mut appended = shelf.append(&RecordKind::CORRECTION, &record::correction(met, correction))?;
+        let Page { body, beside } = record::correction(met, correction);
+        shelf.keep_in_time(beside.0, deadline).await?;
+        let mut appended = shelf.append(&RecordKind::CORRECTION, &body)?;
         shelf.wait(&mut appended, Until::Written, deadline).await
     }
 
     pub(super) async fn record_decision(&self, met: &Met, judgement: &Judgement, deadline: Instant) -> Recorded {
         let Some(shelf) = self.shelf(met) else { return Ok(None) };
-        let facts = judgement.facts.iter().filter_map(|facts| facts_text(facts)).collect();
-        shelf.keep_in_time(facts, deadline).await?;
-        let mut appended = shelf.append(&RecordKind::DECISION, &record::decision(met, judgement))?;
+        let Page { body, beside } = record::decision(met, judgement);
+        shelf.keep_in_time(beside.0, deadline).await?;
+        let mut appended = shelf.append(&RecordKind::DECISION, &body)?;
         shelf.wait(&mut appended, Until::Durable, deadline).await
     }
 
@@ -145,27 +145,23 @@ impl Shelf {
         }
     }
 
-    async fn keep_in_time(self: &Arc<Self>, facts: Vec<String>, deadline: Instant) -> Result<(), BookError> {
-        tokio::time::timeout_at(deadline.into(), self.keep_facts(facts)).await.unwrap_or(Err(BookError::TooLate))
+    async fn keep_in_time(self: &Arc<Self>, named: Vec<Content>, deadline: Instant) -> Result<(), BookError> {
+        tokio::time::timeout_at(deadline.into(), self.keep_all(named)).await.unwrap_or(Err(BookError::TooLate))
     }
 
-    /// Facts are on disk before a record names them. Most are known already, and then the disk is left alone.
-    async fn keep_facts(self: &Arc<Self>, texts: Vec<String>) -> Result<(), BookError> {
-        let new: Vec<(String, String)> = texts
-            .into_iter()
-            .map(|text| (sha256(text.as_bytes()), text))
-            .filter(|(digest, _)| !self.holds(digest))
-            .collect();
+    /// What a record names is on disk before the record is. Most is known already, and then the disk is left alone.
+    async fn keep_all(self: &Arc<Self>, named: Vec<Content>) -> Result<(), BookError> {
+        let new: Vec<Content> = named.into_iter().filter(|content| !self.holds(&content.digest)).collect();
         if new.is_empty() {
             return Ok(());
         }
         let shelf = Arc::clone(self);
-        let work = move || new.into_iter().try_for_each(|(digest, text)| shelf.keep(digest, &text));
+        let work = move || new.into_iter().try_for_each(|content| shelf.keep(content));
         let kept = tokio::task::spawn_blocking(work).await;
         kept.unwrap_or(Err(BookError::Failed(Failure::WriterLost)))
     }
 
-    fn keep(&self, digest: String, text: &str) -> Result<(), BookError> {
+    fn keep(&self, Content { digest, text }: Content) -> Result<(), BookError> {
         self.ledger.keep(text.as_bytes()).map_err(|error| BookError::Content(Arc::new(error)))?;
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         if held.len() >= REMEMBERED {

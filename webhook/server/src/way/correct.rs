@@ -10,6 +10,7 @@ use portreeve_admission::decision::{Decision, PolicyFailure};
 use portreeve_admission::document::Document;
 use portreeve_admission::edit::Claim;
 use portreeve_admission::exception::Occasion;
+use portreeve_admission::patch::{self, Patch};
 use portreeve_admission::pointer::Pointer;
 use portreeve_admission::policy::Policy;
 use portreeve_admission::settle::{Asked, Round, Settling};
@@ -25,6 +26,8 @@ use super::{Gate, Met};
 pub struct Correction {
     /// The object as it settled; none if it is as it came.
     pub object: Option<Arc<Document>>,
+    /// What leads there from the object as it came; none until it is asked for by [`Correction::patched`].
+    pub patch: Option<Patch>,
     /// All edits, in the order they were made; none if the rounds broke off.
     pub made: Vec<Claim>,
     /// Policies that came to no verdict, or whose edits could not be made.
@@ -52,6 +55,13 @@ impl Correction {
     #[must_use]
     pub fn without_edits(self) -> Self {
         Self { object: None, made: Vec::new(), ..self }
+    }
+
+    /// The same with the patch that leads from the object as it came.
+    #[must_use]
+    pub fn patched(self, came: &Document) -> Self {
+        let patch = self.object.as_ref().and_then(|object| patch::between(came.value(), object.value()));
+        Self { patch, ..self }
     }
 }
 

@@ -3,19 +3,20 @@
 
 use std::sync::Arc;
 
-use portreeve_admission::case::{Facts, GroupVersionKind, GroupVersionResource, Operation};
+use portreeve_admission::case::{GroupVersionKind, GroupVersionResource, Operation};
 use portreeve_admission::decision::{Finding, PolicyFailure, Standing};
 use portreeve_admission::document::Document;
 use portreeve_admission::edit::Claim;
+use portreeve_admission::patch::Patch;
 use portreeve_admission::review::Review;
+use portreeve_admission::verdict::Violation;
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
+use super::beside::Beside;
 use super::{Correction, Judgement, Met};
 use crate::digest::sha256;
 
-/// Findings and edits that stand in a record by themselves. What is over is there by count and digest.
-const LISTED: usize = 40;
 /// Characters of a text that stand in a record.
 const TEXT: usize = 240;
 
@@ -39,8 +40,14 @@ pub(super) struct Called<'a> {
     old_object: Option<String>,
 }
 
+/// A record to be written, and what it names.
+pub(super) struct Page {
+    pub(super) body: Value,
+    pub(super) beside: Beside,
+}
+
 /// The record of a `/mutate` call.
-pub(super) fn correction(met: &Met, correction: &Correction) -> Value {
+pub(super) fn correction(met: &Met, correction: &Correction) -> Page {
     let answer = match (
         &correction.object,
         correction.unreadable.is_some() || correction.failures.iter().any(PolicyFailure::refuses),
@@ -49,60 +56,41 @@ pub(super) fn correction(met: &Met, correction: &Correction) -> Value {
         (Some(_), false) => "corrected",
         (None, false) => "unchanged",
     };
-    let edits: Vec<Value> = correction.made.iter().map(edit).collect();
-    json!({
+    let mut beside = Beside::default();
+    let body = json!({
         "answer": answer,
         "call": Called::of(&met.review),
         "set": met.set.digest(),
         "namespaceLabels": met.set.namespace(met.review.request.namespace.as_deref()).known_from.name(),
         "policies": correction.asked,
         "corrected": correction.object.as_deref().map(digest_of_value),
-        "patch": patch_digest(met, correction),
-        "edits": listed(&edits),
-        "failures": correction.failures.iter().map(failure).collect::<Vec<_>>(),
-        "exceptions": correction.exceptions,
-        "facts": correction.facts.iter().filter_map(|facts| facts_text(facts)).map(|text| sha256(text.as_bytes())).collect::<Vec<_>>(),
+        "patch": correction.patch.as_ref().and_then(digest_of_patch),
+        "edits": beside.list(correction.made.iter().map(edit).collect()),
+        "failures": beside.list(correction.failures.iter().map(failure).collect()),
+        "exceptions": beside.list(correction.exceptions.iter().map(|name| json!(name)).collect()),
+        "facts": beside.facts(&correction.facts),
         "unreadable": correction.unreadable.as_ref().map(ToString::to_string),
-    })
+    });
+    Page { body, beside }
 }
 
 /// The record of a `/validate` call.
-pub(super) fn decision(met: &Met, judgement: &Judgement) -> Value {
+pub(super) fn decision(met: &Met, judgement: &Judgement) -> Page {
     let decision = &judgement.decision;
-    let findings: Vec<Value> = decision.findings.iter().map(finding).collect();
-    let advisories: Vec<Value> = decision
-        .advisories
-        .iter()
-        .map(|(policy, advisory)| json!({"policy": policy, "rule": advisory.rule, "container": advisory.container}))
-        .collect();
-    json!({
+    let mut beside = Beside::default();
+    let body = json!({
         "answer": judgement.answer().name(),
         "call": Called::of(&met.review),
         "set": met.set.digest(),
         "namespaceLabels": met.set.namespace(met.review.request.namespace.as_deref()).known_from.name(),
         "policies": judgement.asked,
-        "violations": listed(&findings),
-        "advisories": listed(&advisories),
-        "failures": decision.failures.iter().map(failure).collect::<Vec<_>>(),
-        "facts": judgement.facts.iter().filter_map(|facts| facts_text(facts)).map(|text| sha256(text.as_bytes())).collect::<Vec<_>>(),
+        "violations": beside.list(decision.findings.iter().map(finding).collect()),
+        "advisories": beside.list(decision.advisories.iter().map(|(policy, told)| advisory(policy, told)).collect()),
+        "failures": beside.list(decision.failures.iter().map(failure).collect()),
+        "facts": beside.facts(&judgement.facts),
         "unreadable": judgement.unreadable.as_ref().map(ToString::to_string),
-    })
-}
-
-/// The facts of one round as JSON text, in a fixed order; none if there were none.
-pub(super) fn facts_text(facts: &Facts) -> Option<String> {
-    let mut kinds: Map<String, Value> = Map::new();
-    for (kind, key, value) in facts.sorted() {
-        let known = match value {
-            Ok(text) => serde_json::from_str(text).unwrap_or(Value::Null),
-            Err(reason) => json!({"missing": reason}),
-        };
-        let keys = kinds.entry(kind.name()).or_insert_with(|| json!({}));
-        if let Value::Object(keys) = keys {
-            keys.insert(key.to_owned(), known);
-        }
-    }
-    (!kinds.is_empty()).then(|| Value::Object(kinds).to_string())
+    });
+    Page { body, beside }
 }
 
 impl<'a> Called<'a> {
@@ -133,19 +121,8 @@ fn digest_of_value(document: &Document) -> String {
     sha256(document.value().to_string().as_bytes())
 }
 
-fn patch_digest(met: &Met, correction: &Correction) -> Option<String> {
-    let (before, after) = (met.review.object.as_ref()?, correction.object.as_ref()?);
-    let patch = portreeve_admission::patch::between(before.value(), after.value())?;
-    serde_json::to_vec(&patch).ok().map(|patch| sha256(&patch))
-}
-
-/// The first of a list; with the count of all and their digest if there are more.
-fn listed(all: &[Value]) -> Value {
-    if all.len() <= LISTED {
-        return json!(all);
-    }
-    let text = Value::from(all).to_string();
-    json!({"first": all.iter().take(LISTED).collect::<Vec<_>>(), "count": all.len(), "all": sha256(text.as_bytes())})
+fn digest_of_patch(patch: &Patch) -> Option<String> {
+    serde_json::to_vec(patch).ok().map(|patch| sha256(&patch))
 }
 
 fn edit(claim: &Claim) -> Value {
@@ -169,6 +146,10 @@ fn finding(finding: &Finding) -> Value {
         "standing": standing,
         "exception": exception,
     })
+}
+
+fn advisory(policy: &str, advisory: &Violation) -> Value {
+    json!({"policy": policy, "rule": shortened(&advisory.rule), "container": advisory.container.as_deref().map(shortened)})
 }
 
 fn failure(failure: &PolicyFailure) -> Value {

@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use portreeve_admission::api::FailurePolicy;
 use portreeve_admission::decision::{Answer, Decision, Finding, PolicyFailure, Standing};
 use portreeve_admission::message;
-use portreeve_admission::patch;
 use portreeve_admission::plan::Plan;
 use portreeve_admission::response::{AuditKey, RefusalKind, Response};
 use portreeve_admission::review::Review;
@@ -57,10 +56,8 @@ pub(super) fn to_validate(met: &Met, judgement: &Judgement, recorded: Recorded) 
 
 /// The patch, and in words what was put right.
 fn corrected(met: &Met, correction: &Correction) -> Response {
-    let objects = met.review.object.as_ref().zip(correction.object.as_ref());
-    let patch = objects.and_then(|(before, after)| patch::between(before.value(), after.value()));
     let warnings = if may_be_told(met) { told(correction) } else { Vec::new() };
-    Response { patch, warnings, ..Response::allowed(&met.review.uid) }
+    Response { patch: correction.patch.clone(), warnings, ..Response::allowed(&met.review.uid) }
 }
 
 fn told(correction: &Correction) -> Vec<String> {

@@ -1,7 +1,7 @@
 //! Running policies: off the runtime's own threads, so many at once, and never longer than there is time. A permit
 //! belongs to the work and is given back when the work ends, not when somebody stops waiting for it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -28,27 +28,26 @@ impl Runner {
 
     /// The outcome of each policy on the case, in the order of the policies.
     pub async fn run(&self, set: &PolicySet, case: Arc<Case>, policies: &[&Policy], deadline: Instant) -> Vec<Outcome> {
-        let runs = set.modules().iter().filter_map(|module| {
-            let own: Vec<&Policy> = policies.iter().copied().filter(|policy| module.carries(&policy.id)).collect();
-            (!own.is_empty()).then(|| self.run_module(Arc::clone(module), Arc::clone(&case), own, deadline))
+        let runs = set.modules().iter().flat_map(|module| {
+            let own = policies.iter().copied().filter(|policy| module.carries(&policy.id));
+            by_timeout(own).into_iter().map(|own| self.run_module(Arc::clone(module), Arc::clone(&case), own, deadline))
         });
         let mut outcomes: HashMap<String, Outcome> = join_all(runs).await.into_iter().flatten().collect();
         let lost = || Outcome::Failed(Failure::Contract("its module is not loaded".to_owned()));
         policies.iter().map(|policy| outcomes.remove(&policy.id).unwrap_or_else(lost)).collect()
     }
 
-    /// One module's share: one call for all of its policies. They share the longest of their timeouts.
+    /// One module's share: one call for all of its policies that have this timeout.
     async fn run_module(
         &self,
         module: Arc<LoadedModule>,
         case: Arc<Case>,
-        policies: Vec<&Policy>,
+        Together { timeout, policies }: Together<'_>,
         deadline: Instant,
     ) -> Vec<(String, Outcome)> {
         let ids: Vec<String> = policies.iter().map(|policy| policy.id.clone()).collect();
-        let longest = policies.iter().map(|policy| policy.timeout).max().unwrap_or(Duration::ZERO);
         let Some(permits) = self.turn(&module, deadline).await else { return all_failed(&ids, &Failure::NoTurn) };
-        let deadline = deadline.min(Instant::now() + longest);
+        let deadline = deadline.min(Instant::now() + timeout);
         let asked = ids.clone();
         let work = move || {
             let _held_until_done = permits;
@@ -75,6 +74,21 @@ impl Runner {
         };
         tokio::time::timeout_at(deadline.into(), wait).await.ok().flatten()
     }
+}
+
+/// Policies of one module that run in one call and share its time.
+struct Together<'a> {
+    timeout: Duration,
+    policies: Vec<&'a Policy>,
+}
+
+/// Nearly always one: a timeout of its own costs a policy a call of its own.
+fn by_timeout<'a>(policies: impl Iterator<Item = &'a Policy>) -> Vec<Together<'a>> {
+    let mut groups: BTreeMap<Duration, Vec<&Policy>> = BTreeMap::new();
+    for policy in policies {
+        groups.entry(policy.timeout).or_default().push(policy);
+    }
+    groups.into_iter().map(|(timeout, policies)| Together { timeout, policies }).collect()
 }
 
 fn all_failed(ids: &[String], failure: &Failure) -> Vec<(String, Outcome)> {
