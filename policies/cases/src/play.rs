@@ -7,9 +7,8 @@ use portreeve_admission::case::Case;
 use portreeve_admission::document::Document;
 use portreeve_admission::edit::Claim;
 use portreeve_admission::plan::Editable;
-use portreeve_admission::pointer::Pointer;
 use portreeve_admission::settle::{Asked, Round, Settling};
-use portreeve_admission::subject::TemplatePaths;
+use portreeve_admission::subject::{Seat, TemplatePaths};
 use portreeve_admission::verdict::{Failure, Outcome, Verdict};
 use serde_json::Value;
 
@@ -69,7 +68,7 @@ fn end(written: &WrittenCase, paths: &TemplatePaths, judge: impl Fn(&Case) -> Ou
     }
 }
 
-fn verdicts(questions: &[Case], judge: impl Fn(&Case) -> Outcome) -> Result<Vec<(Pointer, Verdict)>, Failure> {
+fn verdicts(questions: &[Case], judge: impl Fn(&Case) -> Outcome) -> Result<Vec<(Seat, Verdict)>, Failure> {
     let answer = |question: &Case| match judge(question) {
         Outcome::Verdict(verdict) => {
             Ok((question.subject.as_ref().map(|subject| subject.at.clone()).unwrap_or_default(), verdict))
@@ -80,12 +79,12 @@ fn verdicts(questions: &[Case], judge: impl Fn(&Case) -> Outcome) -> Result<Vec<
 }
 
 /// Each template's own edits. To the host they are one policy's.
-fn asked(verdicts: &[(Pointer, Verdict)]) -> Vec<Asked<'_>> {
+fn asked(verdicts: &[(Seat, Verdict)]) -> Vec<Asked<'_>> {
     let each = verdicts.iter();
     each.map(|(template, verdict)| Asked { policy: POLICY, template, edits: verdict.edits.iter().collect() }).collect()
 }
 
-fn together(verdicts: Vec<(Pointer, Verdict)>) -> Verdict {
+fn together(verdicts: Vec<(Seat, Verdict)>) -> Verdict {
     let mut all = Verdict::default();
     for (_, verdict) in verdicts {
         all.violations.extend(verdict.violations);

@@ -1,14 +1,11 @@
 //! What a judge is asked: the request that a case writes down, once for each pod template of its object.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use portreeve_admission::case::{self, Case, FactKind, GroupVersionKind, Request};
 use portreeve_admission::document::Document;
 use portreeve_admission::kinds::{Scope, resource, scope};
-use portreeve_admission::pointer::Pointer;
 use portreeve_admission::subject::{SubjectError, TemplatePaths};
-use portreeve_admission::template::Template;
 use serde_json::Value;
 
 use crate::file::{Operation, WrittenCase};
@@ -35,15 +32,16 @@ pub(crate) fn of(
 ) -> Result<Vec<Case>, SubjectError> {
     let request = Arc::new(request(written));
     let old_object = written.old_object.clone().map(|old| Arc::new(Document::from_value(old)));
-    let before = templates(&request.kind, old_object.as_deref(), paths)?;
     let facts = Arc::new(facts(written));
-    let subjects = paths.subjects(&request.kind, object)?;
-    let each = if subjects.is_empty() { vec![None] } else { subjects.into_iter().map(Some).collect() };
-    let question = |subject: Option<case::Subject>| Case {
+    let came = Document::from_value(written.object.clone());
+    let subjects = paths.compared(&request.kind, object, &came, old_object.as_deref())?.into_iter();
+    let each = subjects.map(|compared| (Some(compared.subject), compared.before));
+    let each: Vec<_> = if each.len() == 0 { vec![(None, None)] } else { each.collect() };
+    let question = |(subject, old_subject)| Case {
         request: Arc::clone(&request),
         object: Some(Arc::clone(object)),
         old_object: old_object.clone(),
-        old_template: subject.as_ref().and_then(|subject| before.get(&subject.at).cloned()),
+        old_subject,
         subject,
         facts: Arc::clone(&facts),
     };
@@ -71,15 +69,6 @@ fn request(written: &WrittenCase) -> Request {
         name,
         user_name: written.user.clone().unwrap_or_else(|| USER.to_owned()),
     }
-}
-
-fn templates(
-    kind: &GroupVersionKind,
-    object: Option<&Document>,
-    paths: &TemplatePaths,
-) -> Result<HashMap<Pointer, Arc<Template>>, SubjectError> {
-    let subjects = object.map(|object| paths.subjects(kind, object)).transpose()?.unwrap_or_default();
-    Ok(subjects.into_iter().map(|subject| (subject.at, subject.template)).collect())
 }
 
 fn facts(written: &WrittenCase) -> case::Facts {

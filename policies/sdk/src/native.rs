@@ -144,7 +144,7 @@ impl Scene {
         let old_subject = old.as_ref().map(subject).transpose()?.flatten();
         Ok(Self(AdmissionCase {
             subject: subject(&object)?,
-            old_template: old_subject.map(|subject| subject.template),
+            old_subject,
             request: Arc::new(request),
             object: Some(Arc::new(object)),
             old_object: old.map(Arc::new),

@@ -56,7 +56,7 @@ fn case() -> Case {
     let mut facts = Facts::default();
     facts.insert(FactKind::Namespace, "", Ok("{\"labels\":{},\"annotations\":{}}".into()));
     let request: Arc<Request> = review.request;
-    Case { request, object: Some(object), old_object: None, subject, old_template: None, facts: Arc::new(facts) }
+    Case { request, object: Some(object), old_object: None, subject, old_subject: None, facts: Arc::new(facts) }
 }
 
 fn gate() -> Samples {

@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::document::Document;
-use crate::pointer::Pointer;
+use crate::subject::Seat;
 use crate::template::Template;
 
 /// What is judged, once or for one round.
@@ -21,7 +21,7 @@ pub struct Case {
     /// The pod template, if the object has one.
     pub subject: Option<Subject>,
     /// The template before the request.
-    pub old_template: Option<Arc<Template>>,
+    pub old_subject: Option<Subject>,
     /// What was gathered for this round.
     pub facts: Arc<Facts>,
 }
@@ -32,7 +32,7 @@ pub struct Subject {
     /// The views of it.
     pub template: Arc<Template>,
     /// Where it sits in the object; the root for a Pod.
-    pub at: Pointer,
+    pub at: Seat,
 }
 
 /// The call, as the API server put it.

@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use jiff::Timestamp;
 
 use crate::api::{FailurePolicy, Mode};
+use crate::case::Subject;
 use crate::exception::{Exception, Occasion};
 use crate::policy::Policy;
 use crate::template::Template;
@@ -17,7 +18,7 @@ pub struct Found<'a> {
     /// The instance.
     pub policy: &'a Policy,
     /// The template that was judged; none if the object has none.
-    pub template: Option<&'a Template>,
+    pub subject: Option<&'a Subject>,
     /// How it ended.
     pub outcome: Outcome,
     /// On UPDATE, what the same instance found of the object before; none where nobody had to ask.
@@ -40,7 +41,7 @@ pub struct Circumstances<'a> {
 pub struct Decision {
     /// Every violation, whether it counts or not.
     pub findings: Vec<Finding>,
-    /// What is worth telling, by policy.
+    /// What is worth telling, by policy. Pointers start from the object.
     pub advisories: Vec<(String, Violation)>,
     /// Policies that came to no verdict.
     pub failures: Vec<PolicyFailure>,
@@ -55,7 +56,9 @@ pub struct Finding {
     pub policy: String,
     /// Mode of the instance.
     pub mode: Mode,
-    /// What it found.
+    /// Which of the object's templates it is about; empty if there is no more than one.
+    pub template: String,
+    /// What it found. Its pointer starts from the object.
     pub violation: Violation,
     /// Whether it counts.
     pub standing: Standing,
@@ -165,17 +168,26 @@ impl Decision {
             _ => Vec::new(),
         };
         let old: HashSet<_> = before.iter().map(identity).collect();
+        let template = found.subject.map(|subject| subject.at.name()).unwrap_or_default();
         for violation in verdict.violations {
-            let excepted = covering(found.policy, &violation, found.template, circumstances);
+            let judged = found.subject.map(|subject| subject.template.as_ref());
+            let excepted = covering(found.policy, &violation, judged, circumstances);
             let standing = match excepted {
                 Some(exception) => Standing::Excepted(exception.name.clone()),
                 None if old.contains(&identity(&violation)) => Standing::Inherited,
                 None => Standing::Counts,
             };
             let (policy, mode) = (found.policy.id.clone(), found.policy.mode);
-            self.findings.push(Finding { policy, mode, violation, standing });
+            let violation = in_object(violation, found.subject);
+            self.findings.push(Finding { policy, mode, template: template.to_owned(), violation, standing });
         }
-        let own = verdict.advisories.into_iter().map(|advisory| (found.policy.id.clone(), advisory));
+        let own = verdict.advisories.into_iter().map(|advisory| {
+            let mut advisory = in_object(advisory, found.subject);
+            if !template.is_empty() {
+                advisory.message = format!("{template}: {}", advisory.message);
+            }
+            (found.policy.id.clone(), advisory)
+        });
         self.advisories.extend(own);
         self.summaries.extend(verdict.summary.map(|summary| (found.policy.id.clone(), summary)));
     }
@@ -192,6 +204,13 @@ impl PolicyFailure {
 /// What makes a violation the same before and after an update.
 fn identity(violation: &Violation) -> (&str, Option<&str>) {
     (&violation.rule, violation.container.as_deref())
+}
+
+/// The same, with a pointer that starts from the object. What has no place of its own there is at the template's.
+fn in_object(violation: Violation, subject: Option<&Subject>) -> Violation {
+    let Some(seat) = subject.map(|subject| &subject.at) else { return violation };
+    let pointer = seat.place_of(&violation.pointer).unwrap_or_else(|| seat.pointer().clone());
+    Violation { pointer, ..violation }
 }
 
 /// The exception that covers a violation, if there is one.

@@ -4,6 +4,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::case::GroupVersionKind;
 use crate::pointer::Pointer;
 
 /// What holds the pod's spec. The API server completes more in a Pod than in a template.
@@ -13,6 +14,18 @@ pub enum Holder {
     Pod,
     /// A template, from which a controller makes Pods.
     Template,
+}
+
+impl Holder {
+    /// What objects of this kind are; none for custom kinds, into which the API server puts nothing.
+    #[must_use]
+    pub fn of(kind: &GroupVersionKind) -> Option<Self> {
+        match (kind.group.as_str(), kind.kind.as_str()) {
+            ("", "Pod") => Some(Self::Pod),
+            ("" | "apps" | "batch", _) => Some(Self::Template),
+            _ => None,
+        }
+    }
 }
 
 /// A value that the API server puts in, and where.
@@ -128,6 +141,16 @@ mod tests {
         let mut object = json!({"spec": spec});
         let _ = complete(&mut object, &Pointer::root(), holder);
         object["spec"].take()
+    }
+
+    #[test]
+    fn into_custom_kinds_the_api_server_puts_nothing() {
+        let of = |group: &str, kind: &str| {
+            Holder::of(&GroupVersionKind { group: group.into(), version: "v1".into(), kind: kind.into() })
+        };
+        assert_eq!(of("", "Pod"), Some(Holder::Pod));
+        assert_eq!(of("apps", "Deployment"), Some(Holder::Template));
+        assert_eq!(of("jobset.x-k8s.io", "JobSet"), None);
     }
 
     #[test]

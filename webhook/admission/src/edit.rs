@@ -8,6 +8,7 @@ mod write;
 use serde_json::Value;
 
 use crate::pointer::Pointer;
+use crate::subject::Seat;
 use crate::verdict::{Change, Edit, Failure, Root};
 
 /// An edit of a policy instance at its real place in the object.
@@ -31,20 +32,23 @@ pub struct RoundError {
 }
 
 impl Claim {
-    /// The claim that an edit makes on an object whose template sits at `template`.
+    /// The claim that an edit makes on an object whose template sits at `template`; none if the kind has no field for what
+    /// is to be edited, which is then done in its Pods.
     ///
     /// # Errors
     /// If the edit reaches for what no policy may touch.
-    pub fn new(policy: &str, template: &Pointer, edit: &Edit) -> Result<Self, Failure> {
-        let pointer = match edit.root {
-            Root::Template => template.join(&edit.pointer),
-            Root::Object => edit.pointer.clone(),
-        };
+    pub fn new(policy: &str, template: &Seat, edit: &Edit) -> Result<Option<Self>, Failure> {
         if !within_reach(&edit.pointer) {
             let reason = "a policy may edit spec, and labels and annotations one by one".to_owned();
-            return Err(Failure::BadEdit { pointer, reason });
+            return Err(Failure::BadEdit { pointer: edit.pointer.clone(), reason });
         }
-        Ok(Self { policy: policy.to_owned(), rule: edit.rule.clone(), pointer, change: edit.change.clone() })
+        let place = match edit.root {
+            Root::Template => template.place_of(&edit.pointer),
+            Root::Object => Some(edit.pointer.clone()),
+        };
+        let claim =
+            |pointer| Self { policy: policy.to_owned(), rule: edit.rule.clone(), pointer, change: edit.change.clone() };
+        Ok(place.map(claim))
     }
 }
 

@@ -114,6 +114,8 @@ fn violations(review: &Review, decision: &Decision) -> Vec<String> {
         .filter(|(policy, _)| of_denying(policy))
         .map(|(_, summary)| summary.as_str())
         .collect();
+    // Several templates may have the same faults.
+    heads.dedup();
     let fallback = format!("denied by {}", policies(&denying).join(", "));
     if heads.is_empty() {
         heads.push(&fallback);
@@ -142,14 +144,14 @@ fn place(violation: &Violation) -> (Option<&str>, String) {
 
 fn mend(finding: &Finding) -> String {
     let violation = &finding.violation;
-    format!("- {}{} ({}/{})", at(violation, &violation.remedy), violation.remedy, finding.policy, violation.rule)
+    format!("- {}{} ({}/{})", at(finding, &violation.remedy), violation.remedy, finding.policy, violation.rule)
 }
 
 fn fault(finding: &Finding) -> String {
     let violation = &finding.violation;
     format!(
         "- {}{}: {} ({}/{})",
-        at(violation, &violation.message),
+        at(finding, &violation.message),
         violation.message,
         violation.remedy,
         finding.policy,
@@ -167,15 +169,22 @@ fn inherited(finding: &Finding) -> String {
 }
 
 fn told(finding: &Finding) -> String {
-    advice(&finding.policy, &finding.violation)
+    let violation = &finding.violation;
+    format!("{}: {}{}: {}", finding.policy, at(finding, &violation.message), violation.message, violation.remedy)
 }
 
 fn advice(policy: &str, violation: &Violation) -> String {
-    format!("{policy}: {}{}: {}", at(violation, &violation.message), violation.message, violation.remedy)
+    format!("{policy}: {}{}: {}", container(violation, &violation.message), violation.message, violation.remedy)
+}
+
+/// Names the template, if there are others, and the container.
+fn at(finding: &Finding, words: &str) -> String {
+    let container = container(&finding.violation, words);
+    if finding.template.is_empty() { container } else { format!("{}: {container}", finding.template) }
 }
 
 /// Names the container, unless the words do so themselves.
-fn at(violation: &Violation, words: &str) -> String {
+fn container(violation: &Violation, words: &str) -> String {
     let named = violation.container.as_ref().filter(|name| !words.contains(&format!("container {name:?}")));
     named.map(|name| format!("container {name:?}: ")).unwrap_or_default()
 }

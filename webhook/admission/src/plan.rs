@@ -5,7 +5,7 @@ use crate::case::Operation;
 use crate::document::Document;
 use crate::pointer::{Pointer, list_index};
 use crate::review::Review;
-use crate::subject::TemplatePaths;
+use crate::subject::{Changes, Edited, TemplatePaths};
 
 /// What may be done with a review.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +54,8 @@ impl Plan {
         } else if unchanged(review, paths) {
             Self::Unchanged
         } else {
-            Self::Judge { edit: editable(review), as_pods_will_be: owned_template(review) }
+            let as_pods_will_be = owned_template(review) || edited_at_pods(review, paths);
+            Self::Judge { edit: editable(review, paths), as_pods_will_be }
         }
     }
 }
@@ -75,23 +76,29 @@ fn owned_template(review: &Review) -> bool {
     review.meta.controller.is_some() && !is_pod(review)
 }
 
+/// A kind whose templates are left as they are, since what is missing in them is put into its Pods.
+fn edited_at_pods(review: &Review, paths: &TemplatePaths) -> bool {
+    review.request.subresource.is_none() && paths.edited(&review.request.kind) == Edited::AtPods
+}
+
 fn is_pod(review: &Review) -> bool {
     review.request.kind.group.is_empty() && review.request.kind.kind == "Pod"
 }
 
-fn editable(review: &Review) -> Editable {
+fn editable(review: &Review, paths: &TemplatePaths) -> Editable {
     let request = &review.request;
     match (request.operation, request.subresource.as_deref()) {
         (Operation::Update, Some("ephemeralcontainers")) => {
             Editable::EphemeralFrom(ephemeral_count(review.old_object.as_deref()))
         }
-        (Operation::Create | Operation::Update, None) if owned_template(review) => Editable::Nothing,
+        (Operation::Create | Operation::Update, None) if owned_template(review) || edited_at_pods(review, paths) => {
+            Editable::Nothing
+        }
         (Operation::Create, None) => Editable::Everything,
-        (Operation::Update, None) => match (request.kind.group.as_str(), request.kind.kind.as_str()) {
-            ("", "Pod") => Editable::PodImages,
-            // A Job's template can't be changed.
-            ("batch", "Job") => Editable::BackToBefore,
-            _ => Editable::Everything,
+        (Operation::Update, None) if is_pod(review) => Editable::PodImages,
+        (Operation::Update, None) => match paths.changes(&request.kind) {
+            Changes::Refused => Editable::BackToBefore,
+            Changes::Allowed => Editable::Everything,
         },
         _ => Editable::Nothing,
     }

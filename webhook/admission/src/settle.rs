@@ -9,6 +9,7 @@ use crate::document::Document;
 use crate::edit::{Claim, Made, RoundError, make};
 use crate::plan::Editable;
 use crate::pointer::Pointer;
+use crate::subject::Seat;
 use crate::verdict::{Edit, Failure};
 
 /// The most rounds that a set may take to settle. The last of them has to be quiet.
@@ -29,7 +30,7 @@ pub struct Asked<'a> {
     /// The instance.
     pub policy: &'a str,
     /// Where the template sits.
-    pub template: &'a Pointer,
+    pub template: &'a Seat,
     /// Its edits, without those that an exception stops.
     pub edits: Vec<&'a Edit>,
 }
@@ -112,7 +113,7 @@ impl Settling {
         for asked in asked {
             for edit in &asked.edits {
                 match Claim::new(asked.policy, asked.template, edit) {
-                    Ok(claim) if self.edit.allows(&claim.pointer) => claims.push(claim),
+                    Ok(Some(claim)) if self.edit.allows(&claim.pointer) => claims.push(claim),
                     Ok(_) => {}
                     Err(failure) => refused.push((asked.policy.to_owned(), failure)),
                 }
@@ -151,7 +152,7 @@ mod tests {
     }
 
     fn round(settling: &mut Settling, asks: &[(&str, Edit)]) -> Round {
-        let root = Pointer::root();
+        let root = Seat::default();
         let asked: Vec<_> =
             asks.iter().map(|(policy, edit)| Asked { policy, template: &root, edits: vec![edit] }).collect();
         settling.round(&asked)

@@ -1,26 +1,40 @@
-//! Where pod templates sit: by group and kind, for the built-in kinds and for those that the administrator adds. A
-//! subject is found by the kind of the object, never by the resource alone: a scale request keeps its resource.
+//! Where pod templates sit: by group and kind, for the kinds that ship as data (`subject::ready`) and for those that the
+//! administrator adds. A subject is found by the kind of the object, never by the resource alone: a scale request keeps
+//! its resource. How a template is read is told in `template`.
+
+mod inference;
+mod path;
+mod ready;
+mod seat;
+mod workflow;
 
 use std::collections::HashMap;
-use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
 
-use serde_json::Value;
 use serde_json::value::RawValue;
+
+pub use path::{Holds, TemplatePath};
+pub use ready::{Changes, Edited};
+pub use seat::Seat;
+
+use path::Stop;
 
 use crate::case::{GroupVersionKind, Subject};
 use crate::document::Document;
-use crate::pointer::{Pointer, PointerError};
 use crate::template::{Template, TemplateError};
-
-/// Where a kind keeps its pod templates: a JSON pointer in which `*` stands for every element of a list.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TemplatePath(Pointer);
 
 /// The kinds that have pod templates.
 #[derive(Debug, Clone)]
-pub struct TemplatePaths(HashMap<(String, String), Vec<TemplatePath>>);
+pub struct TemplatePaths(HashMap<(String, String), Kind>);
+
+/// A template with what it was before the request.
+#[derive(Debug, Clone)]
+pub struct Compared {
+    /// The template.
+    pub subject: Subject,
+    /// The same template before, if the object had it: the one of the same name where a list keeps several.
+    pub before: Option<Subject>,
+}
 
 /// An object whose template can't be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -38,44 +52,62 @@ pub enum SubjectError {
     TooDeep,
 }
 
+/// What is known of a kind.
+#[derive(Debug, Clone, Default)]
+struct Kind {
+    paths: Vec<TemplatePath>,
+    edited: Edited,
+    changes: Changes,
+}
+
+/// A template's seat, and what makes it the same template in another version of the object.
+type Keyed = (String, Seat);
+
 /// The deepest object that is taken apart. `serde_json` stops at 128.
 const DEEPEST: usize = 120;
 
-const BUILT_IN: [(&str, &str, &str); 9] = [
-    ("", "Pod", ""),
-    ("", "PodTemplate", "/template"),
-    ("", "ReplicationController", "/spec/template"),
-    ("apps", "Deployment", "/spec/template"),
-    ("apps", "StatefulSet", "/spec/template"),
-    ("apps", "DaemonSet", "/spec/template"),
-    ("apps", "ReplicaSet", "/spec/template"),
-    ("batch", "Job", "/spec/template"),
-    ("batch", "CronJob", "/spec/jobTemplate/spec/template"),
-];
-
 impl Default for TemplatePaths {
-    /// The kinds that every cluster has.
+    /// The kinds that every cluster has, and those of the well-known controllers.
     fn default() -> Self {
-        let mut paths = Self(HashMap::new());
-        for (group, kind, path) in BUILT_IN {
-            if let Ok(path) = path.parse() {
-                paths.add(group, kind, path);
-            }
-        }
-        paths
+        let kinds = ready::all().map(|ready| {
+            let paths = ready.paths.iter().filter_map(|path| TemplatePath::new(path, ready.holds).ok()).collect();
+            let kind = Kind { paths, edited: ready.edited, changes: ready.changes };
+            ((ready.group.to_owned(), ready.kind.to_owned()), kind)
+        });
+        Self(kinds.collect())
     }
 }
 
 impl TemplatePaths {
-    /// Adds a place where a kind keeps templates.
+    /// Adds a place where a kind keeps templates; one that is known already changes nothing.
     pub fn add(&mut self, group: &str, kind: &str, path: TemplatePath) {
-        self.0.entry((group.to_owned(), kind.to_owned())).or_default().push(path);
+        let known = self.0.entry((group.to_owned(), kind.to_owned())).or_default();
+        if !known.paths.contains(&path) {
+            known.paths.push(path);
+        }
+    }
+
+    /// Leaves the templates of a kind as they are, and puts defaults into their Pods alone.
+    pub fn edit_at_pods(&mut self, group: &str, kind: &str) {
+        self.0.entry((group.to_owned(), kind.to_owned())).or_default().edited = Edited::AtPods;
     }
 
     /// Whether objects of this kind have pod templates.
     #[must_use]
     pub fn has(&self, kind: &GroupVersionKind) -> bool {
-        self.paths(kind).is_some()
+        self.kind(kind).is_some()
+    }
+
+    /// Where defaults are put in for this kind.
+    #[must_use]
+    pub fn edited(&self, kind: &GroupVersionKind) -> Edited {
+        self.kind(kind).map(|kind| kind.edited).unwrap_or_default()
+    }
+
+    /// Whether the templates of this kind may change.
+    #[must_use]
+    pub fn changes(&self, kind: &GroupVersionKind) -> Changes {
+        self.kind(kind).map(|kind| kind.changes).unwrap_or_default()
     }
 
     /// The templates of an object, in the order of the paths. A path that leads nowhere gives none.
@@ -83,85 +115,149 @@ impl TemplatePaths {
     /// # Errors
     /// If a template is there and can't be read.
     pub fn subjects(&self, kind: &GroupVersionKind, object: &Document) -> Result<Vec<Subject>, SubjectError> {
-        let Some(paths) = self.paths(kind) else { return Ok(Vec::new()) };
-        if object.text().is_some_and(|text| deeper_than(text, DEEPEST)) {
-            return Err(SubjectError::TooDeep);
-        }
-        let mut found = Vec::new();
-        for path in paths {
-            path.read(object, &mut found)?;
-        }
-        Ok(found)
+        Ok(self.keyed_subjects(kind, object)?.into_iter().map(|(_, subject)| subject).collect())
+    }
+
+    /// The templates of an object as it stands `now`, with what they were in `old`. Of several, those that the request
+    /// left as they were are left out (`came` is the object as it came): nothing in them is new, and an edit would begin a
+    /// rollout that nobody asked for. If it left all as they were, all are there.
+    ///
+    /// # Errors
+    /// If a template is there now and can't be read. One that could not be read before was none.
+    pub fn compared(
+        &self,
+        kind: &GroupVersionKind,
+        now: &Document,
+        came: &Document,
+        old: Option<&Document>,
+    ) -> Result<Vec<Compared>, SubjectError> {
+        let subjects = self.keyed_subjects(kind, now)?;
+        let Some(old) = old else {
+            return Ok(subjects.into_iter().map(|(_, subject)| Compared { subject, before: None }).collect());
+        };
+        let mut before = by_key(self.keyed_subjects(kind, old).unwrap_or_default());
+        let left = if subjects.len() > 1 { self.left_as_they_were(kind, came, old) } else { Vec::new() };
+        let all = left.len() == subjects.len();
+        let judged = subjects.into_iter().filter(|(key, _)| all || !left.contains(key));
+        Ok(judged.map(|(key, subject)| Compared { subject, before: before.remove(&key).flatten() }).collect())
     }
 
     /// Whether two objects of this kind have equal templates at the same places. A Pod's template is its spec alone:
     /// its metadata starts nothing.
     #[must_use]
     pub fn same_templates(&self, kind: &GroupVersionKind, new: &Document, old: &Document) -> bool {
-        self.paths(kind).unwrap_or_default().iter().all(|path| path.spec_of_a_pod().same(new, old))
+        self.kind(kind).is_none_or(|kind| kind.paths.iter().all(|path| kind.same(path, new, old)))
     }
 
-    fn paths(&self, kind: &GroupVersionKind) -> Option<&[TemplatePath]> {
+    fn kind(&self, kind: &GroupVersionKind) -> Option<&Kind> {
         // A map keyed by two strings can't be asked by two `&str`; the clones are short.
-        self.0.get(&(kind.group.clone(), kind.kind.clone())).map(Vec::as_slice)
+        self.0.get(&(kind.group.clone(), kind.kind.clone()))
+    }
+
+    fn keyed_subjects(
+        &self,
+        kind: &GroupVersionKind,
+        object: &Document,
+    ) -> Result<Vec<(String, Subject)>, SubjectError> {
+        let Some(kind) = self.kind(kind) else { return Ok(Vec::new()) };
+        if object.text().is_some_and(|text| deeper_than(text, DEEPEST)) {
+            return Err(SubjectError::TooDeep);
+        }
+        let mut found = Vec::new();
+        for path in &kind.paths {
+            kind.read(path, object, &mut found)?;
+        }
+        Ok(found)
+    }
+
+    /// Keys of the templates that are the same in both.
+    fn left_as_they_were(&self, kind: &GroupVersionKind, came: &Document, old: &Document) -> Vec<String> {
+        let Some(kind) = self.kind(kind) else { return Vec::new() };
+        let seats = |object: &Document| kind.paths.iter().flat_map(|path| kind.seats(path, object)).collect::<Vec<_>>();
+        let before = by_key(seats(old));
+        let same = |(key, seat): &Keyed| {
+            let before = before.get(key).and_then(Option::as_ref);
+            before.is_some_and(|before| path::compared(seat, came) == path::compared(before, old))
+        };
+        seats(came).into_iter().filter(same).map(|(key, _)| key).collect()
     }
 }
 
-impl TemplatePath {
-    fn read(&self, object: &Document, found: &mut Vec<Subject>) -> Result<(), SubjectError> {
-        if let (Some(text), false) = (object.text(), self.branches()) {
+impl Kind {
+    fn read(
+        &self,
+        path: &TemplatePath,
+        object: &Document,
+        found: &mut Vec<(String, Subject)>,
+    ) -> Result<(), SubjectError> {
+        if let (Some(text), Some(at)) = (object.text(), path.plain()) {
             // The common case: only the template is parsed, straight from the text.
-            let raw = raw_at(text, self.0.tokens());
-            let template = raw.map(|raw| Template::read(&mut serde_json::Deserializer::from_str(raw)));
-            return template.map_or(Ok(()), |template| take(template, self.0.clone(), found));
+            let Some(raw) = raw_at(text, at.tokens()) else { return Ok(()) };
+            let template = Template::read(&mut serde_json::Deserializer::from_str(raw));
+            let seat = Seat::from(at.clone()).named(self.name(path, at.tokens()));
+            found.push((key(at.tokens()), subject(template, seat)?));
+            return Ok(());
         }
-        for at in self.places(object.value()) {
-            if let Some(value) = at.find(object.value()).filter(|value| !value.is_null()) {
-                take(Template::read(value), at, found)?;
+        for (key, seat) in self.seats(path, object) {
+            let value = seat.assembled().or_else(|| object.find(seat.pointer()));
+            if let Some(value) = value {
+                found.push((key, subject(Template::read(value), seat)?));
             }
         }
         Ok(())
     }
 
-    /// For a Pod, whose template is itself, the path of its spec; else this path.
-    fn spec_of_a_pod(&self) -> Self {
-        if self.0 == Pointer::root() { Self(Pointer::root().child("spec")) } else { self.clone() }
+    /// The seats that a path leads to, each with its key.
+    fn seats(&self, path: &TemplatePath, object: &Document) -> Vec<Keyed> {
+        let stops = path.stops(object.value()).into_iter();
+        let seat = |stop: Stop| {
+            let seat = path.seat(object.value(), stop.at)?;
+            Some((key(&stop.way), seat.named(self.name(path, &stop.way))))
+        };
+        stops.filter_map(seat).collect()
     }
 
-    fn same(&self, new: &Document, old: &Document) -> bool {
-        if let (Some(new), Some(old), false) = (new.text(), old.text(), self.branches())
-            && raw_at(new, self.0.tokens()) == raw_at(old, self.0.tokens())
-        {
-            return true;
+    /// What tells a template from the object's others; nothing if there are none.
+    fn name(&self, path: &TemplatePath, way: &[String]) -> String {
+        if self.paths.len() > 1 || path.branches() { path::telling(way) } else { String::new() }
+    }
+
+    fn same(&self, path: &TemplatePath, new: &Document, old: &Document) -> bool {
+        if let (Some(new), Some(old), Some(at)) = (new.text(), old.text(), path.plain()) {
+            let part = path::counted(at);
+            let part = at.join(&part);
+            if raw_at(new, part.tokens()) == raw_at(old, part.tokens()) {
+                return true;
+            }
         }
         // What can't be read as a whole can't be told to be the same.
         if new.value().is_null() || old.value().is_null() {
             return false;
         }
-        let places = self.places(new.value());
-        places == self.places(old.value()) && places.iter().all(|at| at.find(new.value()) == at.find(old.value()))
-    }
-
-    fn branches(&self) -> bool {
-        self.0.tokens().iter().any(|token| token == "*")
-    }
-
-    /// The pointers that this path stands for in an object.
-    fn places(&self, object: &Value) -> Vec<Pointer> {
-        self.0.tokens().iter().fold(vec![Pointer::root()], |places, token| {
-            if token != "*" {
-                return places.iter().map(|place| place.child(token)).collect();
-            }
-            let length = |place: &Pointer| place.find(object).and_then(Value::as_array).map_or(0, Vec::len);
-            places.iter().flat_map(|place| (0..length(place)).map(|index| place.child(index))).collect()
-        })
+        let (now, before) = (self.seats(path, new), self.seats(path, old));
+        let same = |((key, seat), (old_key, old_seat)): (&Keyed, &Keyed)| {
+            key == old_key && path::compared(seat, new) == path::compared(old_seat, old)
+        };
+        now.len() == before.len() && now.iter().zip(&before).all(same)
     }
 }
 
-fn take(template: Result<Template, TemplateError>, at: Pointer, found: &mut Vec<Subject>) -> Result<(), SubjectError> {
+fn key(way: &[String]) -> String {
+    way.join("/")
+}
+
+/// By key; none where two have the same, since nobody can tell which of them is meant.
+fn by_key<T>(keyed: Vec<(String, T)>) -> HashMap<String, Option<T>> {
+    let mut known = HashMap::new();
+    for (key, value) in keyed {
+        known.entry(key).and_modify(|twice| *twice = None).or_insert(Some(value));
+    }
+    known
+}
+
+fn subject(template: Result<Template, TemplateError>, at: Seat) -> Result<Subject, SubjectError> {
     let template = template.map_err(|error| SubjectError::Template { at: at.to_string(), error })?;
-    found.push(Subject { template: Arc::new(template), at });
-    Ok(())
+    Ok(Subject { template: Arc::new(template), at })
 }
 
 /// The text of the value at a path of field names; none if something on the way is missing, null or no object.
@@ -190,79 +286,5 @@ fn deeper_than(text: &str, limit: usize) -> bool {
     false
 }
 
-impl FromStr for TemplatePath {
-    type Err = PointerError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.parse().map(Self)
-    }
-}
-
-impl fmt::Display for TemplatePath {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    fn subjects(group: &str, kind: &str, object: &Value) -> Result<Vec<String>, SubjectError> {
-        let kind = GroupVersionKind { group: group.into(), version: "v1".into(), kind: kind.into() };
-        let text = RawValue::from_string(object.to_string()).unwrap();
-        let found = TemplatePaths::default().subjects(&kind, &Document::from_text(text))?;
-        Ok(found.iter().map(|subject| subject.at.to_string()).collect())
-    }
-
-    #[test]
-    fn finds_the_template_of_every_workload_kind() {
-        for (group, kind, at) in BUILT_IN {
-            let tokens = at.split('/').skip(1);
-            let template = json!({"spec": {"containers": [{"name": "a"}]}});
-            let object = tokens.collect::<Vec<_>>().iter().rev().fold(template, |inner, token| json!({*token: inner}));
-            assert_eq!(subjects(group, kind, &object).unwrap(), [at], "{kind}");
-        }
-    }
-
-    #[test]
-    fn a_kind_without_a_template_has_no_subject() {
-        assert!(subjects("autoscaling", "Scale", &json!({"spec": {"replicas": 1}})).unwrap().is_empty());
-    }
-
-    #[test]
-    fn a_template_that_is_missing_or_null_gives_no_subject() {
-        assert!(subjects("", "ReplicationController", &json!({"spec": {"template": null}})).unwrap().is_empty());
-        assert!(subjects("", "ReplicationController", &json!({"spec": {}})).unwrap().is_empty());
-    }
-
-    #[test]
-    fn a_template_that_is_no_object_is_an_error_that_says_where() {
-        let error = subjects("apps", "Deployment", &json!({"spec": {"template": "x"}})).unwrap_err();
-        assert!(error.to_string().contains("\"/spec/template\""), "{error}");
-    }
-
-    #[test]
-    fn an_object_nested_too_deep_is_refused() {
-        let deep = (0..200).fold(json!(1), |inner, _| json!([inner]));
-        assert_eq!(subjects("", "Pod", &json!({"spec": deep})), Err(SubjectError::TooDeep));
-    }
-
-    #[test]
-    fn brackets_in_strings_are_no_depth() {
-        let object = json!({"metadata": {"annotations": {"a": "[".repeat(500) + "\\\""}}});
-        assert_eq!(subjects("", "Pod", &object).unwrap(), [""]);
-    }
-
-    #[test]
-    fn a_star_stands_for_every_element() {
-        let mut paths = TemplatePaths::default();
-        paths.add("x.io", "Set", "/spec/jobs/*/template".parse().unwrap());
-        let kind = GroupVersionKind { group: "x.io".into(), version: "v1".into(), kind: "Set".into() };
-        let object = json!({"spec": {"jobs": [{"template": {"spec": {}}}, {}, {"template": {"spec": {}}}]}});
-        let found = paths.subjects(&kind, &Document::from_value(object)).unwrap();
-        let places: Vec<_> = found.iter().map(|subject| subject.at.to_string()).collect();
-        assert_eq!(places, ["/spec/jobs/0/template", "/spec/jobs/2/template"]);
-    }
-}
+mod tests;

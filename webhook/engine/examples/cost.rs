@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use portreeve_admission::case::{Case, Facts, GroupVersionKind, GroupVersionResource, Operation, Request, Subject};
 use portreeve_admission::document::Document;
-use portreeve_admission::pointer::Pointer;
+use portreeve_admission::subject::Seat;
 use portreeve_admission::template::Template;
 use portreeve_engine::{Cache, CacheFolder, Engine, Instance, Limits, Options, Program};
 use serde_json::{Value, json};
@@ -95,8 +95,8 @@ fn pod() -> Case {
         }),
         object: Some(Arc::new(Document::from_value(object))),
         old_object: None,
-        subject: Some(Subject { template, at: Pointer::root() }),
-        old_template: None,
+        subject: Some(Subject { template, at: Seat::default() }),
+        old_subject: None,
         facts: Arc::new(Facts::default()),
     }
 }

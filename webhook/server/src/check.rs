@@ -18,7 +18,6 @@ use portreeve_admission::document::Document;
 use portreeve_admission::edit::Claim;
 use portreeve_admission::kinds::{Scope, resource, scope};
 use portreeve_admission::plan::Plan;
-use portreeve_admission::pointer::Pointer;
 use portreeve_admission::review::{Review, ReviewError, decode};
 use portreeve_admission::subject::{SubjectError, TemplatePaths};
 use portreeve_engine::{Cache, Engine, EngineError};
@@ -76,8 +75,6 @@ pub struct Checked {
     pub namespace: Option<String>,
     /// How it would be answered.
     pub verdict: Verdict,
-    /// Where its pod template sits, from which the violations' pointers start; none if they start from the object.
-    pub template: Option<Pointer>,
     /// The object with the defaults in, without what the API server itself puts in; none if nothing was put in.
     pub corrected: Option<Value>,
     /// What was put in or changed, in order.
@@ -219,13 +216,6 @@ impl Checker {
         let document = Document::from_value(object.clone());
         // A template that can't be read is told of when it is judged.
         let subjects = self.gate.paths.subjects(kind, &document).unwrap_or_default();
-        let holder = if kind.group.is_empty() && kind.kind == "Pod" { Holder::Pod } else { Holder::Template };
-        let completed = subjects.iter().flat_map(|subject| complete(object, &subject.at, holder)).collect();
-        let template = match subjects.as_slice() {
-            [only] => Some(only.at.clone()),
-            _ => None,
-        };
-        (template, completed)
     }
 
     fn namespace_of(&self, manifest: &Manifest) -> Option<String> {

@@ -62,7 +62,8 @@ pub fn named_images(manifests: &[Manifest], paths: &TemplatePaths) -> Result<Nam
         })?;
         for subject in subjects {
             for (image, pointer) in subject.template.images() {
-                let line = manifest.line_of(&subject.at.join(&pointer));
+                let at = subject.at.place_of(&pointer);
+                let line = manifest.line_of(at.as_ref().unwrap_or_else(|| subject.at.pointer()));
                 images.entry(image.to_owned()).or_insert_with(|| place(line));
             }
         }

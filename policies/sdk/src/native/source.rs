@@ -1,6 +1,6 @@
 //! The views of a scene, read from its JSON.
 
-use portreeve_admission::case::{Case, FactKind};
+use portreeve_admission::case::{Case, FactKind, Subject};
 use portreeve_admission::document::Document;
 use portreeve_admission::pointer::Pointer;
 use serde_json::Value;
@@ -20,13 +20,14 @@ impl Json {
         self.0.subject.as_ref().map(|subject| read(&subject.template))
     }
 
-    fn find(&self, document: Option<&Document>, root: Root, at: &str) -> Option<String> {
+    fn find(subject: Option<&Subject>, document: Option<&Document>, root: Root, at: &str) -> Option<String> {
         let at: Pointer = at.parse().ok()?;
-        let at = match root {
-            Root::Object => at,
-            Root::Template => self.0.subject.as_ref()?.at.join(&at),
+        let document = document?;
+        let found = match root {
+            Root::Object => document.find(&at),
+            Root::Template => subject?.at.read(document, &at),
         };
-        document?.find(&at).map(Value::to_string)
+        found.map(Value::to_string)
     }
 }
 
@@ -48,16 +49,16 @@ impl Source for Json {
     }
 
     fn old_containers(&self) -> Vec<Container> {
-        let old = self.0.old_template.as_ref();
-        old.map(|template| template.containers.iter().map(convert::container).collect()).unwrap_or_default()
+        let old = self.0.old_subject.as_ref();
+        old.map(|old| old.template.containers.iter().map(convert::container).collect()).unwrap_or_default()
     }
 
     fn read(&self, root: Root, at: &str) -> Option<String> {
-        self.find(self.0.object.as_deref(), root, at)
+        Self::find(self.0.subject.as_ref(), self.0.object.as_deref(), root, at)
     }
 
     fn read_old(&self, root: Root, at: &str) -> Option<String> {
-        self.find(self.0.old_object.as_deref(), root, at)
+        Self::find(self.0.old_subject.as_ref(), self.0.old_object.as_deref(), root, at)
     }
 
     fn operation(&self) -> Operation {

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use super::*;
 use crate::api::{Match, Metadata};
+use crate::case::GroupVersionKind;
+use crate::document::Document;
 use crate::policy::Abilities;
+use crate::subject::TemplatePaths;
 use crate::verdict::Verdict;
 use serde_json::json;
 
@@ -45,7 +48,7 @@ fn decide(policy: &Policy, outcome: Outcome, before: Option<Outcome>) -> Decisio
 
 fn decide_with(policy: &Policy, outcome: Outcome, before: Option<Outcome>, exceptions: &[Exception]) -> Decision {
     let now = "2026-01-01T00:00:00Z".parse().unwrap();
-    let found = Found { policy, template: None, outcome, before };
+    let found = Found { policy, subject: None, outcome, before };
     Decision::of(vec![found], &Circumstances { namespace: "shop", exceptions, now })
 }
 
@@ -111,10 +114,28 @@ fn an_exception_stops_a_violation_and_is_named() {
 fn a_violation_weighs_more_than_a_failure() {
     let (one, two) = (enforced(), policy("q", ENFORCED.0, ENFORCED.1));
     let found = vec![
-        Found { policy: &one, template: None, outcome: Outcome::Failed(Failure::Deadline), before: None },
-        Found { policy: &two, template: None, outcome: verdict(&["a"]), before: None },
+        Found { policy: &one, subject: None, outcome: Outcome::Failed(Failure::Deadline), before: None },
+        Found { policy: &two, subject: None, outcome: verdict(&["a"]), before: None },
     ];
     let now = "2026-01-01T00:00:00Z".parse().unwrap();
     let decision = Decision::of(found, &Circumstances { namespace: "", exceptions: &[], now });
     assert_eq!(decision.answer(), Answer::Denied);
+}
+
+fn subject_of_workers() -> Subject {
+    let container = serde_json::json!({"name": "app"});
+    let template = serde_json::json!({"spec": {"containers": [container]}});
+    let object = serde_json::json!({"spec": {"workerGroupSpecs": [{"groupName": "gpu", "template": template}]}});
+    let kind = GroupVersionKind { group: "ray.io".into(), version: "v1".into(), kind: "RayCluster".into() };
+    TemplatePaths::default().subjects(&kind, &Document::from_value(object)).unwrap().remove(0)
+}
+
+#[test]
+fn what_is_found_in_one_of_several_templates_says_in_which() {
+    let (policy, subject) = (enforced(), subject_of_workers());
+    let found = Found { policy: &policy, subject: Some(&subject), outcome: verdict(&["a"]), before: None };
+    let now = "2026-01-01T00:00:00Z".parse().unwrap();
+    let decision = Decision::of(vec![found], &Circumstances { namespace: "shop", exceptions: &[], now });
+    assert_eq!(decision.findings[0].template, "workerGroupSpecs[gpu]");
+    assert_eq!(decision.findings[0].violation.pointer.to_string(), "/spec/workerGroupSpecs/0/template/spec/a");
 }

@@ -147,7 +147,7 @@ fn an_edit_of_what_belongs_to_the_api_server_is_refused() {
     ] {
         let edit =
             Edit { rule: "r".into(), root: Root::Object, pointer: pointer.parse().unwrap(), change: Change::Remove };
-        assert!(matches!(Claim::new("a", &Pointer::root(), &edit), Err(Failure::BadEdit { .. })), "{pointer}");
+        assert!(matches!(Claim::new("a", &Seat::default(), &edit), Err(Failure::BadEdit { .. })), "{pointer}");
     }
 }
 
@@ -159,7 +159,8 @@ fn a_template_edit_lands_at_its_real_path() {
         pointer: "/spec/hostPID".parse().unwrap(),
         change: Change::Remove,
     };
-    let claim = Claim::new("a", &"/spec/jobTemplate/spec/template".parse().unwrap(), &edit).unwrap();
+    let template: Pointer = "/spec/jobTemplate/spec/template".parse().unwrap();
+    let claim = Claim::new("a", &template.into(), &edit).unwrap().unwrap();
     assert_eq!(claim.pointer.to_string(), "/spec/jobTemplate/spec/template/spec/hostPID");
 }
 

@@ -30,10 +30,10 @@ fn a_denial_begins_with_the_summary_and_then_says_what_to_change() {
     let pss = policy("pod-security", Mode::Enforce, FailurePolicy::Fail);
     let other = policy("limits", Mode::Enforce, FailurePolicy::Fail);
     let decision = decide(vec![
-        Found { policy: &other, template: None, outcome: verdict(&["b"], None), before: None },
+        Found { policy: &other, subject: None, outcome: verdict(&["b"], None), before: None },
         Found {
             policy: &pss,
-            template: None,
+            subject: None,
             outcome: verdict(&["a"], Some("violates PodSecurity \"x\": a")),
             before: None,
         },
@@ -51,8 +51,8 @@ fn a_fault_already_named_is_not_repeated() {
     let pss = policy("pod-security", Mode::Enforce, FailurePolicy::Fail);
     let other = policy("escalation", Mode::Enforce, FailurePolicy::Fail);
     let decision = decide(vec![
-        Found { policy: &other, template: None, outcome: verdict(&["a"], None), before: None },
-        Found { policy: &pss, template: None, outcome: verdict(&["a"], Some("violates")), before: None },
+        Found { policy: &other, subject: None, outcome: verdict(&["a"], None), before: None },
+        Found { policy: &pss, subject: None, outcome: verdict(&["a"], Some("violates")), before: None },
     ]);
     assert_eq!(denial(&review(&json!({"name": "web"})), &decision).matches("mend a").count(), 1);
 }
@@ -60,7 +60,7 @@ fn a_fault_already_named_is_not_repeated() {
 #[test]
 fn without_a_summary_the_first_line_names_the_policies() {
     let one = policy("limits", Mode::Enforce, FailurePolicy::Fail);
-    let decision = decide(vec![Found { policy: &one, template: None, outcome: verdict(&["b"], None), before: None }]);
+    let decision = decide(vec![Found { policy: &one, subject: None, outcome: verdict(&["b"], None), before: None }]);
     let text = denial(&review(&json!({"generateName": "web-"})), &decision);
     assert_eq!(text.lines().next(), Some("pods \"web-*\" is forbidden: denied by limits"));
 }
@@ -68,7 +68,7 @@ fn without_a_summary_the_first_line_names_the_policies() {
 #[test]
 fn a_failure_never_sounds_like_a_violation() {
     let one = policy("digest", Mode::Enforce, FailurePolicy::Fail);
-    let failed = Found { policy: &one, template: None, outcome: Outcome::Failed(Failure::Deadline), before: None };
+    let failed = Found { policy: &one, subject: None, outcome: Outcome::Failed(Failure::Deadline), before: None };
     let text = denial(&review(&json!({"name": "web"})), &decide(vec![failed]));
     assert_eq!(
         text,
@@ -81,8 +81,8 @@ fn warnings_tell_what_only_warns_and_what_was_let_pass() {
     let warn = policy("probes", Mode::Warn, FailurePolicy::Fail);
     let ignore = policy("digest", Mode::Enforce, FailurePolicy::Ignore);
     let decision = decide(vec![
-        Found { policy: &warn, template: None, outcome: verdict(&["none"], None), before: None },
-        Found { policy: &ignore, template: None, outcome: Outcome::Failed(Failure::Deadline), before: None },
+        Found { policy: &warn, subject: None, outcome: verdict(&["none"], None), before: None },
+        Found { policy: &ignore, subject: None, outcome: Outcome::Failed(Failure::Deadline), before: None },
     ]);
     assert_eq!(
         warnings(&decision),
@@ -100,7 +100,7 @@ fn what_is_for_the_record_alone_is_told_to_nobody() {
     kept.details = Some(json!({"told": false}));
     let advisories = vec![violation("seen", Some("app")), kept];
     let outcome = Outcome::Verdict(Verdict { advisories, ..Verdict::default() });
-    let decision = decide(vec![Found { policy: &one, template: None, outcome, before: None }]);
+    let decision = decide(vec![Found { policy: &one, subject: None, outcome, before: None }]);
     assert_eq!(warnings(&decision), ["pod-security: container \"app\": seen is wrong: mend seen"]);
     assert_eq!(decision.advisories.len(), 2);
 }
@@ -110,7 +110,7 @@ fn a_long_denial_is_cut_and_counted() {
     let one = policy("p", Mode::Enforce, FailurePolicy::Fail);
     let rules: Vec<String> = (0..100).map(|n| format!("r{n}")).collect();
     let rules: Vec<&str> = rules.iter().map(String::as_str).collect();
-    let decision = decide(vec![Found { policy: &one, template: None, outcome: verdict(&rules, None), before: None }]);
+    let decision = decide(vec![Found { policy: &one, subject: None, outcome: verdict(&rules, None), before: None }]);
     let text = denial(&review(&json!({"name": "web"})), &decision);
     assert_eq!(text.lines().last(), Some("- and 71 more"));
 }
@@ -119,7 +119,7 @@ fn a_long_denial_is_cut_and_counted() {
 fn what_was_wrong_before_is_told_since_new_pods_will_be_denied() {
     let one = policy("host", Mode::Enforce, FailurePolicy::Fail);
     let before = Some(verdict(&["net"], None));
-    let decision = decide(vec![Found { policy: &one, template: None, outcome: verdict(&["net"], None), before }]);
+    let decision = decide(vec![Found { policy: &one, subject: None, outcome: verdict(&["net"], None), before }]);
     assert_eq!(
         warnings(&decision),
         ["it was so before, but new Pods will be denied: host: container \"app\": net is wrong: mend net"]
@@ -132,7 +132,25 @@ fn a_container_is_named_once() {
     let mut found = violation("a", Some("app"));
     found.message = "container \"app\" runs as root".into();
     let outcome = Outcome::Verdict(Verdict { violations: vec![found], ..Verdict::default() });
-    let decision = decide(vec![Found { policy: &one, template: None, outcome, before: None }]);
+    let decision = decide(vec![Found { policy: &one, subject: None, outcome, before: None }]);
     let text = denial(&review(&json!({"name": "web"})), &decision);
     assert_eq!(text.matches("app").count(), 1, "{text}");
+}
+
+#[test]
+fn one_of_several_templates_is_named_before_its_container() {
+    let one = policy("one", Mode::Enforce, FailurePolicy::Fail);
+    let mut decision =
+        decide(vec![Found { policy: &one, subject: None, outcome: verdict(&["a"], None), before: None }]);
+    decision.findings[0].template = "workerGroupSpecs[gpu]".into();
+    let text = denial(&review(&json!({"name": "web"})), &decision);
+    assert!(text.contains("- workerGroupSpecs[gpu]: container \"app\": a is wrong"), "{text}");
+}
+
+#[test]
+fn a_summary_that_several_templates_share_is_told_once() {
+    let pss = policy("pod-security", Mode::Enforce, FailurePolicy::Fail);
+    let found = || Found { policy: &pss, subject: None, outcome: verdict(&["a"], Some("violates")), before: None };
+    let text = denial(&review(&json!({"name": "web"})), &decide(vec![found(), found()]));
+    assert_eq!(text.matches("violates").count(), 1, "{text}");
 }

@@ -175,3 +175,20 @@ fn a_deletion_timestamp_on_a_new_object_is_no_deletion() {
     fresh["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
     assert_eq!(Call::new("CREATE", "", "Pod", &fresh, &Value::Null).plan(), EVERYTHING);
 }
+
+#[test]
+fn kinds_whose_pods_alone_are_edited_are_judged_as_their_pods_will_be() {
+    let as_pods = Plan::Judge { edit: Editable::Nothing, as_pods_will_be: true };
+    let plan =
+        |operation, old: &Value| Call::new(operation, "serving.knative.dev", "Service", &workload("b"), old).plan();
+    assert_eq!(plan("CREATE", &Value::Null), as_pods);
+    assert_eq!(plan("UPDATE", &workload("a")), as_pods);
+}
+
+#[test]
+fn a_template_that_may_not_change_is_only_led_back_to_what_it_was() {
+    let tasks =
+        |image: &str| json!({"spec": {"tasks": [{"name": "a", "template": workload(image)["spec"]["template"]}]}});
+    let update = |kind| Call::new("UPDATE", "batch.volcano.sh", kind, &tasks("b"), &tasks("a")).plan();
+    assert_eq!(update("Job"), Plan::Judge { edit: Editable::BackToBefore, as_pods_will_be: false });
+}

@@ -3,7 +3,6 @@
 use portreeve_admission::api::Mode;
 use portreeve_admission::decision::{Decision, Finding, PolicyFailure, Standing};
 use portreeve_admission::edit::Claim;
-use portreeve_admission::pointer::Pointer;
 use portreeve_admission::verdict::{Change, Violation};
 use portreeve_server::check::Verdict;
 use portreeve_server::manifest::Manifest;
@@ -217,7 +216,6 @@ impl ObjectReport {
     pub(crate) fn of(judged: &Judged<'_>) -> Self {
         let Judged { manifest, checked, .. } = judged;
         let decision = &checked.decision;
-        let at = checked.template.clone().unwrap_or_default();
         let object = checked.corrected.as_ref().unwrap_or(manifest.value());
         Self {
             file: manifest.source().to_owned(),
@@ -228,8 +226,8 @@ impl ObjectReport {
             name: manifest.name().to_owned(),
             verdict: checked.verdict.into(),
             injected: checked.made.iter().map(|claim| Injected::of(claim, manifest.value(), object)).collect(),
-            violations: decision.findings.iter().map(|finding| ViolationReport::of(finding, manifest, &at)).collect(),
-            advisories: advisories(decision, manifest, &at),
+            violations: decision.findings.iter().map(|finding| ViolationReport::of(finding, manifest)).collect(),
+            advisories: advisories(decision, manifest),
             failures: decision.failures.iter().map(FailureReport::of).collect(),
             exceptions: checked.exceptions.clone(),
             unjudgeable: checked.unjudgeable.as_ref().map(ToString::to_string),
@@ -257,8 +255,8 @@ impl ObjectReport {
     }
 }
 
-fn advisories(decision: &Decision, manifest: &Manifest, at: &Pointer) -> Vec<Remark> {
-    decision.advisories.iter().map(|(policy, advisory)| Remark::of(policy, advisory, manifest, at)).collect()
+fn advisories(decision: &Decision, manifest: &Manifest) -> Vec<Remark> {
+    decision.advisories.iter().map(|(policy, advisory)| Remark::of(policy, advisory, manifest)).collect()
 }
 
 impl Injected {
@@ -286,27 +284,25 @@ impl Injected {
 }
 
 impl ViolationReport {
-    fn of(finding: &Finding, manifest: &Manifest, at: &Pointer) -> Self {
+    fn of(finding: &Finding, manifest: &Manifest) -> Self {
         let exception = match &finding.standing {
             Standing::Excepted(name) => Some(name.clone()),
             Standing::Counts | Standing::Inherited => None,
         };
-        Self { mode: finding.mode, exception, remark: Remark::of(&finding.policy, &finding.violation, manifest, at) }
+        Self { mode: finding.mode, exception, remark: Remark::of(&finding.policy, &finding.violation, manifest) }
     }
 }
 
 impl Remark {
-    /// `at` is what the violation's pointer starts from.
-    fn of(policy: &str, violation: &Violation, manifest: &Manifest, at: &Pointer) -> Self {
-        let pointer = at.join(&violation.pointer);
+    fn of(policy: &str, violation: &Violation, manifest: &Manifest) -> Self {
         Self {
             policy: policy.to_owned(),
             rule: violation.rule.clone(),
             container: violation.container.clone(),
             message: violation.message.clone(),
             remedy: violation.remedy.clone(),
-            line: manifest.line_of(&pointer),
-            pointer: pointer.to_string(),
+            line: manifest.line_of(&violation.pointer),
+            pointer: violation.pointer.to_string(),
             details: violation.details.clone(),
         }
     }

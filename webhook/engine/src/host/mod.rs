@@ -8,7 +8,7 @@ mod views;
 
 use std::sync::Arc;
 
-use portreeve_admission::case::{Case, FactKind};
+use portreeve_admission::case::{Case, FactKind, Subject};
 use portreeve_admission::document::Document;
 use portreeve_admission::pointer::Pointer;
 use portreeve_admission::template::Template;
@@ -62,10 +62,14 @@ impl Judged {
     }
 
     /// Part of the template in `document`, by a pointer that starts at the template.
-    fn template_part(&self, document: Option<&Arc<Document>>, at: &str) -> Result<Option<String>, Stop> {
+    fn template_part(
+        subject: Option<&Subject>,
+        document: Option<&Arc<Document>>,
+        at: &str,
+    ) -> Result<Option<String>, Stop> {
         let at = pointer(at)?;
-        let Some(subject) = &self.case.subject else { return Ok(None) };
-        Ok(part(document, &subject.at.join(&at)))
+        let (Some(subject), Some(document)) = (subject, document) else { return Ok(None) };
+        Ok(subject.at.read(document, &at).map(ToString::to_string))
     }
 
     fn fact(&self, id: &str, kind: &str, key: &str) -> Result<Result<String, facts::Unavailable>, Stop> {
@@ -164,17 +168,18 @@ impl subject::Host for Host {
 
     fn old_containers(&mut self) -> wasmtime::Result<Vec<subject::Container>> {
         let judged = self.ask()?;
-        Ok(each(judged.case.old_template.as_deref(), |template| &template.containers, views::container))
+        let before = judged.case.old_subject.as_ref().map(|subject| subject.template.as_ref());
+        Ok(each(before, |template| &template.containers, views::container))
     }
 
     fn read(&mut self, at: String) -> wasmtime::Result<Option<String>> {
         let judged = self.ask()?;
-        Ok(judged.template_part(judged.case.object.as_ref(), &at)?)
+        Ok(Judged::template_part(judged.case.subject.as_ref(), judged.case.object.as_ref(), &at)?)
     }
 
     fn read_old(&mut self, at: String) -> wasmtime::Result<Option<String>> {
         let judged = self.ask()?;
-        Ok(judged.template_part(judged.case.old_object.as_ref(), &at)?)
+        Ok(Judged::template_part(judged.case.old_subject.as_ref(), judged.case.old_object.as_ref(), &at)?)
     }
 }
 

@@ -96,7 +96,7 @@ fn a_policy_reads_the_object_and_the_template_by_pointer() {
 fn a_policy_sees_what_was_there_before() {
     let mut case = deployment();
     let before = case_before();
-    case.old_template = before.subject.map(|subject| subject.template);
+    case.old_subject = before.subject;
     case.old_object = before.object;
     let saw = mirrored(&case, json!({"read": "/metadata/name", "template": "/spec/containers/0/image"}));
     assert_eq!(saw("read-old"), r#"Some("\"before\"")"#);

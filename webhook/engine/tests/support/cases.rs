@@ -54,8 +54,8 @@ pub(crate) fn case(object: Value) -> Case {
         }),
         object: Some(Arc::new(Document::from_value(object))),
         old_object: None,
-        subject: template.map(|template| Subject { template, at }),
-        old_template: None,
+        subject: template.map(|template| Subject { template, at: at.into() }),
+        old_subject: None,
         facts: Arc::new(Facts::default()),
     }
 }

@@ -11,10 +11,9 @@ use portreeve_admission::document::Document;
 use portreeve_admission::edit::Claim;
 use portreeve_admission::exception::Occasion;
 use portreeve_admission::patch::{self, Patch};
-use portreeve_admission::pointer::Pointer;
 use portreeve_admission::policy::Policy;
 use portreeve_admission::settle::{Asked, Round, Settling};
-use portreeve_admission::subject::SubjectError;
+use portreeve_admission::subject::{Seat, SubjectError};
 use portreeve_admission::template::Template;
 use portreeve_admission::verdict::{Edit, Failure, Outcome, Root};
 
@@ -96,7 +95,7 @@ struct Rounds<'a> {
 /// What one policy asked for, of one template.
 struct Wish {
     policy: String,
-    at: Pointer,
+    at: Seat,
     edits: Vec<Edit>,
 }
 
@@ -207,23 +206,23 @@ pub(super) async fn cases(
     deadline: Instant,
 ) -> Result<Vec<Case>, SubjectError> {
     let review = &met.review;
-    let subjects = gate.paths.subjects(&review.request.kind, object)?;
-    let old = old_subjects(gate, met);
+    let came = review.object.as_ref().unwrap_or(object);
+    let subjects = gate.paths.compared(&review.request.kind, object, came, review.old_object.as_deref())?;
     let gathered = halfway(deadline);
     let namespace = met.set.namespace(review.request.namespace.as_deref());
     let sources = Sources { images: &gate.images, namespace: &namespace };
     let mut cases = Vec::new();
-    let each = if subjects.is_empty() { vec![None] } else { subjects.into_iter().map(Some).collect() };
-    for subject in each {
-        let before = subject.as_ref().and_then(|subject| old.get(&subject.at).cloned());
-        let template = subject.as_ref().map(|subject| subject.template.as_ref());
-        let facts = gather(&sources, policies, template, before.as_deref(), gathered).await;
+    let each = subjects.into_iter().map(|compared| (Some(compared.subject), compared.before));
+    let each: Vec<_> = if each.len() == 0 { vec![(None, None)] } else { each.collect() };
+    for (subject, old_subject) in each {
+        let (template, before) = (template_of(subject.as_ref()), template_of(old_subject.as_ref()));
+        let facts = gather(&sources, policies, template, before, gathered).await;
         cases.push(Case {
             request: Arc::clone(&review.request),
             object: Some(Arc::clone(object)),
             old_object: review.old_object.clone(),
             subject,
-            old_template: before,
+            old_subject,
             facts: Arc::new(facts),
         });
     }
@@ -236,11 +235,9 @@ pub(super) fn halfway(deadline: Instant) -> Instant {
     now + deadline.saturating_duration_since(now) / 2
 }
 
-/// The templates before the request, by place. One that can't be read was admitted before us and is none.
-fn old_subjects(gate: &Gate, met: &Met) -> HashMap<Pointer, Arc<Template>> {
-    let old = met.review.old_object.as_ref();
-    let found = old.and_then(|old| gate.paths.subjects(&met.review.request.kind, old).ok()).unwrap_or_default();
-    found.into_iter().map(|subject| (subject.at, subject.template)).collect()
+/// The views of a template, if there is one.
+pub(super) fn template_of(subject: Option<&Subject>) -> Option<&Template> {
+    subject.map(|subject| subject.template.as_ref())
 }
 
 /// The container that an edit is about, by its place in the template.

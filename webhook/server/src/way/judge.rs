@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use portreeve_admission::case::{Case, Facts, Operation, Subject};
+use portreeve_admission::case::{Case, Facts, Operation};
 use portreeve_admission::decision::{Answer, Circumstances, Decision, Found};
 use portreeve_admission::document::Document;
 use portreeve_admission::plan::{Editable, Plan};
@@ -13,7 +13,7 @@ use portreeve_admission::settle::Settling;
 use portreeve_admission::subject::SubjectError;
 use portreeve_admission::verdict::{Failure, Outcome};
 
-use super::correct::{Correction, cases, halfway, settle};
+use super::correct::{Correction, cases, halfway, settle, template_of};
 use super::facts::{Sources, gather};
 use super::{Gate, Met};
 
@@ -80,8 +80,7 @@ async fn judge_into(
         let outcomes = gate.runner.run(&met.set, Arc::new(case.clone()), policies, deadline).await;
         let before = before(gate, met, case, policies, &outcomes, deadline).await;
         for ((policy, outcome), before) in policies.iter().zip(outcomes).zip(before) {
-            let template = case.subject.as_ref().map(|subject| subject.template.as_ref());
-            found.push(Found { policy, template, outcome, before });
+            found.push(Found { policy, subject: case.subject.as_ref(), outcome, before });
         }
     }
     let namespace = met.review.request.namespace.as_deref().unwrap_or_default();
@@ -126,17 +125,16 @@ async fn before(
     let found = |outcome: &Outcome| matches!(outcome, Outcome::Verdict(verdict) if !verdict.violations.is_empty());
     let asking: Vec<usize> =
         outcomes.iter().enumerate().filter(|(_, outcome)| found(outcome)).map(|(n, _)| n).collect();
-    let subject = case.subject.as_ref().zip(case.old_template.clone());
-    if asking.is_empty() || (case.subject.is_some() && subject.is_none()) {
+    if asking.is_empty() || (case.subject.is_some() && case.old_subject.is_none()) {
         return before;
     }
     let asked: Vec<&Policy> = asking.iter().filter_map(|index| policies.get(*index).copied()).collect();
     let namespace = met.set.namespace(met.review.request.namespace.as_deref());
     let sources = Sources { images: &gate.images, namespace: &namespace };
-    let facts = gather(&sources, &asked, case.old_template.as_deref(), None, halfway(deadline)).await;
+    let facts = gather(&sources, &asked, template_of(case.old_subject.as_ref()), None, halfway(deadline)).await;
     let old_case = Case {
         object: Some(Arc::clone(old)),
-        subject: subject.map(|(subject, template)| Subject { template, at: subject.at.clone() }),
+        subject: case.old_subject.clone(),
         facts: Arc::new(facts),
         ..case.clone()
     };
