@@ -169,8 +169,8 @@ impl Checker {
     /// Judges one object.
     pub async fn check(&self, manifest: &Manifest) -> Checked {
         let mut object = manifest.value().clone();
-        let (template, completed) = self.complete(&kind(manifest), &mut object);
-        let checked = Checked::of(self.namespace_of(manifest), template);
+        let completed = self.complete(&kind(manifest), &mut object);
+        let checked = Checked::of(self.namespace_of(manifest));
         let review = match decode(self.review(manifest, &object).to_string().as_bytes()) {
             Ok(review) => review,
             Err(error) => return checked.unjudgeable(error.into()),
@@ -211,11 +211,13 @@ impl Checker {
         checked
     }
 
-    /// Puts in what the API server would, and says where the template is, if there is just one.
-    fn complete(&self, kind: &GroupVersionKind, object: &mut Value) -> (Option<Pointer>, Vec<Completed>) {
+    /// Puts in what the API server would.
+    fn complete(&self, kind: &GroupVersionKind, object: &mut Value) -> Vec<Completed> {
+        let Some(holder) = Holder::of(kind) else { return Vec::new() };
         let document = Document::from_value(object.clone());
         // A template that can't be read is told of when it is judged.
         let subjects = self.gate.paths.subjects(kind, &document).unwrap_or_default();
+        subjects.iter().flat_map(|subject| complete(object, subject.at.pointer(), holder)).collect()
     }
 
     fn namespace_of(&self, manifest: &Manifest) -> Option<String> {
@@ -250,11 +252,10 @@ impl Checker {
 }
 
 impl Checked {
-    fn of(namespace: Option<String>, template: Option<Pointer>) -> Self {
+    fn of(namespace: Option<String>) -> Self {
         Self {
             namespace,
             verdict: Verdict::Unseen,
-            template,
             corrected: None,
             made: Vec::new(),
             decision: Decision::default(),
