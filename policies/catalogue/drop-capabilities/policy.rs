@@ -1,6 +1,7 @@
 //! Containers drop all Linux capabilities and add back no more than is allowed. Privileged containers, for which
 //! capabilities mean nothing, are for privilege-escalation.
 
+use portreeve_sdk::glob::Glob;
 use portreeve_sdk::image::ImagePattern;
 use portreeve_sdk::view::{Container, Pod};
 use portreeve_sdk::{Can, Case, Manifest, Policy, SettingsError, Stop, Verdict};
@@ -8,6 +9,7 @@ use serde::Deserialize;
 
 use crate::injected::{Injected, Judgement, TRAFFIC};
 use crate::selector::{Selector, any_image};
+use crate::trust::name_somebody;
 
 const DROP_ALL: &str = "drop-all";
 const ADD: &str = "add";
@@ -32,8 +34,13 @@ pub(crate) struct Settings {
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema, serde::Serialize), schemars(inline))]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct AllowFor {
-    /// The containers.
+    /// The containers. Labels and names of containers are what anybody can write: they count only together with images
+    /// or service accounts.
+    #[serde(default)]
     select: Selector,
+    /// Service accounts, one of which the pod runs as; `*` stands for any characters.
+    #[serde(default)]
+    service_accounts: Vec<Glob>,
     /// The capabilities.
     capabilities: Vec<String>,
 }
@@ -72,7 +79,7 @@ impl Policy for DropCapabilities {
     fn configure(settings: Settings) -> Result<Self, SettingsError> {
         spelt_right(&settings.allow, "/allow")?;
         for (index, allowed) in settings.allow_for.iter().enumerate() {
-            allowed.select.check(|| format!("/allowFor/{index}/select"))?;
+            allowed.check(&format!("/allowFor/{index}"))?;
             spelt_right(&allowed.capabilities, &format!("/allowFor/{index}/capabilities"))?;
         }
         Ok(Self { settings: Settings { injected: settings.injected.with_known(), ..settings } })
@@ -132,7 +139,7 @@ impl DropCapabilities {
 
     fn allows(&self, pod: &Pod, container: &Container, name: &str) -> bool {
         let listed = |list: &[String]| list.iter().any(|allowed| allowed == name);
-        let for_this = |allowed: &AllowFor| listed(&allowed.capabilities) && allowed.select.takes(pod, container);
+        let for_this = |allowed: &AllowFor| listed(&allowed.capabilities) && allowed.takes(pod, container);
         listed(&self.settings.allow) || self.settings.allow_for.iter().any(for_this)
     }
 
@@ -143,6 +150,25 @@ impl DropCapabilities {
             Some(name) => format!("write {} for {name} in securityContext.capabilities.add", canonical(name)),
             None => format!("remove {} from securityContext.capabilities.add", refused.join(", ")),
         }
+    }
+}
+
+impl AllowFor {
+    fn check(&self, at: &str) -> Result<(), SettingsError> {
+        if self.select.goes_by_images() || name_somebody(self.service_accounts.iter().map(Glob::as_str)) {
+            return Ok(());
+        }
+        Err(SettingsError::new(
+            at,
+            "would allow capabilities to whoever writes the label or the name: add select.images or serviceAccounts that \
+             not every pod has",
+        ))
+    }
+
+    fn takes(&self, pod: &Pod, container: &Container) -> bool {
+        let account = pod.service_account.as_deref().filter(|name| !name.is_empty()).unwrap_or("default");
+        self.select.takes(pod, container)
+            && (self.service_accounts.is_empty() || Glob::any(&self.service_accounts, account))
     }
 }
 
@@ -159,5 +185,33 @@ fn spelt_right(names: &[String], at: &str) -> Result<(), SettingsError> {
             format!("{name:?} is not how Kubernetes spells a capability: write {:?}", canonical(name)),
         )),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where the settings are refused; none if they are not.
+    fn refused(settings: &str) -> Option<String> {
+        DropCapabilities::configure(serde_json::from_str(settings).unwrap()).err().map(|error| error.at)
+    }
+
+    #[test]
+    fn what_anybody_can_write_allows_no_capability() {
+        for select in [r#"{"labels": {"tier": "edge"}}"#, r#"{"containers": ["dns"]}"#, r#"{"images": ["*"]}"#, "{}"] {
+            let settings = format!(r#"{{"allowFor": [{{"select": {select}, "capabilities": ["NET_RAW"]}}]}}"#);
+            assert_eq!(refused(&settings).as_deref(), Some("/allowFor/0"), "{select}");
+        }
+        let accounts = r#"{"allowFor": [{"serviceAccounts": ["*"], "capabilities": ["NET_RAW"]}]}"#;
+        assert_eq!(refused(accounts).as_deref(), Some("/allowFor/0"));
+    }
+
+    #[test]
+    fn a_label_counts_beside_an_image_or_a_service_account() {
+        for select in [r#""select": {"labels": {"a": "b"}, "images": ["dns"]}"#, r#""serviceAccounts": ["dns-*"]"#] {
+            let settings = format!(r#"{{"allowFor": [{{{select}, "capabilities": ["NET_RAW"]}}]}}"#);
+            assert_eq!(refused(&settings), None, "{select}");
+        }
     }
 }

@@ -6,8 +6,8 @@ use portreeve_sdk::Verdict;
 use portreeve_sdk::view::Container;
 
 use super::baseline::DEFAULT_CAPABILITIES;
-use super::standard::{Check, Demand, Template};
-use super::words::Fault;
+use super::demands::Faults;
+use super::standard::{Demand, Template};
 use crate::injected::{Injected, Judgement, TRAFFIC};
 
 /// Checks that such a container can't meet, by their ids.
@@ -39,12 +39,12 @@ impl<'a> Parted<'a> {
     }
 
     /// What is wrong with the whole template.
-    pub(super) fn whole(&self, demand: Demand) -> Vec<(&'static Check, Fault)> {
+    pub(super) fn whole(&self, demand: Demand) -> Faults {
         demand.faults(|_| self.whole).collect()
     }
 
     /// What is wrong with it, what the mesh can't meet set aside.
-    pub(super) fn eased(&self, demand: Demand) -> Vec<(&'static Check, Fault)> {
+    pub(super) fn eased(&self, demand: Demand) -> Faults {
         demand.faults(|check| if UNMET.contains(&check.id) { &self.own } else { self.whole }).collect()
     }
 

@@ -1,36 +1,49 @@
 //! The Pod Security Standards, by namespace label and by class of workload, in the built-in controller's words. It
 //! judges and never edits: the other policies of the catalogue put right what can be put right.
 //!
-//! What the levels hold is in `standard`; this file decides which of them a pod has to meet.
+//! What the levels hold is in `standard`, what a namespace asks for in `labels`, which requests are judged in `judged`;
+//! this file puts them together for a pod.
 
 mod baseline;
+mod classes;
+mod demands;
+mod judged;
+mod labels;
 mod mesh;
+mod namespace;
 mod restricted;
+mod running;
 mod settings;
+mod spec;
 mod standard;
 mod words;
 
-use portreeve_sdk::fact::{Fact, Namespace};
-use portreeve_sdk::glob::Glob;
+use portreeve_sdk::fact::{Fact, Namespace, RunningPods};
 use portreeve_sdk::view::{Container, Pod};
-use portreeve_sdk::{Can, Case, FactNeed, Finding, Manifest, Policy, SettingsError, Stop, Verdict};
+use portreeve_sdk::{Can, Case, FactNeed, Manifest, Policy, ResourceRule, SettingsError, Stop, Verdict};
 use serde_json::{Map, Value};
 
+use classes::{Class, Gpus};
+use demands::Faults;
+use judged::Told;
+use labels::Asked;
 use mesh::Parted;
+use settings::NamespaceLabels;
 pub(crate) use settings::Settings;
-use settings::{Class, NamespaceLabels, Templates};
-use standard::{Check, Demand, Level, Template, Version};
-use words::Fault;
+use standard::{Check, Demand, Template};
+use words::{Fault, in_one_line, remedies};
 
-use crate::devices::Devices;
-
-const ENFORCE: &str = "pod-security.kubernetes.io/enforce";
-const ENFORCE_VERSION: &str = "pod-security.kubernetes.io/enforce-version";
+/// A label of the namespace can't be read.
+const LABEL: &str = "namespace-label";
+/// The pod does not meet what users are warned by.
+const WARN: &str = "warn-level";
+/// The pod does not meet what is recorded.
+const AUDIT: &str = "audit-level";
 
 /// The policy.
 pub(crate) struct PodSecurity {
     settings: Settings,
-    devices: Devices,
+    gpus: Gpus,
 }
 
 impl Policy for PodSecurity {
@@ -42,150 +55,141 @@ impl Policy for PodSecurity {
             description: "Every pod meets a level of the Pod Security Standards: that of its class of workload or \
                           that of its namespace's label, whichever is stricter.",
             can: Can::VALIDATE,
-            facts: &[FactNeed {
-                kind: Namespace::KIND,
-                why: "the namespace's label says which level it enforces",
-                required: true,
-            }],
+            resources: &[
+                ResourceRule { groups: &["*"], versions: &["*"], resources: &["@templates"], operations: &["*"] },
+                ResourceRule {
+                    groups: &[""],
+                    versions: &["v1"],
+                    resources: &["namespaces"],
+                    operations: &["CREATE", "UPDATE"],
+                },
+            ],
+            facts: &[
+                FactNeed {
+                    kind: Namespace::KIND,
+                    why: "the namespace's labels say which levels it asks for",
+                    required: true,
+                },
+                FactNeed {
+                    kind: RunningPods::KIND,
+                    why: "to tell who tightens a namespace which of its pods would not be let in again",
+                    required: false,
+                },
+            ],
             schema: include_str!("schema.json"),
             controls: &["CC6.1", "CC6.6", "CC6.8"],
-            ..Manifest::new("pod-security", "1.0.0")
+            ..Manifest::new("pod-security", "1.1.0")
         }
     }
 
     fn configure(settings: Settings) -> Result<Self, SettingsError> {
         settings.check()?;
         let settings = Settings { injected: settings.injected.with_known(), ..settings };
-        let devices = Devices::new(settings.gpu_resources.clone(), Devices::usual_claims());
-        Ok(Self { settings, devices })
+        let gpus = Gpus::new(settings.gpu_resources.clone(), settings.gpu_claims.clone());
+        Ok(Self { settings, gpus })
     }
 
     fn evaluate(&self, case: &Case<'_>) -> Result<Verdict, Stop> {
-        let mut verdict = Verdict::default();
-        let Some(pod) = case.pod() else { return Ok(verdict) };
-        let Some(told) = self.told(case).filter(|_| !self.is_exempt(case)) else { return Ok(verdict) };
-        let containers = case.containers();
-        let template = Template { pod, containers: containers.iter().collect(), volumes: case.volumes() };
-        let parted = Parted::of(&template, &self.settings.injected);
-        let class = self.class(pod, containers);
-        let own = self.own(class);
-        let label = self.label(case, &mut verdict)?;
-        let mut summary = Vec::new();
-        for (demand, faults) in faults(&parted, own, label) {
-            summary.push(in_one_line(demand, &faults));
-            for (check, fault) in &faults {
-                let details = details(check, class.filter(|_| demand == own));
-                tell(&mut verdict, told, &details, check, fault, containers);
-            }
+        if namespace::is_meant(case.request()) {
+            return Ok(self.judge_namespace(case));
         }
-        parted.tell(own, &self.settings.injected, &mut verdict);
-        if told == Told::AsViolation && !summary.is_empty() {
-            verdict.summarise(summary.join("; "));
+        let Some(pod) = case.pod() else { return Ok(Verdict::default()) };
+        match judged::told(case, self.settings.templates) {
+            Some(told) if !self.settings.exemptions.take(case) => self.judge_pod(case, pod, told),
+            _ => Ok(Verdict::default()),
         }
-        Ok(verdict)
     }
-}
-
-/// How faults are told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Told {
-    AsViolation,
-    AsAdvisory,
 }
 
 impl PodSecurity {
-    /// None if this kind of object is not judged.
-    fn told(&self, case: &Case<'_>) -> Option<Told> {
-        let kind = case.request().kind();
-        match self.settings.templates {
-            _ if kind.group.is_empty() && kind.kind == "Pod" => Some(Told::AsViolation),
-            Templates::Enforce => Some(Told::AsViolation),
-            Templates::Warn => Some(Told::AsAdvisory),
-            Templates::Ignore => None,
+    fn judge_namespace(&self, case: &Case<'_>) -> Verdict {
+        if self.settings.namespace_labels == NamespaceLabels::Ignore {
+            return Verdict::default();
         }
+        let defaults = self.defaults(self.settings.usual());
+        namespace::Judge { defaults, exempt: &self.settings.exemptions }.judge(case)
     }
 
-    fn is_exempt(&self, case: &Case<'_>) -> bool {
-        let exempt = &self.settings.exemptions;
-        let runtime_class = case.pod().and_then(|pod| pod.runtime_class.as_ref());
-        let named = |names: &[String], name: &String| names.contains(name);
-        runtime_class.is_some_and(|class| named(&exempt.runtime_classes, class))
-            || (!exempt.usernames.is_empty() && named(&exempt.usernames, &case.request().user_name()))
-            || (!exempt.namespaces.is_empty()
-                && case.request().namespace().is_some_and(|name| Glob::any(&exempt.namespaces, &name)))
-    }
-
-    /// The class that this pod belongs to.
-    fn class(&self, pod: &Pod, containers: &[Container]) -> Option<&Class> {
-        let belongs = |class: &&Class| class.when.takes(pod, containers, &self.devices);
-        self.settings.classes.iter().find(belongs)
-    }
-
-    /// What the settings ask of the pods of a class.
-    fn own(&self, class: Option<&Class>) -> Demand {
-        match class {
-            Some(class) => Demand { level: class.level, version: class.version.unwrap_or(self.settings.version) },
-            None => Demand { level: self.settings.level, version: self.settings.version },
+    fn judge_pod(&self, case: &Case<'_>, pod: &Pod, told: Told) -> Result<Verdict, Stop> {
+        let mut verdict = Verdict::default();
+        let containers = case.containers();
+        let template = Template { pod, containers: containers.iter().collect(), volumes: case.volumes() };
+        let parted = Parted::of(&template, &self.settings.injected);
+        let class = self.settings.classes.iter().find(|class| class.takes(case, pod, &self.gpus));
+        let own = class.map_or(self.settings.usual(), |class| class.demand(self.settings.usual()));
+        let (asked, label) = self.asked(case, own, &mut verdict)?;
+        let mut looked_at: Vec<Demand> = label.into_iter().collect();
+        looked_at.extend(parted.is_whole().then_some(own));
+        match told {
+            Told::AsViolation => {
+                let found = demands::of_both(&parted, own, label);
+                deny(&found, containers, class.map(|class| (own, class)), &mut verdict);
+            }
+            Told::AsAdvisory => {
+                looked_at.retain(|demand| *demand == own);
+                advise(WARN, own, &parted.eased(own), &mut verdict);
+            }
         }
+        parted.tell(own, &self.settings.injected, &mut verdict);
+        let denied = !verdict.violations().is_empty();
+        let is_covered = |demand: Demand| looked_at.iter().any(|looked_at| looked_at.covers(demand));
+        // Who is denied needs no warning.
+        if !denied && !is_covered(asked.warn) {
+            advise(WARN, asked.warn, &parted.whole(asked.warn), &mut verdict);
+        }
+        if denied || told == Told::AsAdvisory || !is_covered(asked.audit) {
+            advise(AUDIT, asked.audit, &parted.whole(asked.audit), &mut verdict);
+        }
+        Ok(verdict)
     }
 
-    /// What the namespace's label asks of every pod in it. A label that can't be read asks for the most, as the
-    /// built-in controller has it, and the fault is told.
-    fn label(&self, case: &Case<'_>, verdict: &mut Verdict) -> Result<Option<Demand>, Stop> {
+    /// What the namespace asks of a pod of which we ask `own`, and of that what its labels ask to be enforced. Labels that
+    /// can't be read are told.
+    fn asked(&self, case: &Case<'_>, own: Demand, verdict: &mut Verdict) -> Result<(Asked, Option<Demand>), Stop> {
+        let defaults = self.defaults(own);
         if self.settings.namespace_labels == NamespaceLabels::Ignore || case.request().namespace().is_none() {
-            return Ok(None);
+            return Ok((defaults, None));
         }
         let namespace: Namespace = case.fact("")?;
-        let Some(level) = namespace.labels.get(ENFORCE) else { return Ok(None) };
-        let version = namespace.labels.get(ENFORCE_VERSION).map_or("latest", String::as_str);
-        let parsed_level = level.parse();
-        if parsed_level.is_err() {
-            unreadable(verdict, ENFORCE, level).mend("write privileged, baseline or restricted");
+        let (asked, faults) = Asked::by(&namespace.labels, defaults);
+        for fault in faults {
+            verdict.advisory(LABEL).says(format!("Failed to parse policy: {fault}")).mend(fault.remedy());
         }
-        let parsed_version = version.parse();
-        if parsed_version.is_err() {
-            unreadable(verdict, ENFORCE_VERSION, version).mend("write latest or v1.N");
+        Ok((asked, labels::say_what_is_enforced(&namespace.labels).then_some(asked.enforce)))
+    }
+
+    /// What a namespace asks that says nothing.
+    fn defaults(&self, enforce: Demand) -> Asked {
+        Asked { enforce, audit: self.settings.audit, warn: self.settings.warn }
+    }
+}
+
+/// Tells faults as violations, with the built-in controller's words in one line. `class` is the one whose demand is
+/// ours.
+fn deny(found: &[(Demand, Faults)], containers: &[Container], class: Option<(Demand, &Class)>, verdict: &mut Verdict) {
+    let mut lines = Vec::new();
+    for (demand, faults) in found {
+        lines.push(format!("violates PodSecurity \"{demand}\": {}", words_of(faults)));
+        let class = class.filter(|(own, _)| own == demand).map(|(_, class)| class);
+        for (check, fault) in faults {
+            tell(check, fault, containers, &details(check, class), verdict);
         }
-        Ok(Some(Demand {
-            level: parsed_level.unwrap_or(Level::Restricted),
-            version: parsed_version.unwrap_or(Version::Latest),
-        }))
+    }
+    if !lines.is_empty() {
+        verdict.summarise(lines.join("; "));
     }
 }
 
-fn unreadable<'v>(verdict: &'v mut Verdict, label: &str, value: &str) -> Finding<'v> {
-    verdict.advisory("namespace-label").says(format!("the namespace's label {label} can't be read: {value:?}"))
-}
-
-/// What a check finds.
-type Faults = Vec<(&'static Check, Fault)>;
-
-/// What is wrong by our own demand and by the label's, the stricter one first. Each check speaks once, and what one demand
-/// holds is not asked again by the other, unless ours was eased for a mesh.
-fn faults(parted: &Parted<'_>, own: Demand, label: Option<Demand>) -> Vec<(Demand, Faults)> {
-    let mut all: Vec<(Demand, Faults)> = Vec::new();
-    if !label.is_some_and(|label| label.covers(own)) {
-        all.push((own, parted.eased(own)));
+fn tell(check: &Check, fault: &Fault, containers: &[Container], details: &Map<String, Value>, verdict: &mut Verdict) {
+    for place in &fault.places {
+        let holder = containers.iter().find(|container| Some(&container.name) == place.container.as_ref());
+        let finding = verdict.violation(check.rule);
+        let finding = match holder {
+            Some(container) => finding.container(container),
+            None => finding,
+        };
+        finding.at(place.pointer.as_str()).says(place.message.as_str()).mend(place.remedy.as_str()).with(details);
     }
-    // Where both ask the same, the label speaks for both.
-    let label_speaks = |label: &Demand| label.covers(own) || !own.covers(*label) || !parted.is_whole();
-    if let Some(label) = label.filter(label_speaks) {
-        let place = if label.level > own.level { 0 } else { all.len() };
-        all.insert(place, (label, parted.whole(label)));
-    }
-    let mut seen = Vec::new();
-    for (_, faults) in &mut all {
-        faults.retain(|(check, _)| !seen.contains(&check.id));
-        seen.extend(faults.iter().map(|(check, _)| check.id));
-    }
-    all.retain(|(_, faults)| !faults.is_empty());
-    all
-}
-
-/// The built-in controller's words for a pod that does not meet a demand.
-fn in_one_line(demand: Demand, faults: &[(&Check, Fault)]) -> String {
-    let words: Vec<_> = faults.iter().map(|(_, fault)| [&fault.reason, " (", &fault.detail, ")"].concat()).collect();
-    format!("violates PodSecurity \"{demand}\": {}", words.join(", "))
 }
 
 /// For machines: the check as upstream names it, and the class whose level counted.
@@ -194,27 +198,26 @@ fn details(check: &Check, class: Option<&Class>) -> Map<String, Value> {
     [("check".to_owned(), Value::from(check.id))].into_iter().chain(class).collect()
 }
 
-fn tell(
-    verdict: &mut Verdict,
-    told: Told,
-    details: &Map<String, Value>,
-    check: &Check,
-    fault: &Fault,
-    containers: &[Container],
-) {
-    for place in &fault.places {
-        let finding = match told {
-            Told::AsAdvisory => verdict.advisory(check.rule),
-            Told::AsViolation => verdict.violation(check.rule),
-        };
-        let holder = containers.iter().find(|container| Some(&container.name) == place.container.as_ref());
-        let finding = match holder {
-            Some(container) => finding.container(container),
-            None => finding,
-        };
-        let finding = finding.at(place.pointer.as_str()).says(place.message.as_str());
-        finding.mend(place.remedy.as_str()).with(details);
+/// Tells faults that never deny as the built-in controller does: all in one warning, or for the record alone.
+fn advise(rule: &str, demand: Demand, faults: &Faults, verdict: &mut Verdict) {
+    if faults.is_empty() {
+        return;
     }
+    let checks: Vec<&str> = faults.iter().map(|(check, _)| check.id).collect();
+    let mut details = Map::from_iter([("checks".to_owned(), Value::from(checks))]);
+    if rule == AUDIT {
+        details.insert("told".to_owned(), Value::Bool(false));
+    }
+    verdict
+        .advisory(rule)
+        .at("/spec")
+        .says(format!("would violate PodSecurity \"{demand}\": {}", words_of(faults)))
+        .mend(remedies(faults.iter().map(|(_, fault)| fault)))
+        .with(&details);
+}
+
+fn words_of(faults: &Faults) -> String {
+    in_one_line(faults.iter().map(|(_, fault)| fault))
 }
 
 #[cfg(test)]

@@ -1,16 +1,16 @@
-//! What users may write under `settings`, and which of a policy's classes a pod belongs to.
-
-use std::collections::BTreeMap;
+//! What users may write under `settings`. Classes of workloads are in `classes`.
 
 use portreeve_sdk::SettingsError;
 use portreeve_sdk::glob::Glob;
-use portreeve_sdk::image::{ImagePattern, Reference};
-use portreeve_sdk::view::{Container, Pod};
 use serde::Deserialize;
 
-use super::standard::{Level, Version};
+use super::classes::Class;
+use super::standard::{Demand, Level, Version};
 use crate::devices::Devices;
 use crate::injected::Injected;
+
+/// Resources that have nothing to do with GPUs.
+const EVERYBODYS: [&str; 3] = ["cpu", "memory", "ephemeral-storage"];
 
 /// Settings of pod-security.
 #[derive(Debug, Deserialize)]
@@ -23,8 +23,12 @@ pub(crate) struct Settings {
     pub(super) version: Version,
     /// Levels for classes of workloads; the first class that a pod belongs to is its own.
     pub(super) classes: Vec<Class>,
-    /// Whether the namespace's enforce label is asked of its pods too. The stricter level wins.
+    /// Whether the namespace's labels count too: of its enforce label and the level here, the stricter wins.
     pub(super) namespace_labels: NamespaceLabels,
+    /// What users are warned by where the namespace's labels don't say. A stricter enforce label is followed.
+    pub(super) warn: Demand,
+    /// What is recorded, and told to nobody, where the namespace's labels don't say.
+    pub(super) audit: Demand,
     /// What becomes of a workload whose pods would not be allowed.
     pub(super) templates: Templates,
     /// Who is not judged.
@@ -34,7 +38,14 @@ pub(crate) struct Settings {
     pub(super) injected: Injected,
     /// Extended resources that count as GPUs for `requestsGpu`; `*` stands for any characters.
     pub(super) gpu_resources: Vec<Glob>,
+    /// Resource claims that count as GPUs for `requestsGpu`, by the name of the ResourceClaim or ResourceClaimTemplate
+    /// that the pod refers to; `*` stands for any characters. What a claim is for stands in another object: none
+    /// counts, unless named here.
+    pub(super) gpu_claims: Vec<Glob>,
 }
+
+/// What every pod meets.
+const NOTHING: Demand = Demand { level: Level::Privileged, version: Version::Latest };
 
 impl Default for Settings {
     fn default() -> Self {
@@ -43,53 +54,25 @@ impl Default for Settings {
             version: Version::Latest,
             classes: Vec::new(),
             namespace_labels: NamespaceLabels::Honour,
+            warn: NOTHING,
+            audit: NOTHING,
             templates: Templates::Enforce,
             exemptions: Exemptions::default(),
             injected: Injected::default(),
             gpu_resources: Devices::usual_resources(),
+            gpu_claims: Vec::new(),
         }
     }
 }
 
-/// A class of workloads with a level of its own.
-#[derive(Debug, Deserialize)]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema, serde::Serialize))]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub(super) struct Class {
-    /// A name for people.
-    pub(super) name: String,
-    /// Who belongs to it: all of what is written has to hold.
-    pub(super) when: When,
-    /// The level that its pods have to meet.
-    pub(super) level: Level,
-    /// Which release's rules, where they are not those of the other pods.
-    #[serde(default)]
-    pub(super) version: Option<Version>,
-}
-
-/// By what a pod is known to belong to a class.
-#[derive(Debug, Default, Deserialize)]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema, serde::Serialize))]
-#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
-pub(super) struct When {
-    /// Whether it asks for a GPU, by an extended resource or by a resource claim.
-    requests_gpu: Option<bool>,
-    /// Labels of the pod template. A level below the usual one can't rest on labels alone: anybody can write them.
-    labels: BTreeMap<String, String>,
-    /// Service accounts, one of which it runs as.
-    service_accounts: Vec<Glob>,
-    /// Images; every container's is one of them.
-    images: Vec<ImagePattern>,
-}
-
-/// Whether `pod-security.kubernetes.io/enforce` on the namespace counts.
+/// Whether the `pod-security.kubernetes.io` labels of namespaces count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(rename_all = "lowercase")]
 pub(super) enum NamespaceLabels {
-    /// It does. Needs the fact `namespace`.
+    /// They do. Needs the fact `namespace`.
     Honour,
-    /// It does not: the built-in controller looks after it.
+    /// They do not: the built-in controller looks after them.
     Ignore,
 }
 
@@ -120,49 +103,24 @@ pub(super) struct Exemptions {
 }
 
 impl Settings {
-    /// Refuses classes that nobody or everybody belongs to, and those that loosen on a mere label.
+    /// Refuses classes that nobody or everybody belongs to, those that loosen on what anyone can write, and GPUs that
+    /// every pod asks for.
     pub(super) fn check(&self) -> Result<(), SettingsError> {
         for (index, class) in self.classes.iter().enumerate() {
-            let error = |reason| Err(SettingsError::new(format!("/classes/{index}/when"), reason));
-            if class.when.is_empty() {
-                return error("nothing is written by which a pod would belong to the class");
-            }
-            if class.level < self.level && class.when.rests_on_labels_alone() {
-                return error(
-                    "a level below the usual one can't rest on labels alone, which anybody can write: \
-                     add requestsGpu, serviceAccounts or images",
-                );
-            }
+            class.check(self.usual()).map_err(|reason| SettingsError::new(format!("/classes/{index}/when"), reason))?;
         }
-        Ok(())
-    }
-}
-
-impl When {
-    /// Whether the pod belongs.
-    pub(super) fn takes(&self, pod: &Pod, containers: &[Container], devices: &Devices) -> bool {
-        let asks = |wanted| devices.asked_for(pod, containers) == wanted;
-        let account = pod.service_account.as_deref().filter(|name| !name.is_empty()).unwrap_or("default");
-        self.requests_gpu.is_none_or(asks)
-            && self.labels.iter().all(|(name, value)| pod.label(name) == Some(value))
-            && (self.service_accounts.is_empty() || Glob::any(&self.service_accounts, account))
-            && (self.images.is_empty() || containers.iter().all(|container| self.has_image(container)))
+        let taken = self.gpu_resources.iter().position(|glob| EVERYBODYS.iter().any(|name| glob.matches(name)));
+        match taken {
+            Some(index) => Err(SettingsError::new(
+                format!("/gpuResources/{index}"),
+                "takes cpu or memory, which every pod asks for: name the resources of your GPUs",
+            )),
+            None => Ok(()),
+        }
     }
 
-    fn has_image(&self, container: &Container) -> bool {
-        let image = Reference::parse(&container.image);
-        self.images.iter().any(|pattern| pattern.matches(&image))
-    }
-
-    fn is_empty(&self) -> bool {
-        self.requests_gpu.is_none() && self.labels.is_empty() && !self.names_an_account_or_image()
-    }
-
-    fn rests_on_labels_alone(&self) -> bool {
-        self.requests_gpu != Some(true) && !self.names_an_account_or_image()
-    }
-
-    fn names_an_account_or_image(&self) -> bool {
-        !self.service_accounts.is_empty() || !self.images.is_empty()
+    /// What is asked of pods of no class.
+    pub(super) fn usual(&self) -> Demand {
+        Demand { level: self.level, version: self.version }
     }
 }

@@ -26,18 +26,24 @@ pub(crate) enum Level {
 }
 
 /// Which release's rules.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Version {
     /// The newest rules known here.
+    #[default]
     Latest,
     /// `v1.N`.
     Minor(u32),
 }
 
 /// A level at a version, such as `restricted:latest`: what a pod has to meet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Demand {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema, serde::Serialize), schemars(inline))]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Demand {
+    /// The level.
     pub(super) level: Level,
+    /// Which release's rules.
+    #[serde(default)]
     pub(super) version: Version,
 }
 
@@ -82,6 +88,13 @@ impl Demand {
             .filter(here)
             .filter(move |check| !overridden(check.id))
             .filter_map(move |check| (check.find)(template(check), minor).map(|fault| (check, fault)))
+    }
+}
+
+impl Check {
+    /// The check whose faults these are too: itself, or the one of the level below whose place it takes.
+    pub(super) fn family(&self) -> &'static str {
+        self.overrides.unwrap_or(self.id)
     }
 }
 

@@ -16,7 +16,7 @@ pub(super) struct Fault {
 }
 
 /// One field at fault.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Place {
     /// The container that holds it; none for the pod.
     pub(super) container: Option<String>,
@@ -61,6 +61,23 @@ pub(super) fn fault<V>(
     };
     let places: Vec<_> = found.iter().map(place).collect();
     (!places.is_empty()).then(|| Fault { reason: reason.into(), detail: detail(found), places })
+}
+
+/// The built-in controller's words for all that is wrong.
+pub(super) fn in_one_line<'f>(faults: impl IntoIterator<Item = &'f Fault>) -> String {
+    let words = faults.into_iter().map(|fault| [&fault.reason, " (", &fault.detail, ")"].concat());
+    words.collect::<Vec<_>>().join(", ")
+}
+
+/// What to change, each thing once.
+pub(super) fn remedies<'f>(faults: impl IntoIterator<Item = &'f Fault>) -> String {
+    let mut remedies: Vec<&str> = Vec::new();
+    for place in faults.into_iter().flat_map(|fault| &fault.places) {
+        if !remedies.contains(&place.remedy.as_str()) {
+            remedies.push(&place.remedy);
+        }
+    }
+    remedies.join("; ")
 }
 
 /// Two faults of one check, worded one after the other under the first one's reason.
@@ -130,6 +147,14 @@ pub(super) fn quoted(names: &[&str]) -> String {
 /// The word for that many.
 pub(super) fn plural(count: usize, one: &'static str, many: &'static str) -> &'static str {
     if count == 1 { one } else { many }
+}
+
+impl Place {
+    /// Whether it is the other field, or a part of it.
+    pub(super) fn lies_within(&self, other: &Self) -> bool {
+        let below = self.pointer.strip_prefix(&other.pointer);
+        self.container == other.container && below.is_some_and(|below| below.is_empty() || below.starts_with('/'))
+    }
 }
 
 impl<'a> Holder<'a> {

@@ -1,0 +1,126 @@
+//! Classes of workloads with a level of their own, and by what a pod is known to belong to one.
+
+use std::collections::BTreeMap;
+
+use portreeve_sdk::Case;
+use portreeve_sdk::glob::Glob;
+use portreeve_sdk::image::{ImagePattern, Reference};
+use portreeve_sdk::view::{Container, Pod};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::standard::{Demand, Level, Version};
+use crate::devices::Devices;
+use crate::trust::name_somebody;
+
+/// A class of workloads with a level of its own.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema, serde::Serialize))]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct Class {
+    /// A name for people.
+    pub(super) name: String,
+    /// Who belongs to it: all of what is written has to hold.
+    when: When,
+    /// The level that its pods have to meet.
+    level: Level,
+    /// Which release's rules, where they are not those of the other pods.
+    #[serde(default)]
+    version: Option<Version>,
+}
+
+/// By what a pod is known to belong to a class.
+#[derive(Debug, Default, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema, serde::Serialize))]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+struct When {
+    /// Whether it asks for a GPU, by an extended resource or by a resource claim that counts as one.
+    requests_gpu: Option<bool>,
+    /// Labels of the pod template. What asks for less than usual can't rest on labels alone: anybody can write them.
+    labels: BTreeMap<String, String>,
+    /// Service accounts, one of which it runs as.
+    service_accounts: Vec<Glob>,
+    /// Images; every container's is one of them.
+    images: Vec<ImagePattern>,
+}
+
+/// Who asks for a GPU.
+pub(super) struct Gpus {
+    devices: Devices,
+    claims: Vec<Glob>,
+}
+
+impl Class {
+    /// What is asked of its pods, where `usual` is asked of the others.
+    pub(super) fn demand(&self, usual: Demand) -> Demand {
+        Demand { level: self.level, version: self.version.unwrap_or(usual.version) }
+    }
+
+    /// Why it makes no sense, if it makes none. Another version than the usual one may ask for less, too.
+    pub(super) fn check(&self, usual: Demand) -> Result<(), &'static str> {
+        if self.when.is_empty() {
+            return Err("nothing is written by which a pod would belong to the class");
+        }
+        if self.demand(usual).covers(usual) || self.when.rests_on_more_than_words() {
+            return Ok(());
+        }
+        Err("a level or version below the usual one can't rest on what anybody can write, such as labels: add \
+             requestsGpu, serviceAccounts or images that not every pod has")
+    }
+
+    /// Whether the pod belongs.
+    pub(super) fn takes(&self, case: &Case<'_>, pod: &Pod, gpus: &Gpus) -> bool {
+        let when = &self.when;
+        let containers = case.containers();
+        let account = pod.service_account.as_deref().filter(|name| !name.is_empty()).unwrap_or("default");
+        when.labels.iter().all(|(name, value)| pod.label(name) == Some(value))
+            && (when.service_accounts.is_empty() || Glob::any(&when.service_accounts, account))
+            && (when.images.is_empty() || containers.iter().all(|container| when.has_image(container)))
+            && when.requests_gpu.is_none_or(|wanted| gpus.are_asked_for(case, pod) == wanted)
+    }
+}
+
+impl When {
+    fn has_image(&self, container: &Container) -> bool {
+        let image = Reference::parse(&container.image);
+        self.images.iter().any(|pattern| pattern.matches(&image))
+    }
+
+    fn is_empty(&self) -> bool {
+        self.requests_gpu.is_none()
+            && self.labels.is_empty()
+            && self.service_accounts.is_empty()
+            && self.images.is_empty()
+    }
+
+    fn rests_on_more_than_words(&self) -> bool {
+        self.requests_gpu == Some(true)
+            || name_somebody(self.service_accounts.iter().map(Glob::as_str))
+            || name_somebody(self.images.iter().map(ImagePattern::as_str))
+    }
+}
+
+impl Gpus {
+    /// GPUs under these names of resources, and of claims.
+    pub(super) fn new(resources: Vec<Glob>, claims: Vec<Glob>) -> Self {
+        // A claim's name within the pod is anybody's choice: what it refers to is looked at instead.
+        Self { devices: Devices::new(resources, Vec::new()), claims }
+    }
+
+    fn are_asked_for(&self, case: &Case<'_>, pod: &Pod) -> bool {
+        self.devices.asked_for(pod, case.containers()) || self.are_claimed(case, pod)
+    }
+
+    fn are_claimed(&self, case: &Case<'_>, pod: &Pod) -> bool {
+        if self.claims.is_empty() || pod.resource_claims.is_empty() {
+            return false;
+        }
+        let claims = case.read("/spec/resourceClaims");
+        let mut claims = claims.as_ref().and_then(Value::as_array).into_iter().flatten();
+        claims.any(|claim| {
+            let mut referred = ["resourceClaimName", "resourceClaimTemplateName"].iter();
+            referred
+                .any(|field| claim.get(field).and_then(Value::as_str).is_some_and(|name| Glob::any(&self.claims, name)))
+        })
+    }
+}
