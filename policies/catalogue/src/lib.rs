@@ -27,6 +27,10 @@ mod image_pull_secrets;
 mod image_registries;
 #[path = "../image-signatures/policy.rs"]
 mod image_signatures;
+#[path = "../labels/policy.rs"]
+mod labels;
+#[path = "../network-policy/policy.rs"]
+mod network_policy;
 #[path = "../non-root/policy.rs"]
 mod non_root;
 #[path = "../pod-security/policy.rs"]
@@ -69,6 +73,8 @@ carries!(
     image_pull_secrets::ImagePullSecrets,
     image_registries::ImageRegistries,
     image_signatures::ImageSignatures,
+    labels::Labels,
+    network_policy::NetworkPolicy,
     non_root::NonRoot,
     pod_security::PodSecurity,
     privilege_escalation::PrivilegeEscalation,
