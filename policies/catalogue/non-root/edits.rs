@@ -5,42 +5,37 @@ use portreeve_sdk::view::{Container, ContainerKind, Pod};
 use portreeve_sdk::{Case, Verdict};
 use serde_json::json;
 
-use super::user::{Runs, User, keeps_data};
-use super::{FLAG, Governed, IMAGE_USER, LowPorts, NON_ROOT, Stance, USER};
+use super::user::{Runs, User, needs_group};
+use super::{FLAG, Governed, IMAGE_USER, LOW_PORT, LowPorts, NON_ROOT, Stance, USER};
+use crate::storage::Storage;
 
-const LOW_PORT: &str = "low-port";
 const FIRST_PORT_FOR_ALL: i64 = 1024;
 const PORT_SYSCTL: &str = "net.ipv4.ip_unprivileged_port_start";
 const POD: &str = "/spec/securityContext";
 
 /// Sets flags, users, groups and the sysctl.
-pub(super) fn make(case: &Case<'_>, pod: &Pod, governed: &[Governed<'_>], low_ports: LowPorts, verdict: &mut Verdict) {
-    let mut made_non_root = flags(governed, verdict);
+pub(super) fn make(
+    case: &Case<'_>,
+    storage: &Storage<'_>,
+    pod: &Pod,
+    governed: &[Governed<'_>],
+    low_ports: LowPorts,
+    verdict: &mut Verdict,
+) {
+    let made_non_root = flags(governed, verdict);
     let mut group_is_set = pod.security.as_ref().is_some_and(|security| security.fs_group.is_some());
-    for Governed { container, runs, stance, .. } in governed {
-        match runs {
-            Runs::As(user) => {
-                set_user(pod, container, user, verdict);
-                if !group_is_set && keeps_data(case, container) {
-                    set_group_of_volumes(user, verdict);
-                    group_is_set = true;
-                }
-                made_non_root.push(container);
-            }
-            Runs::Refused(user) if *stance == Stance::NonRoot => {
-                about_image(container, format!("{user}, so that the kubelet will not start it"), verdict);
-            }
-            Runs::Unknown if keeps_data(case, container) => {
-                let says = "runs as a user who is not known here, and it keeps data, so that none is set for it";
-                about_image(container, says.into(), verdict);
-            }
-            Runs::LeftAlone | Runs::ByNumber | Runs::Refused(_) | Runs::Unknown => {}
+    let mut is_given_a_user = false;
+    for Governed { container, runs, .. } in governed {
+        let Runs::As(user) = runs else { continue };
+        set_user(pod, container, user, verdict);
+        is_given_a_user |= listens_low(case, container);
+        if !group_is_set && needs_group(storage, container) {
+            set_group_of_volumes(user, verdict);
+            group_is_set = true;
         }
     }
-    if low_ports == LowPorts::Sysctl
-        && !pod.is_on_host_network()
-        && made_non_root.iter().any(|container| listens_low(case, container))
-    {
+    let listens = is_given_a_user || made_non_root.iter().any(|container| listens_low(case, container));
+    if low_ports == LowPorts::Sysctl && !pod.is_on_host_network() && listens {
         let sysctl = json!({"name": PORT_SYSCTL, "value": "0"});
         verdict.append_unique(LOW_PORT, [POD, "/sysctls"].concat(), sysctl, &["name"]);
     }
@@ -49,10 +44,9 @@ pub(super) fn make(case: &Case<'_>, pod: &Pod, governed: &[Governed<'_>], low_po
 /// Sets the flag on the pod; if one of the containers says otherwise or would not start, on each of the others. A
 /// debugging container comes to a pod whose own fields are fixed. Answers the containers that it is set for.
 fn flags<'a>(governed: &[Governed<'a>], verdict: &mut Verdict) -> Vec<&'a Container> {
-    let starts = |governed: &Governed<'_>| !matches!(governed.runs, Runs::LeftAlone | Runs::Refused(_));
-    let pod_wide = governed.iter().all(starts);
+    let pod_wide = governed.iter().all(|governed| governed.runs.starts());
     let on_pod = |container: &Container| pod_wide && container.kind != ContainerKind::Ephemeral;
-    let silent = governed.iter().filter(|governed| governed.stance == Stance::Silent && starts(governed));
+    let silent = governed.iter().filter(|governed| governed.stance == Stance::Silent && governed.runs.starts());
     let made: Vec<&Container> = silent.map(|governed| governed.container).collect();
     if made.iter().any(|container| on_pod(container)) {
         verdict.set_default(NON_ROOT, ["/spec", FLAG].concat(), true);
@@ -77,17 +71,8 @@ fn set_group_of_volumes(user: &User, verdict: &mut Verdict) {
     verdict.set_default(IMAGE_USER, [POD, "/fsGroupChangePolicy"].concat(), "OnRootMismatch");
 }
 
-fn about_image(container: &Container, says: String, verdict: &mut Verdict) {
-    verdict
-        .advisory(IMAGE_USER)
-        .container(container)
-        .at(container.field(USER))
-        .says(format!("the image of container {:?} {says}", container.name))
-        .mend("set securityContext.runAsUser to the number of the user that the image is made for");
-}
-
 /// Whether it listens on a port that only root may open: one that it declares, or if it declares none, its image.
-fn listens_low(case: &Case<'_>, container: &Container) -> bool {
+pub(super) fn listens_low(case: &Case<'_>, container: &Container) -> bool {
     let low = |port: i64| (1..FIRST_PORT_FOR_ALL).contains(&port);
     if !container.ports.is_empty() {
         return container.ports.iter().any(|port| low(port.container_port));

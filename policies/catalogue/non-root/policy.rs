@@ -1,7 +1,8 @@
 //! No container runs as root: `runAsNonRoot: true`, no user 0, and a user by number where the image names none that
-//! the kubelet could check. Who that is is in `user`; what is set for it is in `edits`.
+//! the kubelet could check. Who that is is in `user`; what is set for it is in `edits`, what is said of it in `judge`.
 
 mod edits;
+mod judge;
 mod user;
 
 use portreeve_sdk::image::ImagePattern;
@@ -12,15 +13,14 @@ use serde::Deserialize;
 use self::user::{Id, Runs, UserRule, Users};
 use crate::injected::{Injected, Judgement};
 use crate::selector::any_image;
+use crate::storage::Storage;
 
 const NON_ROOT: &str = "non-root";
 const ROOT_USER: &str = "root-user";
 const IMAGE_USER: &str = "image-user";
+const LOW_PORT: &str = "low-port";
 const FLAG: &str = "/securityContext/runAsNonRoot";
 const USER: &str = "/securityContext/runAsUser";
-const SET_FLAG: &str = "set securityContext.runAsNonRoot to true";
-const SET_USER: &str = "set securityContext.runAsUser to the number of a user other than root, or build the image with a \
-                        numeric USER, and set runAsNonRoot to true";
 
 /// Settings of non-root.
 #[derive(Debug, Default, Deserialize)]
@@ -30,9 +30,15 @@ pub(crate) struct Settings {
     /// Who containers run as, where neither they nor the image say so by number. The first that selects a container
     /// holds; it comes before what is known of common images.
     users: Vec<UserRule>,
-    /// Who the others run as, user and group alike. Not used for containers that keep data in persistent volumes:
-    /// files there belong to somebody already. None, unless given.
+    /// Who the others run as, user and group alike. Not used for containers that keep data in volumes that outlive the
+    /// pod: files there belong to somebody already. None, unless given.
     default_user: Option<Id>,
+    /// What it is that nobody knows the user of an image. The container is made to run as non-root; if its image has
+    /// root or a name for a user, the kubelet does not start it.
+    unknown_user: Judgement,
+    /// What it is that nobody knows the user of an image beside data that outlives the pod. Nothing is set: a database
+    /// that ran as root could not open its own files as anybody else.
+    unknown_owner: Judgement,
     /// What is done for a container that is to run as non-root and listens below port 1024.
     low_ports: LowPorts,
     /// Images that may run as root. Nothing is set on them.
@@ -56,9 +62,16 @@ enum LowPorts {
 /// The policy.
 pub(crate) struct NonRoot {
     users: Users,
+    unknown: Unknown,
     low_ports: LowPorts,
     exempt_images: Vec<ImagePattern>,
     injected: Injected,
+}
+
+/// What is made of not knowing.
+struct Unknown {
+    user: Judgement,
+    owner: Judgement,
 }
 
 /// A container, and what it would run as.
@@ -103,6 +116,7 @@ impl Policy for NonRoot {
     fn configure(settings: Settings) -> Result<Self, SettingsError> {
         Ok(Self {
             users: Users::new(settings.users, settings.default_user)?,
+            unknown: Unknown { user: settings.unknown_user, owner: settings.unknown_owner },
             low_ports: settings.low_ports,
             exempt_images: settings.exempt_images,
             injected: settings.injected.with_known(),
@@ -113,27 +127,34 @@ impl Policy for NonRoot {
         let mut verdict = Verdict::default();
         // Root in a user namespace of its own is nobody on the node: Pod Security exempts it too.
         let Some(pod) = case.pod().filter(|pod| !pod.has_own_users()) else { return Ok(verdict) };
+        let storage = Storage::of(case);
         let governed: Vec<Governed<'_>> =
-            case.containers().iter().map(|container| self.govern(case, pod, container)).collect();
-        judge_pod(pod, &mut verdict);
+            case.containers().iter().map(|container| self.govern(case, &storage, pod, container)).collect();
+        judge::pod(case, pod, &mut verdict);
         for governed in &governed {
-            judge(pod, governed, &mut verdict);
+            judge::container(case, pod, governed, &self.unknown, &mut verdict);
+        }
+        if self.low_ports == LowPorts::Sysctl && pod.is_on_host_network() {
+            judge::low_ports_of_the_node(case, &governed, &mut verdict);
         }
         // Windows has neither numbers for users nor groups: the API server refuses them there.
         if !pod.is_windows() {
-            edits::make(case, pod, &governed, self.low_ports, &mut verdict);
+            edits::make(case, &storage, pod, &governed, self.low_ports, &mut verdict);
         }
         Ok(verdict)
     }
 }
 
 impl NonRoot {
-    fn govern<'a>(&self, case: &Case<'a>, pod: &Pod, container: &'a Container) -> Governed<'a> {
+    fn govern<'a>(&self, case: &Case<'a>, storage: &Storage<'_>, pod: &Pod, container: &'a Container) -> Governed<'a> {
         let exempt = any_image(&self.exempt_images, &container.image);
         let judgement = if exempt { Judgement::Allow } else { self.injected.judge(container) };
         let stance = stance(pod, container);
-        let left_alone = judgement != Judgement::Deny || self.injected.knows(container) || stance == Stance::Root;
-        let runs = if left_alone { Runs::LeftAlone } else { self.users.of(case, pod, container) };
+        let left_alone = judgement != Judgement::Deny
+            || self.injected.knows(container)
+            || stance == Stance::Root
+            || pod.is_windows();
+        let runs = if left_alone { Runs::LeftAlone } else { self.users.of(case, storage, pod, container) };
         Governed { container, stance, runs, judgement }
     }
 }
@@ -147,43 +168,5 @@ fn stance(pod: &Pod, container: &Container) -> Stance {
         (Some(false), _) | (_, Some(0)) => Stance::Root,
         (Some(true), _) => Stance::NonRoot,
         (None, _) => Stance::Silent,
-    }
-}
-
-fn judge_pod(pod: &Pod, verdict: &mut Verdict) {
-    let Some(security) = &pod.security else { return };
-    if security.run_as_non_root == Some(false) {
-        let at = ["/spec", FLAG].concat();
-        verdict.violation(NON_ROOT).at(at).says("the pod sets runAsNonRoot: false").mend(SET_FLAG);
-    }
-    if security.run_as_user == Some(0) {
-        let at = ["/spec", USER].concat();
-        verdict.violation(ROOT_USER).at(at).says("the pod sets runAsUser: 0, which is root").mend(SET_USER);
-    }
-}
-
-/// What the pod says is told at the pod, once.
-fn judge(pod: &Pod, governed: &Governed<'_>, verdict: &mut Verdict) {
-    let container = governed.container;
-    let name = &container.name;
-    let own = container.security.as_ref();
-    let mut finds = |rule, at, says: String, remedy: &str| {
-        if let Some(finding) = governed.judgement.finding(verdict, rule) {
-            finding.container(container).at(container.field(at)).says(says).mend(remedy);
-        }
-    };
-    if own.and_then(|own| own.run_as_user) == Some(0) {
-        finds(ROOT_USER, USER, format!("container {name:?} sets runAsUser: 0, which is root"), SET_USER);
-    }
-    match own.and_then(|own| own.run_as_non_root) {
-        Some(false) => finds(NON_ROOT, FLAG, format!("container {name:?} sets runAsNonRoot: false"), SET_FLAG),
-        Some(true) => {}
-        None if pod.security.as_ref().is_some_and(|security| security.run_as_non_root.is_some()) => {}
-        None => match governed.runs.refused() {
-            Some(user) => {
-                finds(NON_ROOT, FLAG, format!("container {name:?} may run as root, and its image {user}"), SET_USER);
-            }
-            None => finds(NON_ROOT, FLAG, format!("container {name:?} may run as root: nothing forbids it"), SET_FLAG),
-        },
     }
 }

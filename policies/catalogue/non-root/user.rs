@@ -7,6 +7,7 @@ use portreeve_sdk::{Case, SettingsError};
 use serde::Deserialize;
 
 use crate::selector::{Selector, any_image};
+use crate::storage::{Contents, Storage};
 
 /// The number of a user or a group other than root, as Kubernetes takes it: 1 to 2147483647.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -59,7 +60,7 @@ pub(super) struct UserRule {
     /// The group; the image's own, unless given.
     #[serde(default)]
     gid: Option<Id>,
-    /// The group of persistent volumes; the group, or else the number of the user, unless given.
+    /// The group of volumes that have one; the group, or else the number of the user, unless given.
     #[serde(default)]
     fs_group: Option<Id>,
 }
@@ -83,7 +84,7 @@ pub(super) struct User {
     pub(super) uid: Id,
     /// `runAsGroup`.
     pub(super) gid: Option<Id>,
-    /// `fsGroup`, if data is kept in volumes.
+    /// `fsGroup`, if there are volumes that are given to a group.
     pub(super) fs_group: Id,
 }
 
@@ -106,15 +107,15 @@ pub(super) enum Runs {
     Refused(ImageUser),
     /// As the image says, which is not known here.
     Unknown,
+    /// The same, beside data that outlives the pod: its files belong to somebody already, and if that is root, whoever
+    /// is set instead could not open them.
+    UnknownOwner,
 }
 
 impl Runs {
-    /// The user of the image for whose sake the kubelet would refuse to start it.
-    pub(super) fn refused(&self) -> Option<&ImageUser> {
-        match self {
-            Self::Refused(user) => Some(user),
-            _ => None,
-        }
+    /// Whether it starts, or may, when it must not be root.
+    pub(super) fn starts(&self) -> bool {
+        !matches!(self, Self::LeftAlone | Self::Refused(_) | Self::UnknownOwner)
     }
 }
 
@@ -170,7 +171,7 @@ impl Users {
     }
 
     /// What this container runs as when it must not be root.
-    pub(super) fn of(&self, case: &Case<'_>, pod: &Pod, container: &Container) -> Runs {
+    pub(super) fn of(&self, case: &Case<'_>, storage: &Storage<'_>, pod: &Pod, container: &Container) -> Runs {
         let own = container.security.as_ref().and_then(|security| security.run_as_user);
         if own.or_else(|| pod.security.as_ref()?.run_as_user).is_some() {
             return Runs::ByNumber;
@@ -179,46 +180,36 @@ impl Users {
         if image == Some(ImageUser::Number) {
             return Runs::ByNumber;
         }
-        match (self.known(case, pod, container), image) {
-            (Some(user), _) => Runs::As(user),
-            (None, Some(user)) => Runs::Refused(user),
-            (None, None) => Runs::Unknown,
+        let keeps_data = keeps_data(storage, container);
+        match (self.known(pod, container), image, self.default) {
+            (Some(user), _, _) => Runs::As(user),
+            (None, _, Some(id)) if !keeps_data => Runs::As(User::new(id, Some(id), None)),
+            (None, Some(user), _) => Runs::Refused(user),
+            (None, None, _) if keeps_data => Runs::UnknownOwner,
+            (None, None, _) => Runs::Unknown,
         }
     }
 
-    fn known(&self, case: &Case<'_>, pod: &Pod, container: &Container) -> Option<User> {
+    fn known(&self, pod: &Pod, container: &Container) -> Option<User> {
         let ruled = self.rules.iter().find(|rule| rule.select.takes(pod, container));
         let known = || self.known.iter().find(|known| any_image(&known.images, &container.image));
-        let default = || self.default.filter(|_| !keeps_data(case, container));
         ruled
             .map(|rule| User::new(rule.uid, rule.gid, rule.fs_group))
             .or_else(|| known().map(|known| User::new(known.uid, known.gid, known.fs_group)))
-            .or_else(|| default().map(|id| User::new(id, Some(id), None)))
     }
 }
 
-/// Whether the container can write to a persistent volume.
-pub(super) fn keeps_data(case: &Case<'_>, container: &Container) -> bool {
-    let mut mounted = container.mounts.iter().filter(|mount| mount.read_only != Some(true)).peekable();
-    if mounted.peek().is_none() {
-        return false;
-    }
-    let persistent = |name: &str| {
-        let kept = |source: &str| matches!(source, "persistentVolumeClaim" | "ephemeral");
-        case.volumes().iter().any(|volume| volume.name == name && kept(&volume.source))
-    };
-    let claimed = claim_templates(case);
-    mounted.any(|mount| persistent(&mount.name) || claimed.contains(&mount.name))
+/// Whether the container can write to what outlives the pod.
+fn keeps_data(storage: &Storage<'_>, container: &Container) -> bool {
+    let kept = |contents| matches!(contents, Contents::Kept | Contents::Shared);
+    container.mounts.iter().any(|mount| kept(storage.behind(mount)))
 }
 
-/// The volumes that a StatefulSet makes for each of its pods: they stand beside the template, not in it.
-fn claim_templates(case: &Case<'_>) -> Vec<String> {
-    if case.request().kind().kind != "StatefulSet" {
-        return Vec::new();
-    }
-    let templates = case.request().read("/spec/volumeClaimTemplates");
-    let name = |template: &serde_json::Value| Some(template.pointer("/metadata/name")?.as_str()?.to_owned());
-    templates.iter().filter_map(|list| list.as_array()).flatten().filter_map(name).collect()
+/// Whether it writes to a volume that belongs to root until the kubelet gives it to a group. The kubelet leaves alone
+/// what others have as well.
+pub(super) fn needs_group(storage: &Storage<'_>, container: &Container) -> bool {
+    let given = |contents| matches!(contents, Contents::Kept | Contents::OfPod);
+    container.mounts.iter().any(|mount| given(storage.behind(mount)))
 }
 
 #[cfg(test)]
