@@ -50,8 +50,16 @@ pub fn resource(kind: &GroupVersionKind) -> GroupVersionResource {
 pub fn scope(group: &str, kind: &str) -> Scope {
     let listed = CLUSTER_SCOPED.iter().find(|(name, _)| *name == group);
     let cluster = listed.is_some_and(|(_, kinds)| kinds.is_empty() || kinds.contains(&kind));
-    let custom = group.contains('.') && !group.ends_with(".k8s.io");
-    if cluster || (custom && kind.starts_with("Cluster")) { Scope::Cluster } else { Scope::Namespaced }
+    if cluster || (is_custom(group) && begins_with_cluster(kind)) { Scope::Cluster } else { Scope::Namespaced }
+}
+
+fn is_custom(group: &str) -> bool {
+    group.contains('.') && (group.ends_with(".x-k8s.io") || !group.ends_with(".k8s.io"))
+}
+
+/// `ClusterIssuer`, but neither `Cluster` nor `Clustering`: those are things of their own.
+fn begins_with_cluster(kind: &str) -> bool {
+    kind.strip_prefix("Cluster").is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_uppercase()))
 }
 
 /// As English forms it.
@@ -88,6 +96,25 @@ mod tests {
     }
 
     #[test]
+    fn plurals_of_ai_and_batch_kinds_are_those_of_their_definitions() {
+        for (kind, expected) in [
+            ("JobSet", "jobsets"),
+            ("RayCluster", "rayclusters"),
+            ("RayService", "rayservices"),
+            ("PyTorchJob", "pytorchjobs"),
+            ("XGBoostJob", "xgboostjobs"),
+            ("LeaderWorkerSet", "leaderworkersets"),
+            ("CronWorkflow", "cronworkflows"),
+            ("InferenceService", "inferenceservices"),
+            ("ScheduledSparkApplication", "scheduledsparkapplications"),
+            ("PodCliqueSet", "podcliquesets"),
+            ("AdvancedCronJob", "advancedcronjobs"),
+        ] {
+            assert_eq!(plural_of(kind), expected);
+        }
+    }
+
+    #[test]
     fn cluster_wide_kinds_have_no_namespace() {
         for (group, kind) in [
             ("", "Namespace"),
@@ -95,6 +122,8 @@ mod tests {
             ("scheduling.k8s.io", "PriorityClass"),
             ("portreeve.dev", "ClusterPolicy"),
             ("cert-manager.io", "ClusterIssuer"),
+            ("argoproj.io", "ClusterWorkflowTemplate"),
+            ("trainer.kubeflow.org", "ClusterTrainingRuntime"),
         ] {
             assert_eq!(scope(group, kind), Scope::Cluster, "{kind}");
         }
@@ -109,6 +138,8 @@ mod tests {
             ("networking.k8s.io", "NetworkPolicy"),
             ("storage.k8s.io", "CSIStorageCapacity"),
             ("cert-manager.io", "Certificate"),
+            ("postgresql.cnpg.io", "Cluster"),
+            ("ray.io", "RayCluster"),
         ] {
             assert_eq!(scope(group, kind), Scope::Namespaced, "{kind}");
         }

@@ -68,7 +68,7 @@ impl Index {
 
     fn add(&mut self, rule: &ResourceRule, position: usize) {
         let lists = [&rule.groups, &rule.versions, &rule.resources, &rule.operations];
-        if lists.iter().any(|names| names.iter().any(|name| name == "*")) {
+        if lists.iter().any(|names| names.iter().any(|name| name.contains('*'))) {
             self.starred.push((rule.clone(), position));
             return;
         }
@@ -163,6 +163,28 @@ mod tests {
             let policies = [wanting(rule)];
             assert_eq!(candidates(&policies, &review("networking.k8s.io", "Ingress", "ingresses", "shop")), [0]);
             assert_eq!(candidates(&policies, &review("apps", "Deployment", "deployments", "shop")), [0; 0]);
+        }
+    }
+
+    #[test]
+    fn stars_among_resources_mean_what_they_mean_to_the_api_server() {
+        let sees = |rule: &str, subresource: Option<&str>| {
+            let mut review = review("networking.k8s.io", "Ingress", "ingresses", "shop");
+            std::sync::Arc::make_mut(&mut review.request).subresource = subresource.map(str::to_owned);
+            let index = Index::new(&[wanting(rule)], []);
+            !index.candidates(&review, Plan::Unchanged, &TemplatePaths::default()).is_empty()
+        };
+        for (rule, itself, its_scale) in [
+            ("*", true, false),
+            ("*/*", true, true),
+            ("ingresses", true, false),
+            ("ingresses/*", false, true),
+            ("ingresses/scale", false, true),
+            ("*/scale", false, true),
+            ("*/status", false, false),
+            ("services/*", false, false),
+        ] {
+            assert_eq!((sees(rule, None), sees(rule, Some("scale"))), (itself, its_scale), "{rule}");
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::api::{FailurePolicy, Match, Mode};
-use crate::case::FactKind;
+use crate::case::{FactKind, Request};
 use crate::review::Review;
 
 /// A policy in force.
@@ -41,14 +41,15 @@ pub struct Abilities {
     pub rewrite_images: bool,
 }
 
-/// What a policy wants to see; `*` stands for all.
+/// What a policy wants to see; `*` stands for all, among resources as the API server has it: without their subresources.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ResourceRule {
     /// API groups; the core group is empty.
     pub groups: Vec<String>,
     /// API versions.
     pub versions: Vec<String>,
-    /// Resources, with a subresource as in `pods/exec`.
+    /// Resources, with a subresource as in `pods/exec`; `pods/*` is every subresource of pods, `*/scale` that of every
+    /// resource, `*/*` everything.
     pub resources: Vec<String>,
     /// Operations, by name.
     pub operations: Vec<String>,
@@ -83,8 +84,19 @@ impl ResourceRule {
         let request = &review.request;
         one_of(&self.groups, &request.resource.group)
             && one_of(&self.versions, &request.resource.version)
-            && one_of(&self.resources, &request.resource_path())
+            && self.resources.iter().any(|wanted| is_wanted(wanted, request))
             && one_of(&self.operations, &request.operation.to_string())
+    }
+}
+
+fn is_wanted(wanted: &str, request: &Request) -> bool {
+    let (resource, subresource) = (&request.resource.resource, request.subresource.as_deref());
+    match wanted.split_once('/') {
+        Some(("*", "*")) => true,
+        Some((wanted, part)) => {
+            (wanted == "*" || wanted == resource) && subresource.is_some_and(|name| part == "*" || part == name)
+        }
+        None => subresource.is_none() && (wanted == "*" || wanted == resource),
     }
 }
 
