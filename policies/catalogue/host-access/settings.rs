@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::path::HostPath;
 use crate::selector::any_image;
+use crate::trust;
 
 /// Settings of host-access.
 #[derive(Debug, Deserialize)]
@@ -124,9 +125,9 @@ impl Settings {
         for (index, allowance) in self.allow.iter().enumerate() {
             let at = format!("/allow/{index}");
             check_ports(&allowance.ports, &at)?;
-            if allowance.service_accounts.is_empty() && allowance.images.is_empty() {
-                let reason = "says too little of whom it is for: give serviceAccounts or images, since labels and \
-                              namespaces are written by those who would use it";
+            if !allowance.names_somebody() {
+                let reason = "says too little of whom it is for: give serviceAccounts or images, other than all, since \
+                              labels and namespaces are written by those who would use it";
                 return Err(SettingsError::new(at, reason));
             }
             if allowance.host_namespaces.is_empty() && allowance.paths.is_empty() && allowance.ports.is_empty() {
@@ -157,6 +158,11 @@ impl std::fmt::Display for PortRange {
 }
 
 impl Allowance {
+    /// Whether it rests on more than anybody can write. Images that are all of them rest on nothing.
+    fn names_somebody(&self) -> bool {
+        !self.service_accounts.is_empty() || trust::name_somebody(self.images.iter().map(ImagePattern::as_str))
+    }
+
     /// Whether the pod is one of those meant.
     pub(super) fn is_for(&self, case: &Case<'_>, pod: &Pod) -> bool {
         let namespace = case.request().namespace().unwrap_or_default();
@@ -212,6 +218,11 @@ mod tests {
             refused(r#"{"allow": [{"namespaces": ["a"], "labels": {"a": "b"}, "hostNamespaces": ["network"]}]}"#);
         assert_eq!(at, "/allow/0");
         assert!(reason.contains("give serviceAccounts or images"), "{reason}");
+    }
+
+    #[test]
+    fn an_allowance_for_every_image_is_refused() {
+        assert_eq!(refused(r#"{"allow": [{"images": ["*"], "hostNamespaces": ["network"]}]}"#).0, "/allow/0");
     }
 
     #[test]

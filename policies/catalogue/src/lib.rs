@@ -13,6 +13,8 @@ mod selector;
 mod trust;
 mod storage;
 
+#[path = "../availability/policy.rs"]
+mod availability;
 #[path = "../drop-capabilities/policy.rs"]
 mod drop_capabilities;
 #[path = "../gpu-scheduling/policy.rs"]
@@ -66,6 +68,7 @@ macro_rules! carries {
 }
 
 carries!(
+    availability::Availability,
     drop_capabilities::DropCapabilities,
     gpu_scheduling::GpuScheduling,
     host_access::HostAccess,
