@@ -1,30 +1,33 @@
 //! GPU nodes are for pods that ask for a GPU: those get what they need to be placed there, others may not tolerate the
 //! nodes' taint, and nobody asks for more than is allowed.
 //!
-//! Who asks is told in `devices`, how many are asked for in `count`, what settings say in `settings`.
+//! Who asks is told in `devices`, where they are placed in `nodes`, how many are asked for in `count` and `workload`,
+//! what settings say in `settings`.
 
 mod count;
+mod groups;
+mod nodes;
 mod settings;
+mod workload;
 
 use portreeve_sdk::glob::Glob;
-use portreeve_sdk::pointer;
-use portreeve_sdk::view::{Pod, Toleration, find};
+use portreeve_sdk::view::{Pod, Toleration};
 use portreeve_sdk::{Can, Case, Manifest, Policy, SettingsError, Stop, Verdict};
 use serde_json::json;
 
+use count::Gpus;
+use nodes::Nodes;
 pub(crate) use settings::Settings;
 use settings::Tolerated;
 
 use crate::devices::Devices;
 use crate::owner;
 
-/// Labels that say what an image runs on at all, which is no choice of a node pool.
-const PLATFORM: [&str; 2] = ["kubernetes.io/os", "kubernetes.io/arch"];
-
 /// The policy.
 pub(crate) struct GpuScheduling {
     settings: Settings,
     devices: Devices,
+    gpus: Gpus,
 }
 
 impl Policy for GpuScheduling {
@@ -37,6 +40,7 @@ impl Policy for GpuScheduling {
                           nodes; pods that don't may not tolerate those nodes' taint; and the number of GPUs of a pod \
                           and of a workload is bounded.",
             can: Can::MUTATE,
+            resources: workload::RESOURCES,
             schema: include_str!("schema.json"),
             controls: &["A1.1", "CC7.2"],
             ..Manifest::new("gpu-scheduling", "1.0.0")
@@ -46,18 +50,20 @@ impl Policy for GpuScheduling {
     fn configure(settings: Settings) -> Result<Self, SettingsError> {
         settings.check()?;
         let devices = Devices::new(settings.resources.clone(), settings.claims.clone());
-        Ok(Self { settings, devices })
+        let gpus = Gpus::new(devices.clone(), Devices::new(settings.amounts.clone(), Vec::new()));
+        Ok(Self { settings, devices, gpus })
     }
 
     fn evaluate(&self, case: &Case<'_>) -> Result<Verdict, Stop> {
         let mut verdict = Verdict::default();
         let Some(pod) = case.pod() else { return Ok(verdict) };
-        let containers = case.containers();
-        if self.devices.asked_for(pod, containers) {
+        if self.devices.asked_for(pod, case.containers()) || self.devices.claimed(case, pod) {
             self.tolerate(case.tolerations(), &mut verdict);
-            self.select_nodes(case, pod, &mut verdict);
+            if !self.settings.node_selector.is_empty() || !self.settings.node_affinity.is_empty() {
+                Nodes::new(&self.settings, case).select(pod, &mut verdict);
+            }
             self.choose_runtime(pod, &mut verdict);
-            count::judge(case, &self.settings, &self.devices, &mut verdict);
+            count::judge(case, &self.settings, &self.gpus, &mut verdict);
         } else if !self.is_exempt(case) {
             self.keep_off(case.tolerations(), &mut verdict);
         }
@@ -72,44 +78,14 @@ impl GpuScheduling {
             if tolerations.iter().any(|toleration| covers(toleration, wanted)) {
                 continue;
             }
-            let effect = wanted.effect.map_or("any effect", |effect| effect.name());
+            let (key, effect) = (wanted.key.as_str(), wanted.effect.map_or("any effect", |effect| effect.name()));
             verdict
                 .violation("toleration")
                 .at("/spec/tolerations")
-                .says(format!("the pod asks for a GPU but does not tolerate the taint {:?} ({effect})", wanted.key))
-                .mend(format!("add a toleration of the key {:?}", wanted.key));
+                .says(format!("the pod asks for a GPU but does not tolerate the taint {key:?} ({effect})"))
+                .mend(format!("add a toleration of the key {key:?}"));
             verdict.append_unique("toleration", "/spec/tolerations", json!(wanted), &[]);
         }
-    }
-
-    fn select_nodes(&self, case: &Case<'_>, pod: &Pod, verdict: &mut Verdict) {
-        if self.settings.node_selector.is_empty() {
-            return;
-        }
-        let chosen = self.chose_nodes(case, pod);
-        for (label, wanted) in &self.settings.node_selector {
-            let at = pointer::child("/spec/nodeSelector", label);
-            let (finding, found) = match find(&pod.node_selector, label) {
-                Some(value) if value == wanted => continue,
-                Some(value) => (verdict.violation("node-selector"), format!("by {label:?} as {value:?}")),
-                None if chosen => (verdict.advisory("node-selector"), format!("without {label:?}")),
-                None => (verdict.violation("node-selector"), format!("without {label:?}")),
-            };
-            finding
-                .at(at.as_str())
-                .says(format!("the pod asks for a GPU but selects nodes {found}"))
-                .mend(format!("set nodeSelector {label:?} to {wanted:?}"));
-            if !chosen {
-                verdict.set_default("node-selector", at, wanted.as_str());
-            }
-        }
-    }
-
-    /// Whether the pod's author chose nodes in a way of their own. Two choices together could leave none.
-    fn chose_nodes(&self, case: &Case<'_>, pod: &Pod) -> bool {
-        const AFFINITY: &str = "/spec/affinity/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution";
-        let of_their_own = |label: &str| !PLATFORM.contains(&label) && !self.settings.node_selector.contains_key(label);
-        pod.node_selector.iter().any(|entry| of_their_own(&entry.name)) || case.read(AFFINITY).is_some()
     }
 
     fn choose_runtime(&self, pod: &Pod, verdict: &mut Verdict) {
@@ -147,14 +123,18 @@ impl GpuScheduling {
 
 /// How a toleration lets a pod onto GPU nodes; none if it does not.
 fn reach(toleration: &Toleration, taint_keys: &[Glob]) -> Option<String> {
-    // What merely is discouraged (PreferNoSchedule) keeps nobody off a node.
-    if toleration.effect.as_deref() == Some("PreferNoSchedule") {
-        return None;
-    }
+    let effect = match toleration.effect.as_deref().unwrap_or_default() {
+        // What merely is discouraged keeps nobody off a node.
+        "PreferNoSchedule" => return None,
+        "" => String::new(),
+        effect => format!(" with the effect {effect}"),
+    };
     match toleration.key.as_deref().filter(|key| !key.is_empty()) {
         // Without a key, Exists stands for every taint there is.
-        None => (toleration.operator.as_deref() == Some("Exists")).then(|| "tolerates every taint".into()),
-        Some(key) => Glob::any(taint_keys, key).then(|| format!("tolerates the taint {key:?} of GPU nodes")),
+        None if toleration.operator.as_deref() != Some("Exists") => None,
+        None if taint_keys.is_empty() => None,
+        None => Some(format!("tolerates every taint{effect}, those of GPU nodes too")),
+        Some(key) => Glob::any(taint_keys, key).then(|| format!("tolerates the taint {key:?}{effect} of GPU nodes")),
     }
 }
 
@@ -164,7 +144,7 @@ fn covers(toleration: &Toleration, wanted: &Tolerated) -> bool {
     let effect = toleration.effect.as_deref().unwrap_or_default();
     let exists = toleration.operator.as_deref() == Some("Exists");
     let value = toleration.value.as_deref().unwrap_or_default();
-    let same_key = key == wanted.key || (key.is_empty() && exists);
+    let same_key = key == wanted.key.as_str() || (key.is_empty() && exists);
     let same_effect = effect.is_empty() || wanted.effect.is_some_and(|wanted| wanted.name() == effect);
     // A value that somebody chose for this very key is their knowledge of their nodes.
     let same_value = exists || wanted.value.as_deref().is_none_or(|wanted| wanted == value);

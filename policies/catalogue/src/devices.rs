@@ -1,10 +1,12 @@
 //! Who asks for a GPU. Several policies ask that; what follows from it is theirs to say.
 
+use portreeve_sdk::Case;
 use portreeve_sdk::glob::Glob;
 use portreeve_sdk::quantity::Quantity;
-use portreeve_sdk::view::{Container, Pod};
+use portreeve_sdk::view::{Container, Entry, Pod};
+use serde_json::Value;
 
-/// How a GPU is asked for: extended resources by name, and claims of dynamic resource allocation by name.
+/// How a GPU is asked for: extended resources by name, and claims of dynamic resource allocation by what they refer to.
 #[derive(Debug, Clone)]
 pub(crate) struct Devices {
     resources: Vec<Glob>,
@@ -12,14 +14,25 @@ pub(crate) struct Devices {
 }
 
 impl Devices {
-    /// Devices under these resource names and claim names.
+    /// Devices under these names of resources, and of ResourceClaims and ResourceClaimTemplates.
     pub(crate) fn new(resources: Vec<Glob>, claims: Vec<Glob>) -> Self {
         Self { resources, claims }
     }
 
-    /// The extended resources of the vendors that most clusters have, MIG slices included.
+    /// The extended resources of the vendors that most clusters have, MIG slices and shared GPUs included, and those
+    /// that stand for a device class.
     pub(crate) fn usual_resources() -> Vec<Glob> {
-        ["nvidia.com/gpu", "nvidia.com/mig-*", "amd.com/gpu", "gpu.intel.com/*"].map(Glob::from).into()
+        [
+            "nvidia.com/gpu",
+            "nvidia.com/gpu.shared",
+            "nvidia.com/mig-*",
+            "amd.com/gpu",
+            "gpu.intel.com/*",
+            "deviceclass.resource.kubernetes.io/gpu.*",
+            "deviceclass.resource.kubernetes.io/mig.*",
+        ]
+        .map(Glob::from)
+        .into()
     }
 
     /// Every claim: its device class is in another object, and GPUs are what nearly all claims are for.
@@ -32,18 +45,26 @@ impl Devices {
         Glob::any(&self.resources, resource)
     }
 
-    /// Whether the pod asks, by a claim of its own or by any of its containers.
+    /// Whether the pod asks for an extended resource that is a GPU, by itself or by any of its containers.
     pub(crate) fn asked_for(&self, pod: &Pod, containers: &[Container]) -> bool {
-        self.claimed(&pod.resource_claims) || containers.iter().any(|container| self.asked_by(container))
+        let asks = |entry: &Entry| self.is_device(&entry.name) && is_some(&entry.value);
+        pod.requests.iter().chain(&pod.limits).any(asks)
+            || containers.iter().any(|container| container.requests.iter().chain(&container.limits).any(asks))
     }
 
-    fn asked_by(&self, container: &Container) -> bool {
-        let mut named = container.requests.iter().chain(&container.limits);
-        named.any(|entry| self.is_device(&entry.name) && is_some(&entry.value)) || self.claimed(&container.claims)
-    }
-
-    fn claimed(&self, claims: &[String]) -> bool {
-        claims.iter().any(|claim| Glob::any(&self.claims, claim))
+    /// Whether the pod claims a GPU. A claim's name within the pod is anybody's choice: what counts is the ResourceClaim
+    /// or the ResourceClaimTemplate that it refers to.
+    pub(crate) fn claimed(&self, case: &Case<'_>, pod: &Pod) -> bool {
+        if self.claims.is_empty() || pod.resource_claims.is_empty() {
+            return false;
+        }
+        let claims = case.read("/spec/resourceClaims");
+        let referred = |claim: &Value| {
+            let names = ["resourceClaimName", "resourceClaimTemplateName"].iter();
+            names.filter_map(|field| claim.get(field)?.as_str().map(str::to_owned)).collect::<Vec<_>>()
+        };
+        let mut names = claims.as_ref().and_then(Value::as_array).into_iter().flatten().flat_map(referred);
+        names.any(|name| Glob::any(&self.claims, &name))
     }
 }
 

@@ -1,0 +1,84 @@
+//! How many GPUs all pods of a workload ask for, as far as the object shows: how far an autoscaler goes and on how many
+//! nodes a DaemonSet runs stands elsewhere. What a namespace holds in all is for a ResourceQuota. Where objects hold pods
+//! of several kinds is told in `groups`.
+
+use portreeve_sdk::view::Operation;
+use portreeve_sdk::{Case, ResourceRule, Verdict};
+use serde_json::Value;
+
+use super::count::Gpus;
+use super::groups;
+use crate::owner;
+
+/// Every pod template, and the workloads whose number of pods can be changed while their templates stay.
+pub(super) const RESOURCES: &[ResourceRule] = &[
+    ResourceRule { groups: &["*"], versions: &["*"], resources: &["@templates"], operations: &["*"] },
+    scaled(&["apps"], &["deployments", "replicasets", "statefulsets"]),
+    scaled(&[""], &["replicationcontrollers"]),
+    scaled(&["batch"], &["cronjobs", "jobs"]),
+    scaled(&["argoproj.io"], &["rollouts"]),
+    scaled(&["batch.volcano.sh"], &["jobs"]),
+    scaled(&["jobset.x-k8s.io"], &["jobsets"]),
+    scaled(&["leaderworkerset.x-k8s.io"], &["leaderworkersets"]),
+    scaled(&["ray.io"], &["rayclusters", "rayjobs", "rayservices"]),
+    scaled(&["kubeflow.org"], &["jaxjobs", "mpijobs", "paddlejobs", "pytorchjobs", "tfjobs", "xgboostjobs"]),
+];
+
+const fn scaled(groups: &'static [&'static str], resources: &'static [&'static str]) -> ResourceRule {
+    ResourceRule { groups, versions: &["*"], resources, operations: &["UPDATE"] }
+}
+
+/// The object of the request, or the one before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Now,
+    Before,
+}
+
+/// Judges the number of GPUs of a whole workload. One that asked for too many before may ask for fewer, not for more.
+pub(super) fn judge(case: &Case<'_>, gpus: &Gpus, most: u64, verdict: &mut Verdict) {
+    // A Deployment answers for its ReplicaSets: holding up one of those would hold up a rollout that was allowed.
+    if owner::controller_kind(case).is_some() {
+        return;
+    }
+    let total = total(case, gpus, Side::Now);
+    if total <= most {
+        return;
+    }
+    let before =
+        if case.request().operation() == Operation::Update { self::total(case, gpus, Side::Before) } else { 0 };
+    let rule = if before > most && total > before { "raised-past-max" } else { "max-per-workload" };
+    verdict
+        .violation(rule)
+        .at("/spec/containers")
+        .says(format!("all pods of the workload together ask for {total} GPUs, more than {most}"))
+        .mend(format!("run fewer pods or ask for fewer GPUs, {most} in all"));
+}
+
+fn total(case: &Case<'_>, gpus: &Gpus, side: Side) -> u64 {
+    if let Some(list) = groups::of(&case.request().kind()) {
+        return read(case, side, "/spec").map_or(0, |spec| groups::total(list, &spec, gpus));
+    }
+    let containers = match side {
+        Side::Now => case.containers(),
+        Side::Before => case.old_containers(),
+    };
+    gpus.of_pod(containers).saturating_mul(replicas(case, side))
+}
+
+/// How many pods the object says there shall be at a time; one if it does not say.
+fn replicas(case: &Case<'_>, side: Side) -> u64 {
+    let number = |at: &str| read(case, side, at)?.as_u64();
+    let of_job = |job: &str| {
+        let parallel = number(&[job, "/parallelism"].concat())?;
+        Some(number(&[job, "/completions"].concat()).map_or(parallel, |completions| parallel.min(completions)))
+    };
+    number("/spec/replicas").or_else(|| of_job("/spec")).or_else(|| of_job("/spec/jobTemplate/spec")).unwrap_or(1)
+}
+
+fn read(case: &Case<'_>, side: Side, at: &str) -> Option<Value> {
+    match side {
+        Side::Now => case.request().read(at),
+        Side::Before => case.request().read_old(at),
+    }
+}
