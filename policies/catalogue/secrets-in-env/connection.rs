@@ -1,0 +1,178 @@
+//! Connection strings that carry what opens the server: a password in a URL (RFC 3986, userinfo), a pair such as
+//! `Password=…` or `AccountKey=…` beside one that names a server or a user, a signed URL of Azure's storage, and the
+//! forms of their own that Oracle and Go's MySQL driver take.
+
+use super::placeholder::is_placeholder;
+
+/// Keys of pairs whose value opens something.
+const SECRET_KEYS: [&str; 6] = ["password", "passwd", "pwd", "accountkey", "sharedaccesskey", "sharedaccesssignature"];
+/// Keys by which a text is known to be about a server.
+const SERVER_KEYS: [&str; 18] = [
+    "server",
+    "host",
+    "hostname",
+    "data source",
+    "datasource",
+    "addr",
+    "address",
+    "endpoint",
+    "accountname",
+    "user",
+    "user id",
+    "userid",
+    "uid",
+    "username",
+    "database",
+    "dbname",
+    "initial catalog",
+    "sharedaccesskeyname",
+];
+/// The shortest signature of Azure's, in base64 of an HMAC.
+const SHORTEST_SIGNATURE: usize = 40;
+
+/// The password in a text that is a connection string or holds one.
+pub(super) fn password(text: &str) -> Option<&str> {
+    let found = in_urls(text).or_else(|| in_pairs(text)).or_else(|| of_go(text)).or_else(|| of_oracle(text));
+    found.or_else(|| signature(text))
+}
+
+fn in_urls(text: &str) -> Option<&str> {
+    text.match_indices("://").find_map(|(at, sign)| {
+        let rest = text.get(at + sign.len()..)?;
+        let end = rest.find(|c: char| c.is_whitespace() || "/?#\"'`".contains(c)).unwrap_or(rest.len());
+        let (user, _) = rest.get(..end)?.rsplit_once('@')?;
+        let (_, password) = user.split_once(':')?;
+        Some(password).filter(|password| !is_placeholder(password))
+    })
+}
+
+fn in_pairs(text: &str) -> Option<&str> {
+    // Lengths in bytes stay as they are.
+    let lower = text.to_ascii_lowercase();
+    let is_about_server = lower.contains("jdbc:")
+        || lower.contains("://")
+        || SERVER_KEYS.iter().any(|key| values(&lower, key).next().is_some());
+    let found = SECRET_KEYS.iter().flat_map(|key| values(&lower, key)).find_map(|at| {
+        let value = value(text.get(at..)?);
+        Some(value).filter(|value| !is_placeholder(value))
+    });
+    found.filter(|_| is_about_server)
+}
+
+/// Where the values of a key begin.
+fn values<'t>(lower: &'t str, key: &'t str) -> impl Iterator<Item = usize> + use<'t> {
+    lower.match_indices(key).filter_map(move |(at, _)| {
+        let before = lower.get(..at)?.chars().next_back();
+        let behind = lower.get(at + key.len()..)?;
+        let value = behind.trim_start_matches([' ', '"']).strip_prefix('=')?;
+        let begins = before.is_none_or(|c| !c.is_alphanumeric());
+        begins.then(|| lower.len() - value.trim_start_matches(' ').len())
+    })
+}
+
+/// The value that a text begins with, in quotes or up to the next separator.
+fn value(text: &str) -> &str {
+    let quote = text.chars().next().filter(|c| "\"'".contains(*c));
+    let end = match quote {
+        Some(quote) => text.char_indices().skip(1).find(|(_, c)| *c == quote).map(|(at, _)| at),
+        None => text.find(|c: char| c.is_whitespace() || ";&,\"'".contains(c)),
+    };
+    text.get(usize::from(quote.is_some())..end.unwrap_or(text.len())).unwrap_or_default()
+}
+
+/// `user:password@tcp(host:3306)/database`.
+fn of_go(text: &str) -> Option<&str> {
+    let (user, _) = text.split_once("@tcp(").or_else(|| text.split_once("@unix("))?;
+    let (_, password) = user.split_once(':')?;
+    Some(password).filter(|password| !is_placeholder(password))
+}
+
+/// `jdbc:oracle:thin:user/password@//host:1521/service`.
+fn of_oracle(text: &str) -> Option<&str> {
+    let (_, rest) = text.split_once("jdbc:oracle:thin:")?;
+    let (user, _) = rest.split_once('@')?;
+    let (_, password) = user.split_once('/')?;
+    Some(password).filter(|password| !is_placeholder(password))
+}
+
+/// `…?sv=…&se=…&sig=…`: whoever has such a URL may do what it was signed for.
+fn signature(text: &str) -> Option<&str> {
+    let is_about_rights = ["sv", "se", "sp", "skn"].iter().any(|key| values(text, key).next().is_some());
+    let found = values(text, "sig").filter_map(|at| text.get(at..)).map(value);
+    found.filter(|value| is_about_rights && value.len() >= SHORTEST_SIGNATURE).find(|value| !is_placeholder(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_in_urls_are_found() {
+        for text in [
+            "postgres://app:hunter2@db:5432/shop",
+            "redis://:hunter2@cache/0",
+            "mongodb+srv://app:hunter2@a.example,b.example/db?w=1",
+            "amqp://guest:hunter2@mq//",
+            "first http://ok/ then https://u:hunter2@proxy:3128",
+        ] {
+            assert_eq!(password(text), Some("hunter2"), "{text}");
+        }
+    }
+
+    #[test]
+    fn passwords_in_pairs_are_found() {
+        for text in [
+            "Server=db;Database=shop;User Id=app;Password=hunter2;Encrypt=true",
+            "host=db user=app password=hunter2 sslmode=require",
+            "host=db password='hunter2' user=app",
+            "jdbc:postgresql://db/shop?user=app&password=hunter2",
+            "jdbc:sqlserver://db;user=app;password=hunter2",
+            r#"org.apache.kafka.common.security.plain.PlainLoginModule required username="app" password="hunter2";"#,
+            "DefaultEndpointsProtocol=https;AccountName=shop;AccountKey=hunter2;EndpointSuffix=core.windows.net",
+            "Endpoint=sb://shop/;SharedAccessKeyName=Root;SharedAccessKey=hunter2",
+        ] {
+            assert_eq!(password(text), Some("hunter2"), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_forms_of_go_and_oracle_are_found() {
+        assert_eq!(password("app:hunter2@tcp(db:3306)/shop"), Some("hunter2"));
+        assert_eq!(password("jdbc:oracle:thin:app/hunter2@//db:1521/shop"), Some("hunter2"));
+    }
+
+    #[test]
+    fn signed_urls_are_found() {
+        let signature = "aQ7zK2mWb4aQ7zK2mWb4aQ7zK2mWb4aQ7zK2mWb4%3D";
+        let url = format!("https://shop.blob.core.windows.net/x?sv=2022-11-02&se=2030&sp=r&sig={signature}");
+        assert_eq!(password(&url), Some(signature));
+    }
+
+    #[test]
+    fn what_another_variable_fills_in_is_none() {
+        for text in [
+            "postgres://app:$(DB_PASSWORD)@db/shop",
+            "postgres://app:${DB_PASSWORD}@db/shop",
+            "postgres://app:<password>@db/shop",
+            "Host=postgres-primary;Database=aodb;Username=aodb_user;Password=<PASSWORD>",
+            "host=db password=$PGPASSWORD",
+        ] {
+            assert_eq!(password(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_has_no_password_is_none() {
+        for text in [
+            "redis://redis-service:6379/0",
+            "https://user@host/path",
+            "http://registry:4873/@scope/package",
+            "postgres://db/shop?sslmode=require",
+            "Server=db;Integrated Security=true",
+            "passwordless=true;server=db",
+            "password=hunter2",
+        ] {
+            assert_eq!(password(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! Values that stand for a secret and are none: what another variable or a template fills in, what says that it is to be
+//! replaced, and what says where the secret lies.
+
+/// Words that a value holds if it was meant to be replaced.
+const REPLACE: [&str; 10] = [
+    "changeme",
+    "changethis",
+    "changeit",
+    "replaceme",
+    "replacethis",
+    "replacewith",
+    "placeholder",
+    "example",
+    "redacted",
+    "dummy",
+];
+/// Words that are a whole such value.
+const NOTHING: [&str; 10] = ["todo", "none", "null", "nil", "undefined", "empty", "unset", "disabled", "true", "false"];
+/// How references to stores of secrets begin, in lower case.
+const STORES: [&str; 12] = [
+    "arn:",
+    "vault:",
+    "ref+",
+    "secretref:",
+    "azurekv:",
+    "keyvault:",
+    "@microsoft.keyvault(",
+    "ssm:",
+    "sm:",
+    "kms:",
+    "file:",
+    "enc(",
+];
+/// The longest word of a path. A secret that begins with a slash is one long word.
+const LONGEST_WORD: usize = 20;
+/// Kinds of characters below which a token is an example.
+const FEWEST: usize = 6;
+
+/// Whether the value stands for a secret. A weak password is none of these.
+pub(super) fn is_placeholder(value: &str) -> bool {
+    let value = value.trim();
+    let letters: String = value.chars().filter(|c| c.is_ascii_alphanumeric()).map(|c| c.to_ascii_lowercase()).collect();
+    is_filled_in(value)
+        || is_mask(value)
+        || NOTHING.contains(&letters.as_str())
+        || REPLACE.iter().any(|word| letters.contains(word))
+        || (letters.starts_with("your") && !letters.contains(|c: char| c.is_ascii_digit()))
+}
+
+/// Whether the body of a token is one from a manual: `xxxxxxxx`, `…EXAMPLE`.
+pub(super) fn is_example(body: &str) -> bool {
+    let mut kinds: Vec<char> = body.chars().collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    kinds.len() < FEWEST || is_placeholder(body)
+}
+
+/// Whether the value says where a secret lies: a path, a URL, an entry of a store.
+pub(super) fn is_reference(value: &str) -> bool {
+    let lower = value.trim().to_ascii_lowercase();
+    is_path(value.trim())
+        || STORES.iter().any(|store| lower.starts_with(store))
+        || lower
+            .split_once("://")
+            .is_some_and(|(scheme, _)| scheme.chars().all(|c| c.is_ascii_alphanumeric() || c == '+'))
+        || (lower.starts_with("projects/") && lower.contains("/secrets/"))
+}
+
+/// Whether the value is the name of an object such as `shop-credentials` or `shop-secrets-7f9k2dmh5t`: words, and at most
+/// the last of them a hash.
+pub(super) fn is_object_name(value: &str) -> bool {
+    let words: Vec<&str> = value.trim().split(['-', '.']).collect();
+    let Some((last, first)) = words.split_last() else { return false };
+    let is_word = |word: &&str| !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase());
+    let is_end =
+        !last.is_empty() && last.len() <= 12 && last.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+    !first.is_empty() && first.iter().all(is_word) && is_end
+}
+
+/// Filled in by Kubernetes or a shell (`$(X)`, `${X}`, `$X`), by a template (`{{ … }}`, `{x}`, `#{X}#`, `%X%`), or by hand
+/// (`<password>`, `[password]`, `__PASSWORD__`).
+fn is_filled_in(value: &str) -> bool {
+    let wrapped =
+        |start: &str, end: &str| value.len() > start.len() && value.starts_with(start) && value.ends_with(end);
+    let variable = value.strip_prefix('$').is_some_and(|name| {
+        name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    });
+    let inside = [("$(", ")"), ("${", "}"), ("{{", "}}"), ("#{", "}")];
+    let named = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || " _.-".contains(c));
+    variable
+        || inside.iter().any(|(start, end)| value.split_once(start).is_some_and(|(_, rest)| rest.contains(end)))
+        || value.split_once('<').and_then(|(_, rest)| rest.split_once('>')).is_some_and(|(name, _)| named(name))
+        || [("{", "}"), ("[", "]"), ("%", "%"), ("__", "__"), ("@", "@")].iter().any(|(start, end)| wrapped(start, end))
+        || value == "%s"
+        || value.starts_with("$(")
+        || is_name_of_variable(value)
+}
+
+/// `DB_PASSWORD`: words in capitals.
+fn is_name_of_variable(value: &str) -> bool {
+    let is_word = |word: &str| !word.is_empty() && word.chars().all(|c| c.is_ascii_uppercase());
+    value.contains('_') && value.split('_').all(is_word)
+}
+
+/// Nothing, or `xxxx`, `****`, `....`: one character all the way.
+fn is_mask(value: &str) -> bool {
+    let mut characters = value.chars();
+    let first = characters.next();
+    characters.all(|c| Some(c) == first)
+}
+
+fn is_path(value: &str) -> bool {
+    let bytes = value.as_bytes();
+    let drive = matches!(bytes, [letter, b':', b'\\' | b'/', ..] if letter.is_ascii_alphabetic());
+    let begins = drive || ["/", "./", "../", "~/"].iter().any(|start| value.starts_with(start));
+    begins && value.split(['/', '\\', '.', '-', '_']).all(|word| word.len() <= LONGEST_WORD)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_filled_in_elsewhere_is_no_secret() {
+        for value in [
+            "",
+            " ",
+            "$(DB_PASSWORD)",
+            "pre-${PW}",
+            "$PGPASSWORD",
+            "{{ .Values.password }}",
+            "{password}",
+            "#{Pw}#",
+            "%PASSWORD%",
+            "<PASSWORD>",
+            "[your-token]",
+            "__TOKEN__",
+            "DB_PASSWORD",
+        ] {
+            assert!(is_placeholder(value), "{value}");
+        }
+    }
+
+    #[test]
+    fn what_asks_to_be_replaced_is_no_secret() {
+        for value in ["changeme", "CHANGE_ME", "Replace-Me!", "xxxxxxxx", "********", "your-api-key", "TODO", "null"] {
+            assert!(is_placeholder(value), "{value}");
+        }
+    }
+
+    #[test]
+    fn weak_passwords_and_odd_ones_are_secrets_all_the_same() {
+        for value in ["password", "postgres", "hunter2", "guest", "yours4ever", "a<b", "P@ss{1}x", "$2b$12$abc"] {
+            assert!(!is_placeholder(value), "{value}");
+        }
+    }
+
+    #[test]
+    fn where_a_secret_lies_is_no_secret() {
+        for value in [
+            "/run/secrets/db-password",
+            "./key.pem",
+            "C:\\secrets\\key.pem",
+            "vault:secret/data/db#password",
+            "arn:aws:secretsmanager:eu-west-1:1:secret:db",
+            "projects/p/secrets/db/versions/1",
+            "op://vault/item/field",
+            "https://auth.example/token",
+            "@Microsoft.KeyVault(SecretUri=x)",
+        ] {
+            assert!(is_reference(value), "{value}");
+        }
+        for value in ["/aQ7zK2mWb4aQ7zK2mWb4aQ7zK2mWb4aQ7zK2mWb4", "aQ7zK2/mWb4", "hunter2"] {
+            assert!(!is_reference(value), "{value}");
+        }
+    }
+
+    #[test]
+    fn names_of_objects_are_words() {
+        for value in ["app-secrets", "shop-db-credentials", "app-secrets-7f9k2dmh5t", "tls.shop.example"] {
+            assert!(is_object_name(value), "{value}");
+        }
+        for value in ["hunter2", "3f2b8c1d-9a7e-4b6f-8c1d", "App-Secrets", "-a", ""] {
+            assert!(!is_object_name(value), "{value}");
+        }
+    }
+}

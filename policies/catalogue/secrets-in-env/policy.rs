@@ -1,0 +1,164 @@
+//! Secrets don't stand in manifests: neither as values of variables nor in commands and arguments. What is a secret by its
+//! looks is told in `shape`, what is one by its name in `name`, what only stands for one in `placeholder`, where texts
+//! stand in `literal`.
+//!
+//! No value ever leaves this policy: a finding says where it stands and what it looks like, and names a variable only if
+//! the name holds nothing of the value.
+
+mod base64;
+mod connection;
+mod jwt;
+mod key;
+mod literal;
+mod name;
+mod placeholder;
+mod settings;
+mod shape;
+mod token;
+
+use portreeve_sdk::glob::Glob;
+use portreeve_sdk::view::Container;
+use portreeve_sdk::{Can, Case, Manifest, Policy, SettingsError, Stop, Verdict};
+
+use self::literal::{Assigned, arguments, assignments, variables};
+use self::name::{Called, called, is_secret};
+use self::placeholder::is_placeholder;
+use self::settings::Arguments;
+pub(crate) use self::settings::Settings;
+use self::shape::{Secret, Shape, find};
+
+/// So many characters of a secret in a row tell too much of it.
+const TELLING: usize = 6;
+const REMEDY_VARIABLE: &str = "keep it in a Secret, name that with valueFrom.secretKeyRef, and issue a new one: this one \
+                               is known to all who can read the manifest";
+const REMEDY_ARGUMENT: &str = "keep it in a Secret, take it into a variable with valueFrom.secretKeyRef, write \
+                               $(VARIABLE) in its place, and issue a new one: this one is known to all who can read the \
+                               manifest";
+
+/// The policy.
+pub(crate) struct SecretsInEnv {
+    settings: Settings,
+}
+
+/// Where a text stands.
+struct Place<'a> {
+    container: &'a Container,
+    kind: Kind,
+    /// Into the template.
+    pointer: String,
+}
+
+/// What a text is to its container.
+#[derive(Clone, Copy)]
+enum Kind {
+    Variable,
+    Argument,
+}
+
+impl Policy for SecretsInEnv {
+    type Settings = Settings;
+
+    fn manifest() -> Manifest {
+        Manifest {
+            title: "No secrets in manifests",
+            description: "Passwords, keys and tokens do not stand in variables, commands and arguments, where everybody \
+                          who can read a manifest reads them. They are found by their looks and by their names, and \
+                          never repeated.",
+            can: Can::VALIDATE,
+            schema: include_str!("schema.json"),
+            controls: &["CC6.1", "CC6.7", "C1.1"],
+            ..Manifest::new("secrets-in-env", "1.0.0")
+        }
+    }
+
+    fn configure(settings: Settings) -> Result<Self, SettingsError> {
+        settings.check()?;
+        Ok(Self { settings })
+    }
+
+    fn evaluate(&self, case: &Case<'_>) -> Result<Verdict, Stop> {
+        let mut verdict = Verdict::default();
+        for container in case.containers() {
+            self.judge_variables(case, container, &mut verdict);
+            if self.settings.arguments == Arguments::Judge {
+                for list in ["/command", "/args"] {
+                    self.judge_arguments(case, container, list, &mut verdict);
+                }
+            }
+        }
+        Ok(verdict)
+    }
+}
+
+impl SecretsInEnv {
+    fn judge_variables(&self, case: &Case<'_>, container: &Container, verdict: &mut Verdict) {
+        let at = container.field("/env");
+        let Some(env) = case.read(&at) else { return };
+        for variable in variables(&env).filter(|variable| !self.settings.allows(container, variable.name)) {
+            if let Some(secret) = self.by_looks(variable.text).or_else(|| self.by_name(&variable)) {
+                let place =
+                    Place { container, kind: Kind::Variable, pointer: format!("{at}/{}/value", variable.index) };
+                place.tell(Some(variable.name), &secret, verdict);
+            }
+        }
+    }
+
+    fn judge_arguments(&self, case: &Case<'_>, container: &Container, list: &str, verdict: &mut Verdict) {
+        let at = container.field(list);
+        let Some(words) = case.read(&at) else { return };
+        let place = |index| Place { container, kind: Kind::Argument, pointer: format!("{at}/{index}") };
+        let assigned = assignments(&words);
+        let allowed = |index| {
+            let mut here = assigned.iter().filter(|one: &&Assigned<'_>| one.index == index);
+            here.any(|one| self.settings.allows(container, one.name)) || self.settings.allows(container, "")
+        };
+        for (index, text) in arguments(&words).filter(|(index, _)| !allowed(*index)) {
+            let by_name = || {
+                assigned.iter().filter(|one| one.index == index).find_map(|one| Some((one.name, self.by_name(one)?)))
+            };
+            if let Some(secret) = self.by_looks(text) {
+                place(index).tell(None, &secret, verdict);
+            } else if let Some((name, secret)) = by_name() {
+                place(index).tell(Some(name), &secret, verdict);
+            }
+        }
+    }
+
+    fn by_looks<'t>(&self, text: &'t str) -> Option<Secret<'t>> {
+        let listed = || Glob::any(&self.settings.values, text).then_some(Secret { shape: Shape::Listed, part: text });
+        find(text).or_else(|| listed().filter(|_| !is_placeholder(text)))
+    }
+
+    fn by_name<'t>(&self, assigned: &Assigned<'t>) -> Option<Secret<'t>> {
+        let listed = Glob::any(&self.settings.names, assigned.name).then_some(Called::Secret);
+        let called = listed.or_else(|| called(assigned.name))?;
+        let is_secret = is_secret(called, assigned.text, self.settings.min_length, self.settings.min_entropy);
+        is_secret.then_some(Secret { shape: Shape::Named, part: assigned.text })
+    }
+}
+
+impl Place<'_> {
+    fn tell(self, name: Option<&str>, secret: &Secret<'_>, verdict: &mut Verdict) {
+        let name = name.filter(|name| !shares_run(name, secret.part));
+        let (holder, remedy) = match self.kind {
+            Kind::Variable => ("variable", REMEDY_VARIABLE),
+            Kind::Argument => ("argument", REMEDY_ARGUMENT),
+        };
+        let of = name.map_or(format!("one {holder}"), |name| format!("the {holder} {name:?}"));
+        verdict
+            .violation(secret.shape.rule())
+            .container(self.container)
+            .at(self.pointer)
+            .says(format!("container {:?} has {} written out in {of}", self.container.name, secret.shape))
+            .mend(remedy);
+    }
+}
+
+/// Whether a name holds so much of a secret that it can't be told.
+fn shares_run(name: &str, secret: &str) -> bool {
+    let characters: Vec<char> = name.chars().collect();
+    characters.windows(TELLING).any(|run| secret.contains(&run.iter().collect::<String>()))
+}
+
+#[cfg(test)]
+mod tests;
