@@ -17,6 +17,17 @@ use settings::{AppliesTo, Required};
 
 const WRITING: &[&str] = &["CREATE", "UPDATE"];
 
+/// Replicas change without the template, so that the kinds are named.
+const RESOURCES: &[ResourceRule] = &[
+    ResourceRule {
+        groups: &["apps"],
+        versions: &["v1"],
+        resources: &["deployments", "statefulsets"],
+        operations: WRITING,
+    },
+    ResourceRule { groups: &["policy"], versions: &["v1"], resources: &["poddisruptionbudgets"], operations: WRITING },
+];
+
 /// The policy.
 pub(crate) struct Availability {
     settings: Settings,
@@ -41,20 +52,7 @@ impl Policy for Availability {
                           PodDisruptionBudget keeps some of them while nodes are emptied, without keeping nodes from \
                           ever being emptied.",
             can: Can::VALIDATE,
-            resources: &[
-                ResourceRule {
-                    groups: &["apps"],
-                    versions: &["v1"],
-                    resources: &["deployments", "statefulsets"],
-                    operations: WRITING,
-                },
-                ResourceRule {
-                    groups: &["policy"],
-                    versions: &["v1"],
-                    resources: &["poddisruptionbudgets"],
-                    operations: WRITING,
-                },
-            ],
+            resources: RESOURCES,
             schema: include_str!("schema.json"),
             facts: &[
                 FactNeed {

@@ -19,6 +19,24 @@ use settings::{Asked, Note};
 
 const WRITING: &[&str] = &["CREATE", "UPDATE"];
 
+/// Labels change without the template, so that kinds are named beside all that has one.
+const RESOURCES: &[ResourceRule] = &[
+    ResourceRule { groups: &["*"], versions: &["*"], resources: &["@templates"], operations: WRITING },
+    ResourceRule {
+        groups: &[""],
+        versions: &["v1"],
+        resources: &["namespaces", "pods", "podtemplates", "replicationcontrollers"],
+        operations: WRITING,
+    },
+    ResourceRule {
+        groups: &["apps"],
+        versions: &["v1"],
+        resources: &["daemonsets", "deployments", "replicasets", "statefulsets"],
+        operations: WRITING,
+    },
+    ResourceRule { groups: &["batch"], versions: &["v1"], resources: &["cronjobs", "jobs"], operations: WRITING },
+];
+
 /// The policy.
 pub(crate) struct Labels {
     kinds: Vec<String>,
@@ -44,28 +62,7 @@ impl Policy for Labels {
                           for, such as an owner and the change that brought them, with values that it knows. What is \
                           missing is put in where the settings say what.",
             can: Can::MUTATE,
-            // Labels change without the template, so the kinds are named beside what has one.
-            resources: &[
-                ResourceRule { groups: &["*"], versions: &["*"], resources: &["@templates"], operations: WRITING },
-                ResourceRule {
-                    groups: &[""],
-                    versions: &["v1"],
-                    resources: &["namespaces", "pods", "podtemplates", "replicationcontrollers"],
-                    operations: WRITING,
-                },
-                ResourceRule {
-                    groups: &["apps"],
-                    versions: &["v1"],
-                    resources: &["daemonsets", "deployments", "replicasets", "statefulsets"],
-                    operations: WRITING,
-                },
-                ResourceRule {
-                    groups: &["batch"],
-                    versions: &["v1"],
-                    resources: &["cronjobs", "jobs"],
-                    operations: WRITING,
-                },
-            ],
+            resources: RESOURCES,
             schema: include_str!("schema.json"),
             facts: &[FactNeed {
                 kind: "namespace",
@@ -85,7 +82,7 @@ impl Policy for Labels {
     fn evaluate(&self, case: &Case<'_>) -> Result<Verdict, Stop> {
         let mut verdict = Verdict::default();
         // What a controller of Kubernetes' own makes carries what its author wrote elsewhere.
-        if owner::controller_kind(case).is_some() {
+        if self.asked.is_empty() || owner::controller_kind(case).is_some() {
             return Ok(verdict);
         }
         for bearer in Bearer::of(case).iter().filter(|bearer| bearer.is_namespace() || self.is_judged(case)) {
