@@ -7,7 +7,6 @@ use portreeve_sdk::glob::Glob;
 use portreeve_sdk::image::{ImagePattern, Reference};
 use portreeve_sdk::view::{Container, Pod};
 use serde::Deserialize;
-use serde_json::Value;
 
 use super::standard::{Demand, Level, Version};
 use crate::devices::Devices;
@@ -44,12 +43,6 @@ struct When {
     images: Vec<ImagePattern>,
 }
 
-/// Who asks for a GPU.
-pub(super) struct Gpus {
-    devices: Devices,
-    claims: Vec<Glob>,
-}
-
 impl Class {
     /// What is asked of its pods, where `usual` is asked of the others.
     pub(super) fn demand(&self, usual: Demand) -> Demand {
@@ -69,14 +62,15 @@ impl Class {
     }
 
     /// Whether the pod belongs.
-    pub(super) fn takes(&self, case: &Case<'_>, pod: &Pod, gpus: &Gpus) -> bool {
+    pub(super) fn takes(&self, case: &Case<'_>, pod: &Pod, gpus: &Devices) -> bool {
         let when = &self.when;
         let containers = case.containers();
         let account = pod.service_account.as_deref().filter(|name| !name.is_empty()).unwrap_or("default");
+        let asked = || gpus.asked_for(pod, containers) || gpus.claimed(case, pod);
         when.labels.iter().all(|(name, value)| pod.label(name) == Some(value))
             && (when.service_accounts.is_empty() || Glob::any(&when.service_accounts, account))
             && (when.images.is_empty() || containers.iter().all(|container| when.has_image(container)))
-            && when.requests_gpu.is_none_or(|wanted| gpus.are_asked_for(case, pod) == wanted)
+            && when.requests_gpu.is_none_or(|wanted| wanted == asked())
     }
 }
 
@@ -97,30 +91,5 @@ impl When {
         self.requests_gpu == Some(true)
             || name_somebody(self.service_accounts.iter().map(Glob::as_str))
             || name_somebody(self.images.iter().map(ImagePattern::as_str))
-    }
-}
-
-impl Gpus {
-    /// GPUs under these names of resources, and of claims.
-    pub(super) fn new(resources: Vec<Glob>, claims: Vec<Glob>) -> Self {
-        // A claim's name within the pod is anybody's choice: what it refers to is looked at instead.
-        Self { devices: Devices::new(resources, Vec::new()), claims }
-    }
-
-    fn are_asked_for(&self, case: &Case<'_>, pod: &Pod) -> bool {
-        self.devices.asked_for(pod, case.containers()) || self.are_claimed(case, pod)
-    }
-
-    fn are_claimed(&self, case: &Case<'_>, pod: &Pod) -> bool {
-        if self.claims.is_empty() || pod.resource_claims.is_empty() {
-            return false;
-        }
-        let claims = case.read("/spec/resourceClaims");
-        let mut claims = claims.as_ref().and_then(Value::as_array).into_iter().flatten();
-        claims.any(|claim| {
-            let mut referred = ["resourceClaimName", "resourceClaimTemplateName"].iter();
-            referred
-                .any(|field| claim.get(field).and_then(Value::as_str).is_some_and(|name| Glob::any(&self.claims, name)))
-        })
     }
 }

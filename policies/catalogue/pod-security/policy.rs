@@ -23,7 +23,7 @@ use portreeve_sdk::view::{Container, Pod};
 use portreeve_sdk::{Can, Case, FactNeed, Manifest, Policy, ResourceRule, SettingsError, Stop, Verdict};
 use serde_json::{Map, Value};
 
-use classes::{Class, Gpus};
+use classes::Class;
 use demands::Faults;
 use judged::Told;
 use labels::Asked;
@@ -32,6 +32,8 @@ use settings::NamespaceLabels;
 pub(crate) use settings::Settings;
 use standard::{Check, Demand, Template};
 use words::{Fault, in_one_line, remedies};
+
+use crate::devices::Devices;
 
 /// A label of the namespace can't be read.
 const LABEL: &str = "namespace-label";
@@ -43,7 +45,7 @@ const AUDIT: &str = "audit-level";
 /// The policy.
 pub(crate) struct PodSecurity {
     settings: Settings,
-    gpus: Gpus,
+    gpus: Devices,
 }
 
 impl Policy for PodSecurity {
@@ -85,7 +87,7 @@ impl Policy for PodSecurity {
     fn configure(settings: Settings) -> Result<Self, SettingsError> {
         settings.check()?;
         let settings = Settings { injected: settings.injected.with_known(), ..settings };
-        let gpus = Gpus::new(settings.gpu_resources.clone(), settings.gpu_claims.clone());
+        let gpus = Devices::new(settings.gpu_resources.clone(), settings.gpu_claims.clone());
         Ok(Self { settings, gpus })
     }
 

@@ -62,7 +62,7 @@ pub(super) struct Check {
     pub(super) rule: &'static str,
     level: Level,
     /// The minor version that it came with.
-    from: u32,
+    pub(super) from: u32,
     /// The check of the level below that it takes the place of.
     overrides: Option<&'static str>,
     /// What is wrong with a template by the rules of this minor version.
@@ -108,7 +108,7 @@ impl Version {
 }
 
 /// Every check: those of baseline by id, then those of restricted by id, the order in which they are told.
-const CHECKS: &[Check] = &[
+pub(super) const CHECKS: &[Check] = &[
     baseline("appArmorProfile", "app-armor-profile", 0, baseline::app_armor),
     baseline("capabilities_baseline", "capabilities-baseline", 0, baseline::capabilities),
     baseline("hostNamespaces", "host-namespaces", 0, baseline::host_namespaces),

@@ -1,8 +1,9 @@
-//! The public conformance fixtures of the Pod Security Standards, every version of them, and the built-in controller's
-//! words. What users see otherwise is in `cases/`.
+//! The public conformance fixtures of the Pod Security Standards and pods of our own, at every version, and the built-in
+//! controller's words. What users see otherwise is in `cases/`.
 
-use std::io::Read;
-use std::path::{Path, PathBuf};
+mod properties;
+mod running;
+mod trials;
 
 use portreeve_admission::case::FactKind;
 use portreeve_sdk::Verdict;
@@ -10,6 +11,8 @@ use portreeve_sdk::native::Scene;
 use serde_json::{Value, json};
 
 use super::PodSecurity;
+use super::standard::CHECKS;
+use trials::{Tally, Trial};
 
 fn judged(object: Value, settings: Value) -> Verdict {
     let scene = Scene::create(object).unwrap().with_fact(FactKind::Namespace, "", Ok(json!({"labels": {}})));
@@ -141,105 +144,101 @@ fn forbidden_annotations_are_told_by_name_and_value() {
     assert_eq!(first.pointer, "/metadata/annotations/container.apparmor.security.beta.kubernetes.io~1e");
 }
 
-/// Checks that a fixture for the first one can't meet either: the API server refuses it otherwise (`hostProcess` without
-/// `hostNetwork`, `allowPrivilegeEscalation: false` beside `privileged: true` or an added SYS_ADMIN).
-const COMPANIONS: [(&str, &str); 3] = [
-    ("windowshostprocess", "hostnamespaces"),
-    ("privileged", "allowprivilegeescalation"),
-    ("allowprivilegeescalation", "capabilities_restricted"),
-];
-
-/// Baseline checks with the restricted ones that speak in their place where both hold.
-const OVERRIDES: [(&str, &str); 4] = [
-    ("capabilities_baseline", "capabilities_restricted"),
-    ("hostpathvolumes", "restrictedvolumes"),
-    ("procmount", "procmount_restricted"),
-    ("seccompprofile_baseline", "seccompprofile_restricted"),
-];
-
-/// `LEVEL/vMAJOR.MINOR/pass|fail/CHECK<number>.yaml`.
-struct Fixture {
-    path: String,
-    level: String,
-    version: String,
-    /// The check that it fails; none if it passes.
-    fails: Option<String>,
-    pod: Value,
-}
-
-fn fixtures(archive: &Path) -> Vec<Fixture> {
-    let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(std::fs::File::open(archive).unwrap()));
-    let mut fixtures = Vec::new();
-    for entry in archive.entries().unwrap() {
-        let mut entry = entry.unwrap();
-        let path = entry.path().unwrap().to_string_lossy().into_owned();
-        let parts: Vec<_> = path.split('/').collect();
-        let [.., level, version, outcome, file] = parts.as_slice() else { continue };
-        let Some(name) = file.strip_suffix(".yaml") else { continue };
-        let mut text = String::new();
-        entry.read_to_string(&mut text).unwrap();
-        let check = name.trim_end_matches(|c: char| c.is_ascii_digit()).to_owned();
-        fixtures.push(Fixture {
-            level: (*level).to_owned(),
-            version: (*version).to_owned(),
-            fails: (*outcome == "fail").then_some(check),
-            pod: serde_saphyr::from_str(&text).unwrap(),
-            path: path.clone(),
-        });
-    }
-    fixtures
-}
-
-/// Ids of the checks that failed, in lower case as in the names of the fixtures.
-fn failed_checks(verdict: &Verdict) -> Vec<String> {
-    let id =
-        |details: &String| serde_json::from_str::<Value>(details).unwrap()["check"].as_str().unwrap().to_lowercase();
-    let mut ids: Vec<_> =
-        verdict.violations().iter().map(|violation| id(violation.details.as_ref().unwrap())).collect();
-    ids.sort();
+/// Ids of the checks that a Pod fails.
+fn failed(pod: &Value, level: &str, version: &str) -> Vec<String> {
+    let verdict = judged(pod.clone(), json!({"level": level, "version": version}));
+    let check = |details: &Option<String>| {
+        let details: Value = serde_json::from_str(details.as_ref().unwrap()).unwrap();
+        details["check"].as_str().unwrap().to_owned()
+    };
+    let mut ids: Vec<_> = verdict.violations().iter().map(|violation| check(&violation.details)).collect();
     ids.dedup();
     ids
 }
 
+/// Judges every trial, says how many there were, and what ended otherwise than it should.
+fn tried(what: &str, trials: &[Trial]) -> Tally {
+    let mut tally = Tally::default();
+    let faults: Vec<String> = trials
+        .iter()
+        .inspect(|trial| tally.count(trial))
+        .filter_map(|trial| trial.fault(&failed(&trial.pod, &trial.level, &trial.version)))
+        .collect();
+    println!("{} {what}, allowed and denied at each version:\n{tally}", trials.len());
+    assert!(faults.is_empty(), "{} of {}:\n{}", faults.len(), trials.len(), faults.join("\n"));
+    tally
+}
+
 #[test]
 fn the_public_fixtures_of_every_version_pass_and_fail_as_they_should() {
-    let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/pss/fixtures.tgz");
-    let archive = std::env::var_os("PSS_FIXTURES").map_or(shared, PathBuf::from);
-    if !archive.exists() {
-        println!(
-            "skipped: there are no Pod Security fixtures at {}; PSS_FIXTURES names another place",
-            archive.display()
-        );
-        return;
-    }
-    let fixtures = fixtures(&archive);
-    assert!(fixtures.len() > 3000, "only {} fixtures", fixtures.len());
-    for Fixture { path, level, version, fails, pod } in fixtures {
-        let failed = failed_checks(&judged(pod, json!({"level": level, "version": version})));
-        let Some(named) = fails else {
-            assert_eq!(failed, [""; 0], "{path}");
-            continue;
-        };
-        let unavoidable = |check: &String| COMPANIONS.contains(&(&named, check));
-        let failed: Vec<_> = failed.into_iter().filter(|check| !unavoidable(check)).collect();
-        let stricter = OVERRIDES.iter().find(|(baseline, _)| *baseline == named).map(|(_, restricted)| *restricted);
-        assert!(failed == [named.as_str()] || failed.iter().map(String::as_str).eq(stricter), "{path}: {failed:?}");
+    let Some(trials) = trials::public() else { return };
+    assert!(trials.len() > 3000, "only {} fixtures", trials.len());
+    tried("public fixtures", &trials);
+}
+
+#[test]
+fn our_own_pods_pass_and_fail_where_a_rule_changes() {
+    let tally = tried("pods of our own", &trials::own());
+    let denied: Vec<&str> = tally.denied().collect();
+    for check in CHECKS {
+        assert!(denied.contains(&check.id.to_lowercase().as_str()), "no pod fails {}", check.id);
     }
 }
 
 #[test]
-fn a_class_that_loosens_on_labels_alone_is_refused() {
+fn every_check_is_tried_where_it_begins_and_where_it_is_now() {
+    let trials = trials::own();
+    for check in CHECKS {
+        let own = |trial: &&Trial| trial.check == check.id.to_lowercase();
+        let tried = |version: &str, denied: bool| {
+            let ended = |trial: &Trial| trial.version == version && trial.denied == denied;
+            trials.iter().filter(own).any(ended)
+        };
+        assert!(tried(&format!("v1.{}", check.from), true), "{} is not tried where it begins", check.id);
+        assert!(tried("latest", true) && tried("latest", false), "{} is not tried at its newest", check.id);
+        let before = check.from.checked_sub(1).map(|before| format!("v1.{before}"));
+        assert!(before.is_none_or(|before| tried(&before, false)), "{} is not tried before it began", check.id);
+    }
+}
+
+/// Where the settings are refused; none if they are not.
+fn refused(settings: Value) -> Option<String> {
+    let settings: super::Settings = serde_json::from_value(settings).unwrap();
+    settings.check().err().map(|error| error.at)
+}
+
+#[test]
+fn a_class_that_asks_for_less_rests_on_more_than_anybody_can_write() {
+    let at = Some("/classes/0/when".to_owned());
     let class =
         |when: Value| json!({"level": "restricted", "classes": [{"name": "c", "when": when, "level": "baseline"}]});
-    let refused = |settings: Value| {
-        let settings: super::Settings = serde_json::from_value(settings).unwrap();
-        settings.check().err().map(|error| error.at)
-    };
-    let at = Some("/classes/0/when".to_owned());
-    assert_eq!(refused(class(json!({"labels": {"tier": "edge"}}))), at);
-    assert_eq!(refused(class(json!({"labels": {"tier": "edge"}, "requestsGpu": false}))), at);
-    assert_eq!(refused(class(json!({}))), at);
+    for when in [
+        json!({}),
+        json!({"labels": {"tier": "edge"}}),
+        json!({"labels": {"tier": "edge"}, "requestsGpu": false}),
+        json!({"labels": {"tier": "edge"}, "serviceAccounts": ["*"]}),
+        json!({"images": ["nginx", "*"]}),
+    ] {
+        assert_eq!(refused(class(when.clone())), at, "{when}");
+    }
     assert_eq!(refused(class(json!({"labels": {"tier": "edge"}, "images": ["nginx"]}))), None);
+    assert_eq!(refused(class(json!({"requestsGpu": true}))), None);
+}
+
+#[test]
+fn a_class_with_other_versions_rules_may_ask_for_less_too() {
+    let class = |level: &str, version: &str| {
+        let class = json!({"name": "c", "when": {"labels": {"a": "b"}}, "level": level, "version": version});
+        refused(json!({"level": "baseline", "version": "v1.30", "classes": [class]})).is_some()
+    };
+    assert!(class("baseline", "v1.20"));
+    assert!(class("restricted", "v1.36"));
+    assert!(!class("restricted", "v1.30"));
+}
+
+#[test]
+fn what_every_pod_asks_for_is_no_gpu() {
+    assert_eq!(refused(json!({"gpuResources": ["nvidia.com/gpu", "*"]})), Some("/gpuResources/1".into()));
 }
 
 #[test]
@@ -266,4 +265,13 @@ fn the_class_whose_level_counted_is_told_to_machines() {
     let verdict = judged(pod, json!({"level": "restricted", "classes": classes}));
     let details = verdict.violations().first().unwrap().details.as_ref().unwrap();
     assert_eq!(details, r#"{"check":"hostNamespaces","class":"models"}"#);
+}
+
+#[test]
+fn what_is_for_the_record_is_marked_so_and_what_warns_is_not() {
+    let pod = json!({"apiVersion": "v1", "kind": "Pod", "spec": {"hostPID": true, "containers": [{"name": "a"}]}});
+    let settings = json!({"level": "privileged", "warn": {"level": "baseline"}, "audit": {"level": "baseline"}});
+    let verdict = judged(pod, settings);
+    let details: Vec<_> = verdict.advisories().iter().map(|one| one.details.as_deref().unwrap()).collect();
+    assert_eq!(details, [r#"{"checks":["hostNamespaces"]}"#, r#"{"checks":["hostNamespaces"],"told":false}"#]);
 }
