@@ -2,12 +2,12 @@
 //! the component are a test of the workspace.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use portreeve_admission::case::Case;
 use portreeve_admission::subject::TemplatePaths;
-use portreeve_cases::{CaseFile, Played, WrittenCase, play, read_paths};
+use portreeve_cases::{CaseFile, Page, Played, WrittenCase, play, read_paths};
 use portreeve_sdk::export::Registration;
 use portreeve_sdk::native::{Scene, outcome};
 use serde_json::Value;
@@ -18,6 +18,10 @@ fn folder(policy: &Registration) -> PathBuf {
 
 fn files(policy: &Registration) -> Vec<CaseFile> {
     read_paths(&[folder(policy).join("cases")]).unwrap_or_else(|errors| panic!("{errors}"))
+}
+
+fn page(policy: &Registration) -> Page {
+    Page::read(&std::fs::read_to_string(folder(policy).join("policy.yaml")).unwrap()).unwrap()
 }
 
 fn cases(policy: &Registration) -> Vec<WrittenCase> {
@@ -73,4 +77,33 @@ fn names_of_cases_are_unique_within_a_policy() {
         let names: BTreeSet<&str> = cases.iter().map(|case| case.name.as_str()).collect();
         assert_eq!(names.len(), cases.len(), "{}", policy.manifest().name);
     }
+}
+
+/// What does not stand on the page of its policy, by policy.
+fn untold(told: impl Fn(Page) -> BTreeSet<String>, done: impl Fn(&Registration) -> BTreeSet<String>) -> Untold {
+    let of = |policy: &Registration| {
+        let untold: Vec<String> = done(policy).difference(&told(page(policy))).cloned().collect();
+        (!untold.is_empty()).then_some((policy.manifest().name, untold))
+    };
+    portreeve_catalogue::policies().iter().filter_map(of).collect()
+}
+
+type Untold = BTreeMap<&'static str, Vec<String>>;
+
+#[test]
+fn every_rule_that_a_case_finds_stands_on_its_page() {
+    let findings = |case: WrittenCase| case.expect.violations.into_iter().chain(case.expect.advisories);
+    let found = |policy: &Registration| cases(policy).into_iter().flat_map(findings).map(|found| found.rule).collect();
+    let untold = untold(|page| page.rules.into_keys().collect(), found);
+    assert!(untold.is_empty(), "write under `rules` what it means: {untold:#?}");
+}
+
+#[test]
+fn every_edit_that_a_case_sees_made_stands_on_its_page() {
+    let made = |policy: &Registration| {
+        let made = |case: &WrittenCase| played(policy, case).map(|played| played.made).unwrap_or_default();
+        cases(policy).iter().flat_map(made).map(|claim| claim.rule).collect()
+    };
+    let untold = untold(|page| page.edits.into_keys().collect(), made);
+    assert!(untold.is_empty(), "write under `edits` what is put in: {untold:#?}");
 }
