@@ -1,20 +1,20 @@
 //! Every container says what it needs: requests are there or are given, limits where they are asked for, and no limit is
 //! above what is allowed.
 //!
-//! A request is never given beside a limit, which stands for it, nor where the pod as a whole says what it needs; a limit
-//! is never given below a request. What settings say is in `settings`.
+//! A request is never given beside a limit, which stands for it, nor where the pod as a whole says what it needs, nor
+//! where the namespace's LimitRange gives its own; a limit is never given below a request. What settings say is in
+//! `settings`.
 
 mod settings;
 
 use std::str::FromStr;
 
-use portreeve_sdk::image::Reference;
 use portreeve_sdk::quantity::Quantity;
 use portreeve_sdk::view::{Container, ContainerKind, Pod, find};
 use portreeve_sdk::{Can, Case, Manifest, Policy, SettingsError, Stop, Verdict, pointer};
 
 pub(crate) use settings::Settings;
-use settings::{Amount, Amounts, ByImage, Resource};
+use settings::{Amount, Amounts, Class, LimitRange, Resource};
 
 const REQUESTS: &str = "/resources/requests";
 const LIMITS: &str = "/resources/limits";
@@ -48,14 +48,14 @@ impl Policy for Resources {
         let mut verdict = Verdict::default();
         let Some(pod) = case.pod() else { return Ok(verdict) };
         for container in case.containers() {
-            let Some(class) = self.class(container.kind) else { continue };
-            let chosen = self.chosen(container);
+            let Some(kind) = self.kind(container.kind) else { continue };
+            let class = self.class(pod, container);
             for resource in Resource::ALL {
                 let defaults = Defaults {
-                    request: chosen.and_then(|own| own.requests.get(&resource)).or(class.requests.get(&resource)),
-                    limit: chosen.and_then(|own| own.limits.get(&resource)).or(class.limits.get(&resource)),
+                    request: class.and_then(|own| own.requests.get(&resource)).or(kind.requests.get(&resource)),
+                    limit: class.and_then(|own| own.limits.get(&resource)).or(kind.limits.get(&resource)),
                 };
-                let state = State::of(pod, container, resource);
+                let state = State::of(pod, container, resource, &self.settings.limit_range);
                 self.request(container, &state, &defaults, &mut verdict);
                 self.limit(container, &state, &defaults, &mut verdict);
                 self.bound(container, &state, &mut verdict);
@@ -73,6 +73,8 @@ struct State<'a> {
     /// Whether the pod as a whole requests or limits it: then its containers share that, and the API server refuses
     /// those that say more.
     shared: bool,
+    /// What gives pods of the namespace a request and a limit where they have none.
+    range: &'a LimitRange,
 }
 
 /// What the settings give a container of one resource.
@@ -82,23 +84,25 @@ struct Defaults<'a> {
 }
 
 impl<'a> State<'a> {
-    fn of(pod: &Pod, container: &'a Container, resource: Resource) -> Self {
+    fn of(pod: &Pod, container: &'a Container, resource: Resource, range: &'a LimitRange) -> Self {
         let name = resource.name();
         Self {
             resource,
             request: find(&container.requests, name),
             limit: find(&container.limits, name),
             shared: find(&pod.requests, name).or(find(&pod.limits, name)).is_some(),
+            range,
         }
     }
 
     /// A limit stands for a request that is not written: the API server makes it one.
     fn lacks_request(&self) -> bool {
-        self.request.is_none() && self.limit.is_none() && !self.shared
+        let is_given = self.shared || self.range.gives_request(self.resource);
+        self.request.is_none() && self.limit.is_none() && !is_given
     }
 
     fn lacks_limit(&self) -> bool {
-        self.limit.is_none() && !self.shared
+        self.limit.is_none() && !self.shared && !self.range.gives_limit(self.resource)
     }
 
     fn at(&self, container: &Container, list: &str) -> String {
@@ -108,7 +112,7 @@ impl<'a> State<'a> {
 
 impl Resources {
     /// What containers of a kind are given; none for ephemeral ones, which may have no resources.
-    fn class(&self, kind: ContainerKind) -> Option<&Amounts> {
+    fn kind(&self, kind: ContainerKind) -> Option<&Amounts> {
         match kind {
             ContainerKind::Regular => Some(&self.settings.defaults.regular),
             ContainerKind::Init => Some(&self.settings.defaults.init),
@@ -117,10 +121,9 @@ impl Resources {
         }
     }
 
-    /// What a container is given for its image.
-    fn chosen(&self, container: &Container) -> Option<&ByImage> {
-        let image = Reference::parse(&container.image);
-        self.settings.images.iter().find(|own| own.image.matches(&image))
+    /// The class that a container belongs to.
+    fn class(&self, pod: &Pod, container: &Container) -> Option<&Class> {
+        self.settings.classes.iter().find(|class| class.select.takes(pod, container))
     }
 
     fn request(&self, container: &Container, state: &State<'_>, defaults: &Defaults<'_>, verdict: &mut Verdict) {
@@ -181,10 +184,15 @@ impl Resources {
     }
 }
 
-/// Whether a limit would not be below the request that is there or will be.
+/// Whether a limit would not be below the request that is there or will be, nor what the LimitRange takes.
 fn leaves_room(limit: &Amount, state: &State<'_>, defaults: &Defaults<'_>) -> bool {
+    if !state.range.takes_limit(state.resource, limit) {
+        return false;
+    }
     match state.request {
         Some(request) => Quantity::from_str(request).is_ok_and(|request| request <= limit.quantity()),
+        // The LimitRange gives a request after this limit is there, which stands for one.
+        None if state.range.gives_request(state.resource) => true,
         None => defaults.request.is_none_or(|request| request.quantity() <= limit.quantity()),
     }
 }
@@ -202,8 +210,8 @@ mod tests {
     fn amounts_that_contradict_each_other_are_refused() {
         let above_limit = r#"{"defaults": {"init": {"requests": {"cpu": 2}, "limits": {"cpu": "1900m"}}}}"#;
         assert_eq!(refused(above_limit).unwrap(), "/defaults/init/requests/cpu: it is above the limit, 1900m");
-        let above_most = r#"{"maxLimits": {"memory": "1Gi"}, "images": [{"image": "a", "limits": {"memory": "2Gi"}}]}"#;
-        assert_eq!(refused(above_most).unwrap(), "/images/0/limits/memory: it is above what maxLimits allows, 1Gi");
+        let above_most = r#"{"maxLimits": {"memory": "1Gi"}, "classes": [{"select": {"containers": ["a"]}, "limits": {"memory": "2Gi"}}]}"#;
+        assert_eq!(refused(above_most).unwrap(), "/classes/0/limits/memory: it is above what maxLimits allows, 1Gi");
     }
 
     #[test]
@@ -213,7 +221,19 @@ mod tests {
     }
 
     #[test]
-    fn a_misspelt_field_of_an_image_is_refused() {
-        assert!(refused(r#"{"images": [{"image": "a", "request": {}}]}"#).unwrap().contains("request"));
+    fn a_misspelt_field_of_a_class_is_refused() {
+        assert!(refused(r#"{"classes": [{"select": {}, "request": {}}]}"#).unwrap().contains("request"));
+    }
+
+    #[test]
+    fn a_class_of_every_container_is_refused() {
+        let error = refused(r#"{"classes": [{"select": {}, "requests": {"cpu": 1}}]}"#).unwrap();
+        assert!(error.starts_with("/classes/0/select: "), "{error}");
+    }
+
+    #[test]
+    fn a_limit_range_that_contradicts_itself_is_refused() {
+        let error = refused(r#"{"limitRange": {"min": {"cpu": 2}, "max": {"cpu": "1900m"}}}"#).unwrap();
+        assert_eq!(error, "/limitRange/min/cpu: it is above the highest, 1900m");
     }
 }

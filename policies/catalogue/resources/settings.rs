@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use portreeve_sdk::SettingsError;
-use portreeve_sdk::image::ImagePattern;
 use portreeve_sdk::quantity::{Quantity, QuantityError};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+
+use crate::selector::Selector;
 
 /// Settings of resources.
 #[derive(Debug, Deserialize)]
@@ -19,9 +20,12 @@ pub(crate) struct Settings {
     /// Resources that every container has to have a limit of.
     pub(super) require_limits: Vec<Resource>,
     /// What containers are given that don't say what they need.
-    pub(super) defaults: Classes,
-    /// What containers of certain images are given instead; the first that matches counts.
-    pub(super) images: Vec<ByImage>,
+    pub(super) defaults: Kinds,
+    /// What certain containers are given instead; the first that takes a container counts.
+    pub(super) classes: Vec<Class>,
+    /// What the LimitRange of the namespaces says of containers. What it gives pods itself is left to it: a request that
+    /// stood in a template already would keep it from giving its own, and could be below its minimum.
+    pub(super) limit_range: LimitRange,
     /// The most that a container may have as its limit, or request where it has no limit.
     pub(super) max_limits: PerResource,
 }
@@ -31,8 +35,9 @@ impl Default for Settings {
         Self {
             require_requests: vec![Resource::Cpu, Resource::Memory],
             require_limits: Vec::new(),
-            defaults: Classes::default(),
-            images: Vec::new(),
+            defaults: Kinds::default(),
+            classes: Vec::new(),
+            limit_range: LimitRange::default(),
             max_limits: BTreeMap::new(),
         }
     }
@@ -51,11 +56,11 @@ pub(super) enum Resource {
     EphemeralStorage,
 }
 
-/// Amounts for each class of containers.
+/// Amounts for each kind of containers.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
-pub(super) struct Classes {
+pub(super) struct Kinds {
     /// Those in `containers`.
     pub(super) regular: Amounts,
     /// Init containers that end.
@@ -64,7 +69,7 @@ pub(super) struct Classes {
     pub(super) sidecar: Amounts,
 }
 
-impl Default for Classes {
+impl Default for Kinds {
     // Small, so that small nodes still take what they took, and no limits, which could break what runs.
     fn default() -> Self {
         Self {
@@ -86,19 +91,34 @@ pub(super) struct Amounts {
     pub(super) limits: PerResource,
 }
 
-/// Amounts for containers of an image.
+/// Amounts for a class of containers.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub(super) struct ByImage {
-    /// The images meant.
-    pub(super) image: ImagePattern,
-    /// Requests; where a resource is left out, those of the container's class.
+pub(super) struct Class {
+    /// The containers.
+    pub(super) select: Selector,
+    /// Requests; where a resource is left out, those of the container's kind.
     #[serde(default)]
     pub(super) requests: PerResource,
-    /// Limits; where a resource is left out, those of the container's class.
+    /// Limits; where a resource is left out, those of the container's kind.
     #[serde(default)]
     pub(super) limits: PerResource,
+}
+
+/// What a LimitRange says of containers: the fields of its entry of type `Container`.
+#[derive(Debug, Default, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema, serde::Serialize), schemars(inline))]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub(super) struct LimitRange {
+    /// The least that a container may request or be limited to.
+    min: PerResource,
+    /// The most.
+    max: PerResource,
+    /// The limit of containers without one.
+    default: PerResource,
+    /// The request of containers without one.
+    default_request: PerResource,
 }
 
 /// Amounts by resource.
@@ -187,12 +207,42 @@ fn check(at: &str, requests: &PerResource, limits: &PerResource, most: &PerResou
 impl Settings {
     /// Refuses amounts that contradict each other.
     pub(super) fn check(&self) -> Result<(), SettingsError> {
-        let Classes { regular, init, sidecar } = &self.defaults;
+        let Kinds { regular, init, sidecar } = &self.defaults;
         for (name, amounts) in [("regular", regular), ("init", init), ("sidecar", sidecar)] {
             check(&["/defaults/", name].concat(), &amounts.requests, &amounts.limits, &self.max_limits)?;
         }
-        for (index, own) in self.images.iter().enumerate() {
-            check(&format!("/images/{index}"), &own.requests, &own.limits, &self.max_limits)?;
+        for (index, class) in self.classes.iter().enumerate() {
+            class.select.check(|| format!("/classes/{index}/select"))?;
+            check(&format!("/classes/{index}"), &class.requests, &class.limits, &self.max_limits)?;
+        }
+        self.limit_range.check()
+    }
+}
+
+impl LimitRange {
+    /// Whether it gives pods a request of the resource. The API server makes one out of whatever is there. Source:
+    /// `SetDefaults_LimitRangeItem` in Kubernetes' `pkg/apis/core/v1/defaults.go`.
+    pub(super) fn gives_request(&self, resource: Resource) -> bool {
+        let lists = [&self.default_request, &self.default, &self.max, &self.min];
+        lists.iter().any(|amounts| amounts.contains_key(&resource))
+    }
+
+    /// Whether it gives pods a limit of the resource.
+    pub(super) fn gives_limit(&self, resource: Resource) -> bool {
+        self.default.contains_key(&resource) || self.max.contains_key(&resource)
+    }
+
+    /// Whether it takes this limit. Where it has a highest, it gives a limit itself.
+    pub(super) fn takes_limit(&self, resource: Resource, limit: &Amount) -> bool {
+        self.min.get(&resource).is_none_or(|min| min.quantity <= limit.quantity)
+    }
+
+    fn check(&self) -> Result<(), SettingsError> {
+        for (resource, min) in &self.min {
+            if let Some(max) = self.max.get(resource).filter(|max| min.quantity > max.quantity) {
+                let reason = format!("it is above the highest, {}", max.written);
+                return Err(SettingsError::new(["/limitRange/min/", resource.name()].concat(), reason));
+            }
         }
         Ok(())
     }
