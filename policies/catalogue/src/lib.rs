@@ -47,6 +47,10 @@ mod read_only_rootfs;
 mod resources;
 #[path = "../seccomp/policy.rs"]
 mod seccomp;
+#[path = "../secrets-in-env/policy.rs"]
+mod secrets_in_env;
+#[path = "../service-account-token/policy.rs"]
+mod service_account_token;
 #[path = "../topology-spread/policy.rs"]
 mod topology_spread;
 
@@ -85,5 +89,7 @@ carries!(
     read_only_rootfs::ReadOnlyRootfs,
     resources::Resources,
     seccomp::Seccomp,
+    secrets_in_env::SecretsInEnv,
+    service_account_token::ServiceAccountToken,
     topology_spread::TopologySpread,
 );
