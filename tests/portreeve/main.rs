@@ -14,10 +14,13 @@ mod admission;
 mod book;
 #[cfg(test)]
 mod cases;
-#[cfg(test)]
 mod embedded;
 #[cfg(test)]
+mod fixtures;
+#[cfg(test)]
 mod hostile;
+#[cfg(test)]
+mod kinds;
 #[cfg(test)]
 mod policy_files;
 #[cfg(test)]

@@ -92,6 +92,14 @@ impl TemplatePaths {
         self.0.entry((group.to_owned(), kind.to_owned())).or_default().edited = Edited::AtPods;
     }
 
+    /// Group and kind of all that has pod templates, in their order.
+    #[must_use]
+    pub fn kinds(&self) -> Vec<(&str, &str)> {
+        let mut kinds: Vec<(&str, &str)> = self.0.keys().map(|(group, kind)| (group.as_str(), kind.as_str())).collect();
+        kinds.sort_unstable();
+        kinds
+    }
+
     /// Whether objects of this kind have pod templates.
     #[must_use]
     pub fn has(&self, kind: &GroupVersionKind) -> bool {

@@ -124,8 +124,36 @@ pub struct TemplatePathConfig {
     pub group: String,
     /// Kind.
     pub kind: String,
-    /// JSON pointer of the template, with `*` for every element of a list.
+    /// JSON pointer of the template, with `*` for every element of a list and every value of a map.
     pub path: String,
+    /// What stands there.
+    #[serde(default)]
+    pub holds: HoldsConfig,
+    /// Where defaults are put in. It counts for all templates of the kind.
+    #[serde(default)]
+    pub edited: EditedConfig,
+}
+
+/// What stands at a template path.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum HoldsConfig {
+    /// A pod template: `metadata` and `spec`.
+    #[default]
+    PodTemplate,
+    /// The spec of a pod, bare.
+    PodSpec,
+}
+
+/// Where defaults are put in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum EditedConfig {
+    /// In the template.
+    #[default]
+    InPlace,
+    /// In the Pods alone, for a kind whose own admission refuses them; it is judged as its Pods will be.
+    AtPods,
 }
 
 /// What is known of a namespace about which nothing is known.
@@ -293,6 +321,15 @@ mod tests {
         let registries = read_registries(&path).unwrap();
         assert_eq!(registries.lock_file.unwrap(), folder.path().join("images.lock"));
         assert_eq!(registries.registries[0].ca_file.as_deref().unwrap(), folder.path().join("ca.pem"));
+    }
+
+    #[test]
+    fn a_template_path_leads_to_a_template_unless_it_says_otherwise() {
+        let paths = "templatePaths:\n- {group: a.io, kind: A, path: /spec/template}\n\
+            - {group: b.io, kind: B, path: /spec/pods/*, holds: pod-spec, edited: at-pods}\n";
+        let paths = read(&format!("{LEAST}{paths}")).unwrap().template_paths;
+        assert_eq!((paths[0].holds, paths[0].edited), (HoldsConfig::PodTemplate, EditedConfig::InPlace));
+        assert_eq!((paths[1].holds, paths[1].edited), (HoldsConfig::PodSpec, EditedConfig::AtPods));
     }
 
     #[test]

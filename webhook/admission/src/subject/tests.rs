@@ -125,6 +125,21 @@ fn a_star_stands_for_every_element() {
 }
 
 #[test]
+fn every_kind_of_the_table_is_documented_with_its_paths() {
+    let page = include_str!("../../../../docs/kinds.md");
+    for ready in ready::all() {
+        let group = if ready.group.is_empty() { "core" } else { ready.group };
+        let names_kind = |line: &&str| line.starts_with(&format!("| `{group}` | `{}` |", ready.kind));
+        let line = page.lines().find(names_kind).unwrap_or_else(|| panic!("no line for {group} {}", ready.kind));
+        for path in ready.paths {
+            assert!(line.contains(&format!("`{}`", if path.is_empty() { "/" } else { path })), "{line} lacks {path}");
+        }
+        assert_eq!(line.contains("at its Pods"), ready.edited == Edited::AtPods, "{line}");
+        assert_eq!(line.contains("may not change"), ready.changes == Changes::Refused, "{line}");
+    }
+}
+
+#[test]
 fn a_star_stands_for_every_value_of_a_map() {
     let template = held(Holds::PodTemplate);
     let object =

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
-use portreeve_admission::subject::{TemplatePath, TemplatePaths};
+use portreeve_admission::subject::{Holds, TemplatePath, TemplatePaths};
 use portreeve_certs::{
     AllowedClients, CertificateFolder, ClientAuthorities, CommonName, PathTokens, Reloader, RotationPolicy, ServerNames,
 };
@@ -15,13 +15,15 @@ use portreeve_engine::{Cache, CacheFolder, Engine, Limits, Options};
 use portreeve_ledger::{Durability, Ledger};
 use portreeve_supply::Images;
 
-use super::watch::{Fingerprint, fingerprint};
+use super::policies::{self, Fingerprint, fingerprint};
 use crate::app::App;
 use crate::callers::Callers;
-use crate::config::{CallersConfig, DurabilityConfig, LedgerConfig, ServerConfig, TemplatePathConfig, TlsConfig};
+use crate::config::{
+    CallersConfig, DurabilityConfig, EditedConfig, HoldsConfig, LedgerConfig, ServerConfig, TemplatePathConfig, TlsConfig,
+};
 use crate::health::{Health, Part, State};
 use crate::metrics::Metrics;
-use crate::set::{COMPILED, LoadError, Loader, PolicySet, Problem, Sources, platform, read_folder};
+use crate::set::{COMPILED, LastGoodError, LoadError, Loader};
 use crate::way::{Book, BookError, Gate, Runner};
 
 /// What a server is put together from.
@@ -259,13 +261,16 @@ fn loader(config: &ServerConfig) -> Result<Loader, StartError> {
 
 fn template_paths(configured: &[TemplatePathConfig]) -> Result<TemplatePaths, StartError> {
     let mut paths = TemplatePaths::default();
-    for TemplatePathConfig { group, kind, path } in configured {
-        let parsed: TemplatePath = path.parse().map_err(|source| StartError::TemplatePath {
-            kind: kind.clone(),
-            path: path.clone(),
-            source,
-        })?;
-        paths.add(group, kind, parsed);
+    for TemplatePathConfig { group, kind, path, holds, edited } in configured {
+        let holds = match holds {
+            HoldsConfig::PodTemplate => Holds::PodTemplate,
+            HoldsConfig::PodSpec => Holds::PodSpec,
+        };
+        let refused = |source| StartError::TemplatePath { kind: kind.clone(), path: path.clone(), source };
+        paths.add(group, kind, TemplatePath::new(path, holds).map_err(refused)?);
+        if *edited == EditedConfig::AtPods {
+            paths.edit_at_pods(group, kind);
+        }
     }
     Ok(paths)
 }
