@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn what_asks_to_be_replaced_is_no_secret() {
-        for value in ["changeme", "CHANGE_ME", "Replace-Me!", "xxxxxxxx", "********", "your-api-key", "TODO", "null"] {
+        for value in ["changeme", "CHANGE_ME", "Replace-Me!", "xxxxxxxx", "********", "your-api-key", "todo", "null"] {
             assert!(is_placeholder(value), "{value}");
         }
     }
