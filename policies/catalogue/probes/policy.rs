@@ -1,63 +1,18 @@
 //! What runs for long tells how it is: a liveness and a readiness probe on the containers of long-running workloads.
-//! Nothing is edited: only the author knows what to ask.
+//! Nothing is given but what the settings say: only the author knows what to ask.
 
-use portreeve_sdk::image::{ImagePattern, Reference};
-use portreeve_sdk::view::{Container, ContainerKind, ProbeKind};
+mod probe;
+mod settings;
+
+use portreeve_sdk::view::{Container, ContainerKind, Pod};
 use portreeve_sdk::{Can, Case, Manifest, Policy, SettingsError, Stop, Verdict};
-use serde::Deserialize;
+use serde_json::json;
+
+pub(crate) use settings::Settings;
+use settings::{Asked, Sidecars};
 
 use crate::owner;
-
-/// Settings of probes.
-#[derive(Debug, Deserialize)]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema, serde::Serialize))]
-#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
-pub(crate) struct Settings {
-    /// Probes that have to be there.
-    require: Vec<Required>,
-    /// Kinds that run for long. Pods that end by themselves are passed over, whatever their kind.
-    kinds: Vec<String>,
-    /// Whether sidecars (init containers that go on running) are judged too.
-    sidecars: Sidecars,
-    /// Images that need no probes, such as single-purpose workers without a port.
-    exempt_images: Vec<ImagePattern>,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        let kinds = ["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Pod"];
-        Self {
-            require: vec![Required::Liveness, Required::Readiness],
-            kinds: kinds.map(String::from).into(),
-            sidecars: Sidecars::Ignore,
-            exempt_images: Vec::new(),
-        }
-    }
-}
-
-/// A probe.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema, serde::Serialize))]
-#[serde(rename_all = "lowercase")]
-enum Required {
-    /// Says when only a restart helps.
-    Liveness,
-    /// Says when requests should go elsewhere.
-    Readiness,
-    /// Says when the other two may begin.
-    Startup,
-}
-
-/// What becomes of sidecars.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema, serde::Serialize))]
-#[serde(rename_all = "lowercase")]
-enum Sidecars {
-    /// They need no probes.
-    Ignore,
-    /// They are judged as the others.
-    Judge,
-}
+use crate::selector::any_image;
 
 /// The policy.
 pub(crate) struct Probes {
@@ -71,8 +26,9 @@ impl Policy for Probes {
         Manifest {
             title: "Liveness and readiness probes",
             description: "Every container of a long-running workload has a liveness and a readiness probe, so that \
-                          what hangs is restarted and what is not ready gets no requests.",
-            can: Can::VALIDATE,
+                          what hangs is restarted and what is not ready gets no requests. Those that settings name \
+                          are given the probes that they lack.",
+            can: Can::MUTATE,
             schema: include_str!("schema.json"),
             controls: &["A1.2", "CC7.2"],
             ..Manifest::new("probes", "1.0.0")
@@ -80,17 +36,18 @@ impl Policy for Probes {
     }
 
     fn configure(settings: Settings) -> Result<Self, SettingsError> {
+        settings.check()?;
         Ok(Self { settings })
     }
 
     fn evaluate(&self, case: &Case<'_>) -> Result<Verdict, Stop> {
         let mut verdict = Verdict::default();
-        if !self.runs_for_long(case) {
-            return Ok(verdict);
-        }
+        let Some(pod) = case.pod().filter(|pod| self.runs_for_long(case, pod)) else { return Ok(verdict) };
         for container in case.containers().iter().filter(|container| self.is_judged(container)) {
-            for required in &self.settings.require {
-                required.judge(container, &mut verdict);
+            let lacks = |asked: &Asked| !container.probes.iter().any(|probe| probe.kind == asked.kind());
+            for asked in Asked::ALL.into_iter().filter(lacks) {
+                self.judge(asked, container, &mut verdict);
+                self.give(asked, pod, container, &mut verdict);
             }
         }
         Ok(verdict)
@@ -98,8 +55,7 @@ impl Policy for Probes {
 }
 
 impl Probes {
-    fn runs_for_long(&self, case: &Case<'_>) -> bool {
-        let Some(pod) = case.pod() else { return false };
+    fn runs_for_long(&self, case: &Case<'_>, pod: &Pod) -> bool {
         self.settings.kinds.contains(&case.request().kind().kind)
             && pod.restart_policy.as_deref().is_none_or(|policy| policy == "Always")
             && owner::controller_kind(case).is_none_or(|kind| kind != "Job")
@@ -111,34 +67,31 @@ impl Probes {
             ContainerKind::Sidecar => self.settings.sidecars == Sidecars::Judge,
             ContainerKind::Init | ContainerKind::Ephemeral => false,
         };
-        let image = Reference::parse(&container.image);
-        by_kind && !self.settings.exempt_images.iter().any(|pattern| pattern.matches(&image))
+        by_kind && !any_image(&self.settings.exempt_images, &container.image)
     }
-}
 
-impl Required {
-    fn judge(self, container: &Container, verdict: &mut Verdict) {
-        if container.probes.iter().any(|probe| probe.kind == self.kind()) {
+    fn judge(&self, asked: Asked, container: &Container, verdict: &mut Verdict) {
+        if !self.settings.require.contains(&asked) {
             return;
         }
-        let (rule, field, remedy) = match self {
-            Self::Liveness => ("liveness", "livenessProbe", "add one that fails when only a restart helps"),
-            Self::Readiness => ("readiness", "readinessProbe", "add one that fails while requests should go elsewhere"),
-            Self::Startup => ("startup", "startupProbe", "add one that succeeds when the program has started"),
+        let remedy = match asked {
+            Asked::Liveness => "add one that fails when only a restart helps",
+            Asked::Readiness => "add one that fails while requests should go elsewhere",
+            Asked::Startup => "add one that succeeds when the program has started",
         };
         verdict
-            .violation(rule)
+            .violation(asked.rule())
             .container(container)
-            .at(container.field(&["/", field].concat()))
-            .says(format!("container {:?} has no {field}", container.name))
+            .at(container.field(&["/", asked.field()].concat()))
+            .says(format!("container {:?} has no {}", container.name, asked.field()))
             .mend(remedy);
     }
 
-    fn kind(self) -> ProbeKind {
-        match self {
-            Self::Liveness => ProbeKind::Liveness,
-            Self::Readiness => ProbeKind::Readiness,
-            Self::Startup => ProbeKind::Startup,
+    fn give(&self, asked: Asked, pod: &Pod, container: &Container, verdict: &mut Verdict) {
+        let defaults = self.settings.defaults.iter().find(|defaults| defaults.select.takes(pod, container));
+        let probe = defaults.and_then(|defaults| defaults.of(asked)).filter(|probe| probe.can_ask(container));
+        if let Some(probe) = probe {
+            verdict.set_default(asked.rule(), container.field(&["/", asked.field()].concat()), json!(probe));
         }
     }
 }
