@@ -14,11 +14,14 @@ mod admission;
 mod book;
 #[cfg(test)]
 mod cases;
+#[cfg(test)]
 mod embedded;
 #[cfg(test)]
 mod fixtures;
 #[cfg(test)]
 mod hostile;
+#[cfg(test)]
+mod images;
 #[cfg(test)]
 mod kinds;
 #[cfg(test)]

@@ -10,8 +10,8 @@ mod label_selector;
 mod owner;
 mod repository;
 mod selector;
-mod trust;
 mod storage;
+mod trust;
 
 #[path = "../availability/policy.rs"]
 mod availability;

@@ -174,6 +174,12 @@ impl FactKind {
         }
     }
 
+    /// Whether its keys are images.
+    #[must_use]
+    pub fn is_about_images(self) -> bool {
+        matches!(self, Self::ImageDigest | Self::ImageConfig | Self::ImageSignatures)
+    }
+
     /// The kind of that name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {

@@ -1,5 +1,4 @@
-//! The rounds of edits: facts, policies, edits, until nothing changes. First those that rewrite images, then all others,
-//! since facts about images have to be about the images that will run.
+//! The rounds of edits: facts, policies, edits, until nothing changes, stage by stage.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -66,12 +65,10 @@ impl Correction {
 
 /// Settles an object.
 pub(super) async fn settle(gate: &Gate, met: &Met, settling: Settling, deadline: Instant) -> Correction {
-    let editing: Vec<&Policy> = met.policies.iter().filter(|policy| policy.edits()).collect();
-    let (rewriting, others): (Vec<_>, Vec<_>) = editing.into_iter().partition(|policy| policy.can.rewrite_images);
     let came = Arc::clone(settling.object());
     let mut rounds =
         Rounds { gate, met, settling, out: HashSet::new(), failed: Decision::default(), done: Correction::nothing() };
-    for stage in [rewriting, others].into_iter().filter(|stage| !stage.is_empty()) {
+    for stage in stages(&met.policies).into_iter().filter(|stage| !stage.is_empty()) {
         rounds.settling.next_stage();
         match rounds.stage(&stage, deadline).await {
             Ok(true) => {}
@@ -80,6 +77,21 @@ pub(super) async fn settle(gate: &Gate, met: &Met, settling: Settling, deadline:
         }
     }
     rounds.finish(&came)
+}
+
+/// Who edits, stage by stage. Facts about images have to be about the images that will run: so what renames them comes
+/// first, then what rewrites them by what is known of them, then all others.
+fn stages(policies: &[Policy]) -> [Vec<&Policy>; 3] {
+    let mut stages: [Vec<&Policy>; 3] = Default::default();
+    let [renaming, rewriting, others] = &mut stages;
+    for policy in policies.iter().filter(|policy| policy.edits()) {
+        match (policy.can.rewrite_images, policy.facts.iter().any(|kind| kind.is_about_images())) {
+            (true, false) => renaming.push(policy),
+            (true, true) => rewriting.push(policy),
+            (false, _) => others.push(policy),
+        }
+    }
+    stages
 }
 
 struct Rounds<'a> {
