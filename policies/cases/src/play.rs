@@ -42,16 +42,16 @@ pub(crate) struct End {
 pub fn play(written: &WrittenCase, paths: &TemplatePaths, judge: impl Fn(&Case) -> Outcome) -> Played {
     match end(written, paths, judge) {
         Ok(end) => Played { differences: compare(&written.expect, &written.object, &end), made: end.made },
-        Err(difference) => Played { differences: vec![difference], made: Vec::new() },
+        Err(difference) => Played { differences: vec![*difference], made: Vec::new() },
     }
 }
 
-fn end(written: &WrittenCase, paths: &TemplatePaths, judge: impl Fn(&Case) -> Outcome) -> Result<End, Difference> {
+fn end(written: &WrittenCase, paths: &TemplatePaths, judge: impl Fn(&Case) -> Outcome) -> Result<End, Box<Difference>> {
     let came = Arc::new(Document::from_value(written.object.clone()));
     let mut settling = Settling::new(came, Editable::Everything);
     loop {
         let questions = question::of(written, settling.object(), paths)
-            .map_err(|error| Difference::Unreadable { reason: error.to_string() })?;
+            .map_err(|error| Box::new(Difference::Unreadable { reason: error.to_string() }))?;
         let verdicts = match verdicts(&questions, &judge) {
             Ok(verdicts) => verdicts,
             Err(failure) => return Ok(ended(&settling, Err(failure))),
@@ -62,7 +62,7 @@ fn end(written: &WrittenCase, paths: &TemplatePaths, judge: impl Fn(&Case) -> Ou
             Round::Settled => return Ok(ended(&settling, Ok(together(verdicts)))),
             Round::Refused(failures) | Round::Broken(failures) => {
                 let reasons = failures.into_iter().map(|(_, failure)| failure.to_string()).collect();
-                return Err(Difference::Unmakeable { reasons });
+                return Err(Box::new(Difference::Unmakeable { reasons }));
             }
         }
     }

@@ -140,7 +140,7 @@ impl ReadOnlyRootfs {
 
     fn unset(&self, case: &Case<'_>, pod: &Pod, container: &Container, mounts: &Mounts<'_>, verdict: &mut Verdict) {
         let mut remedy = REMEDY.to_owned();
-        let needs = takes_mounts(container).then(|| self.writable.of(case, pod, container)).unwrap_or_default();
+        let needs = if takes_mounts(container) { self.writable.of(case, pod, container) } else { Default::default() };
         match mounts.first_unheld(container, &needs.prefilled) {
             Some(path) => {
                 remedy = format!(

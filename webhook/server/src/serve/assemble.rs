@@ -15,15 +15,16 @@ use portreeve_engine::{Cache, CacheFolder, Engine, Limits, Options};
 use portreeve_ledger::{Durability, Ledger};
 use portreeve_supply::Images;
 
-use super::policies::{self, Fingerprint, fingerprint};
+use super::watch::{Fingerprint, fingerprint};
 use crate::app::App;
 use crate::callers::Callers;
 use crate::config::{
-    CallersConfig, DurabilityConfig, EditedConfig, HoldsConfig, LedgerConfig, ServerConfig, TemplatePathConfig, TlsConfig,
+    CallersConfig, DurabilityConfig, EditedConfig, HoldsConfig, LedgerConfig, ServerConfig, TemplatePathConfig,
+    TlsConfig,
 };
 use crate::health::{Health, Part, State};
 use crate::metrics::Metrics;
-use crate::set::{COMPILED, LastGoodError, LoadError, Loader};
+use crate::set::{COMPILED, LoadError, Loader, PolicySet, Problem, Sources, platform, read_folder};
 use crate::way::{Book, BookError, Gate, Runner};
 
 /// What a server is put together from.
