@@ -19,6 +19,8 @@ mod embedded;
 #[cfg(test)]
 mod fixtures;
 #[cfg(test)]
+mod exceptions;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod images;

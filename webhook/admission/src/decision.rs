@@ -1,7 +1,7 @@
 //! From what the policies found to a decision: modes, failure policies, exceptions, and on UPDATE only what is new.
 //! The words for it are in `message`.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use jiff::Timestamp;
 
@@ -30,6 +30,8 @@ pub struct Found<'a> {
 pub struct Circumstances<'a> {
     /// Namespace of the request; empty for cluster-scoped objects.
     pub namespace: &'a str,
+    /// Annotations of the object.
+    pub annotations: &'a BTreeMap<String, String>,
     /// Exceptions in force.
     pub exceptions: &'a [Exception],
     /// Exceptions expire.
@@ -71,7 +73,7 @@ pub enum Standing {
     Counts,
     /// The object had it before the update.
     Inherited,
-    /// The exception of this name covers it.
+    /// An exception covers it, by the name under which its use is recorded.
     Excepted(String),
 }
 
@@ -173,7 +175,7 @@ impl Decision {
             let judged = found.subject.map(|subject| subject.template.as_ref());
             let excepted = covering(found.policy, &violation, judged, circumstances);
             let standing = match excepted {
-                Some(exception) => Standing::Excepted(exception.name.clone()),
+                Some(exception) => Standing::Excepted(exception.use_name()),
                 None if old.contains(&identity(&violation)) => Standing::Inherited,
                 None => Standing::Counts,
             };
@@ -226,6 +228,7 @@ fn covering<'a>(
         rule: &violation.rule,
         container: violation.container.as_deref(),
         template,
+        annotations: circumstances.annotations,
         now: circumstances.now,
     };
     circumstances.exceptions.iter().find(|exception| exception.covers(&occasion))

@@ -1,9 +1,11 @@
 //! Exceptions: what of a policy's edits and violations the host drops, for whom and until when. Matching is the host's,
 //! on the pod template, so that a controller and its Pods are covered alike.
 
-use jiff::Timestamp;
+use std::collections::BTreeMap;
 
-use crate::api::{Covered, Metadata, PolicyExceptionSpec};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::api::{Covered, Metadata, OptOut, PolicyExceptionSpec};
 use crate::template::{Container, Template};
 
 /// A checked exception.
@@ -22,12 +24,40 @@ pub enum ExceptionError {
     #[error("metadata.namespace is missing: an exception holds in one namespace")]
     NoNamespace,
     /// A loosening that anyone who can write a workload could give himself.
-    #[error("spec.match.labels alone loosens for whoever writes the labels: name a serviceAccount or images as well")]
+    #[error(
+        "spec.match.labels alone loosens for whoever writes the labels: name a serviceAccount other than default, images or \
+         an annotation as well"
+    )]
     LabelsAlone,
+    /// A pattern that nearly every image fits, which names none.
+    #[error(
+        "spec.match.images: {0:?} names no image: write at least a registry or the first part of the name before the \"*\""
+    )]
+    AnyImage(String),
+    /// An annotation that stands on workloads for another reason, or may come to.
+    #[error(
+        "spec.match.annotation.name: {0:?} is no opt-out: take a name with a domain of your own, as in \
+         acme.example/allow-root, that nothing else sets"
+    )]
+    NoOptOut(String),
     /// Nobody answers for it.
     #[error("spec.{0} is empty")]
     Empty(&'static str),
 }
+
+/// How it stands with the end of an exception.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Term {
+    /// It counts, and will for a while.
+    Runs,
+    /// It counts, and ends within [`SOON`].
+    EndsSoon,
+    /// It no longer counts.
+    Over,
+}
+
+/// How long before its end an exception is told of: two weeks.
+pub const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
 
 /// What an exception is asked about.
 #[derive(Debug, Clone, Copy)]
@@ -42,8 +72,25 @@ pub struct Occasion<'a> {
     pub container: Option<&'a str>,
     /// The template that is judged, if there is one.
     pub template: Option<&'a Template>,
+    /// Annotations of the object, which count where there is no template.
+    pub annotations: &'a BTreeMap<String, String>,
     /// When.
     pub now: Timestamp,
+}
+
+impl Term {
+    /// Every one.
+    pub const ALL: [Self; 3] = [Self::Runs, Self::EndsSoon, Self::Over];
+
+    /// As reports and metrics name it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Runs => "runs",
+            Self::EndsSoon => "ends-soon",
+            Self::Over => "over",
+        }
+    }
 }
 
 impl Exception {
@@ -58,17 +105,45 @@ impl Exception {
         if let Some((field, _)) = named.iter().find(|(_, text)| text.trim().is_empty()) {
             return Err(ExceptionError::Empty(field));
         }
-        let covered = &spec.covered;
-        if !covered.labels.is_empty() && covered.service_account.is_none() && covered.images.is_empty() {
-            return Err(ExceptionError::LabelsAlone);
-        }
+        spec.covered.check()?;
         Ok(Self { name: format!("{namespace}/{}", metadata.name), namespace, spec })
     }
 
-    /// Whether it is over.
+    /// How it stands with its end.
     #[must_use]
-    pub fn expired(&self, now: Timestamp) -> bool {
-        self.spec.expires <= now
+    pub fn term(&self, now: Timestamp) -> Term {
+        match self.spec.expires.duration_since(now) {
+            left if left <= SignedDuration::ZERO => Term::Over,
+            left if left <= SOON => Term::EndsSoon,
+            _ => Term::Runs,
+        }
+    }
+
+    /// What there is to tell of its end, in one sentence without a full stop; none while it runs.
+    #[must_use]
+    pub fn notice(&self, now: Timestamp) -> Option<String> {
+        let PolicyExceptionSpec { policy, owner, ticket, expires, .. } = &self.spec;
+        let words = match self.term(now) {
+            Term::Runs => return None,
+            Term::EndsSoon => "expires at",
+            Term::Over => "no longer counts: it expired at",
+        };
+        Some(format!("the exception {} from {policy} ({owner}, {ticket}) {words} {expires}", self.name))
+    }
+
+    /// What was agreed.
+    #[must_use]
+    pub fn spec(&self) -> &PolicyExceptionSpec {
+        &self.spec
+    }
+
+    /// Its name as a use of it is recorded: with the annotation, if the workload asked for it by one.
+    #[must_use]
+    pub fn use_name(&self) -> String {
+        match &self.spec.covered.annotation {
+            Some(opt_out) => format!("{} (annotation {})", self.name, opt_out.name),
+            None => self.name.clone(),
+        }
     }
 
     /// The policy that it loosens.
@@ -82,7 +157,7 @@ impl Exception {
     pub fn covers(&self, occasion: &Occasion<'_>) -> bool {
         let spec = &self.spec;
         let container_named = |name: &str| spec.containers.iter().any(|known| known == name);
-        !self.expired(occasion.now)
+        self.term(occasion.now) != Term::Over
             && self.namespace == occasion.namespace
             && spec.policy == occasion.policy
             && (spec.rules.is_empty() || spec.rules.iter().any(|rule| rule == occasion.rule))
@@ -92,11 +167,28 @@ impl Exception {
 }
 
 impl Covered {
+    fn check(&self) -> Result<(), ExceptionError> {
+        let own_account = self.service_account.as_deref().is_some_and(|account| account != DEFAULT_ACCOUNT);
+        if !self.labels.is_empty() && !own_account && self.images.is_empty() && self.annotation.is_none() {
+            return Err(ExceptionError::LabelsAlone);
+        }
+        if let Some(image) = self.images.iter().find(|image| names_no_image(image)) {
+            return Err(ExceptionError::AnyImage(image.clone()));
+        }
+        match &self.annotation {
+            Some(opt_out) if !is_own_name(&opt_out.name) => Err(ExceptionError::NoOptOut(opt_out.name.clone())),
+            _ => Ok(()),
+        }
+    }
+
     fn covers(&self, occasion: &Occasion<'_>) -> bool {
         let asks = !self.labels.is_empty() || self.service_account.is_some() || !self.images.is_empty();
+        if !self.annotation.as_ref().is_none_or(|opt_out| opt_out.is_on(occasion)) {
+            return false;
+        }
         let Some(template) = occasion.template else { return !asks };
         let labels = &template.pod.labels;
-        let account = template.pod.service_account.as_deref().unwrap_or("default");
+        let account = template.pod.service_account.as_deref().unwrap_or(DEFAULT_ACCOUNT);
         self.labels.iter().all(|(name, value)| labels.iter().any(|(n, v)| n == name && v == value))
             && self.service_account.as_deref().is_none_or(|wanted| wanted == account)
             && (self.images.is_empty() || self.images_cover(template, occasion.container))
@@ -109,6 +201,36 @@ impl Covered {
         containers.peek().is_some()
             && containers.all(|container| self.images.iter().any(|image| same_repository(image, &container.image)))
     }
+}
+
+impl OptOut {
+    /// Whether it stands on the template; on the object, if there is no template.
+    fn is_on(&self, occasion: &Occasion<'_>) -> bool {
+        let fits = |value: &str| self.value.as_deref().is_none_or(|wanted| wanted == value);
+        match occasion.template {
+            Some(template) => template.pod.annotations.iter().any(|(name, value)| *name == self.name && fits(value)),
+            None => occasion.annotations.get(&self.name).is_some_and(|value| fits(value)),
+        }
+    }
+}
+
+/// The account of a pod that names none: everybody's.
+const DEFAULT_ACCOUNT: &str = "default";
+
+/// Domains whose annotations clusters set by themselves, and ours, which stand on all that we put right.
+const SET_BY_OTHERS: [&str; 3] = ["kubernetes.io", "k8s.io", "portreeve.dev"];
+
+/// A pattern without a whole part before its star fits what anybody names.
+fn names_no_image(pattern: &str) -> bool {
+    let has_part = |prefix: &str| prefix.split_once('/').is_some_and(|(first, _)| !first.is_empty());
+    pattern.trim().is_empty() || pattern.strip_suffix('*').is_some_and(|prefix| !has_part(prefix))
+}
+
+/// A name with a domain before the slash, of nobody who sets annotations unasked.
+fn is_own_name(name: &str) -> bool {
+    let Some((domain, name)) = name.split_once('/') else { return false };
+    let of = |other: &&str| domain.strip_suffix(other).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+    domain.contains('.') && !name.is_empty() && !SET_BY_OTHERS.iter().any(of)
 }
 
 fn same_repository(pattern: &str, image: &str) -> bool {
@@ -129,83 +251,4 @@ fn repository(image: &str) -> &str {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::{Value, json};
-
-    fn exception(spec: &Value) -> Result<Exception, ExceptionError> {
-        let mut full = json!({"policy": "non-root", "owner": "team", "ticket": "T-1", "reason": "legacy", "expires": "2027-01-01T00:00:00Z"});
-        full.as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
-        let metadata = Metadata { name: "e".into(), namespace: Some("shop".into()), ..Metadata::default() };
-        Exception::new(&metadata, serde_json::from_value(full).unwrap())
-    }
-
-    fn template() -> Template {
-        Template::read(json!({
-            "metadata": {"labels": {"app": "db"}},
-            "spec": {"serviceAccountName": "db", "containers": [
-                {"name": "db", "image": "reg:5000/team/db:1@sha256:00"}, {"name": "side", "image": "busybox"}
-            ]}
-        }))
-        .unwrap()
-    }
-
-    fn covers(spec: &Value, rule: &str, container: Option<&str>) -> bool {
-        let template = template();
-        exception(spec).unwrap().covers(&Occasion {
-            namespace: "shop",
-            policy: "non-root",
-            rule,
-            container,
-            template: Some(&template),
-            now: "2026-06-01T00:00:00Z".parse().unwrap(),
-        })
-    }
-
-    #[test]
-    fn covers_all_of_a_policy_where_nothing_narrower_is_said() {
-        assert!(covers(&json!({}), "any", None));
-        assert!(covers(&json!({}), "any", Some("db")));
-    }
-
-    #[test]
-    fn a_rule_or_a_container_narrows_it() {
-        assert!(!covers(&json!({"rules": ["root"]}), "other", None));
-        assert!(covers(&json!({"containers": ["db"]}), "root", Some("db")));
-        assert!(!covers(&json!({"containers": ["db"]}), "root", Some("side")));
-        assert!(!covers(&json!({"containers": ["db"]}), "root", None));
-    }
-
-    #[test]
-    fn an_image_covers_its_own_container_and_a_pod_only_if_all_are_named() {
-        let spec = json!({"match": {"images": ["reg:5000/team/*"]}});
-        assert!(covers(&spec, "root", Some("db")));
-        assert!(!covers(&spec, "root", Some("side")));
-        assert!(!covers(&spec, "root", None));
-        assert!(covers(&json!({"match": {"images": ["reg:5000/team/db", "busybox"]}}), "root", None));
-    }
-
-    #[test]
-    fn labels_count_only_with_a_service_account_or_an_image() {
-        assert_eq!(exception(&json!({"match": {"labels": {"app": "db"}}})), Err(ExceptionError::LabelsAlone));
-        assert!(covers(&json!({"match": {"labels": {"app": "db"}, "serviceAccount": "db"}}), "root", None));
-        assert!(!covers(&json!({"match": {"labels": {"app": "x"}, "serviceAccount": "db"}}), "root", None));
-    }
-
-    #[test]
-    fn an_expired_exception_no_longer_counts() {
-        assert!(!covers(&json!({"expires": "2026-06-01T00:00:00Z"}), "root", None));
-    }
-
-    #[test]
-    fn somebody_has_to_answer_for_it() {
-        assert_eq!(exception(&json!({"owner": " "})), Err(ExceptionError::Empty("owner")));
-    }
-
-    #[test]
-    fn a_repository_is_the_image_without_tag_and_digest() {
-        assert_eq!(repository("reg:5000/a/b"), "reg:5000/a/b");
-        assert_eq!(repository("reg:5000/a/b:1@sha256:aa"), "reg:5000/a/b");
-        assert_eq!(repository("nginx:1.27"), "nginx");
-    }
-}
+mod tests;

@@ -10,6 +10,7 @@ mod record;
 mod respond;
 mod run;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -73,6 +74,14 @@ pub struct Met {
     pub policies: Vec<Policy>,
     /// When it came.
     pub now: Timestamp,
+}
+
+impl Met {
+    /// Annotations of the object, or of what it was where there is none now.
+    fn annotations(&self) -> &BTreeMap<String, String> {
+        let review = &self.review;
+        if review.object.is_some() { &review.meta.annotations } else { &review.old_meta.annotations }
+    }
 }
 
 impl Gate {

@@ -6,7 +6,7 @@ mod policy;
 mod selector;
 mod set;
 
-pub use exception::{Covered, PolicyExceptionSpec};
+pub use exception::{Covered, OptOut, PolicyExceptionSpec};
 pub use policy::{ClusterPolicySpec, FailurePolicy, Match, Mode, ModuleSource};
 pub use selector::{Expression, LabelSelector, Operator, SelectorError};
 pub use set::{PolicySetSpec, Profile};

@@ -49,7 +49,7 @@ fn decide(policy: &Policy, outcome: Outcome, before: Option<Outcome>) -> Decisio
 fn decide_with(policy: &Policy, outcome: Outcome, before: Option<Outcome>, exceptions: &[Exception]) -> Decision {
     let now = "2026-01-01T00:00:00Z".parse().unwrap();
     let found = Found { policy, subject: None, outcome, before };
-    Decision::of(vec![found], &Circumstances { namespace: "shop", exceptions, now })
+    Decision::of(vec![found], &Circumstances { namespace: "shop", annotations: &BTreeMap::new(), exceptions, now })
 }
 
 const ENFORCED: (Mode, FailurePolicy) = (Mode::Enforce, FailurePolicy::Fail);
@@ -118,7 +118,8 @@ fn a_violation_weighs_more_than_a_failure() {
         Found { policy: &two, subject: None, outcome: verdict(&["a"]), before: None },
     ];
     let now = "2026-01-01T00:00:00Z".parse().unwrap();
-    let decision = Decision::of(found, &Circumstances { namespace: "", exceptions: &[], now });
+    let decision =
+        Decision::of(found, &Circumstances { namespace: "", annotations: &BTreeMap::new(), exceptions: &[], now });
     assert_eq!(decision.answer(), Answer::Denied);
 }
 
@@ -135,7 +136,10 @@ fn what_is_found_in_one_of_several_templates_says_in_which() {
     let (policy, subject) = (enforced(), subject_of_workers());
     let found = Found { policy: &policy, subject: Some(&subject), outcome: verdict(&["a"]), before: None };
     let now = "2026-01-01T00:00:00Z".parse().unwrap();
-    let decision = Decision::of(vec![found], &Circumstances { namespace: "shop", exceptions: &[], now });
+    let decision = Decision::of(
+        vec![found],
+        &Circumstances { namespace: "shop", annotations: &BTreeMap::new(), exceptions: &[], now },
+    );
     assert_eq!(decision.findings[0].template, "workerGroupSpecs[gpu]");
     assert_eq!(decision.findings[0].violation.pointer.to_string(), "/spec/workerGroupSpecs/0/template/spec/a");
 }

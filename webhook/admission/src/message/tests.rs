@@ -1,5 +1,7 @@
 //! The words of denials and warnings.
 
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::api::FailurePolicy;
 use crate::decision::tests::{policy, violation};
@@ -17,7 +19,7 @@ fn review(meta: &serde_json::Value) -> Review {
 
 fn decide(found: Vec<Found<'_>>) -> Decision {
     let now = "2026-01-01T00:00:00Z".parse().unwrap();
-    Decision::of(found, &Circumstances { namespace: "", exceptions: &[], now })
+    Decision::of(found, &Circumstances { namespace: "", annotations: &BTreeMap::new(), exceptions: &[], now })
 }
 
 fn verdict(rules: &[&str], summary: Option<&str>) -> Outcome {

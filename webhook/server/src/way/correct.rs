@@ -8,7 +8,7 @@ use portreeve_admission::case::{Case, Facts, Subject};
 use portreeve_admission::decision::{Decision, PolicyFailure};
 use portreeve_admission::document::Document;
 use portreeve_admission::edit::Claim;
-use portreeve_admission::exception::Occasion;
+use portreeve_admission::exception::{Exception, Occasion};
 use portreeve_admission::patch::{self, Patch};
 use portreeve_admission::policy::Policy;
 use portreeve_admission::settle::{Asked, Round, Settling};
@@ -32,7 +32,7 @@ pub struct Correction {
     pub failures: Vec<PolicyFailure>,
     /// The facts of every round.
     pub facts: Vec<Arc<Facts>>,
-    /// Exceptions that stopped an edit, by name.
+    /// Exceptions that stopped an edit, each once, by the name under which its use is recorded.
     pub exceptions: Vec<String>,
     /// Policies that took part.
     pub asked: Vec<String>,
@@ -166,11 +166,15 @@ impl Rounds<'_> {
             rule: &edit.rule,
             container: template.and_then(|template| container_of(edit, template)),
             template,
+            annotations: self.met.annotations(),
             now: self.met.now,
         };
         let covering = self.met.set.exceptions().iter().find(|exception| exception.covers(&occasion));
-        self.done.exceptions.extend(covering.map(|exception| exception.name.clone()));
-        covering.is_some()
+        let Some(used) = covering.map(Exception::use_name) else { return false };
+        if !self.done.exceptions.contains(&used) {
+            self.done.exceptions.push(used);
+        }
+        true
     }
 
     fn make(&mut self, wishes: &[Wish]) -> Round {
