@@ -1,5 +1,5 @@
 //! No process gains more rights than its parent: `allowPrivilegeEscalation: false` on every container, and no
-//! container that is `privileged`. What capabilities a container has is for drop-capabilities.
+//! container that is `privileged` or, on Windows, a process of the host. What capabilities a container has is for drop-capabilities.
 
 use portreeve_sdk::image::ImagePattern;
 use portreeve_sdk::view::{Container, Pod};
@@ -60,6 +60,9 @@ fn judge(pod: &Pod, container: &Container, verdict: &mut Verdict) {
     if container.is_privileged() {
         return privileged(container, verdict);
     }
+    if is_of_host(pod, container) {
+        return of_host(container, verdict);
+    }
     // Windows has no such flag: the API server refuses it there.
     let flag = container.security.as_ref().and_then(|security| security.allow_privilege_escalation);
     if pod.is_windows() || flag == Some(false) {
@@ -88,6 +91,21 @@ fn privileged(container: &Container, verdict: &mut Verdict) {
         .at(container.field("/securityContext/privileged"))
         .says(format!("container {:?} is privileged, which hands it the node", container.name))
         .mend("remove privileged: true and give it only the capability, device or volume that it needs");
+}
+
+/// What the container says of itself comes before what the pod says.
+fn is_of_host(pod: &Pod, container: &Container) -> bool {
+    let own = container.security.as_ref().and_then(|security| security.host_process);
+    own.or_else(|| pod.security.as_ref()?.host_process) == Some(true)
+}
+
+fn of_host(container: &Container, verdict: &mut Verdict) {
+    verdict
+        .violation("privileged")
+        .container(container)
+        .at(container.field("/securityContext/windowsOptions/hostProcess"))
+        .says(format!("container {:?} is a process of its host (hostProcess), which hands it the node", container.name))
+        .mend("remove windowsOptions.hostProcess: true");
 }
 
 /// The API server refuses the flag beside this capability, so that it is not set here.

@@ -14,7 +14,7 @@ use portreeve_sdk::{Can, Case, FactNeed, Manifest, Policy, SettingsError, Stop, 
 use serde::Deserialize;
 
 use self::mounts::Mounts;
-use self::writable::{Rule, WritablePaths};
+use self::writable::{Needs, Rule, WritablePaths};
 use crate::injected::Judgement;
 use crate::selector::any_image;
 
@@ -140,7 +140,7 @@ impl ReadOnlyRootfs {
 
     fn unset(&self, case: &Case<'_>, pod: &Pod, container: &Container, mounts: &Mounts<'_>, verdict: &mut Verdict) {
         let mut remedy = REMEDY.to_owned();
-        let needs = if takes_mounts(container) { self.writable.of(case, pod, container) } else { Default::default() };
+        let needs = if takes_mounts(container) { self.writable.of(case, pod, container) } else { Needs::default() };
         match mounts.first_unheld(container, &needs.prefilled) {
             Some(path) => {
                 remedy = format!(
