@@ -17,9 +17,9 @@ mod cases;
 #[cfg(test)]
 mod embedded;
 #[cfg(test)]
-mod fixtures;
-#[cfg(test)]
 mod exceptions;
+#[cfg(test)]
+mod fixtures;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
@@ -30,5 +30,7 @@ mod kinds;
 mod policy_files;
 #[cfg(test)]
 mod recorded;
+#[cfg(test)]
+mod restart;
 #[cfg(test)]
 mod wire;

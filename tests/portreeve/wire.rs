@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use portreeve_tests::review::create;
-use portreeve_tests::server::{Speaks, Wire};
+use portreeve_tests::server::{Speaks, Wire, until};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -168,17 +168,6 @@ async fn probes_tell_of_life_and_readiness_with_reasons() {
     assert!(metrics.ends_with("# EOF\n") && metrics.contains("portreeve_policies_in_force 1"), "{metrics}");
 }
 
-/// Asks until it is so; the server looks at its files every second.
-async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    for _ in 0..1200 {
-        if holds().await {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    panic!("never: {what}");
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bad_new_set_is_refused_the_old_one_kept_and_the_reason_shown() {
     let wire = wire().await;
@@ -188,7 +177,8 @@ async fn a_bad_new_set_is_refused_the_old_one_kept_and_the_reason_shown() {
         let (status, report) = wire.operations("/readyz?verbose").await.unwrap();
         status == 200 && report.contains("[!] policies") && report.contains("drop-capabilitys")
     })
-    .await;
+    .await
+    .unwrap();
     assert_eq!(answered(&wire, Speaks::Http1, "validate", &review()).await["response"]["allowed"], false);
 }
 
@@ -200,7 +190,8 @@ async fn a_good_new_set_takes_the_place_of_the_old_one_without_a_restart() {
     until("the new set is in force", async || {
         answered(&wire, Speaks::Http1, "validate", &review()).await["response"]["allowed"] == true
     })
-    .await;
+    .await
+    .unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -216,7 +207,8 @@ async fn certificates_are_reloaded_and_no_connection_is_dropped() {
     until("the new certificate is served", async || {
         wire.running.parts.certificate.current().leaf().fingerprint() != before
     })
-    .await;
+    .await
+    .unwrap();
     assert!(wire.call(&client, "mutate", review().to_string()).send().await.unwrap().status().is_success());
     answered(&wire, Speaks::Http1, "mutate", &review()).await;
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use portreeve_certs::{CertificateFolder, Existing, PathTokens, RotationPolicy, ServerNames};
@@ -74,6 +75,19 @@ impl Wire {
         certificates.create(Timestamp::now(), &RotationPolicy::new(names), Existing::Keep)?;
         let token = PathTokens::load(&certificates, Timestamp::now())?.current().to_owned();
         let config: ServerConfig = serde_json::from_value(configuration(folder.path(), &more))?;
+        let config = config.relative_to(folder.path());
+        Ok(Self { running: start(config).await?, folder, token })
+    }
+
+    /// The same server once more in the same folder, stopped in order while `change` is made there.
+    ///
+    /// # Errors
+    /// If it does not stop or start.
+    pub async fn restarted(self, change: impl FnOnce(&Path)) -> Result<Self, Fault> {
+        let Self { running, folder, token } = self;
+        let config = running.parts.config.clone();
+        running.stop().await?;
+        change(folder.path());
         Ok(Self { running: start(config).await?, folder, token })
     }
 
@@ -131,6 +145,20 @@ impl Wire {
         let answer = Client::builder().tls_backend_preconfigured(tls).build()?.get(url).send().await?;
         Ok((answer.status().as_u16(), answer.text().await?))
     }
+}
+
+/// Asks until it is so, for two minutes at most: the server looks at its files every second.
+///
+/// # Errors
+/// If it never is.
+pub async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) -> Result<(), Fault> {
+    for _ in 0..1200 {
+        if holds().await {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    Err(format!("never: {what}").into())
 }
 
 /// A client of HTTP/1.1 over TLS 1.3 that trusts the CAs of this bundle and nothing else.

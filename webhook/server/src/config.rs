@@ -38,6 +38,10 @@ pub struct ServerConfig {
     /// Folder for compiled policies. Left out: they are compiled at each start.
     #[serde(default)]
     pub cache: Option<PathBuf>,
+    /// What outlasts a restart. Left out: nothing does, which `/readyz?verbose` and the log say, and a start needs good
+    /// policy files.
+    #[serde(default)]
+    pub state: Option<StateConfig>,
     /// The book. Left out: no record is kept, which `/readyz?verbose` and the log say.
     #[serde(default)]
     pub ledger: Option<LedgerConfig>,
@@ -92,6 +96,14 @@ pub enum CallersConfig {
         /// The folder, that of our own certificates as a rule.
         token_folder: PathBuf,
     },
+}
+
+/// What this replica keeps for its own restart: the last good set of policies, apart from the policy files.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct StateConfig {
+    /// Its folder, this replica's alone and on a volume that outlasts the process. It is made, for this user alone.
+    pub folder: PathBuf,
 }
 
 /// The book of this replica.
@@ -226,6 +238,7 @@ impl ServerConfig {
         }
         paths.extend([&mut self.policies, &mut self.cache].into_iter().flatten());
         paths.extend(self.ledger.as_mut().map(|ledger| &mut ledger.folder));
+        paths.extend(self.state.as_mut().map(|state| &mut state.folder));
         for path in paths {
             *path = folder.join(&*path);
         }
@@ -302,8 +315,9 @@ mod tests {
 
     #[test]
     fn relative_paths_start_from_the_file() {
-        let config = read(&format!("{LEAST}policies: p\ncache: /c\n")).unwrap();
+        let config = read(&format!("{LEAST}policies: p\ncache: /c\nstate: {{folder: s}}\n")).unwrap();
         assert!(config.policies.unwrap().is_absolute());
+        assert!(config.state.unwrap().folder.is_absolute());
         assert_eq!(config.cache.unwrap(), Path::new("/c"));
     }
 
@@ -314,6 +328,15 @@ mod tests {
     }
 
     #[test]
+    fn a_template_path_leads_to_a_template_unless_it_says_otherwise() {
+        let paths = "templatePaths:\n- {group: a.io, kind: A, path: /spec/template}\n\
+            - {group: b.io, kind: B, path: /spec/pods/*, holds: pod-spec, edited: at-pods}\n";
+        let paths = read(&format!("{LEAST}{paths}")).unwrap().template_paths;
+        assert_eq!((paths[0].holds, paths[0].edited), (HoldsConfig::PodTemplate, EditedConfig::InPlace));
+        assert_eq!((paths[1].holds, paths[1].edited), (HoldsConfig::PodSpec, EditedConfig::AtPods));
+    }
+
+    #[test]
     fn registries_may_have_a_file_of_their_own() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("registries.yaml");
@@ -321,15 +344,6 @@ mod tests {
         let registries = read_registries(&path).unwrap();
         assert_eq!(registries.lock_file.unwrap(), folder.path().join("images.lock"));
         assert_eq!(registries.registries[0].ca_file.as_deref().unwrap(), folder.path().join("ca.pem"));
-    }
-
-    #[test]
-    fn a_template_path_leads_to_a_template_unless_it_says_otherwise() {
-        let paths = "templatePaths:\n- {group: a.io, kind: A, path: /spec/template}\n\
-            - {group: b.io, kind: B, path: /spec/pods/*, holds: pod-spec, edited: at-pods}\n";
-        let paths = read(&format!("{LEAST}{paths}")).unwrap().template_paths;
-        assert_eq!((paths[0].holds, paths[0].edited), (HoldsConfig::PodTemplate, EditedConfig::InPlace));
-        assert_eq!((paths[1].holds, paths[1].edited), (HoldsConfig::PodSpec, EditedConfig::AtPods));
     }
 
     #[test]

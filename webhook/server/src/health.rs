@@ -14,8 +14,12 @@ pub struct Health {
 pub enum Part {
     /// The policies in force.
     Policies,
+    /// What loosens them.
+    Exceptions,
     /// The serving certificate.
     Certificate,
+    /// What outlasts a restart.
+    State,
     /// The book.
     Ledger,
     /// Shutting down.
@@ -27,19 +31,22 @@ pub enum Part {
 pub enum State {
     /// As it should be; says what is in force.
     Good(String),
-    /// What is in force serves, but something newer was refused; says why.
+    /// What is in force serves, but something newer was refused, or asks to be looked after; says why.
     Kept(String),
     /// Not able to serve; says why.
     Down(String),
 }
 
 impl Part {
-    const ALL: [Self; 4] = [Self::Policies, Self::Certificate, Self::Ledger, Self::Serving];
+    const ALL: [Self; 6] =
+        [Self::Policies, Self::Exceptions, Self::Certificate, Self::State, Self::Ledger, Self::Serving];
 
     fn name(self) -> &'static str {
         match self {
             Self::Policies => "policies",
+            Self::Exceptions => "exceptions",
             Self::Certificate => "certificate",
+            Self::State => "state",
             Self::Ledger => "ledger",
             Self::Serving => "serving",
         }

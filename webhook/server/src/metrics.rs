@@ -4,6 +4,7 @@
 use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::time::Duration;
 
+use portreeve_admission::exception::Term;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, text::encode};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -42,6 +43,11 @@ struct PolicyLabels {
     outcome: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TermLabels {
+    term: &'static str,
+}
+
 type Level = Gauge<i64, AtomicI64>;
 type Fraction = Gauge<f64, AtomicU64>;
 
@@ -54,6 +60,7 @@ pub struct Metrics {
     turned_away: Family<CallLabels, Counter>,
     unreadable: Family<CallLabels, Counter>,
     policies_in_force: Level,
+    exceptions: Family<TermLabels, Level>,
     ready: Level,
     records: Level,
     tree_size: Level,
@@ -72,6 +79,7 @@ impl Default for Metrics {
             turned_away: Family::default(),
             unreadable: Family::default(),
             policies_in_force: Gauge::default(),
+            exceptions: Family::default(),
             ready: Gauge::default(),
             records: Gauge::default(),
             tree_size: Gauge::default(),
@@ -86,6 +94,7 @@ impl Default for Metrics {
         registry.register("turned_away", "Calls without a token in force", new.turned_away.clone());
         registry.register("unreadable", "Bodies that were no review", new.unreadable.clone());
         registry.register("policies_in_force", "Policies of the set in force", new.policies_in_force.clone());
+        registry.register("exceptions", "Exceptions of the set in force, by how they end", new.exceptions.clone());
         registry.register("ready", "1 if ready, else 0", new.ready.clone());
         registry.register("ledger_records", "Records in this replica's book", new.records.clone());
         registry.register("ledger_checkpoint_size", "Records under the newest checkpoint", new.tree_size.clone());
@@ -146,6 +155,12 @@ impl Metrics {
         let level = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
         self.ready.set(i64::from(app.health.ready()));
         self.policies_in_force.set(i64::try_from(app.gate.set.load().policies().len()).unwrap_or(i64::MAX));
+        let (set, now) = (app.gate.set.load(), (app.gate.clock)());
+        for term in Term::ALL {
+            let count = set.exceptions().iter().filter(|exception| exception.term(now) == term).count();
+            let labels = TermLabels { term: term.name() };
+            self.exceptions.get_or_create(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
         if let Some(ledger) = app.gate.book.ledger() {
             let stats = ledger.stats();
             self.records.set(level(stats.records));

@@ -2,6 +2,8 @@
 //! an orderly end. What the parts do is in their own modules.
 
 mod assemble;
+mod exceptions;
+mod policies;
 mod watch;
 
 use std::net::SocketAddr;
@@ -13,6 +15,7 @@ use axum_server::tls_rustls::RustlsConfig;
 use portreeve_certs::server_config;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 pub use assemble::{Parts, StartError};
 
@@ -32,6 +35,7 @@ pub struct Running {
     /// What it was put together from.
     pub parts: Arc<Parts>,
     handle: Handle<SocketAddr>,
+    watch: JoinHandle<()>,
     stopped: oneshot::Receiver<()>,
 }
 
@@ -66,9 +70,9 @@ pub async fn start(config: ServerConfig) -> Result<Running, StartError> {
         .map_err(|source| StartError::Listen { at: operations_at, source })?
         .serve(operations(app).into_make_service());
     tokio::spawn(probes);
-    tokio::spawn(watch::watch(Arc::clone(&parts)));
+    let watch = tokio::spawn(watch::watch(Arc::clone(&parts)));
     parts.health.set(Part::Serving, State::Good(format!("{webhook_at}")));
-    Ok(Running { webhook: webhook_at, operations: operations_at, parts, handle, stopped })
+    Ok(Running { webhook: webhook_at, operations: operations_at, parts, handle, watch, stopped })
 }
 
 impl Running {
@@ -81,6 +85,7 @@ impl Running {
         self.handle.graceful_shutdown(Some(LAST_CALLS));
         // An error says that the listener's task is gone, which is what is waited for.
         let _ = self.stopped.await;
+        self.watch.abort();
         let parts = self.parts;
         let close = move || parts.gate.book.ledger().map_or(Ok(()), |ledger| ledger.close());
         tokio::task::spawn_blocking(close).await.unwrap_or(Ok(()))

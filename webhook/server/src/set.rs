@@ -1,15 +1,18 @@
 //! The set in force: policies with their compiled modules, exceptions, namespaces. Made whole by `set::load`, never
-//! changed, replaced whole. Requests that began under one set end under it.
+//! changed, replaced whole. Requests that began under one set end under it. What it was made from outlasts a restart in
+//! `set::last_good`.
 
 mod draft;
 mod drafted;
 mod folder;
+mod last_good;
 mod load;
 mod namespace;
 mod profile;
 mod settings;
 
 use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use portreeve_admission::exception::Exception;
@@ -19,6 +22,7 @@ use portreeve_engine::Program;
 use tokio::sync::Semaphore;
 
 pub use folder::{Sources, read_folder};
+pub use last_good::{LastGood, LastGoodError};
 pub(crate) use load::chain;
 pub use load::{LoadError, Loader, Problem};
 pub use namespace::{KnownFrom, Namespace};
@@ -39,6 +43,8 @@ pub struct PolicySet {
 /// A module with the policies in force that it carries.
 pub struct LoadedModule {
     program: Program,
+    bytes: Arc<[u8]>,
+    file: Option<PathBuf>,
     ids: Vec<String>,
     /// A module from outside has its own share of concurrency; the catalogue has all of it.
     turns: Option<Arc<Semaphore>>,
@@ -84,7 +90,7 @@ impl PolicySet {
 
     /// All that a record of this set may name: modules, settings, the description.
     pub fn content(&self) -> impl Iterator<Item = &[u8]> {
-        self.content.iter().map(Vec::as_slice)
+        self.modules.iter().map(|module| module.bytes()).chain(self.content.iter().map(Vec::as_slice))
     }
 }
 
@@ -99,6 +105,18 @@ impl LoadedModule {
     #[must_use]
     pub fn program(&self) -> &Program {
         &self.program
+    }
+
+    /// The component as it was read.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The file that it was read from; none for the catalogue.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
     }
 
     /// How many of its runs may go on at once; none if as many as there are turns at all.

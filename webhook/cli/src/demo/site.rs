@@ -125,6 +125,7 @@ impl Site {
             ledger: Some(LedgerConfig { folder: self.ledger(), durability: DurabilityConfig::Durable }),
             registries,
             template_paths: Vec::new(),
+            state: None,
             namespace_defaults: NamespaceDefaults::default(),
             limits: LimitsConfig::default(),
         }

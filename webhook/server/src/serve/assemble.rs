@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -15,7 +15,8 @@ use portreeve_engine::{Cache, CacheFolder, Engine, Limits, Options};
 use portreeve_ledger::{Durability, Ledger};
 use portreeve_supply::Images;
 
-use super::watch::{Fingerprint, fingerprint};
+use super::exceptions;
+use super::policies::{self, Fingerprint, fingerprint};
 use crate::app::App;
 use crate::callers::Callers;
 use crate::config::{
@@ -24,7 +25,7 @@ use crate::config::{
 };
 use crate::health::{Health, Part, State};
 use crate::metrics::Metrics;
-use crate::set::{COMPILED, LoadError, Loader, PolicySet, Problem, Sources, platform, read_folder};
+use crate::set::{COMPILED, LastGoodError, LoadError, Loader};
 use crate::way::{Book, BookError, Gate, Runner};
 
 /// What a server is put together from.
@@ -101,6 +102,14 @@ pub enum StartError {
     /// The policies.
     #[error("the policies can't be put in force:\n{0}")]
     Policies(#[from] LoadError),
+    /// The policies, and the last good set too.
+    #[error("the policies can't be put in force:\n{policies}\nand the last good set can't take their place")]
+    LastGood {
+        /// What is wrong with the policies.
+        policies: LoadError,
+        /// What is wrong with the set that was kept.
+        source: LastGoodError,
+    },
     /// A port that is taken, as a rule.
     #[error("can't listen at {at}")]
     Listen {
@@ -132,9 +141,9 @@ impl Parts {
         let loader = Arc::new(loader(&config)?);
         // Before they are read: what changes meanwhile is seen at the first look.
         let seen = config.policies.as_deref().map(fingerprint);
-        let set = load_set(&loader, config.policies.as_deref())?;
+        let set = policies::at_start(&loader, &config, &health)?;
+        exceptions::look(set.exceptions(), &health, Timestamp::now());
         book.keep_set(&set)?;
-        health.set(Part::Policies, State::Good(in_force(&set)));
         health.set(Part::Certificate, State::Good("loaded".to_owned()));
         metrics.certificate_ends(certificate.current().leaf().validity().not_after());
         let gate = Gate {
@@ -159,32 +168,6 @@ impl Parts {
             body_bytes: self.config.limits.body_bytes,
         }
     }
-}
-
-/// The set of a policy folder, or the platform profile where there is none.
-///
-/// # Errors
-/// Every problem of the files.
-pub(super) fn load_set(loader: &Loader, folder: Option<&Path>) -> Result<PolicySet, LoadError> {
-    let sources = match folder {
-        Some(folder) => in_use(read_folder(folder)?, folder)?,
-        None => Sources::of_builtin(platform()),
-    };
-    loader.load(&sources)
-}
-
-/// A folder without a policy is a wrong mount or an emptied volume, not a wish to admit everything.
-fn in_use(sources: Sources, folder: &Path) -> Result<Sources, LoadError> {
-    if !sources.resources.is_empty() {
-        return Ok(sources);
-    }
-    let reason = "there is no ClusterPolicy and no PolicySet in it; `spec: {profile: none}` admits everything";
-    Err(LoadError { problems: vec![Problem { place: folder.display().to_string(), reason: reason.to_owned() }] })
-}
-
-/// What is in force, in a line.
-pub(super) fn in_force(set: &PolicySet) -> String {
-    format!("{} policies in force, set {}", set.policies().len(), set.digest())
 }
 
 /// Where our own certificates are kept, and for which names; none if somebody else writes them.

@@ -1,16 +1,15 @@
-//! Looking after the files while the server runs: certificates, client CAs, tokens, policies. They are polled, since
-//! a poll also sees the symlink swap of a mounted volume. What can't be taken up is told once and shown until mended.
+//! Looking after the files while the server runs: certificates, client CAs, tokens, and, in `policies`, policies. They
+//! are polled, since a poll also sees the symlink swap of a mounted volume. What can't be taken up is told once and
+//! shown until mended.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use portreeve_certs::{CertificateFolder, PathTokens, Reload};
-use sha2::{Digest as _, Sha256};
 
-use super::assemble::{Parts, in_force, load_set, own_certificates};
+use super::assemble::{Parts, own_certificates};
+use super::{exceptions, policies};
 use crate::callers::Callers;
 use crate::config::CallersConfig;
 use crate::health::{Part, State};
@@ -31,7 +30,9 @@ pub(super) async fn watch(parts: Arc<Parts>) {
         let look = move || {
             certificates(&looked_at);
             ledger(&looked_at);
-            policies(&looked_at, before)
+            let seen = policies::look(&looked_at, before);
+            exceptions::look(looked_at.gate.set.load().exceptions(), &looked_at.health, (looked_at.gate.clock)());
+            seen
         };
         match tokio::task::spawn_blocking(look).await {
             Ok(now) => seen = now,
@@ -84,56 +85,4 @@ fn told(parts: &Parts, part: Part, error: &dyn std::error::Error) {
     if parts.health.set(part, State::Kept(text.clone())) {
         tracing::error!("refused, the old one stays in force: {text}");
     }
-}
-
-/// Digests of all files in a folder and below, by path.
-pub(super) type Fingerprint = BTreeMap<PathBuf, [u8; 32]>;
-
-/// Puts a changed set in force, or says why not and keeps the old one.
-fn policies(parts: &Parts, seen: Option<Fingerprint>) -> Option<Fingerprint> {
-    let folder = parts.config.policies.as_deref()?;
-    let now = fingerprint(folder);
-    if seen.as_ref() == Some(&now) {
-        return Some(now);
-    }
-    match load_set(&parts.loader, Some(folder)) {
-        Ok(set) => match parts.gate.book.keep_set(&set) {
-            Ok(()) => {
-                let text = in_force(&set);
-                tracing::info!("{text}");
-                parts.health.set(Part::Policies, State::Good(text));
-                parts.gate.set.store(Arc::new(set));
-            }
-            // Nothing was wrong with the files: the next look tries again.
-            Err(error) => {
-                told(parts, Part::Policies, &error);
-                return seen;
-            }
-        },
-        Err(error) => told(parts, Part::Policies, &error),
-    }
-    Some(now)
-}
-
-/// What the files hold now.
-pub(super) fn fingerprint(folder: &Path) -> Fingerprint {
-    let mut found = Fingerprint::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
-            let path = entry.path();
-            match std::fs::metadata(&path) {
-                // A mounted volume keeps its versions in folders that begin with a dot; the links to them are enough.
-                Ok(about) if about.is_dir() && !entry.file_name().as_encoded_bytes().starts_with(b".") => {
-                    folders.push(path);
-                }
-                Ok(about) if about.is_file() => {
-                    let bytes = std::fs::read(&path).unwrap_or_default();
-                    found.insert(path, Sha256::digest(bytes).into());
-                }
-                _ => {}
-            }
-        }
-    }
-    found
 }

@@ -58,6 +58,14 @@ impl Source {
         *self != Self::Builtin
     }
 
+    /// The file, if it comes from one.
+    pub(super) fn into_file(self) -> Option<PathBuf> {
+        match self {
+            Self::Builtin => None,
+            Self::File(path) => Some(path),
+        }
+    }
+
     fn of(located: &Located, module: &ModuleSource) -> Self {
         match module {
             ModuleSource::Builtin { .. } => Self::Builtin,

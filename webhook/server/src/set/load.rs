@@ -79,7 +79,8 @@ impl Loader {
         let set = draft.set.clone().unwrap_or_default();
         let groups = draft.groups();
         let modules: Vec<Made> = groups.into_iter().filter_map(|group| self.module(&mut draft, group, &set)).collect();
-        let exceptions = draft.finish()?;
+        let mut exceptions = draft.finish()?;
+        exceptions.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name));
         let excluded = set.excluded_namespaces.unwrap_or_else(|| EXCLUDED_NAMESPACES.map(str::to_owned).into());
         let excluded: BTreeSet<String> =
             excluded.into_iter().chain(ALWAYS_EXCLUDED.map(str::to_owned)).chain(self.own_namespace.clone()).collect();
@@ -124,7 +125,8 @@ impl Loader {
         };
         let turns = group.source.is_outside().then(|| Arc::new(Semaphore::new(OUTSIDE_TURNS)));
         let ids = policies.iter().map(|policy| policy.policy.id.clone()).collect();
-        Some(Made { loaded: Arc::new(LoadedModule { program, ids, turns }), bytes, policies })
+        let file = group.source.into_file();
+        Some(Made { loaded: Arc::new(LoadedModule { program, bytes, file, ids, turns }), policies })
     }
 
     fn bytes(&self, draft: &mut Draft, group: &Group) -> Option<Arc<[u8]>> {
@@ -152,7 +154,6 @@ impl Loader {
 /// A module in force.
 struct Made {
     loaded: Arc<LoadedModule>,
-    bytes: Arc<[u8]>,
     policies: Vec<Drafted>,
 }
 
@@ -168,22 +169,21 @@ fn drafted(draft: &mut Draft, group: &Group, manifests: &[Manifest], set: &Polic
     (good.len() == group.policies.len()).then_some(good)
 }
 
-/// The set in words, its digest, and all that records of it name.
+/// The set in words, its digest, and all that records of it name but the modules. Where files lie says nothing in it:
+/// the same policies are the same set.
 fn described(
     modules: &[Made],
     exceptions: &[(Exception, PolicyExceptionSpec)],
     excluded: &BTreeSet<String>,
 ) -> (String, Vec<Vec<u8>>) {
-    let mut content: Vec<Vec<u8>> = modules.iter().map(|module| module.bytes.to_vec()).collect();
+    let mut content: Vec<Vec<u8>> = Vec::new();
     let mut policies = Vec::new();
-    for (module, drafted) in
-        modules.iter().flat_map(|module| module.policies.iter().map(move |policy| (module, policy)))
-    {
+    for (module, drafted) in by_name(modules) {
         let settings = drafted.instance.settings.to_string().into_bytes();
         policies.push(json!({
             "id": drafted.policy.id,
             "policy": drafted.instance.policy,
-            "module": sha256(&module.bytes),
+            "module": module,
             "settings": sha256(&settings),
             "mode": drafted.policy.mode,
             "mutate": drafted.policy.mutate,
@@ -201,6 +201,17 @@ fn described(
     let digest = sha256(&set);
     content.push(set);
     (digest, content)
+}
+
+/// Every policy with the digest of its module, in the order of the policies' names.
+fn by_name(modules: &[Made]) -> Vec<(String, &Drafted)> {
+    let mut all = Vec::new();
+    for module in modules {
+        let digest = sha256(module.loaded.bytes());
+        all.extend(module.policies.iter().map(|drafted| (digest.clone(), drafted)));
+    }
+    all.sort_by(|(_, a), (_, b)| a.policy.id.cmp(&b.policy.id));
+    all
 }
 
 /// An error with all that led to it, for whoever runs the server.

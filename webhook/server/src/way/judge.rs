@@ -84,12 +84,8 @@ async fn judge_into(
         }
     }
     let namespace = met.review.request.namespace.as_deref().unwrap_or_default();
-    let circumstances = Circumstances {
-        namespace,
-        annotations: met.annotations(),
-        exceptions: met.set.exceptions(),
-        now: met.now,
-    };
+    let circumstances =
+        Circumstances { namespace, annotations: met.annotations(), exceptions: met.set.exceptions(), now: met.now };
     judgement.decision = Decision::of(found, &circumstances);
     judgement.decision.failures.extend(correction.failures);
     Ok(())
