@@ -32,8 +32,10 @@ const SHORTEST_SIGNATURE: usize = 40;
 
 /// The password in a text that is a connection string or holds one.
 pub(super) fn password(text: &str) -> Option<&str> {
-    let found = in_urls(text).or_else(|| in_pairs(text)).or_else(|| of_go(text)).or_else(|| of_oracle(text));
-    found.or_else(|| signature(text))
+    // Most texts hold neither sign, and this is asked of every one.
+    let behind_user = || in_urls(text).or_else(|| of_go(text)).or_else(|| of_oracle(text));
+    let found = if text.contains('@') { behind_user() } else { None };
+    found.or_else(|| if text.contains('=') { in_pairs(text).or_else(|| signature(text)) } else { None })
 }
 
 fn in_urls(text: &str) -> Option<&str> {
@@ -47,26 +49,26 @@ fn in_urls(text: &str) -> Option<&str> {
 }
 
 fn in_pairs(text: &str) -> Option<&str> {
-    // Lengths in bytes stay as they are.
-    let lower = text.to_ascii_lowercase();
-    let is_about_server = lower.contains("jdbc:")
-        || lower.contains("://")
-        || SERVER_KEYS.iter().any(|key| values(&lower, key).next().is_some());
-    let found = SECRET_KEYS.iter().flat_map(|key| values(&lower, key)).find_map(|at| {
-        let value = value(text.get(at..)?);
-        Some(value).filter(|value| !is_placeholder(value))
-    });
-    found.filter(|_| is_about_server)
+    let found = values(text, &SECRET_KEYS).find(|value| !is_placeholder(value))?;
+    let is_about_server = text.contains("://") || text.contains("jdbc:") || values(text, &SERVER_KEYS).next().is_some();
+    is_about_server.then_some(found)
 }
 
-/// Where the values of a key begin.
-fn values<'t>(lower: &'t str, key: &'t str) -> impl Iterator<Item = usize> + use<'t> {
-    lower.match_indices(key).filter_map(move |(at, _)| {
-        let before = lower.get(..at)?.chars().next_back();
-        let behind = lower.get(at + key.len()..)?;
-        let value = behind.trim_start_matches([' ', '"']).strip_prefix('=')?;
-        let begins = before.is_none_or(|c| !c.is_alphanumeric());
-        begins.then(|| lower.len() - value.trim_start_matches(' ').len())
+/// The values of these keys, in whatever case they are written.
+fn values<'t>(text: &'t str, keys: &[&str]) -> impl Iterator<Item = &'t str> {
+    text.match_indices('=').filter_map(move |(at, sign)| {
+        let before = text.get(..at)?.trim_end_matches([' ', '"']);
+        let is_one = keys.iter().any(|key| ends_with_word(before, key));
+        let behind = text.get(at + sign.len()..).filter(|_| is_one)?;
+        Some(value(behind.trim_start_matches(' ')))
+    })
+}
+
+/// Whether the text ends with this word, and not with a longer one.
+fn ends_with_word(text: &str, word: &str) -> bool {
+    let parted = text.len().checked_sub(word.len()).and_then(|at| text.split_at_checked(at));
+    parted.is_some_and(|(before, end)| {
+        end.eq_ignore_ascii_case(word) && before.chars().next_back().is_none_or(|c| !c.is_alphanumeric())
     })
 }
 
@@ -97,9 +99,9 @@ fn of_oracle(text: &str) -> Option<&str> {
 
 /// `…?sv=…&se=…&sig=…`: whoever has such a URL may do what it was signed for.
 fn signature(text: &str) -> Option<&str> {
-    let is_about_rights = ["sv", "se", "sp", "skn"].iter().any(|key| values(text, key).next().is_some());
-    let found = values(text, "sig").filter_map(|at| text.get(at..)).map(value);
-    found.filter(|value| is_about_rights && value.len() >= SHORTEST_SIGNATURE).find(|value| !is_placeholder(value))
+    let is_one = |value: &&str| value.len() >= SHORTEST_SIGNATURE && !is_placeholder(value);
+    let signature = values(text, &["sig"]).find(is_one)?;
+    values(text, &["sv", "se", "sp", "skn"]).next().map(|_| signature)
 }
 
 #[cfg(test)]

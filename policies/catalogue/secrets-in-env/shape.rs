@@ -57,12 +57,16 @@ impl fmt::Display for Shape {
     }
 }
 
+/// Private keys and web tokens are longer than any other text of a manifest usually is.
+const LONG: usize = 40;
+
 /// The secret in a text, if it looks like one.
 pub(super) fn find(text: &str) -> Option<Secret<'_>> {
     let found = |shape, part| Secret { shape, part };
-    key::private(text)
+    let long = Some(text).filter(|text| text.len() >= LONG);
+    long.and_then(key::private)
         .map(|part| found(Shape::PrivateKey, part))
-        .or_else(|| jwt::find(text).map(|part| found(Shape::Jwt, part)))
+        .or_else(|| long.and_then(jwt::find).map(|part| found(Shape::Jwt, part)))
         .or_else(|| token::find(text).map(|(issuer, part)| found(Shape::Token(issuer), part)))
         .or_else(|| connection::password(text).map(|part| found(Shape::Connection, part)))
 }

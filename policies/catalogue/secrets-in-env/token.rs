@@ -98,15 +98,14 @@ const FORMS: [Form; 57] = [
     form("npm", "npm_", Alphabet::Word, 36),
 ];
 
-/// What no shorter text can hold.
-const SHORTEST: usize = 20;
+/// Every form has so many characters of its body in a row. Most texts have not, and this is asked of every one.
+const LONGEST_RUN: usize = 16;
 
 /// The issuer of the token in a text, and the token.
 pub(super) fn find(text: &str) -> Option<(&'static str, &str)> {
-    if text.len() < SHORTEST {
-        return None;
-    }
-    words(text).find_map(begins_with_token).or_else(|| azure_secret(text).map(|secret| ("Azure", secret)))
+    let may = text.split(|c| !Alphabet::Url.holds(c)).any(|run| run.len() >= LONGEST_RUN);
+    let found = if may { words(text).find_map(begins_with_token) } else { None };
+    found.or_else(|| azure_secret(text).map(|secret| ("Azure", secret)))
 }
 
 /// The text from each place on where a word begins.
@@ -130,6 +129,9 @@ fn begins_with_token(text: &str) -> Option<(&'static str, &str)> {
 
 /// A client secret of Azure's: `Q~` behind three characters and a digit, with 31 or more after it.
 fn azure_secret(text: &str) -> Option<&str> {
+    if !text.contains('~') {
+        return None;
+    }
     let holds = |c: char| c.is_ascii_alphanumeric() || "_~.-".contains(c);
     text.match_indices("Q~").find_map(|(at, mark)| {
         let start = at.checked_sub(4)?;
