@@ -6,6 +6,7 @@ mod cargo;
 mod checkout;
 mod demo;
 mod error;
+mod pages;
 mod test;
 mod tidy;
 
@@ -20,7 +21,8 @@ Usage: cargo xtask COMMAND
   test          all that CI asks for: formatting, lints, house rules, tests, documentation, dependencies
   demo [ARGS]   build portreeve and run `portreeve demo` on the platforms of this checkout; ARGS are passed on
   bench         measure the released binary: a set in process, the wire, starting
-  tidy          the house rules alone";
+  tidy          the house rules alone
+  pages         write docs/policies anew, out of what stands beside the policies' code";
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
@@ -39,6 +41,7 @@ fn run(command: &str, arguments: Vec<OsString>) -> Result<ExitCode, XtaskError> 
         "test" => none(arguments).and_then(|()| test::run()),
         "demo" => demo::run(arguments),
         "bench" => none(arguments).and_then(|()| bench::run()),
+        "pages" => none(arguments).and_then(|()| pages::run()),
         "tidy" => none(arguments).and_then(|()| tidy::run()),
         "help" | "-h" | "--help" => {
             println!("{USAGE}");

@@ -20,9 +20,10 @@ const FOLDER: &str = "cases";
 pub struct CaseFile {
     /// What it is called.
     pub name: String,
-    /// The policy that its cases are about: as the file says or, if it stands in a folder `cases`, the name of the folder
-    /// around that. None if neither says.
+    /// The policy that its cases are about, if the file says it.
     pub policy: Option<String>,
+    /// If it stands in a folder `cases`, the name of the folder around that, which is that of the policy as a rule.
+    pub folder: Option<String>,
     /// Its cases, in order.
     pub cases: Vec<WrittenCase>,
 }
@@ -105,7 +106,7 @@ pub fn read_paths(paths: &[PathBuf]) -> Result<Vec<CaseFile>, ReadErrors> {
     if errors.is_empty() { Ok(read) } else { Err(ReadErrors(errors)) }
 }
 
-/// Reads a text that is called so; its policy is none's unless the text or the name says whose.
+/// Reads a text that is called so.
 ///
 /// # Errors
 /// The first thing that is wrong.
@@ -121,8 +122,7 @@ pub fn read_text(name: &str, text: &str) -> Result<CaseFile, ReadError> {
         let (line, case) = (case.line, case.name.clone());
         return Err(ReadError::Senseless { name: name.to_owned(), line, case, reason });
     }
-    let policy = text.policy.or_else(|| by_folder(Path::new(name)));
-    Ok(CaseFile { name: name.to_owned(), policy, cases })
+    Ok(CaseFile { name: name.to_owned(), policy: text.policy, folder: by_folder(Path::new(name)), cases })
 }
 
 fn open(path: &Path) -> Result<CaseFile, ReadError> {
@@ -249,10 +249,10 @@ mod tests {
     }
 
     #[test]
-    fn the_folder_around_cases_names_the_policy() {
-        let policy = |name| read_text(name, CASE).unwrap().policy;
-        assert_eq!(policy("a/seccomp/cases/x.yaml").as_deref(), Some("seccomp"));
-        assert_eq!(policy("a/seccomp/x.yaml"), None);
+    fn the_folder_around_cases_is_told() {
+        let folder = |name| read_text(name, CASE).unwrap().folder;
+        assert_eq!(folder("a/seccomp/cases/x.yaml").as_deref(), Some("seccomp"));
+        assert_eq!(folder("a/seccomp/x.yaml"), None);
     }
 
     #[test]
@@ -282,7 +282,7 @@ mod tests {
         std::fs::write(folder.path().join("mine/policy.yaml"), "name: mine").unwrap();
         std::fs::write(folder.path().join("mine/cases/a.yaml"), CASE).unwrap();
         let read = read_paths(&[folder.path().to_owned()]).unwrap();
-        assert_eq!(read.iter().map(|file| file.policy.as_deref()).collect::<Vec<_>>(), [Some("mine")]);
+        assert_eq!(read.iter().map(|file| file.folder.as_deref()).collect::<Vec<_>>(), [Some("mine")]);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::log::LogArguments;
-use crate::{certs, check, completions, config, demo, ledger, lock, policy, render, serve};
+use crate::{certs, check, completions, config, demo, explain, ledger, lock, policy, render, serve};
 
 /// Kubernetes admission: safe defaults put in, workloads judged, every decision on the record.
 ///
@@ -41,6 +41,7 @@ pub(crate) enum Command {
     Render(render::Arguments),
     Lock(lock::Arguments),
     Policy(policy::Arguments),
+    Explain(explain::Arguments),
     Ledger(ledger::Arguments),
     Certs(certs::Arguments),
     Config(config::Arguments),

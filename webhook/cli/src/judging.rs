@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use jiff::Timestamp;
+use portreeve_admission::exception::{Exception, Term};
 use portreeve_admission::subject::TemplatePaths;
 use portreeve_engine::{Cache, CacheFolder};
 use portreeve_server::check::{CheckOptions, Checked, Checker, Corrections};
@@ -51,6 +53,16 @@ pub(crate) struct Judgement<'m> {
     pub(crate) objects: Vec<Judged<'m>>,
     /// Digest of the policies that they were judged by.
     pub(crate) set: String,
+    /// Exceptions among the policies that have ended or soon will.
+    pub(crate) ending: Vec<Ending>,
+}
+
+/// An exception that has ended or soon will.
+pub(crate) struct Ending {
+    pub(crate) exception: Exception,
+    pub(crate) term: Term,
+    /// What there is to tell of it.
+    pub(crate) notice: String,
 }
 
 /// Nothing to judge, which is a mistake of whoever made it as a rule.
@@ -88,7 +100,13 @@ pub(crate) fn judge<'m>(
     Ok(Judgement {
         objects: manifests.iter().zip(checked).map(judged).collect(),
         set: checker.set().digest().to_owned(),
+        ending: checker.set().exceptions().iter().filter_map(|exception| ending(exception, Timestamp::now())).collect(),
     })
+}
+
+fn ending(exception: &Exception, now: Timestamp) -> Option<Ending> {
+    let notice = exception.notice(now)?;
+    Some(Ending { exception: exception.clone(), term: exception.term(now), notice })
 }
 
 impl JudgingArguments {
@@ -104,7 +122,7 @@ impl JudgingArguments {
 
 /// The cache of compiled policies. Without the folder that was asked for nothing is done; without the usual one policies
 /// are compiled each time.
-fn cache(asked: Option<&std::path::Path>) -> Result<Cache, Failure> {
+pub(crate) fn cache(asked: Option<&std::path::Path>) -> Result<Cache, Failure> {
     if let Some(folder) = asked {
         return Ok(Cache::Folder(CacheFolder::open(folder).map_err(Failure::input)?));
     }

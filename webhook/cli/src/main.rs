@@ -7,10 +7,12 @@ mod check;
 mod completions;
 mod config;
 mod demo;
+mod explain;
 mod judging;
 mod ledger;
 mod lock;
 mod log;
+mod nearest;
 mod outcome;
 mod output;
 mod path;
@@ -20,6 +22,7 @@ mod runtime;
 #[cfg(test)]
 mod schemas;
 mod serve;
+mod shipped;
 
 use std::process::ExitCode;
 
@@ -49,6 +52,7 @@ fn run(arguments: Arguments) -> Result<Outcome, Failure> {
         Command::Render(arguments) => render::run(&arguments),
         Command::Lock(arguments) => lock::run(&arguments),
         Command::Policy(arguments) => policy::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
         Command::Ledger(arguments) => ledger::run(&arguments),
         Command::Certs(arguments) => certs::run(&arguments),
         Command::Config(arguments) => config::run(&arguments),

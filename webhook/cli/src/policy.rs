@@ -1,29 +1,32 @@
 //! `portreeve policy`: the policies that ship, and what is in a policy's module.
 
 mod report;
+mod test;
 mod text;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use portreeve_builtin::CATALOGUE;
 use portreeve_engine::{Engine, Inspection, Options};
 
 use crate::arguments::Format;
+use crate::nearest::nearest;
 use crate::outcome::{Failure, Outcome};
 use crate::output::{print_json, print_text};
 
-pub(crate) use report::ModuleReport;
+pub(crate) use report::{ModuleReport, PolicyReport, Rule};
 #[cfg(test)]
-pub(crate) use report::PolicyReport;
+pub(crate) use test::TestReport;
 
-/// Shows policies.
+/// Shows policies, and tries them on cases.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:
   portreeve policy list
   portreeve policy inspect non-root
   portreeve policy inspect non-root -o json | jq '.policies[0].settingsSchema'
-  portreeve policy inspect ./my-policy.wasm")]
+  portreeve policy inspect ./my-policy.wasm
+  portreeve policy test my-cases.yaml --module ./my-policy.wasm")]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -42,6 +45,7 @@ enum Command {
   portreeve policy inspect image-digest
   portreeve policy inspect ./my-policy.wasm -o json")]
     Inspect(Inspect),
+    Test(test::Arguments),
 }
 
 #[derive(Debug, Args)]
@@ -67,7 +71,7 @@ enum InspectError {
     Unreadable { path: PathBuf, source: std::io::Error },
     #[error("{path} is no policy module", path = path.display())]
     NoModule { path: PathBuf, source: portreeve_engine::LoadError },
-    #[error("no policy {name:?} ships; there are {}. A file's name has to end in .wasm", known.join(", "))]
+    #[error("no policy {name:?} ships; {}. A file's name has to end in .wasm", nearest(name, known))]
     Unknown { name: String, known: Vec<String> },
 }
 
@@ -75,6 +79,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
     match &arguments.command {
         Command::List(arguments) => list(arguments)?,
         Command::Inspect(arguments) => inspect(arguments)?,
+        Command::Test(arguments) => return test::run(arguments),
     }
     Ok(Outcome::Fine)
 }
@@ -89,7 +94,7 @@ fn list(arguments: &List) -> Result<(), Failure> {
 
 fn inspect(arguments: &Inspect) -> Result<(), Failure> {
     let module = match arguments.policy.strip_suffix(".wasm") {
-        Some(_) => ModuleReport::of(in_file(PathBuf::from(&arguments.policy))?),
+        Some(_) => ModuleReport::of(in_file(Path::new(&arguments.policy))?),
         None => one_shipped(&arguments.policy)?,
     };
     match arguments.output {
@@ -112,13 +117,18 @@ fn shipped() -> Result<Inspection, Failure> {
     engine()?.inspect(CATALOGUE).map_err(Failure::failed)
 }
 
-fn in_file(path: PathBuf) -> Result<Inspection, Failure> {
-    match std::fs::read(&path) {
-        Ok(bytes) => {
-            engine()?.inspect(&bytes).map_err(|source| Failure::input(InspectError::NoModule { path, source }))
-        }
-        Err(source) => Err(Failure::input(InspectError::Unreadable { path, source })),
-    }
+fn in_file(path: &Path) -> Result<Inspection, Failure> {
+    inspect_bytes(path, &bytes(path)?)
+}
+
+fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
+    let unreadable = |source| Failure::input(InspectError::Unreadable { path: path.to_owned(), source });
+    std::fs::read(path).map_err(unreadable)
+}
+
+fn inspect_bytes(path: &Path, bytes: &[u8]) -> Result<Inspection, Failure> {
+    let no_module = |source| Failure::input(InspectError::NoModule { path: path.to_owned(), source });
+    engine()?.inspect(bytes).map_err(no_module)
 }
 
 fn engine() -> Result<Engine, Failure> {

@@ -1,29 +1,36 @@
-//! The shapes of what `-o json` prints, as they are promised in docs/schemas, and a test that they are what is promised.
-//! `PORTREEVE_WRITE_SCHEMAS=1 cargo test -p portreeve schemas` writes them anew; review the difference.
+//! The shapes of what `-o json` prints and of files that commands read, as they are promised in docs/schemas, and a test
+//! that they are what is promised. `PORTREEVE_WRITE_SCHEMAS=1 cargo test --workspace schemas` writes them anew; review the
+//! difference.
 
 use std::path::PathBuf;
 
-use schemars::{Schema, schema_for};
-
+use portreeve_cases::CaseFileShape;
 use portreeve_server::config::ServerConfig;
+use schemars::{Schema, schema_for};
 
 use crate::certs::{FolderReport, RotationReport};
 use crate::check::report::CheckReport;
 use crate::demo::DemoReport;
+use crate::explain::{PageReport, RuleReport, TitleReport};
 use crate::ledger::{RecordReport, VerifyReport};
-use crate::policy::{ModuleReport, PolicyReport};
+use crate::policy::{ModuleReport, PolicyReport, TestReport};
 
 /// Each schema with the name of its file.
-fn promised() -> [(&'static str, Schema); 9] {
+fn promised() -> [(&'static str, Schema); 14] {
     [
+        ("cases", schema_for!(CaseFileShape)),
         ("certs-rotation", schema_for!(RotationReport)),
         ("certs-show", schema_for!(FolderReport)),
         ("check", schema_for!(CheckReport)),
         ("demo", schema_for!(DemoReport)),
+        ("explain-list", schema_for!(Vec<TitleReport>)),
+        ("explain-rule", schema_for!(RuleReport)),
+        ("explain", schema_for!(PageReport)),
         ("ledger-inspect", schema_for!(Vec<RecordReport>)),
         ("ledger-verify", schema_for!(VerifyReport)),
         ("policy-inspect", schema_for!(ModuleReport)),
         ("policy-list", schema_for!(Vec<PolicyReport>)),
+        ("policy-test", schema_for!(TestReport)),
         ("server-config", schema_for!(ServerConfig)),
     ]
 }
@@ -48,7 +55,7 @@ fn schemas_are_current() {
 }
 
 #[test]
-fn every_schema_has_a_command_that_prints_it() {
+fn every_schema_is_that_of_something_printed_or_read() {
     let mut files: Vec<String> =
         std::fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     files.sort();

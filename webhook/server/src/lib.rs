@@ -15,4 +15,5 @@ pub mod manifest;
 pub mod metrics;
 pub mod serve;
 pub mod set;
+pub mod trial;
 pub mod way;

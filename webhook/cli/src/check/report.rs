@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::judging::{Judged, Judgement};
+use crate::judging::{Ending, Judged, Judgement};
 use crate::path::Path;
 
 /// The result of `portreeve check -o json`.
@@ -21,8 +21,26 @@ pub(crate) struct CheckReport {
     pub(super) policy_set: String,
     /// All workloads, and other objects that a policy looks at, in the order of the files.
     pub(super) objects: Vec<ObjectReport>,
+    /// Exceptions among the policies that no longer count, or end within two weeks.
+    pub(super) ending_exceptions: Vec<EndingReport>,
     /// All together.
     pub(crate) summary: Summary,
+}
+
+/// An exception that has ended or soon will.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct EndingReport {
+    /// Its namespace and name.
+    pub(crate) name: String,
+    /// The policy that it loosens.
+    pub(crate) policy: String,
+    /// From when on it no longer counts, RFC 3339.
+    pub(crate) expires: String,
+    /// `ends-soon`, or `over`.
+    pub(crate) term: &'static str,
+    /// The same in words, with owner and ticket.
+    pub(crate) message: String,
 }
 
 /// One object.
@@ -187,7 +205,21 @@ impl CheckReport {
             summary.count(&object, judged.workload);
             objects.push(object);
         }
-        Self { policy_set: judgement.set.clone(), objects, summary }
+        let ending_exceptions = judgement.ending.iter().map(EndingReport::of).collect();
+        Self { policy_set: judgement.set.clone(), objects, ending_exceptions, summary }
+    }
+}
+
+impl EndingReport {
+    fn of(ending: &Ending) -> Self {
+        let spec = ending.exception.spec();
+        Self {
+            name: ending.exception.name.clone(),
+            policy: spec.policy.clone(),
+            expires: spec.expires.to_string(),
+            term: ending.term.name(),
+            message: ending.notice.clone(),
+        }
     }
 }
 

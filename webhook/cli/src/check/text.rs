@@ -10,6 +10,9 @@ pub(super) fn of(report: &CheckReport) -> String {
     for object in &report.objects {
         text.push_str(&object_text(object));
     }
+    for ending in &report.ending_exceptions {
+        text.push_str(&format!("{}\n", ending.message));
+    }
     text.push_str(&summary(&report.summary));
     text
 }

@@ -27,32 +27,32 @@ pub(crate) struct ModuleReport {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct PolicyReport {
-    pub(super) name: String,
-    pub(super) version: String,
+    pub(crate) name: String,
+    pub(crate) version: String,
     /// One line.
-    pub(super) title: String,
+    pub(crate) title: String,
     /// What it wants and why.
-    pub(super) description: String,
+    pub(crate) description: String,
     /// What it can do: `validate`, `mutate`, `rewrite-images`.
-    pub(super) can: Vec<String>,
+    pub(crate) can: Vec<String>,
     /// What it wants to see. Empty: every kind that has a pod template.
-    pub(super) resources: Vec<Rule>,
+    pub(crate) resources: Vec<Rule>,
     /// Facts that it asks for.
-    pub(super) facts: Vec<Fact>,
+    pub(crate) facts: Vec<Fact>,
     /// Controls that it supports, such as `CC6.1`.
-    pub(super) controls: Vec<String>,
+    pub(crate) controls: Vec<String>,
     /// JSON Schema of its settings.
-    pub(super) settings_schema: Value,
+    pub(crate) settings_schema: Value,
 }
 
 /// What a policy wants to see; `*` stands for all.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Rule {
-    pub(super) groups: Vec<String>,
-    pub(super) versions: Vec<String>,
-    pub(super) resources: Vec<String>,
-    pub(super) operations: Vec<String>,
+    pub(crate) groups: Vec<String>,
+    pub(crate) versions: Vec<String>,
+    pub(crate) resources: Vec<String>,
+    pub(crate) operations: Vec<String>,
 }
 
 /// A fact that a policy asks for.
@@ -60,11 +60,11 @@ pub(crate) struct Rule {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Fact {
     /// Its kind, such as `image-digest`.
-    pub(super) kind: String,
+    pub(crate) kind: String,
     /// What for.
-    pub(super) why: String,
+    pub(crate) why: String,
     /// Whether the policy is of no use without.
-    pub(super) required: bool,
+    pub(crate) required: bool,
 }
 
 impl ModuleReport {
@@ -81,7 +81,7 @@ impl ModuleReport {
 }
 
 impl PolicyReport {
-    fn of(manifest: Manifest) -> Self {
+    pub(crate) fn of(manifest: Manifest) -> Self {
         let can = [
             (manifest.can.validate, "validate"),
             (manifest.can.mutate, "mutate"),

@@ -103,6 +103,24 @@ fn policies_select_by_labels_given_for_all_other_namespaces() {
 }
 
 #[test]
+fn an_exception_that_has_ended_is_told_and_no_longer_counts() {
+    let exception = "---\napiVersion: portreeve.dev/v1alpha1\nkind: PolicyException\n\
+        metadata: {name: old, namespace: shop}\n\
+        spec: {policy: shops, owner: team, ticket: T-1, reason: legacy, expires: '2020-01-01T00:00:00Z'}\n";
+    let policies = folder(&[("shops.yaml", &format!("{FOR_SHOPS}{exception}"))]);
+    let manifests = format!("{SHOP}---\n{POD}");
+    let policies = text(policies.path());
+    let ended = judging(&manifests, &["check", "-", "-n", "shop", "--policies", &policies]).with_code(1);
+    let told = "the exception shop/old from shops (team, T-1) no longer counts: it expired at 2020-01-01T00:00:00Z";
+    assert!(ended.stdout.contains(told), "{}", ended.stdout);
+    let report = judging(&manifests, &["check", "-", "-n", "shop", "--policies", &policies, "-o", "json"]);
+    let report = report.with_code(1).json();
+    assert_promised("check", &report);
+    assert_eq!(report["endingExceptions"][0]["name"], "shop/old");
+    assert_eq!(report["endingExceptions"][0]["term"], "over");
+}
+
+#[test]
 fn a_template_that_is_none_is_refused_and_told() {
     let broken = PRIVILEGED.replace("privileged: true", "privileged: [1]");
     let ended = judging(&broken, &["check", "-"]).with_code(1);

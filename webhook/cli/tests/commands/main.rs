@@ -3,9 +3,11 @@
 
 mod certs;
 mod check;
+mod explain;
 mod ledger;
 mod lock;
 mod policy;
+mod policy_test;
 mod render;
 mod serve;
 mod usage;

@@ -4,8 +4,8 @@ use std::process::Stdio;
 
 use super::{assert_promised, binary, folder, portreeve, text};
 
-const COMMANDS: [&str; 10] =
-    ["serve", "demo", "check", "render", "lock", "policy", "ledger", "certs", "config", "completions"];
+const COMMANDS: [&str; 11] =
+    ["serve", "demo", "check", "render", "lock", "policy", "explain", "ledger", "certs", "config", "completions"];
 
 #[test]
 fn every_command_is_in_the_help() {
