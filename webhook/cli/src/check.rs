@@ -5,11 +5,13 @@ mod text;
 
 use std::path::PathBuf;
 
+use clap::ValueEnum;
+use portreeve_admission::api::Mode;
 use portreeve_server::check::Corrections;
 use portreeve_server::manifest::read_paths;
 
 use crate::arguments::Format;
-use crate::judging::{JudgingArguments, judge};
+use crate::judging::{JudgingArguments, Strictness, judge};
 use crate::outcome::{Failure, Outcome};
 use crate::output::{print_json, print_text};
 
@@ -29,6 +31,8 @@ use report::CheckReport;
   portreeve check deploy/                                       every manifest in a folder
   helm template shop ./chart | portreeve check - -n shop        what a chart would become
   portreeve check deploy/ --policies policies/ --lock images.lock
+  portreeve check deploy/ --config server.yaml                  by what a server is configured to judge by
+  portreeve check deploy/ --as-of-mode enforce                  what would be denied once all policies are enforced
   portreeve check deploy/ --as-written -o json | jq '.objects[] | select(.verdict == \"denied\").name'")]
 pub(crate) struct Arguments {
     /// Files, folders (all *.yaml, *.yml and *.json in them), or `-` for stdin.
@@ -39,15 +43,38 @@ pub(crate) struct Arguments {
     /// Judge what is written, without the defaults that would be put in.
     #[arg(long)]
     as_written: bool,
+    /// Judge as if every policy in a lesser mode were in this one: what the next step of a rollout would deny. Policies that
+    /// are off stay off.
+    #[arg(long, value_name = "MODE", value_enum)]
+    as_of_mode: Option<AsOfMode>,
     /// How it is printed.
     #[arg(long, short, value_name = "FORMAT", value_enum, default_value_t)]
     output: Format,
 }
 
+/// A mode that policies can be taken to be in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum AsOfMode {
+    /// What is found is told.
+    Warn,
+    /// What is found is denied.
+    Enforce,
+}
+
+impl From<AsOfMode> for Mode {
+    fn from(mode: AsOfMode) -> Self {
+        match mode {
+            AsOfMode::Warn => Self::Warn,
+            AsOfMode::Enforce => Self::Enforce,
+        }
+    }
+}
+
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
     let manifests = read_paths(&arguments.paths, &mut std::io::stdin().lock()).map_err(Failure::input)?;
     let corrections = if arguments.as_written { Corrections::LeftOut } else { Corrections::Made };
-    let report = CheckReport::of(&judge(&arguments.judging, corrections, &manifests)?);
+    let strictness = Strictness { corrections, as_of_mode: arguments.as_of_mode.map(Mode::from) };
+    let report = CheckReport::of(&judge(&arguments.judging, strictness, &manifests)?);
     match arguments.output {
         Format::Table => print_text(&text::of(&report))?,
         Format::Json => print_json(&report)?,

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
+use portreeve_admission::api::Mode;
 use portreeve_admission::exception::{Exception, Term};
-use portreeve_admission::subject::TemplatePaths;
 use portreeve_engine::{Cache, CacheFolder};
 use portreeve_server::check::{CheckOptions, Checked, Checker, Corrections};
-use portreeve_server::config::read_registries;
+use portreeve_server::config::{ServerConfig, read_registries, template_paths};
 use portreeve_server::manifest::Manifest;
-use portreeve_supply::{ImageLock, Images, RegistriesConfig};
+use portreeve_supply::{ImageLock, Images};
 
 use crate::outcome::Failure;
 use crate::runtime::runtime;
@@ -19,6 +19,10 @@ use crate::runtime::runtime;
 /// By what manifests are judged.
 #[derive(Debug, clap::Args)]
 pub(crate) struct JudgingArguments {
+    /// A server's configuration file: what it says of policies, registries, template paths and namespaces counts, unless
+    /// an option says otherwise.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Folder of policy files: ClusterPolicies, a PolicySet, PolicyExceptions, Namespaces. Left out: the platform profile.
     #[arg(long, value_name = "FOLDER")]
     policies: Option<PathBuf>,
@@ -26,7 +30,7 @@ pub(crate) struct JudgingArguments {
     #[arg(long, value_name = "FILE", conflicts_with = "registries")]
     lock: Option<PathBuf>,
     /// Where facts about images come from: the registries that this file lists, as a server's configuration does under
-    /// `registries`. Left out, with --lock too: nowhere, and policies that need them take their failure policy.
+    /// `registries`. Left out, with --lock and --config too: nowhere, and policies that need them take their failure policy.
     #[arg(long, value_name = "FILE")]
     registries: Option<PathBuf>,
     /// Namespace of objects that name none.
@@ -53,6 +57,8 @@ pub(crate) struct Judgement<'m> {
     pub(crate) objects: Vec<Judged<'m>>,
     /// Digest of the policies that they were judged by.
     pub(crate) set: String,
+    /// The modes that policies really are in, where they were taken to be in another, by name.
+    pub(crate) raised: BTreeMap<String, Mode>,
     /// Exceptions among the policies that have ended or soon will.
     pub(crate) ending: Vec<Ending>,
 }
@@ -70,27 +76,27 @@ pub(crate) struct Ending {
 #[error("there is no Kubernetes object in what was read; did the command before this one fail?")]
 pub(crate) struct NoObjects;
 
+/// How much is made of what is found.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Strictness {
+    pub(crate) corrections: Corrections,
+    /// The least mode that policies are taken to be in.
+    pub(crate) as_of_mode: Option<Mode>,
+}
+
 /// Judges the manifests.
 ///
 /// # Errors
 /// When the policies, or the files with facts about images, can't be used.
 pub(crate) fn judge<'m>(
     arguments: &JudgingArguments,
-    corrections: Corrections,
+    strictness: Strictness,
     manifests: &'m [Manifest],
 ) -> Result<Judgement<'m>, Failure> {
     if manifests.is_empty() {
         return Err(Failure::input(NoObjects));
     }
-    let options = CheckOptions {
-        policies: arguments.policies.clone(),
-        images: arguments.images()?,
-        cache: cache(arguments.cache.as_deref())?,
-        paths: TemplatePaths::default(),
-        namespace: arguments.namespace.clone(),
-        namespace_labels: arguments.namespace_label.iter().cloned().collect::<BTreeMap<_, _>>(),
-        corrections,
-    };
+    let options = arguments.options(strictness)?;
     let runtime = runtime()?;
     // The registries' clients are made within the runtime that they will run in.
     let _within = runtime.enter();
@@ -100,6 +106,7 @@ pub(crate) fn judge<'m>(
     Ok(Judgement {
         objects: manifests.iter().zip(checked).map(judged).collect(),
         set: checker.set().digest().to_owned(),
+        raised: checker.raised().clone(),
         ending: checker.set().exceptions().iter().filter_map(|exception| ending(exception, Timestamp::now())).collect(),
     })
 }
@@ -110,11 +117,29 @@ fn ending(exception: &Exception, now: Timestamp) -> Option<Ending> {
 }
 
 impl JudgingArguments {
-    fn images(&self) -> Result<Images, Failure> {
+    fn options(&self, strictness: Strictness) -> Result<CheckOptions, Failure> {
+        let server = self.config.as_deref().map(ServerConfig::read).transpose().map_err(Failure::input)?;
+        let server = server.as_ref();
+        let paths = server.map(|server| template_paths(&server.template_paths)).transpose().map_err(Failure::input)?;
+        let mut labels = server.map(|server| server.namespace_defaults.labels.clone()).unwrap_or_default();
+        labels.extend(self.namespace_label.iter().cloned());
+        Ok(CheckOptions {
+            policies: self.policies.clone().or_else(|| server?.policies.clone()),
+            images: self.images(server)?,
+            cache: cache(self.cache.as_deref())?,
+            paths: paths.unwrap_or_default(),
+            namespace: self.namespace.clone(),
+            namespace_labels: labels,
+            corrections: strictness.corrections,
+            as_of_mode: strictness.as_of_mode,
+        })
+    }
+
+    fn images(&self, server: Option<&ServerConfig>) -> Result<Images, Failure> {
         let registries = match (&self.lock, &self.registries) {
             (Some(lock), _) => return Ok(Images::from_lock(ImageLock::read(lock).map_err(Failure::input)?)),
             (None, Some(file)) => read_registries(file).map_err(Failure::input)?,
-            (None, None) => RegistriesConfig::default(),
+            (None, None) => server.map(|server| server.registries.clone()).unwrap_or_default(),
         };
         Images::open(&registries).map_err(Failure::input)
     }

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use portreeve_server::check::Corrections;
-use portreeve_server::manifest::{Manifest, Text, read_stream, read_texts, render};
+use portreeve_server::manifest::{Manifest, Text, read_texts, render};
 use similar::TextDiff;
 
 use crate::check::report::{FailureReport, ObjectReport, Remark};
-use crate::judging::{Judged, JudgingArguments, judge};
+use crate::judging::{Judged, JudgingArguments, Strictness, judge};
 use crate::outcome::{Failure, Outcome};
 use crate::output::{print_text, tell};
 
@@ -33,10 +33,14 @@ pub(crate) struct Arguments {
     diff: bool,
 }
 
+/// As a cluster would put it in.
+const AS_A_CLUSTER: Strictness = Strictness { corrections: Corrections::Made, as_of_mode: None };
+
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
-    let texts = read_texts(&arguments.paths, &mut std::io::stdin().lock()).map_err(Failure::input)?;
-    let manifests = manifests(&texts)?;
-    let judgement = judge(&arguments.judging, Corrections::Made, &manifests)?;
+    let read = read_texts(&arguments.paths, &mut std::io::stdin().lock()).map_err(Failure::input)?;
+    let (texts, manifests): (Vec<Text>, Vec<Vec<Manifest>>) = read.into_iter().unzip();
+    let manifests = manifests.concat();
+    let judgement = judge(&arguments.judging, AS_A_CLUSTER, &manifests)?;
     let mut printed = String::new();
     for text in &texts {
         let rendered = render(&text.text, &edited(text, &judgement.objects)?).map_err(Failure::failed)?;
@@ -50,14 +54,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
     let refused: Vec<String> = judgement.objects.iter().filter_map(refusal).collect();
     refused.iter().for_each(|words| tell(words));
     Ok(Outcome::fine_if(refused.is_empty()))
-}
-
-fn manifests(texts: &[Text]) -> Result<Vec<Manifest>, Failure> {
-    let mut manifests = Vec::new();
-    for text in texts {
-        manifests.extend(read_stream(&text.name, &text.text).map_err(Failure::input)?);
-    }
-    Ok(manifests)
 }
 
 /// The objects of a text that something was put into.

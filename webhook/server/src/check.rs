@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use futures_util::stream::{self, StreamExt as _};
 use jiff::Timestamp;
+use portreeve_admission::api::Mode;
 use portreeve_admission::case::GroupVersionKind;
 use portreeve_admission::decision::{Answer, Decision, PolicyFailure};
 use portreeve_admission::defaults::{Completed, Holder, complete, take_back};
@@ -50,6 +51,8 @@ pub struct CheckOptions {
     pub namespace_labels: BTreeMap<String, String>,
     /// Whether objects are corrected first.
     pub corrections: Corrections,
+    /// The least mode that policies are taken to be in. None: each is in its own.
+    pub as_of_mode: Option<Mode>,
 }
 
 /// Whether objects are corrected before they are judged.
@@ -66,6 +69,7 @@ pub struct Checker {
     gate: Gate,
     namespace: String,
     corrections: Corrections,
+    raised: BTreeMap<String, Mode>,
 }
 
 /// What came of one object.
@@ -134,6 +138,7 @@ impl Checker {
             None => Sources::of_builtin(platform()),
         };
         sources.add_namespaces(manifests)?;
+        let raised = options.as_of_mode.map(|mode| sources.raise(mode)).unwrap_or_default();
         let options_of_engine =
             portreeve_engine::Options { cache: options.cache, embedded: &COMPILED, ..Default::default() };
         let engine = Engine::new(options_of_engine)?;
@@ -146,7 +151,13 @@ impl Checker {
             runner: Runner::new(std::thread::available_parallelism().map_or(1, std::num::NonZero::get)),
             clock: Timestamp::now,
         };
-        Ok(Self { gate, namespace: options.namespace, corrections: options.corrections })
+        Ok(Self { gate, namespace: options.namespace, corrections: options.corrections, raised })
+    }
+
+    /// The modes that policies really are in, where they are taken to be in another, by name.
+    #[must_use]
+    pub fn raised(&self) -> &BTreeMap<String, Mode> {
+        &self.raised
     }
 
     /// The policies in force.

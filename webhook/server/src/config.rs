@@ -1,6 +1,8 @@
 //! What one server needs beside its policies: listeners, TLS, who may call, the book, registries, template paths. One
 //! file, with a JSON Schema; relative paths in it start from its own folder. Policies are resources of their own.
 
+mod template_path;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -9,6 +11,8 @@ use portreeve_supply::RegistriesConfig;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+
+pub use template_path::{EditedConfig, HoldsConfig, TemplatePathConfig, TemplatePathError, template_paths};
 
 /// The configuration of one server.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -126,46 +130,6 @@ pub enum DurabilityConfig {
     Durable,
     /// When the operating system has it: it survives the end of the process.
     WriteOnly,
-}
-
-/// A kind that holds pod templates.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct TemplatePathConfig {
-    /// API group; the core group is empty.
-    pub group: String,
-    /// Kind.
-    pub kind: String,
-    /// JSON pointer of the template, with `*` for every element of a list and every value of a map.
-    pub path: String,
-    /// What stands there.
-    #[serde(default)]
-    pub holds: HoldsConfig,
-    /// Where defaults are put in. It counts for all templates of the kind.
-    #[serde(default)]
-    pub edited: EditedConfig,
-}
-
-/// What stands at a template path.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum HoldsConfig {
-    /// A pod template: `metadata` and `spec`.
-    #[default]
-    PodTemplate,
-    /// The spec of a pod, bare.
-    PodSpec,
-}
-
-/// Where defaults are put in.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum EditedConfig {
-    /// In the template.
-    #[default]
-    InPlace,
-    /// In the Pods alone, for a kind whose own admission refuses them; it is judged as its Pods will be.
-    AtPods,
 }
 
 /// What is known of a namespace about which nothing is known.

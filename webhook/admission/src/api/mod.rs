@@ -2,12 +2,14 @@
 //! validated types in `policy`, `matching` and `exception`.
 
 mod exception;
+mod mode;
 mod policy;
 mod selector;
 mod set;
 
 pub use exception::{Covered, OptOut, PolicyExceptionSpec};
-pub use policy::{ClusterPolicySpec, FailurePolicy, Match, Mode, ModuleSource};
+pub use mode::Mode;
+pub use policy::{ClusterPolicySpec, FailurePolicy, Match, ModuleSource};
 pub use selector::{Expression, LabelSelector, Operator, SelectorError};
 pub use set::{PolicySetSpec, Profile};
 

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::LabelSelector;
+use super::{LabelSelector, Mode};
 use crate::case::FactKind;
 
 /// `spec` of a ClusterPolicy.
@@ -53,34 +53,6 @@ pub enum ModuleSource {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         policy: Option<String>,
     },
-}
-
-/// What a violation leads to.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Mode {
-    /// The request is denied.
-    #[default]
-    Enforce,
-    /// The caller is warned.
-    Warn,
-    /// It is recorded.
-    Audit,
-    /// Nothing: the policy is not run.
-    Off,
-}
-
-impl Mode {
-    /// As it is written.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Enforce => "enforce",
-            Self::Warn => "warn",
-            Self::Audit => "audit",
-            Self::Off => "off",
-        }
-    }
 }
 
 /// What becomes of a request that a policy can't judge.

@@ -19,12 +19,24 @@ use crate::path::Path;
 pub(crate) struct CheckReport {
     /// Digest of the policies in force.
     pub(super) policy_set: String,
+    /// Policies that are taken to be in another mode than they are.
+    pub(super) raised: Vec<RaisedReport>,
     /// All workloads, and other objects that a policy looks at, in the order of the files.
     pub(super) objects: Vec<ObjectReport>,
     /// Exceptions among the policies that no longer count, or end within two weeks.
     pub(super) ending_exceptions: Vec<EndingReport>,
     /// All together.
     pub(crate) summary: Summary,
+}
+
+/// A policy that is taken to be in another mode than it is.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct RaisedReport {
+    pub(crate) policy: String,
+    /// `audit` or `warn`.
+    #[schemars(with = "String")]
+    pub(crate) mode_today: Mode,
 }
 
 /// An exception that has ended or soon will.
@@ -131,6 +143,10 @@ pub(crate) struct ViolationReport {
     /// `enforce`, `warn` or `audit`.
     #[schemars(with = "String")]
     pub(crate) mode: Mode,
+    /// The mode that its policy really is in, where it is judged as of another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub(crate) mode_today: Option<Mode>,
     /// The exception that covers it; then it counts for nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) exception: Option<String>,
@@ -201,12 +217,17 @@ impl CheckReport {
                 summary.other_objects += 1;
                 continue;
             }
-            let object = ObjectReport::of(judged);
+            let mut object = ObjectReport::of(judged);
+            for violation in &mut object.violations {
+                violation.mode_today = judgement.raised.get(&violation.remark.policy).copied();
+            }
             summary.count(&object, judged.workload);
             objects.push(object);
         }
         let ending_exceptions = judgement.ending.iter().map(EndingReport::of).collect();
-        Self { policy_set: judgement.set.clone(), objects, ending_exceptions, summary }
+        let raised = judgement.raised.iter();
+        let raised = raised.map(|(policy, mode)| RaisedReport { policy: policy.clone(), mode_today: *mode }).collect();
+        Self { policy_set: judgement.set.clone(), raised, objects, ending_exceptions, summary }
     }
 }
 
@@ -321,7 +342,12 @@ impl ViolationReport {
             Standing::Excepted(name) => Some(name.clone()),
             Standing::Counts | Standing::Inherited => None,
         };
-        Self { mode: finding.mode, exception, remark: Remark::of(&finding.policy, &finding.violation, manifest) }
+        Self {
+            mode: finding.mode,
+            mode_today: None,
+            exception,
+            remark: Remark::of(&finding.policy, &finding.violation, manifest),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::report::{ChangeReport, CheckReport, Injected, ObjectReport, Remark, Summary, VerdictReport};
+use super::report::{ChangeReport, CheckReport, Injected, ObjectReport, RaisedReport, Remark, Summary, VerdictReport};
 
 /// The whole text.
 pub(super) fn of(report: &CheckReport) -> String {
@@ -13,6 +13,7 @@ pub(super) fn of(report: &CheckReport) -> String {
     for ending in &report.ending_exceptions {
         text.push_str(&format!("{}\n", ending.message));
     }
+    text.push_str(&raised(&report.raised));
     text.push_str(&summary(&report.summary));
     text
 }
@@ -110,6 +111,13 @@ fn excepted(object: &ObjectReport) -> String {
     names.sort_unstable();
     names.dedup();
     if names.is_empty() { String::new() } else { format!("  excepted by {}\n", names.join(", ")) }
+}
+
+/// What is judged more strictly than it is today.
+fn raised(raised: &[RaisedReport]) -> String {
+    let each: Vec<String> =
+        raised.iter().map(|one| format!("{} is in {} today", one.policy, one.mode_today.name())).collect();
+    if each.is_empty() { String::new() } else { format!("judged more strictly than today: {}\n", each.join(", ")) }
 }
 
 fn summary(summary: &Summary) -> String {

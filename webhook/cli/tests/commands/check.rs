@@ -103,6 +103,69 @@ fn policies_select_by_labels_given_for_all_other_namespaces() {
 }
 
 #[test]
+fn as_of_a_stricter_mode_the_next_step_of_a_rollout_is_shown() {
+    let named = |mode: &str| FOR_SHOPS.replace("  mutate: false", &format!("  mode: {mode}\n  mutate: false"));
+    let policies = folder(&[("shops.yaml", &named("audit")), ("shop.yaml", SHOP)]);
+    let at = text(policies.path());
+    let arguments = ["check", "-", "-n", "shop", "--policies", &at];
+    judging(POD, &arguments).with_code(0);
+    let ended = judging(POD, &[&arguments[..], &["--as-of-mode", "enforce"]].concat()).with_code(1);
+    assert!(ended.stdout.contains("judged more strictly than today: shops is in audit today\n"), "{}", ended.stdout);
+    let report = judging(POD, &[&arguments[..], &["--as-of-mode", "warn", "-o", "json"]].concat()).with_code(0).json();
+    assert_promised("check", &report);
+    let violation = &report["objects"][0]["violations"][0];
+    assert_eq!((&violation["mode"], &violation["modeToday"]), (&"warn".into(), &"audit".into()));
+    assert_eq!(report["raised"][0]["policy"], "shops");
+}
+
+#[test]
+fn policies_that_are_off_or_stricter_stay_as_they_are() {
+    for mode in ["\"off\"", "enforce"] {
+        let policies = folder(&[("shops.yaml", &format!("{}  mode: {mode}\n", FOR_SHOPS)), ("shop.yaml", SHOP)]);
+        let at = text(policies.path());
+        let arguments = ["check", "-", "-n", "shop", "--policies", &at, "--as-of-mode", "warn", "-o", "json"];
+        let code = if mode.contains("off") { 0 } else { 1 };
+        let report = judging(POD, &arguments).with_code(code).json();
+        assert_eq!(report["raised"], serde_json::json!([]), "{mode}");
+    }
+}
+
+#[test]
+fn a_bare_off_is_answered_with_place_and_remedy() {
+    let policies = folder(&[("shops.yaml", &format!("{FOR_SHOPS}  mode: off\n"))]);
+    let ended = judging(POD, &["check", "-", "--policies", &text(policies.path())]).with_code(2);
+    assert!(ended.stderr.contains("spec.mode: YAML takes a bare `off` for false"), "{}", ended.stderr);
+}
+
+#[test]
+fn the_profile_that_a_set_asks_for_is_raised_too() {
+    let set = "apiVersion: portreeve.dev/v1alpha1\nkind: PolicySet\nmetadata: {name: s}\nspec: {profile: platform}\n";
+    let policies = folder(&[("set.yaml", set)]);
+    let arguments = ["check", "-", "--policies", &text(policies.path()), "--as-of-mode", "enforce", "-o", "json"];
+    let report = judging(POD, &arguments).json();
+    let raised = report["raised"].as_array().unwrap();
+    assert!(raised.iter().any(|one| one["policy"] == "probes" && one["modeToday"] == "warn"), "{raised:?}");
+}
+
+#[test]
+fn a_servers_configuration_says_by_what_is_judged() {
+    let config = "tls: {folder: certs, names: [localhost]}\ncallers: {tokenFolder: certs}\npolicies: policies\n\
+        namespaceDefaults: {labels: {team: shop}}\n\
+        templatePaths: [{group: shop.example, kind: Stall, path: /spec/pod}]\n";
+    let files = [("server.yaml", config), ("policies/shops.yaml", FOR_SHOPS)];
+    let files = folder(&files);
+    let config = text(files.path().join("server.yaml"));
+    judging(POD, &["check", "-", "--config", &config]).with_code(1);
+    judging(POD, &["check", "-"]).with_code(0);
+    let stall = "apiVersion: shop.example/v1\nkind: Stall\nmetadata: {name: s, namespace: shop}\n\
+        spec: {pod: {spec: {containers: [{name: a, image: a}]}}}\n";
+    judging(stall, &["check", "-", "--config", &config]).with_code(1);
+    judging(stall, &["check", "-"]).with_code(0);
+    let other = folder(&[("none.yaml", &FOR_SHOPS.replace("team: shop", "team: other"))]);
+    judging(POD, &["check", "-", "--config", &config, "--policies", &text(other.path())]).with_code(0);
+}
+
+#[test]
 fn an_exception_that_has_ended_is_told_and_no_longer_counts() {
     let exception = "---\napiVersion: portreeve.dev/v1alpha1\nkind: PolicyException\n\
         metadata: {name: old, namespace: shop}\n\

@@ -53,3 +53,11 @@ fn several_files_become_one_stream() {
     let report = judging(&rendered, &["check", "-", "-o", "json"]).with_code(0).json();
     assert_eq!(report["summary"]["workloads"], 2);
 }
+
+#[test]
+fn everything_that_can_not_be_read_is_told_at_once() {
+    let folder = folder(&[("a.yaml", "a: ["), ("b.yaml", "kind: Pod"), ("c.yaml", POD)]);
+    let ended = judging("", &["render", &text(folder.path())]).with_code(2);
+    assert!(ended.stderr.contains("a.yaml") && ended.stderr.contains("b.yaml"), "{}", ended.stderr);
+    assert_eq!(ended.stdout, "");
+}

@@ -65,27 +65,23 @@ impl ReadErrors {
 /// # Errors
 /// Everything that is wrong, one entry for each file.
 pub fn read_paths(paths: &[PathBuf], stdin: &mut dyn Read) -> Result<Vec<Manifest>, ReadErrors> {
-    let (texts, mut errors) = gather(paths, stdin);
-    let mut manifests = Vec::new();
-    for Text { name, text } in texts {
-        match read_stream(&name, &text) {
-            Ok(read) => manifests.extend(read),
-            Err(error) => errors.push(error.into()),
-        }
-    }
-    all(manifests, errors)
+    let read = read_texts(paths, stdin)?;
+    Ok(read.into_iter().flat_map(|(_, manifests)| manifests).collect())
 }
 
-/// Reads the texts that [`read_paths`] takes its manifests from, for those that print them again.
+/// Reads the texts that [`read_paths`] takes its manifests from, each with its manifests, for those that print them again.
 ///
 /// # Errors
 /// Everything that can't be read.
-pub fn read_texts(paths: &[PathBuf], stdin: &mut dyn Read) -> Result<Vec<Text>, ReadErrors> {
-    let (texts, errors) = gather(paths, stdin);
-    all(texts, errors)
-}
-
-fn all<T>(read: Vec<T>, errors: Vec<ReadError>) -> Result<Vec<T>, ReadErrors> {
+pub fn read_texts(paths: &[PathBuf], stdin: &mut dyn Read) -> Result<Vec<(Text, Vec<Manifest>)>, ReadErrors> {
+    let (texts, mut errors) = gather(paths, stdin);
+    let mut read = Vec::new();
+    for text in texts {
+        match read_stream(&text.name, &text.text) {
+            Ok(manifests) => read.push((text, manifests)),
+            Err(error) => errors.push(error.into()),
+        }
+    }
     if errors.is_empty() { Ok(read) } else { Err(ReadErrors(errors)) }
 }
 

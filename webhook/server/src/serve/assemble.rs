@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
-use portreeve_admission::subject::{Holds, TemplatePath, TemplatePaths};
 use portreeve_certs::{
     AllowedClients, CertificateFolder, ClientAuthorities, CommonName, PathTokens, Reloader, RotationPolicy, ServerNames,
 };
@@ -20,8 +19,7 @@ use super::policies::{self, Fingerprint, fingerprint};
 use crate::app::App;
 use crate::callers::Callers;
 use crate::config::{
-    CallersConfig, DurabilityConfig, EditedConfig, HoldsConfig, LedgerConfig, ServerConfig, TemplatePathConfig,
-    TlsConfig,
+    CallersConfig, DurabilityConfig, LedgerConfig, ServerConfig, TemplatePathError, TlsConfig, template_paths,
 };
 use crate::health::{Health, Part, State};
 use crate::metrics::Metrics;
@@ -90,15 +88,8 @@ pub enum StartError {
     #[error("the policy engine")]
     Engine(#[from] portreeve_engine::EngineError),
     /// A template path.
-    #[error("templatePaths: {path:?} of {kind}")]
-    TemplatePath {
-        /// Whose.
-        kind: String,
-        /// As written.
-        path: String,
-        /// Why it is none.
-        source: portreeve_admission::pointer::PointerError,
-    },
+    #[error(transparent)]
+    TemplatePath(#[from] TemplatePathError),
     /// The policies.
     #[error("the policies can't be put in force:\n{0}")]
     Policies(#[from] LoadError),
@@ -241,22 +232,6 @@ fn loader(config: &ServerConfig) -> Result<Loader, StartError> {
     let engine = Engine::new(Options { cache, limits, embedded: &COMPILED, ..Options::default() })?;
     let own_namespace = std::env::var("POD_NAMESPACE").ok();
     Ok(Loader::new(engine, portreeve_builtin::CATALOGUE, config.namespace_defaults.labels.clone(), own_namespace))
-}
-
-fn template_paths(configured: &[TemplatePathConfig]) -> Result<TemplatePaths, StartError> {
-    let mut paths = TemplatePaths::default();
-    for TemplatePathConfig { group, kind, path, holds, edited } in configured {
-        let holds = match holds {
-            HoldsConfig::PodTemplate => Holds::PodTemplate,
-            HoldsConfig::PodSpec => Holds::PodSpec,
-        };
-        let refused = |source| StartError::TemplatePath { kind: kind.clone(), path: path.clone(), source };
-        paths.add(group, kind, TemplatePath::new(path, holds).map_err(refused)?);
-        if *edited == EditedConfig::AtPods {
-            paths.edit_at_pods(group, kind);
-        }
-    }
-    Ok(paths)
 }
 
 fn twice_the_processors() -> usize {

@@ -4,14 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 
-use portreeve_admission::api::{
-    ClusterPolicySpec, ModuleSource, PolicyExceptionSpec, PolicySetSpec, Profile, Resource,
-};
+use portreeve_admission::api::{ClusterPolicySpec, ModuleSource, PolicyExceptionSpec, PolicySetSpec, Resource};
 use portreeve_admission::exception::Exception;
 
 use super::folder::{Located, Sources, place_of};
 use super::load::{LoadError, Problem};
-use super::profile::platform;
 
 /// A set in the making, with all that is wrong so far.
 #[derive(Default)]
@@ -77,8 +74,10 @@ impl Source {
 impl Draft {
     /// Sorts out what the sources say.
     pub(super) fn of(sources: &Sources) -> Self {
+        let mut all = sources.clone();
+        all.add_profile();
         let mut draft = Self::default();
-        draft.sort(&with_profile(sources));
+        draft.sort(&all);
         draft.choose();
         draft
     }
@@ -152,18 +151,4 @@ impl Draft {
             .collect();
         self.problems.extend(strays);
     }
-}
-
-/// The sources, with the built-in profile under those of its policies that nobody replaces.
-fn with_profile(sources: &Sources) -> Sources {
-    let asks = |located: &Located| match &located.resource {
-        Resource::PolicySet(set) => set.spec.profile == Profile::Platform,
-        _ => false,
-    };
-    let mut all = sources.clone();
-    if sources.resources.iter().any(asks) {
-        let own: BTreeSet<String> = sources.resources.iter().map(|located| located.resource.reference()).collect();
-        all.add_builtin(platform().into_iter().filter(|resource| !own.contains(&resource.reference())));
-    }
-    all
 }

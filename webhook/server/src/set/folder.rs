@@ -1,14 +1,16 @@
 //! A folder of policy files, read: our resources and Namespace manifests, with file and line, nothing checked yet
 //! beyond their shape.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use portreeve_admission::api::{API_VERSION, Resource};
+use portreeve_admission::api::{API_VERSION, ClusterPolicySpec, Mode, Object, Profile, Resource};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::load::{LoadError, Problem, chain};
 use super::namespace::{KnownFrom, Namespace};
+use super::profile::platform;
 use crate::manifest::{Manifest, read_paths};
 
 /// Version and kind of a namespace.
@@ -84,6 +86,33 @@ impl Sources {
         if problems.is_empty() { Ok(()) } else { Err(LoadError { problems }) }
     }
 
+    /// Puts policies of lesser modes into this one, those of the profile too; what is off stays off. Gives the names of
+    /// those policies with the modes that they had.
+    pub fn raise(&mut self, mode: Mode) -> BTreeMap<String, Mode> {
+        self.add_profile();
+        let policies = self.resources.iter_mut().filter_map(|located| match &mut located.resource {
+            Resource::ClusterPolicy(object) => Some(object),
+            _ => None,
+        });
+        let lesser = policies.filter(|object| object.spec.mode != Mode::Off && mode.is_stricter_than(object.spec.mode));
+        let raise = |object: &mut Object<ClusterPolicySpec>| {
+            (object.metadata.name.clone(), std::mem::replace(&mut object.spec.mode, mode))
+        };
+        lesser.map(raise).collect()
+    }
+
+    /// Adds the built-in profile, if the set asks for it, but for those of its policies that somebody replaces.
+    pub(super) fn add_profile(&mut self) {
+        let asks = |located: &Located| match &located.resource {
+            Resource::PolicySet(set) => set.spec.profile == Profile::Platform,
+            _ => false,
+        };
+        if self.resources.iter().any(asks) {
+            let own: BTreeSet<String> = self.resources.iter().map(|located| located.resource.reference()).collect();
+            self.add_builtin(platform().into_iter().filter(|resource| !own.contains(&resource.reference())));
+        }
+    }
+
     /// Adds resources that no file holds.
     pub fn add_builtin(&mut self, resources: impl IntoIterator<Item = Resource>) {
         self.resources.extend(resources.into_iter().map(|resource| Located {
@@ -99,6 +128,18 @@ pub(super) fn resource(manifest: &Manifest) -> Result<Resource, String> {
     if manifest.api_version() != API_VERSION {
         return Err(format!("apiVersion is {:?}; this server knows {API_VERSION}", manifest.api_version()));
     }
+    // By kind, and not as a tagged enum: that would lose where the fault is.
+    match manifest.kind() {
+        "ClusterPolicy" => object(manifest).map(Resource::ClusterPolicy),
+        "PolicySet" => object(manifest).map(Resource::PolicySet),
+        "PolicyException" => object(manifest).map(Resource::PolicyException),
+        other => Err(format!("there is no kind {other:?} in {API_VERSION}; there are {KINDS}")),
+    }
+}
+
+const KINDS: &str = "ClusterPolicy, PolicySet and PolicyException";
+
+fn object<Spec: DeserializeOwned>(manifest: &Manifest) -> Result<Object<Spec>, String> {
     serde_path_to_error::deserialize(manifest.value()).map_err(|error| {
         let at = error.path().to_string();
         if at == "." { error.inner().to_string() } else { format!("{at}: {}", error.inner()) }

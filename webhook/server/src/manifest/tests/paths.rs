@@ -93,7 +93,11 @@ fn says_on_which_line_a_file_stops_being_text() {
 fn texts_are_kept_for_printing_them_again() {
     let a = object("a");
     let folder = folder(&[("a.yaml", &a)]);
-    let texts = read_texts(&[folder.path().to_owned()], &mut std::io::empty()).unwrap();
+    let texts: Vec<_> = read_texts(&[folder.path().to_owned()], &mut std::io::empty())
+        .unwrap()
+        .into_iter()
+        .map(|(text, _)| text)
+        .collect();
     assert_eq!(texts[0].text, a);
     assert_eq!(&*texts[0].name, folder.path().join("a.yaml").to_str().unwrap());
 }
