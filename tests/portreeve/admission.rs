@@ -124,6 +124,22 @@ async fn an_owned_template_is_never_edited_and_judged_as_its_pods_will_be() {
 }
 
 #[tokio::test]
+async fn an_update_of_an_owned_template_is_compared_with_what_its_pods_were() {
+    let gate = dropping("mode: enforce");
+    let with = |drop: Value| {
+        let capabilities = json!({"capabilities": {"drop": drop}});
+        owned_replica_set(&json!({"name": "app", "image": "team/web:1", "securityContext": capabilities}))
+    };
+    let (mended, kept) = (with(json!([])), with(json!(["MKNOD"])));
+    let response = validate(&gate, &update(&kept, &mended)).await.unwrap();
+    assert!(response.refusal.is_some(), "the Pods of the old template dropped ALL, those of the new one do not");
+    let mut later = kept.clone();
+    later["spec"]["template"]["spec"]["containers"][0]["image"] = json!("team/web:2");
+    let response = validate(&gate, &update(&later, &kept)).await.unwrap();
+    assert!(response.refusal.is_none(), "the Pods of the old template had this fault too: {response:?}");
+}
+
+#[tokio::test]
 async fn an_annotation_on_an_old_deployment_begins_no_rollout() {
     let old = deployment("team/web:1");
     let mut new = old.clone();

@@ -1,6 +1,7 @@
 //! The way of a request, in the order of the design: decode, match, rounds or decision, record, respond. Each word is
 //! one call; what a word means is in the module of that name.
 
+mod before;
 mod beside;
 mod book;
 mod correct;

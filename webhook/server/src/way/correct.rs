@@ -66,8 +66,8 @@ impl Correction {
 /// Settles an object.
 pub(super) async fn settle(gate: &Gate, met: &Met, settling: Settling, deadline: Instant) -> Correction {
     let came = Arc::clone(settling.object());
-    let mut rounds =
-        Rounds { gate, met, settling, out: HashSet::new(), failed: Decision::default(), done: Correction::nothing() };
+    let (out, failed, done) = (HashSet::new(), Decision::default(), Correction::nothing());
+    let mut rounds = Rounds { gate, met, came, settling, out, failed, done };
     for stage in stages(&met.policies).into_iter().filter(|stage| !stage.is_empty()) {
         rounds.settling.next_stage();
         match rounds.stage(&stage, deadline).await {
@@ -76,7 +76,7 @@ pub(super) async fn settle(gate: &Gate, met: &Met, settling: Settling, deadline:
             Err(unreadable) => return rounds.unreadable(&stage, unreadable),
         }
     }
-    rounds.finish(&came)
+    rounds.finish()
 }
 
 /// Who edits, stage by stage. Facts about images have to be about the images that will run: so what renames them comes
@@ -97,6 +97,7 @@ fn stages(policies: &[Policy]) -> [Vec<&Policy>; 3] {
 struct Rounds<'a> {
     gate: &'a Gate,
     met: &'a Met,
+    came: Arc<Document>,
     settling: Settling,
     /// Policies that are no longer asked.
     out: HashSet<String>,
@@ -133,7 +134,8 @@ impl Rounds<'_> {
 
     async fn ask(&mut self, policies: &[&Policy], deadline: Instant) -> Result<Vec<Wish>, SubjectError> {
         let mut wishes = Vec::new();
-        for case in cases(self.gate, self.met, self.settling.object(), policies, deadline).await? {
+        let version = Version { now: self.settling.object(), came: &self.came };
+        for case in cases(self.gate, self.met, version, policies, deadline).await? {
             self.done.facts.push(Arc::clone(&case.facts));
             let subject = case.subject.clone();
             let outcomes = self.gate.runner.run(&self.met.set, Arc::new(case), policies, deadline).await;
@@ -195,9 +197,10 @@ impl Rounds<'_> {
         }
     }
 
-    fn finish(mut self, came: &Arc<Document>) -> Correction {
+    fn finish(mut self) -> Correction {
         self.done.made = self.settling.made().to_vec();
-        self.done.object = (!Arc::ptr_eq(came, self.settling.object())).then(|| Arc::clone(self.settling.object()));
+        let object = self.settling.object();
+        self.done.object = (!Arc::ptr_eq(&self.came, object)).then(|| Arc::clone(object));
         Correction { failures: self.failed.failures, ..self.done }
     }
 
@@ -213,17 +216,23 @@ impl Rounds<'_> {
     }
 }
 
+/// An object in its rounds, and as it was before them: what the request left as it was is told by the latter.
+#[derive(Clone, Copy)]
+pub(super) struct Version<'a> {
+    pub(super) now: &'a Arc<Document>,
+    pub(super) came: &'a Arc<Document>,
+}
+
 /// One case for each template of the object, or one for the object itself if it has none.
 pub(super) async fn cases(
     gate: &Gate,
     met: &Met,
-    object: &Arc<Document>,
+    Version { now, came }: Version<'_>,
     policies: &[&Policy],
     deadline: Instant,
 ) -> Result<Vec<Case>, SubjectError> {
     let review = &met.review;
-    let came = review.object.as_ref().unwrap_or(object);
-    let subjects = gate.paths.compared(&review.request.kind, object, came, review.old_object.as_deref())?;
+    let subjects = gate.paths.compared(&review.request.kind, now, came, review.old_object.as_deref())?;
     let gathered = halfway(deadline);
     let namespace = met.set.namespace(review.request.namespace.as_deref());
     let sources = Sources { images: &gate.images, namespace: &namespace };
@@ -235,7 +244,7 @@ pub(super) async fn cases(
         let facts = gather(&sources, policies, template, before, gathered).await;
         cases.push(Case {
             request: Arc::clone(&review.request),
-            object: Some(Arc::clone(object)),
+            object: Some(Arc::clone(now)),
             old_object: review.old_object.clone(),
             subject,
             old_subject,
@@ -252,7 +261,7 @@ pub(super) fn halfway(deadline: Instant) -> Instant {
 }
 
 /// The views of a template, if there is one.
-pub(super) fn template_of(subject: Option<&Subject>) -> Option<&Template> {
+fn template_of(subject: Option<&Subject>) -> Option<&Template> {
     subject.map(|subject| subject.template.as_ref())
 }
 

@@ -1,10 +1,10 @@
-//! The judgement: every policy on the object, once; on UPDATE those that found something on the old object too, since
-//! only what is new counts. An object that a controller owns is judged as its Pods will be, with the edits in memory.
+//! The judgement: every policy on the object, once; an object that a controller owns as its Pods will be, with the
+//! edits in memory. What an update inherited is told by `before`.
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use portreeve_admission::case::{Case, Facts, Operation};
+use portreeve_admission::case::{Case, Facts};
 use portreeve_admission::decision::{Answer, Circumstances, Decision, Found};
 use portreeve_admission::document::Document;
 use portreeve_admission::plan::{Editable, Plan};
@@ -13,8 +13,8 @@ use portreeve_admission::settle::Settling;
 use portreeve_admission::subject::SubjectError;
 use portreeve_admission::verdict::{Failure, Outcome};
 
-use super::correct::{Correction, cases, halfway, settle, template_of};
-use super::facts::{Sources, gather};
+use super::before::Before;
+use super::correct::{Correction, Version, cases, halfway, settle};
 use super::{Gate, Met};
 
 /// What came of judging.
@@ -65,24 +65,26 @@ async fn judge_into(
     deadline: Instant,
     judgement: &mut Judgement,
 ) -> Result<(), SubjectError> {
-    let as_pods = matches!(met.plan, Plan::Judge { as_pods_will_be: true, .. });
-    let (object, correction) = match &met.review.object {
-        Some(object) if as_pods => as_pods_will_be(gate, met, object, deadline).await,
-        Some(object) => (Arc::clone(object), Correction::nothing()),
-        None => (Arc::new(Document::from_value(serde_json::Value::Null)), Correction::nothing()),
-    };
+    let nothing = || Arc::new(Document::from_value(serde_json::Value::Null));
+    let came = met.review.object.clone().unwrap_or_else(nothing);
+    let (object, correction) = as_judged(gate, met, &came, deadline).await;
     let policies = &unhindered(policies, &correction);
     judgement.facts.extend(correction.facts);
-    let cases = cases(gate, met, &object, policies, deadline).await?;
-    let mut found = Vec::new();
-    for case in &cases {
+    let mut judged = Vec::new();
+    for case in cases(gate, met, Version { now: &object, came: &came }, policies, deadline).await? {
         judgement.facts.push(Arc::clone(&case.facts));
         let outcomes = gate.runner.run(&met.set, Arc::new(case.clone()), policies, deadline).await;
-        let before = before(gate, met, case, policies, &outcomes, deadline).await;
+        judged.push(Judged { case, outcomes });
+    }
+    let before = Before::of(gate, met, policies, &judged, deadline).await;
+    let mut found = Vec::new();
+    for Judged { case, outcomes } in &judged {
+        let before = before.outcomes(case, policies, outcomes).await;
         for ((policy, outcome), before) in policies.iter().zip(outcomes).zip(before) {
-            found.push(Found { policy, subject: case.subject.as_ref(), outcome, before });
+            found.push(Found { policy, subject: case.subject.as_ref(), outcome: outcome.clone(), before });
         }
     }
+    judgement.facts.extend(before.into_facts());
     let namespace = met.review.request.namespace.as_deref().unwrap_or_default();
     let circumstances =
         Circumstances { namespace, annotations: met.annotations(), exceptions: met.set.exceptions(), now: met.now };
@@ -91,59 +93,36 @@ async fn judge_into(
     Ok(())
 }
 
-/// The object with the edits that its Pods will get, and what came of the rounds.
-async fn as_pods_will_be(
+/// What the policies said of one template.
+pub(super) struct Judged {
+    pub(super) case: Case,
+    pub(super) outcomes: Vec<Outcome>,
+}
+
+/// An object as it is judged: as it came, or with the edits that its Pods will get and what came of the rounds.
+pub(super) async fn as_judged(
     gate: &Gate,
     met: &Met,
-    object: &Arc<Document>,
+    came: &Arc<Document>,
     deadline: Instant,
 ) -> (Arc<Document>, Correction) {
-    let settling = Settling::new(Arc::clone(object), Editable::Everything);
+    if !matches!(met.plan, Plan::Judge { as_pods_will_be: true, .. }) || met.review.object.is_none() {
+        return (Arc::clone(came), Correction::nothing());
+    }
+    let settling = Settling::new(Arc::clone(came), Editable::Everything);
     let correction = settle(gate, met, settling, halfway(deadline)).await;
-    (correction.object.clone().unwrap_or_else(|| Arc::clone(object)), correction)
+    (correction.object.clone().unwrap_or_else(|| Arc::clone(came)), correction)
 }
 
 /// The policies whose word counts after these rounds: a failure to edit must not come out as a violation of what the
 /// edit would have mended.
 fn unhindered<'a>(policies: &[&'a Policy], correction: &Correction) -> Vec<&'a Policy> {
-    let failed = |policy: &Policy| correction.failures.iter().any(|failure| failure.policy == policy.id);
-    let kept = policies.iter().filter(|policy| !failed(policy) && (!correction.broken || !policy.edits()));
-    kept.copied().collect()
+    policies.iter().copied().filter(|policy| hindrance(policy, correction).is_none()).collect()
 }
 
-/// On UPDATE, what the policies that found something find on the old template: one for each policy, none where nobody
-/// had to ask.
-async fn before(
-    gate: &Gate,
-    met: &Met,
-    case: &Case,
-    policies: &[&Policy],
-    outcomes: &[Outcome],
-    deadline: Instant,
-) -> Vec<Option<Outcome>> {
-    let mut before = vec![None; policies.len()];
-    let (Operation::Update, Some(old)) = (met.review.request.operation, &met.review.old_object) else { return before };
-    let found = |outcome: &Outcome| matches!(outcome, Outcome::Verdict(verdict) if !verdict.violations.is_empty());
-    let asking: Vec<usize> =
-        outcomes.iter().enumerate().filter(|(_, outcome)| found(outcome)).map(|(n, _)| n).collect();
-    if asking.is_empty() || (case.subject.is_some() && case.old_subject.is_none()) {
-        return before;
-    }
-    let asked: Vec<&Policy> = asking.iter().filter_map(|index| policies.get(*index).copied()).collect();
-    let namespace = met.set.namespace(met.review.request.namespace.as_deref());
-    let sources = Sources { images: &gate.images, namespace: &namespace };
-    let facts = gather(&sources, &asked, template_of(case.old_subject.as_ref()), None, halfway(deadline)).await;
-    let old_case = Case {
-        object: Some(Arc::clone(old)),
-        subject: case.old_subject.clone(),
-        facts: Arc::new(facts),
-        ..case.clone()
-    };
-    let answers = gate.runner.run(&met.set, Arc::new(old_case), &asked, deadline).await;
-    for (index, answer) in asking.into_iter().zip(answers) {
-        if let Some(place) = before.get_mut(index) {
-            *place = Some(answer);
-        }
-    }
-    before
+/// Why the word of a policy does not count after these rounds.
+pub(super) fn hindrance<'a>(policy: &Policy, correction: &'a Correction) -> Option<&'a Failure> {
+    let own = correction.failures.iter().find(|failure| failure.policy == policy.id);
+    let of_all = || correction.failures.first().filter(|_| correction.broken && policy.edits());
+    own.or_else(of_all).map(|failure| &failure.failure)
 }
