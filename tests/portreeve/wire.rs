@@ -195,6 +195,22 @@ async fn a_good_new_set_takes_the_place_of_the_old_one_without_a_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_changed_module_outside_the_policy_folder_is_taken_up_like_a_changed_policy() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let module = elsewhere.path().join("policy.wasm");
+    std::fs::write(&module, portreeve_builtin::CATALOGUE).unwrap();
+    let source = format!("{{file: {module:?}, policy: drop-capabilities}}");
+    let policy = DROP.replace("{builtin: drop-capabilities}", &source);
+    let wire = Wire::start(&[("drop.yaml", &policy)], json!({})).await.unwrap();
+    let shows = async |words: &str| wire.operations("/readyz?verbose").await.unwrap().1.contains(words);
+    std::fs::write(&module, "no component").unwrap();
+    until("the changed module is refused", async || shows("[!] policies: kept sha256:").await).await.unwrap();
+    assert_eq!(answered(&wire, Speaks::Http1, "validate", &review()).await["response"]["allowed"], false);
+    std::fs::write(&module, portreeve_builtin::CATALOGUE).unwrap();
+    until("the mended module is in force", async || shows("[+] policies: 1 policies in force").await).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn certificates_are_reloaded_and_no_connection_is_dropped() {
     let wire = wire().await;
     let client = wire.client(Speaks::Http1).unwrap();

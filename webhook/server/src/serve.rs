@@ -3,6 +3,7 @@
 
 mod assemble;
 mod exceptions;
+mod fingerprint;
 mod policies;
 mod watch;
 

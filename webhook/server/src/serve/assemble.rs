@@ -15,7 +15,8 @@ use portreeve_ledger::{Durability, Ledger};
 use portreeve_supply::Images;
 
 use super::exceptions;
-use super::policies::{self, Fingerprint, fingerprint};
+use super::fingerprint::Fingerprint;
+use super::policies;
 use crate::app::App;
 use crate::callers::Callers;
 use crate::config::{
@@ -44,7 +45,7 @@ pub struct Parts {
     pub health: Arc<Health>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
-    /// The policy files as they were before they were first read.
+    /// What the policy files held when they were first read.
     pub(super) seen: Option<Fingerprint>,
 }
 
@@ -130,9 +131,7 @@ impl Parts {
         let (callers, clients) = callers(&config.callers)?;
         let book = book(&config, &health)?;
         let loader = Arc::new(loader(&config)?);
-        // Before they are read: what changes meanwhile is seen at the first look.
-        let seen = config.policies.as_deref().map(fingerprint);
-        let set = policies::at_start(&loader, &config, &health)?;
+        let (set, seen) = policies::at_start(&loader, &config, &health)?;
         exceptions::look(set.exceptions(), &health, Timestamp::now());
         book.keep_set(&set)?;
         health.set(Part::Certificate, State::Good("loaded".to_owned()));

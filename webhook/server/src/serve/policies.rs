@@ -1,48 +1,52 @@
 //! Which set is in force: at the start and whenever policy files change. What is put in force is kept, and a start whose
 //! policy files are no use takes the set that was kept. What a set is made of is told in `set`.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use sha2::{Digest as _, Sha256};
-
 use super::assemble::{Parts, StartError};
+use super::fingerprint::Fingerprint;
 use crate::config::ServerConfig;
 use crate::health::{Health, Part, State};
 use crate::set::{LastGood, LoadError, Loader, PolicySet, Problem, Sources, chain, platform, read_folder};
 
-/// The set to begin with: that of the policy files, else the last good one.
+/// The set to begin with: that of the policy files, else the last good one; and what the files held.
 ///
 /// # Errors
 /// Every problem of the files, if no set was kept; and why that one is no use, if one was.
-pub(super) fn at_start(loader: &Loader, config: &ServerConfig, health: &Health) -> Result<PolicySet, StartError> {
+pub(super) fn at_start(
+    loader: &Loader,
+    config: &ServerConfig,
+    health: &Health,
+) -> Result<(PolicySet, Option<Fingerprint>), StartError> {
     let last_good = last_good(config);
-    match read_set(loader, config.policies.as_deref()) {
+    // Before they are read: what changes meanwhile is seen at the first look.
+    let seen = config.policies.as_deref().map(Fingerprint::of_folder);
+    let Read { seen, made } = read_set(loader, config.policies.as_deref(), seen);
+    let set = match made {
         Ok((sources, set)) => {
             keep(last_good.as_ref(), &sources, &set, health);
             health.set(Part::Policies, State::Good(in_force(&set)));
-            Ok(set)
+            set
         }
         Err(error) => match last_good {
-            Some(last_good) => from_before(&last_good, loader, error, health),
-            None => Err(error.into()),
+            Some(last_good) => from_before(&last_good, loader, error, health)?,
+            None => return Err(error.into()),
         },
-    }
+    };
+    Ok((set, seen))
 }
-
-/// Digests of all files in a folder and below, by path.
-pub(super) type Fingerprint = BTreeMap<PathBuf, [u8; 32]>;
 
 /// Puts a changed set in force, or says why not and leaves the old one. `seen` is what the files held before, and what
 /// they hold now comes back.
 pub(super) fn look(parts: &Parts, seen: Option<Fingerprint>) -> Option<Fingerprint> {
     let folder = parts.config.policies.as_deref()?;
-    let now = fingerprint(folder);
-    if seen.as_ref() == Some(&now) {
-        return Some(now);
+    let now = Fingerprint::of_folder(folder);
+    if seen.as_ref().is_some_and(|seen| seen.same_as(&now)) {
+        return seen;
     }
-    match read_set(&parts.loader, Some(folder)) {
+    let Read { seen: now, made } = read_set(&parts.loader, Some(folder), Some(now));
+    match made {
         Ok((sources, set)) => match parts.gate.book.keep_set(&set) {
             Ok(()) => put_in_force(parts, &sources, set),
             // Nothing was wrong with the files: the next look tries again.
@@ -53,44 +57,33 @@ pub(super) fn look(parts: &Parts, seen: Option<Fingerprint>) -> Option<Fingerpri
         },
         Err(error) => refused(&parts.health, &parts.gate.set.load(), &error),
     }
-    Some(now)
-}
-
-/// What the files hold now.
-pub(super) fn fingerprint(folder: &Path) -> Fingerprint {
-    let mut found = Fingerprint::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
-            let path = entry.path();
-            match std::fs::metadata(&path) {
-                // A mounted volume keeps its versions in folders that begin with a dot; the links to them are enough.
-                Ok(about) if about.is_dir() && !entry.file_name().as_encoded_bytes().starts_with(b".") => {
-                    folders.push(path);
-                }
-                Ok(about) if about.is_file() => {
-                    let bytes = std::fs::read(&path).unwrap_or_default();
-                    found.insert(path, Sha256::digest(bytes).into());
-                }
-                _ => {}
-            }
-        }
-    }
-    found
+    now
 }
 
 fn last_good(config: &ServerConfig) -> Option<LastGood> {
     config.state.as_ref().map(|state| LastGood::in_folder(&state.folder))
 }
 
-/// The set of a policy folder, or the platform profile where there is none; and what it was made from.
-fn read_set(loader: &Loader, folder: Option<&Path>) -> Result<(Sources, PolicySet), LoadError> {
+/// What came of reading policies, and what the files held.
+struct Read {
+    seen: Option<Fingerprint>,
+    made: Result<(Sources, PolicySet), LoadError>,
+}
+
+/// The set of a policy folder that held `seen`, or the platform profile where there is none.
+fn read_set(loader: &Loader, folder: Option<&Path>, seen: Option<Fingerprint>) -> Read {
     let sources = match folder {
-        Some(folder) => in_use(read_folder(folder)?, folder)?,
-        None => Sources::of_builtin(platform()),
+        Some(folder) => read_folder(folder).and_then(|sources| in_use(sources, folder)),
+        None => Ok(Sources::of_builtin(platform())),
     };
-    let set = loader.load(&sources)?;
-    Ok((sources, set))
+    match sources {
+        Ok(sources) => {
+            let seen = seen.map(|seen| seen.with_modules(sources.module_files()));
+            let made = loader.load(&sources).map(|set| (sources, set));
+            Read { seen, made }
+        }
+        Err(error) => Read { seen, made: Err(error) },
+    }
 }
 
 /// A folder without a policy is a wrong mount or an emptied volume, not a wish to admit everything.

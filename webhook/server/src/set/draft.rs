@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 
-use portreeve_admission::api::{ClusterPolicySpec, ModuleSource, PolicyExceptionSpec, PolicySetSpec, Resource};
+use portreeve_admission::api::{ClusterPolicySpec, PolicyExceptionSpec, PolicySetSpec, Resource};
 use portreeve_admission::exception::Exception;
 
 use super::folder::{Located, Sources, place_of};
@@ -63,11 +63,8 @@ impl Source {
         }
     }
 
-    fn of(located: &Located, module: &ModuleSource) -> Self {
-        match module {
-            ModuleSource::Builtin { .. } => Self::Builtin,
-            ModuleSource::File { file, .. } => Self::File(located.folder.join(file)),
-        }
+    fn of(located: &Located) -> Self {
+        located.module_file().map_or(Self::Builtin, Self::File)
     }
 }
 
@@ -120,7 +117,7 @@ impl Draft {
             Resource::ClusterPolicy(object) => self.policies.push(InForce {
                 name: object.metadata.name.clone(),
                 place: place_of(located),
-                source: Source::of(located, &object.spec.module),
+                source: Source::of(located),
                 spec: object.spec.clone(),
             }),
             Resource::PolicySet(object) if self.set.is_none() => self.set = Some(object.spec.clone()),

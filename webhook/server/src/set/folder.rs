@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use portreeve_admission::api::{API_VERSION, ClusterPolicySpec, Mode, Object, Profile, Resource};
+use portreeve_admission::api::{API_VERSION, ClusterPolicySpec, Mode, ModuleSource, Object, Profile, Resource};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -113,6 +113,12 @@ impl Sources {
         }
     }
 
+    /// The files that modules are read from, which may lie anywhere.
+    #[must_use]
+    pub fn module_files(&self) -> BTreeSet<PathBuf> {
+        self.resources.iter().filter_map(Located::module_file).collect()
+    }
+
     /// Adds resources that no file holds.
     pub fn add_builtin(&mut self, resources: impl IntoIterator<Item = Resource>) {
         self.resources.extend(resources.into_iter().map(|resource| Located {
@@ -120,6 +126,17 @@ impl Sources {
             folder: PathBuf::new(),
             resource,
         }));
+    }
+}
+
+impl Located {
+    /// The file of the module that it names, if it is a policy with one.
+    pub(super) fn module_file(&self) -> Option<PathBuf> {
+        let Resource::ClusterPolicy(policy) = &self.resource else { return None };
+        match &policy.spec.module {
+            ModuleSource::Builtin { .. } => None,
+            ModuleSource::File { file, .. } => Some(self.folder.join(file)),
+        }
     }
 }
 
