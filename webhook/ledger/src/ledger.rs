@@ -1,7 +1,7 @@
 //! The book as its callers hold it: append, keep, close. The thread that writes is in `writer`.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
@@ -39,8 +39,8 @@ use crate::writer::{Progress, Shared, Writer, WritingRules};
 pub struct Ledger {
     shared: Arc<Shared>,
     blobs: Blobs,
-    clock: Clock,
-    origin: Origin,
+    folder: PathBuf,
+    options: Options,
     opening: Opening,
     thread: Mutex<Option<JoinHandle<Result<(), Failure>>>>,
 }
@@ -55,7 +55,23 @@ impl Ledger {
     /// # Errors
     /// When the folder can't be used, somebody else writes it, or it is the book of another origin.
     pub fn open(folder: &Path, options: Options) -> Result<Self, OpenError> {
-        let opened = open::open(folder, &options.origin)?;
+        Self::on(open::open(folder, &options.origin)?, folder, options)
+    }
+
+    /// Opens a book that failed once more, when the cause may be mended; this one takes nothing either way. Every record
+    /// that was acknowledged is there, and nothing is begun where the book is not. Blocks on the disk.
+    ///
+    /// # Errors
+    /// When the cause is not mended, or the folder holds another or an older book.
+    pub fn reopen(&self) -> Result<Self, OpenError> {
+        // It failed, as its caller knows; what counts is that its writer has let go of the folder.
+        let _ = self.close();
+        let acknowledged = self.stats().synced;
+        let opened = open::open_again(&self.folder, self.origin(), self.opening.epoch, acknowledged)?;
+        Self::on(opened, &self.folder, self.options.clone())
+    }
+
+    fn on(opened: Opened, folder: &Path, options: Options) -> Result<Self, OpenError> {
         let (layout, opening) = (opened.layout.clone(), opened.opening.clone());
         let shared = Arc::new(shared_by(&opened, &options));
         let mut writer = writer_of(opened, &options, Arc::clone(&shared));
@@ -64,7 +80,7 @@ impl Ledger {
         let thread = thread::Builder::new().name("ledger".to_owned()).spawn(move || writer.run());
         let thread = thread.map_err(|source| OpenError::Thread { folder: folder.to_owned(), source })?;
         let blobs = Blobs::in_folder(layout.blobs());
-        Ok(Self { shared, blobs, clock: options.clock, origin: options.origin, opening, thread: Some(thread).into() })
+        Ok(Self { shared, blobs, folder: folder.to_owned(), options, opening, thread: Some(thread).into() })
     }
 
     /// Gives a record its place in the book. Its id is fixed when this returns; what is written when is told by
@@ -73,7 +89,7 @@ impl Ledger {
     /// # Errors
     /// When the record is too large, too many wait already, or the book is closed or has failed. No id was used then.
     pub fn append(&self, kind: &RecordKind, body: &Body) -> Result<Appended, AppendError> {
-        self.shared.queue.append(kind, body, || (self.clock)())
+        self.shared.queue.append(kind, body, || (self.options.clock)())
     }
 
     /// Keeps content beside the log, under its digest. It is on disk when this returns, so a record that names it may
@@ -96,7 +112,7 @@ impl Ledger {
     /// Who writes this book.
     #[must_use]
     pub fn origin(&self) -> &Origin {
-        &self.origin
+        &self.options.origin
     }
 
     /// What was found when the book was opened.
@@ -137,7 +153,7 @@ impl Drop for Ledger {
 
 impl fmt::Debug for Ledger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ledger").field("origin", &self.origin).field("opening", &self.opening).finish_non_exhaustive()
+        f.debug_struct("Ledger").field("origin", self.origin()).field("opening", &self.opening).finish_non_exhaustive()
     }
 }
 
@@ -148,7 +164,7 @@ fn shared_by(opened: &Opened, options: &Options) -> Shared {
         group_window: options.group_window,
     };
     let size = opened.tree.size();
-    let stats = Stats { tree_size: size, covered: opened.checkpoint.size, ..Stats::default() };
+    let stats = Stats { tree_size: size, synced: size, covered: opened.checkpoint.size, ..Stats::default() };
     Shared::of(Queue::of(options.origin.clone(), opened.folder.epoch, size, bounds), stats)
 }
 

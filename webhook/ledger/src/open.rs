@@ -77,6 +77,28 @@ pub enum OpenError {
         /// Why not.
         source: std::io::Error,
     },
+    /// The folder does not hold the book that was written there until it failed.
+    #[error(
+        "the book that was written in {folder} is not there any more: put it back, or restart to begin another",
+        folder = folder.display()
+    )]
+    Gone {
+        /// The book's folder.
+        folder: PathBuf,
+    },
+    /// The folder holds an older copy of the book. To go on from there would make two books of one name.
+    #[error(
+        "the book in {folder} has {held} records, and {acknowledged} were acknowledged: put the newest copy back",
+        folder = folder.display()
+    )]
+    Shorter {
+        /// The book's folder.
+        folder: PathBuf,
+        /// How many records of the epoch are there.
+        held: u64,
+        /// How many were on disk when it failed.
+        acknowledged: u64,
+    },
     /// The record that begins the epoch can't be written.
     #[error("the book in {folder} can't be begun anew", folder = folder.display())]
     Begin {
@@ -139,6 +161,26 @@ pub(crate) fn open(folder: &Path, origin: &Origin) -> Result<Opened, OpenError> 
     let key = keys::signing_key(&layout).map_err(|source| OpenError::Key { folder: folder.to_owned(), source })?;
     let keys = epoch_keys(&layout, origin)?;
     Desk { layout, key, keys, lock }.open().map_err(refused)
+}
+
+/// Opens the book of `origin` once more, of whose `epoch` so many records were on disk when it failed. Nothing is made
+/// where it is not.
+pub(crate) fn open_again(
+    folder: &Path,
+    origin: &Origin,
+    epoch: Epoch,
+    acknowledged: u64,
+) -> Result<Opened, OpenError> {
+    let known = EpochKeys::read(&Layout::of(folder)).ok().flatten();
+    if known.and_then(|keys| keys.of_epoch(epoch).cloned()).is_none() {
+        return Err(OpenError::Gone { folder: folder.to_owned() });
+    }
+    let opened = open(folder, origin)?;
+    let held = opened.opening.records;
+    if opened.opening.epoch == epoch && held < acknowledged {
+        return Err(OpenError::Shorter { folder: folder.to_owned(), held, acknowledged });
+    }
+    Ok(opened)
 }
 
 fn create_folders(layout: &Layout) -> Result<(), FileError> {
@@ -242,7 +284,9 @@ impl Desk {
             self.keys.add(folder.epoch, verifier, &self.layout)?;
         }
         let segment = match &open {
-            Some(open) => Segment::resume(open)?,
+            // What a checkpoint covers was synced before it was signed.
+            Some(open) if checkpoint.size == tree.size() => Segment::resume(open)?,
+            Some(open) => Segment::resume_anew(open)?,
             None => Segment::begin(folder.segment(tree.size(), SegmentState::Open))?,
         };
         let cut_off = open.and_then(|open| open.torn).map(|torn| torn.place);

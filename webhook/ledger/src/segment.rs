@@ -1,7 +1,7 @@
 //! The segment that is being written: appending to it, syncing it, cutting off what a failed write left. Which records
 //! go there, and when, is the writer's business.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 
@@ -26,8 +26,7 @@ impl Segment {
         Ok(Self { file, files, bytes: 0 })
     }
 
-    /// Goes on with a segment: cuts off a line that was never finished and makes sure that the rest is on disk, since
-    /// whoever wrote it may have died before it was.
+    /// Goes on with a segment whose records are all known to be on disk; a line that was never finished is cut off.
     pub(crate) fn resume(open: &OpenSegment) -> Result<Self, FileError> {
         let path = &open.files.leaves;
         let file = OpenOptions::new().append(true).open(path).map_err(Doing::Open.to(path))?;
@@ -37,6 +36,17 @@ impl Segment {
         }
         segment.file.sync_all().map_err(Doing::Sync.to(path))?;
         Ok(segment)
+    }
+
+    /// Goes on with a segment of which nobody knows how much is on disk: it is put there once more. After a sync that
+    /// failed its pages count as clean, so that another sync of them would promise what never happened.
+    pub(crate) fn resume_anew(open: &OpenSegment) -> Result<Self, FileError> {
+        let path = &open.files.leaves;
+        let mut bytes = fs::read(path).map_err(Doing::Read.to(path))?;
+        bytes.truncate(usize::try_from(open.bytes).unwrap_or(usize::MAX));
+        disk::replace(path, &bytes)?;
+        let file = OpenOptions::new().append(true).open(path).map_err(Doing::Open.to(path))?;
+        Ok(Self { file, files: open.files.clone(), bytes: open.bytes })
     }
 
     pub(crate) fn files(&self) -> &SegmentFiles {

@@ -23,6 +23,8 @@ pub struct Stats {
     pub sealed: u64,
     /// The size of this epoch's tree: all of its records, whenever they were written.
     pub tree_size: u64,
+    /// How many of them are on disk.
+    pub synced: u64,
     /// How many of them the newest checkpoint covers.
     pub covered: u64,
     /// Bytes of leaves that wait for the writer.

@@ -171,6 +171,7 @@ impl Writer {
         self.progress.synced = self.tree.size();
         let mut stats = self.shared.stats();
         stats.syncs += 1;
+        stats.synced = self.progress.synced;
         stats.last_sync = Some(begun.elapsed());
         Ok(())
     }

@@ -7,6 +7,7 @@ mod crash;
 mod damage;
 mod full;
 mod kill;
+mod mending;
 mod reopening;
 mod verifying;
 

@@ -1,0 +1,71 @@
+//! Opening again in the same process, after the book failed: what has to be there, and what is never begun.
+
+use std::fs;
+
+use portreeve_ledger::{Failure, OpenError, verify};
+
+use crate::{append, append_durably, bodies, copy, epoch, open, segments};
+
+/// A book with one record that fails at the next, since its folder was moved away; and where it lies now.
+async fn moved_away(folder: &std::path::Path) -> (portreeve_ledger::Ledger, std::path::PathBuf) {
+    let (book, elsewhere) = (folder.join("book"), folder.join("elsewhere"));
+    let ledger = open(&book);
+    append_durably(&ledger, "one").await;
+    copy(&book, &elsewhere);
+    fs::remove_dir_all(&book).unwrap();
+    assert!(matches!(append(&ledger, "lost").durable().await, Err(Failure::FolderGone(_))));
+    (ledger, elsewhere)
+}
+
+#[tokio::test]
+async fn a_book_that_was_put_back_goes_on_where_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let (failed, elsewhere) = moved_away(folder.path()).await;
+    fs::rename(elsewhere, folder.path().join("book")).unwrap();
+    let ledger = failed.reopen().unwrap();
+    append_durably(&ledger, "two").await;
+    ledger.close().unwrap();
+    assert_eq!(bodies(&folder.path().join("book")), ["\"one\"", "\"two\""]);
+    assert!(verify(&folder.path().join("book")).is_ok());
+}
+
+#[tokio::test]
+async fn where_the_book_is_gone_none_is_begun() {
+    let folder = tempfile::tempdir().unwrap();
+    let (failed, _elsewhere) = moved_away(folder.path()).await;
+    fs::create_dir_all(folder.path().join("book")).unwrap();
+    assert!(matches!(failed.reopen(), Err(OpenError::Gone { .. })));
+    assert_eq!(fs::read_dir(folder.path().join("book")).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn an_older_copy_is_not_gone_on_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let (book, older) = (folder.path().join("book"), folder.path().join("older"));
+    let ledger = open(&book);
+    copy(&book, &older);
+    append_durably(&ledger, "one").await;
+    fs::remove_dir_all(&book).unwrap();
+    assert!(append(&ledger, "lost").durable().await.is_err());
+    fs::rename(older, &book).unwrap();
+    assert!(matches!(ledger.reopen(), Err(OpenError::Shorter { held: 0, acknowledged: 1, .. })));
+}
+
+#[tokio::test]
+async fn records_past_the_checkpoint_are_put_on_disk_once_more() {
+    use std::os::unix::fs::MetadataExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(folder.path());
+    append_durably(&ledger, "one").await;
+    let image = crate::crashed(folder.path());
+    let inode = || fs::metadata(&segments(image.path(), "leaves")[0]).unwrap().ino();
+    let before = inode();
+    let reopened = open(image.path());
+    assert_ne!(inode(), before, "the file was not written anew");
+    assert_eq!(reopened.opening().records, 1);
+    reopened.close().unwrap();
+    let before = inode();
+    drop(open(image.path()));
+    assert_eq!(inode(), before, "a book that was closed in order needs no such thing");
+    assert!(epoch(image.path(), "0000000001").exists());
+}
