@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use portreeve_admission::response::{AuditKey, RefusalKind};
 use portreeve_ledger::{Ledger, Options, RecordKind};
+use portreeve_server::config::WithoutRecord;
+use portreeve_server::way::Book;
 use portreeve_tests::gate::{Setting, admit, mutate, validate};
 use portreeve_tests::review::{create, update};
 use serde_json::{Value, json};
@@ -91,4 +93,16 @@ async fn a_book_that_fails_refuses_new_workloads_and_never_what_heals() {
     let mut own = create(&plain_pod());
     own["request"]["namespace"] = json!("kube-system");
     assert!(validate(&gate, &own).await.unwrap().refusal.is_none());
+}
+
+#[tokio::test]
+async fn without_a_record_a_call_is_answered_where_the_configuration_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = ledger(&folder.path().join("book"));
+    let book = Book::kept(Arc::clone(&ledger), WithoutRecord::Answer);
+    let gate = Setting::platform().book(book).gate().unwrap();
+    ledger.close().unwrap();
+    let (told, response) = admit(&gate, &create(&plain_pod())).await.unwrap();
+    assert!(told.response.patch.is_some() && told.response.refusal.is_none());
+    assert!(response.refusal.is_none() && !response.audit.contains_key(&AuditKey::Record));
 }

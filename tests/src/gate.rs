@@ -13,6 +13,7 @@ use portreeve_admission::response::Response;
 use portreeve_admission::subject::TemplatePaths;
 use portreeve_engine::{Cache, CacheFolder, Engine, Options};
 use portreeve_ledger::Ledger;
+use portreeve_server::config::WithoutRecord;
 use portreeve_server::deadline::Deadlines;
 use portreeve_server::manifest::read_stream;
 use portreeve_server::set::{LoadError, Loader, Sources, platform};
@@ -69,10 +70,16 @@ impl Setting {
         Self { registries, ..self }
     }
 
-    /// Records in this ledger.
+    /// Records in this ledger, and refuses what it can't record.
     #[must_use]
     pub fn ledger(self, ledger: Arc<Ledger>) -> Self {
-        Self { book: Book::kept(ledger), ..self }
+        self.book(Book::kept(ledger, WithoutRecord::Refuse))
+    }
+
+    /// Records in this book.
+    #[must_use]
+    pub fn book(self, book: Book) -> Self {
+        Self { book, ..self }
     }
 
     /// The gate.

@@ -40,6 +40,8 @@ impl RecordKind {
     pub const DECISION: Self = Self(Cow::Borrowed("decision"));
     /// An earlier record's answer never left.
     pub const UNDELIVERED: Self = Self(Cow::Borrowed("undelivered"));
+    /// The book was opened again by the process that it had failed; says why it had.
+    pub const REOPENED: Self = Self(Cow::Borrowed("reopened"));
     /// The first record of an epoch that follows one which was set aside. The ledger writes it itself.
     pub const OPENED: Self = Self(Cow::Borrowed("opened"));
 

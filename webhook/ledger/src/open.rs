@@ -165,12 +165,7 @@ pub(crate) fn open(folder: &Path, origin: &Origin) -> Result<Opened, OpenError> 
 
 /// Opens the book of `origin` once more, of whose `epoch` so many records were on disk when it failed. Nothing is made
 /// where it is not.
-pub(crate) fn open_again(
-    folder: &Path,
-    origin: &Origin,
-    epoch: Epoch,
-    acknowledged: u64,
-) -> Result<Opened, OpenError> {
+pub(crate) fn open_again(folder: &Path, origin: &Origin, epoch: Epoch, acknowledged: u64) -> Result<Opened, OpenError> {
     let known = EpochKeys::read(&Layout::of(folder)).ok().flatten();
     if known.and_then(|keys| keys.of_epoch(epoch).cloned()).is_none() {
         return Err(OpenError::Gone { folder: folder.to_owned() });

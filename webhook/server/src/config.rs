@@ -119,6 +119,20 @@ pub struct LedgerConfig {
     /// When a record counts as kept.
     #[serde(default)]
     pub durability: DurabilityConfig,
+    /// What becomes of calls whose record can't be made, while the disk is full or the folder is gone.
+    #[serde(default)]
+    pub without_record: WithoutRecord,
+}
+
+/// What becomes of a call whose record can't be made. What heals or deletes is never held up either way.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum WithoutRecord {
+    /// It is refused as a failure, and the replica is not ready: others answer meanwhile.
+    #[default]
+    Refuse,
+    /// It is answered as it was decided. A metric counts it, and its audit event names no record.
+    Answer,
 }
 
 /// When a record counts as kept.

@@ -59,6 +59,8 @@ pub struct Metrics {
     policies: Family<PolicyLabels, Counter>,
     turned_away: Family<CallLabels, Counter>,
     unreadable: Family<CallLabels, Counter>,
+    unrecorded: Family<CallLabels, Counter>,
+    ledger_reopened: Counter,
     policies_in_force: Level,
     exceptions: Family<TermLabels, Level>,
     ready: Level,
@@ -78,6 +80,8 @@ impl Default for Metrics {
             policies: Family::default(),
             turned_away: Family::default(),
             unreadable: Family::default(),
+            unrecorded: Family::default(),
+            ledger_reopened: Counter::default(),
             policies_in_force: Gauge::default(),
             exceptions: Family::default(),
             ready: Gauge::default(),
@@ -93,6 +97,7 @@ impl Default for Metrics {
         registry.register("policy_outcomes", "How each policy ended, by call", new.policies.clone());
         registry.register("turned_away", "Calls without a token in force", new.turned_away.clone());
         registry.register("unreadable", "Bodies that were no review", new.unreadable.clone());
+        registry.register("unrecorded", "Calls whose record could not be made", new.unrecorded.clone());
         registry.register("policies_in_force", "Policies of the set in force", new.policies_in_force.clone());
         registry.register("exceptions", "Exceptions of the set in force, by how they end", new.exceptions.clone());
         registry.register("ready", "1 if ready, else 0", new.ready.clone());
@@ -104,6 +109,11 @@ impl Default for Metrics {
             new.ledger_waiting.clone(),
         );
         registry.register("ledger_failed", "1 if the book takes no more records", new.ledger_failed.clone());
+        registry.register(
+            "ledger_reopened",
+            "Times that the book failed and was opened again",
+            new.ledger_reopened.clone(),
+        );
         registry.register(
             "certificate_expiry_timestamp_seconds",
             "When the serving certificate ends, in Unix time",
@@ -128,6 +138,9 @@ impl Metrics {
                 dry_run: if answered.dry_run { "yes" } else { "no" },
             })
             .inc();
+        if answered.unrecorded {
+            self.unrecorded.get_or_create(&CallLabels { call }).inc();
+        }
         self.seconds.get_or_create(&CallLabels { call }).observe(took.as_secs_f64());
         for (policy, outcome) in &answered.outcomes {
             self.policies.get_or_create(&PolicyLabels { call, policy: policy.clone(), outcome }).inc();
@@ -142,6 +155,11 @@ impl Metrics {
     /// A body that was no review.
     pub fn unreadable(&self, call: Call) {
         self.unreadable.get_or_create(&CallLabels { call }).inc();
+    }
+
+    /// The book failed and was opened again.
+    pub fn ledger_reopened(&self) {
+        self.ledger_reopened.inc();
     }
 
     /// When the serving certificate ends.

@@ -4,6 +4,7 @@
 mod assemble;
 mod exceptions;
 mod fingerprint;
+mod ledger;
 mod policies;
 mod watch;
 
@@ -36,7 +37,7 @@ pub struct Running {
     /// What it was put together from.
     pub parts: Arc<Parts>,
     handle: Handle<SocketAddr>,
-    watch: JoinHandle<()>,
+    watches: [JoinHandle<()>; 2],
     stopped: oneshot::Receiver<()>,
 }
 
@@ -71,9 +72,10 @@ pub async fn start(config: ServerConfig) -> Result<Running, StartError> {
         .map_err(|source| StartError::Listen { at: operations_at, source })?
         .serve(operations(app).into_make_service());
     tokio::spawn(probes);
-    let watch = tokio::spawn(watch::watch(Arc::clone(&parts)));
+    let watches =
+        [tokio::spawn(watch::watch(Arc::clone(&parts))), tokio::spawn(ledger::look_after(Arc::clone(&parts)))];
     parts.health.set(Part::Serving, State::Good(format!("{webhook_at}")));
-    Ok(Running { webhook: webhook_at, operations: operations_at, parts, handle, watch, stopped })
+    Ok(Running { webhook: webhook_at, operations: operations_at, parts, handle, watches, stopped })
 }
 
 impl Running {
@@ -86,7 +88,7 @@ impl Running {
         self.handle.graceful_shutdown(Some(LAST_CALLS));
         // An error says that the listener's task is gone, which is what is waited for.
         let _ = self.stopped.await;
-        self.watch.abort();
+        self.watches.iter().for_each(JoinHandle::abort);
         let parts = self.parts;
         let close = move || parts.gate.book.ledger().map_or(Ok(()), |ledger| ledger.close());
         tokio::task::spawn_blocking(close).await.unwrap_or(Ok(()))

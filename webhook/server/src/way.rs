@@ -10,6 +10,7 @@ mod judge;
 mod record;
 mod respond;
 mod run;
+mod shelf;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -59,6 +60,8 @@ pub struct Answered {
     pub answer: Answer,
     /// Whether nothing would have been stored.
     pub dry_run: bool,
+    /// Whether a record of it should be in the book and is not.
+    pub unrecorded: bool,
     /// Each policy that took part, with the name of its outcome.
     pub outcomes: Vec<(String, &'static str)>,
 }

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use portreeve_certs::{CertificateFolder, Existing, RotationPolicy, ServerNames};
 use portreeve_server::config::{
     CallersConfig, DurabilityConfig, LedgerConfig, LimitsConfig, NamespaceDefaults, ServerConfig, TlsConfig,
+    WithoutRecord,
 };
 use portreeve_server::serve::{Running, start};
 use portreeve_supply::RegistriesConfig;
@@ -122,7 +123,11 @@ impl Site {
             callers: CallersConfig::Token { token_folder: self.certificates() },
             policies: Some(self.policies()),
             cache: Some(self.folder.join("compiled")),
-            ledger: Some(LedgerConfig { folder: self.ledger(), durability: DurabilityConfig::Durable }),
+            ledger: Some(LedgerConfig {
+                folder: self.ledger(),
+                durability: DurabilityConfig::Durable,
+                without_record: WithoutRecord::Refuse,
+            }),
             registries,
             template_paths: Vec::new(),
             state: None,

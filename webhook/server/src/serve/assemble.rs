@@ -206,7 +206,7 @@ fn callers(config: &CallersConfig) -> Result<(Callers, Option<Arc<ClientAuthorit
 }
 
 fn book(config: &ServerConfig, health: &Health) -> Result<Book, StartError> {
-    let Some(LedgerConfig { folder, durability }) = &config.ledger else {
+    let Some(LedgerConfig { folder, durability, without_record }) = &config.ledger else {
         tracing::warn!("no ledger is configured: decisions are not recorded");
         health.set(Part::Ledger, State::Kept("none is configured: decisions are not recorded".to_owned()));
         return Ok(Book::Closed);
@@ -218,7 +218,7 @@ fn book(config: &ServerConfig, health: &Health) -> Result<Book, StartError> {
     let origin = format!("{}/{}", config.cluster, config.replica).parse()?;
     let ledger = Ledger::open(folder, portreeve_ledger::Options::new(origin).durability(durability))?;
     health.set(Part::Ledger, State::Good(format!("{}", ledger.origin())));
-    Ok(Book::kept(Arc::new(ledger)))
+    Ok(Book::kept(Arc::new(ledger), *without_record))
 }
 
 fn loader(config: &ServerConfig) -> Result<Loader, StartError> {

@@ -29,7 +29,6 @@ pub(super) async fn watch(parts: Arc<Parts>) {
         let before = seen.clone();
         let look = move || {
             certificates(&looked_at);
-            ledger(&looked_at);
             let seen = policies::look(&looked_at, before);
             exceptions::look(looked_at.gate.set.load().exceptions(), &looked_at.health, (looked_at.gate.clock)());
             seen
@@ -66,16 +65,6 @@ fn certificates(parts: &Parts) {
             Ok(fresh) => tokens.store(Arc::new(fresh)),
             Err(error) => told(parts, Part::Certificate, &error),
         }
-    }
-}
-
-/// A book that takes no more records makes the replica unready: others answer meanwhile.
-fn ledger(parts: &Parts) {
-    let failure = parts.gate.book.ledger().and_then(|ledger| ledger.stats().failure);
-    if let Some(failure) = failure
-        && parts.health.set(Part::Ledger, State::Down(chain(&failure)))
-    {
-        tracing::error!("the book takes no more records: {}", chain(&failure));
     }
 }
 

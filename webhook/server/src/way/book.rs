@@ -1,34 +1,35 @@
 //! Recording: a correction is written, a decision is durable, before the answer leaves. Dry runs leave no record. An
-//! answer that could not wait for its record is a failure, and a later record says that the earlier one was not told.
+//! answer that could not wait for its record is a failure, and a later record says that the earlier one was not told. A
+//! ledger that failed is opened again here; when that is tried is told in `serve::ledger`.
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use portreeve_ledger::{AppendError, Appended, Body, BodyError, Failure, FileError, Ledger, RecordId, RecordKind};
-use serde_json::{Value, json};
+use arc_swap::ArcSwap;
+use portreeve_ledger::{AppendError, BodyError, Failure, FileError, Ledger, OpenError, RecordId, RecordKind};
+use serde_json::json;
 
-use super::beside::Content;
 use super::record::{self, Page};
+use super::shelf::{Shelf, Until};
 use super::{Correction, Gate, Judgement, Met};
-use crate::set::PolicySet;
+use crate::config::WithoutRecord;
+use crate::set::{PolicySet, chain};
 
 /// Where decisions are kept.
 pub enum Book {
-    /// In this replica's ledger.
-    Kept(Arc<Shelf>),
+    /// In this replica's ledger, as it was last opened.
+    Kept {
+        /// The opening.
+        shelf: ArcSwap<Shelf>,
+        /// What becomes of calls that it can't record.
+        without_record: WithoutRecord,
+    },
     /// Nowhere: for commands that decide nothing.
     Closed,
 }
 
-/// A ledger, and which content it holds already.
-pub struct Shelf {
-    ledger: Arc<Ledger>,
-    held: Mutex<HashSet<String>>,
-}
-
-/// Digests that are remembered as held; beyond, they are forgotten and written again, which changes nothing.
-const REMEMBERED: usize = 100_000;
+/// How long the first record after an opening may take. It shows that the book can be written again.
+const FIRST_RECORD: Duration = Duration::from_secs(10);
 
 /// A record that could not be made in time.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -42,6 +43,9 @@ pub enum BookError {
     /// The ledger failed.
     #[error("the book failed: {0}")]
     Failed(Failure),
+    /// The ledger failed and can't be opened again.
+    #[error("the book can't be opened again")]
+    Reopen(#[source] Arc<OpenError>),
     /// The body can't be a record.
     #[error("the record can't be written: {0}")]
     Body(Arc<BodyError>),
@@ -50,21 +54,28 @@ pub enum BookError {
     Content(Arc<FileError>),
 }
 
-/// The name of a record; none where nothing is recorded.
-pub(super) type Recorded = Result<Option<RecordId>, BookError>;
+/// What became of the record of a call.
+pub(super) enum Recorded {
+    /// Such calls are not recorded.
+    Nowhere,
+    /// It has this name.
+    Under(RecordId),
+    /// There is none, and this is what becomes of the call.
+    Missing(BookError, WithoutRecord),
+}
 
 impl Book {
     /// A book in this ledger.
     #[must_use]
-    pub fn kept(ledger: Arc<Ledger>) -> Self {
-        Self::Kept(Arc::new(Shelf { ledger, held: Mutex::default() }))
+    pub fn kept(ledger: Arc<Ledger>, without_record: WithoutRecord) -> Self {
+        Self::Kept { shelf: ArcSwap::from_pointee(Shelf::new(ledger)), without_record }
     }
 
-    /// The ledger, if there is one.
+    /// The ledger as it was last opened, if there is one.
     #[must_use]
-    pub fn ledger(&self) -> Option<&Arc<Ledger>> {
+    pub fn ledger(&self) -> Option<Arc<Ledger>> {
         match self {
-            Self::Kept(shelf) => Some(&shelf.ledger),
+            Self::Kept { shelf, .. } => Some(Arc::clone(shelf.load().ledger())),
             Self::Closed => None,
         }
     }
@@ -74,104 +85,72 @@ impl Book {
     /// # Errors
     /// If the disk refuses.
     pub fn keep_set(&self, set: &PolicySet) -> Result<(), BookError> {
-        let Self::Kept(shelf) = self else { return Ok(()) };
-        set.content().try_for_each(|content| {
-            shelf.ledger.keep(content).map(drop).map_err(|error| BookError::Content(Arc::new(error)))
-        })
+        match self {
+            Self::Kept { shelf, .. } => shelf.load().keep_set(set),
+            Self::Closed => Ok(()),
+        }
+    }
+
+    /// Opens a ledger that failed once more, and puts it in the place of the old one when a first record is on disk: it
+    /// says why there was none for a while.
+    ///
+    /// # Errors
+    /// If the cause is not mended; then nothing has changed.
+    pub async fn reopen(&self, set: Arc<PolicySet>, failure: &Failure) -> Result<(), BookError> {
+        let Self::Kept { shelf, .. } = self else { return Ok(()) };
+        let failed = shelf.load_full();
+        let ledger = Arc::clone(failed.ledger());
+        let open = move || {
+            let opened = ledger.reopen().map_err(|error| BookError::Reopen(Arc::new(error)))?;
+            let fresh = Shelf::new(Arc::new(opened));
+            fresh.keep_set(&set).map(|()| fresh)
+        };
+        let fresh = tokio::task::spawn_blocking(open).await.unwrap_or(Err(BookError::Failed(Failure::WriterLost)))?;
+        let said = json!({"failure": chain(failure)});
+        fresh.record(&RecordKind::REOPENED, &said, Until::Durable, Instant::now() + FIRST_RECORD).await?;
+        fresh.take_over(&failed);
+        shelf.store(Arc::new(fresh));
+        Ok(())
+    }
+
+    fn recorded(&self, outcome: Result<RecordId, BookError>) -> Recorded {
+        match (outcome, self) {
+            (Ok(id), _) => Recorded::Under(id),
+            (Err(error), Self::Kept { without_record, .. }) => Recorded::Missing(error, *without_record),
+            (Err(error), Self::Closed) => Recorded::Missing(error, WithoutRecord::Refuse),
+        }
     }
 }
 
 impl Gate {
     pub(super) async fn record_correction(&self, met: &Met, correction: &Correction, deadline: Instant) -> Recorded {
-        let Some(shelf) = self.shelf(met) else { return Ok(None) };
-        let Page { body, beside } = record::correction(met, correction);
-        shelf.keep_in_time(beside.0, deadline).await?;
-        let mut appended = shelf.append(&RecordKind::CORRECTION, &body)?;
-        shelf.wait(&mut appended, Until::Written, deadline).await
+        let page = || record::correction(met, correction);
+        self.record(met, &RecordKind::CORRECTION, page, Until::Written, deadline).await
     }
 
     pub(super) async fn record_decision(&self, met: &Met, judgement: &Judgement, deadline: Instant) -> Recorded {
-        let Some(shelf) = self.shelf(met) else { return Ok(None) };
-        let Page { body, beside } = record::decision(met, judgement);
-        shelf.keep_in_time(beside.0, deadline).await?;
-        let mut appended = shelf.append(&RecordKind::DECISION, &body)?;
-        shelf.wait(&mut appended, Until::Durable, deadline).await
+        let page = || record::decision(met, judgement);
+        self.record(met, &RecordKind::DECISION, page, Until::Durable, deadline).await
     }
 
     /// Nobody stores the object of a dry run, so nobody records it.
-    fn shelf(&self, met: &Met) -> Option<&Arc<Shelf>> {
-        match &self.book {
-            Book::Kept(shelf) if !met.review.dry_run => Some(shelf),
-            _ => None,
-        }
-    }
-}
-
-/// What has to have happened to a record.
-#[derive(Debug, Clone, Copy)]
-enum Until {
-    Written,
-    Durable,
-}
-
-impl Shelf {
-    fn append(&self, kind: &RecordKind, body: &Value) -> Result<Appended, BookError> {
-        let body = Body::of(body).map_err(|error| BookError::Body(Arc::new(error)))?;
-        self.ledger.append(kind, &body).map_err(|error| BookError::Refused(Arc::new(error)))
-    }
-
-    async fn wait(self: &Arc<Self>, appended: &mut Appended, until: Until, deadline: Instant) -> Recorded {
-        let id = appended.id().clone();
-        let promise = async {
-            match until {
-                Until::Written => appended.written().await,
-                Until::Durable => appended.durable().await,
-            }
+    async fn record(
+        &self,
+        met: &Met,
+        kind: &RecordKind,
+        page: impl FnOnce() -> Page,
+        until: Until,
+        deadline: Instant,
+    ) -> Recorded {
+        let shelf = match &self.book {
+            Book::Kept { shelf, .. } if !met.review.dry_run => shelf.load_full(),
+            _ => return Recorded::Nowhere,
         };
-        match tokio::time::timeout_at(deadline.into(), promise).await {
-            Ok(Ok(())) => Ok(Some(id)),
-            Ok(Err(failure)) => Err(BookError::Failed(failure)),
-            Err(_) => {
-                self.not_told(&id);
-                Err(BookError::TooLate)
-            }
-        }
-    }
-
-    /// The record may yet come to stand in the book, but its answer never left.
-    fn not_told(&self, id: &RecordId) {
-        if let Err(error) = self.append(&RecordKind::UNDELIVERED, &json!({"record": id.to_string()})) {
-            tracing::error!(record = %id, %error, "an answer was not given and the book can't say so");
-        }
-    }
-
-    async fn keep_in_time(self: &Arc<Self>, named: Vec<Content>, deadline: Instant) -> Result<(), BookError> {
-        tokio::time::timeout_at(deadline.into(), self.keep_all(named)).await.unwrap_or(Err(BookError::TooLate))
-    }
-
-    /// What a record names is on disk before the record is. Most is known already, and then the disk is left alone.
-    async fn keep_all(self: &Arc<Self>, named: Vec<Content>) -> Result<(), BookError> {
-        let new: Vec<Content> = named.into_iter().filter(|content| !self.holds(&content.digest)).collect();
-        if new.is_empty() {
-            return Ok(());
-        }
-        let shelf = Arc::clone(self);
-        let work = move || new.into_iter().try_for_each(|content| shelf.keep(content));
-        let kept = tokio::task::spawn_blocking(work).await;
-        kept.unwrap_or(Err(BookError::Failed(Failure::WriterLost)))
-    }
-
-    fn keep(&self, Content { digest, text }: Content) -> Result<(), BookError> {
-        self.ledger.keep(text.as_bytes()).map_err(|error| BookError::Content(Arc::new(error)))?;
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        if held.len() >= REMEMBERED {
-            held.clear();
-        }
-        held.insert(digest);
-        Ok(())
-    }
-
-    fn holds(&self, digest: &str) -> bool {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).contains(digest)
+        let Page { body, beside } = page();
+        let outcome = match shelf.keep_in_time(beside.0, deadline).await {
+            Ok(()) => shelf.record(kind, &body, until, deadline).await,
+            Err(error) => Err(error),
+        };
+        self.book.recorded(outcome)
     }
 }

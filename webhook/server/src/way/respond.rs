@@ -12,6 +12,7 @@ use portreeve_admission::review::Review;
 
 use super::book::{BookError, Recorded};
 use super::{Answered, Correction, Judgement, Met};
+use crate::config::WithoutRecord;
 
 pub(super) fn to_mutate(met: &Met, correction: &Correction, recorded: Recorded) -> Answered {
     let uid = &met.review.uid;
@@ -28,7 +29,7 @@ pub(super) fn to_mutate(met: &Met, correction: &Correction, recorded: Recorded) 
         (corrected(met, correction), Answer::Allowed)
     };
     let outcomes = outcomes(&correction.asked, &correction.failures, &[]);
-    finish(met, Answered { response, answer, dry_run: met.review.dry_run, outcomes }, recorded)
+    finish(met, Answered { response, answer, dry_run: met.review.dry_run, unrecorded: false, outcomes }, recorded)
 }
 
 pub(super) fn to_validate(met: &Met, judgement: &Judgement, recorded: Recorded) -> Answered {
@@ -47,11 +48,8 @@ pub(super) fn to_validate(met: &Met, judgement: &Judgement, recorded: Recorded) 
     let warnings = if may_be_told(met) { message::warnings(decision) } else { Vec::new() };
     let audit = audit(decision, answer);
     let outcomes = outcomes(&judgement.asked, &decision.failures, &decision.findings);
-    finish(
-        met,
-        Answered { response: Response { warnings, audit, ..response }, answer, dry_run: met.review.dry_run, outcomes },
-        recorded,
-    )
+    let response = Response { warnings, audit, ..response };
+    finish(met, Answered { response, answer, dry_run: met.review.dry_run, unrecorded: false, outcomes }, recorded)
 }
 
 /// The patch, and in words what was put right.
@@ -66,18 +64,23 @@ fn told(correction: &Correction) -> Vec<String> {
     message::corrections(&correction.made).into_iter().chain(let_pass).collect()
 }
 
-/// Adds the record's name, or turns the answer into a failure if there is no record.
+/// Adds the record's name, or does what is to be done without one.
 fn finish(met: &Met, mut answered: Answered, recorded: Recorded) -> Answered {
     match recorded {
-        Ok(None) => {}
-        Ok(Some(id)) => {
+        Recorded::Nowhere => {}
+        Recorded::Under(id) => {
             answered.response.audit.insert(AuditKey::Record, id.to_string());
         }
         // A book that fails must not stand in the way of what mends the cluster, or the volume under the book.
-        Err(error) if met.plan == Plan::Pass || met.set.index().excludes(&met.review) => {
+        Recorded::Missing(error, _) if met.plan == Plan::Pass || met.set.index().excludes(&met.review) => {
             tracing::error!(uid = met.review.uid, %error, "let pass without a record: it is never held up");
+            answered.unrecorded = true;
         }
-        Err(error) => return unrecorded(met, answered, &error),
+        Recorded::Missing(error, WithoutRecord::Answer) => {
+            tracing::error!(uid = met.review.uid, %error, "answered without a record, as is configured");
+            answered.unrecorded = true;
+        }
+        Recorded::Missing(error, WithoutRecord::Refuse) => return unrecorded(met, answered, &error),
     }
     answered
 }
@@ -86,7 +89,7 @@ fn unrecorded(met: &Met, answered: Answered, error: &BookError) -> Answered {
     tracing::error!(uid = met.review.uid, %error, "refused, since no record could be kept");
     let message = format!("{} could not be admitted: {error}", message::object(&met.review));
     let response = Response::refused(&met.review.uid, RefusalKind::InternalError, message);
-    Answered { response, answer: Answer::Failed, ..answered }
+    Answered { response, answer: Answer::Failed, unrecorded: true, ..answered }
 }
 
 /// People are told, on CREATE or when they changed a template; controllers are not.
