@@ -27,6 +27,8 @@ mod images;
 #[cfg(test)]
 mod kinds;
 #[cfg(test)]
+mod listener;
+#[cfg(test)]
 mod mending;
 #[cfg(test)]
 mod policy_files;

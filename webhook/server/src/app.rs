@@ -19,6 +19,7 @@ use serde_json::json;
 
 use crate::callers::Callers;
 use crate::deadline::Deadlines;
+use crate::door::Seat;
 use crate::health::Health;
 use crate::metrics::{Call, Metrics};
 use crate::way::{Answered, Gate};
@@ -81,6 +82,10 @@ async fn answer(app: App, call: Call, token: Token, query: &Parameters, request:
     if !app.callers.admit(token.as_ref().map(|Path(token)| token.as_str())) {
         app.metrics.turned_away(call);
         return refuse(StatusCode::FORBIDDEN, "the path does not carry a token in force");
+    }
+    // Without a seat there is no connection: a test, or an embedder.
+    if let Some(Err(crowded)) = request.extensions().get::<Arc<Seat>>().map(|seat| seat.prove()) {
+        return refuse(StatusCode::SERVICE_UNAVAILABLE, &crowded.to_string());
     }
     let deadlines = match Deadlines::of(begun, query.timeout.as_deref()) {
         Ok(deadlines) => deadlines,

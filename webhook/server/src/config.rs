@@ -1,6 +1,7 @@
 //! What one server needs beside its policies: listeners, TLS, who may call, the book, registries, template paths. One
 //! file, with a JSON Schema; relative paths in it start from its own folder. Policies are resources of their own.
 
+mod limits;
 mod template_path;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+pub use limits::{ConnectionLimits, LimitsConfig, Seconds};
 pub use template_path::{EditedConfig, HoldsConfig, TemplatePathConfig, TemplatePathError, template_paths};
 
 /// The configuration of one server.
@@ -155,22 +157,6 @@ pub struct NamespaceDefaults {
     pub labels: BTreeMap<String, String>,
 }
 
-/// Bounds of what is taken and done at once.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct LimitsConfig {
-    /// The largest body, in bytes. An object may have 3 MiB, and a review carries two.
-    pub body_bytes: usize,
-    /// How many evaluations may run at once. Left out: twice the number of processors.
-    pub evaluations: Option<usize>,
-}
-
-impl Default for LimitsConfig {
-    fn default() -> Self {
-        Self { body_bytes: 8 << 20, evaluations: None }
-    }
-}
-
 /// A configuration file that can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -297,6 +283,14 @@ mod tests {
         assert!(config.policies.unwrap().is_absolute());
         assert!(config.state.unwrap().folder.is_absolute());
         assert_eq!(config.cache.unwrap(), Path::new("/c"));
+    }
+
+    #[test]
+    fn a_connection_is_never_idle_sooner_than_a_call_may_take() {
+        let limits = |seconds: u32| format!("{LEAST}limits: {{connections: {{idleSeconds: {seconds}}}}}\n");
+        assert_eq!(read(&limits(60)).unwrap().limits.connections.idle_seconds.duration().as_secs(), 60);
+        let error = read(&limits(59)).unwrap_err().to_string();
+        assert!(error.contains("at least 60"), "{error}");
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub mod check;
 pub mod config;
 pub mod deadline;
 mod digest;
+pub mod door;
 pub mod health;
 pub mod lock;
 pub mod manifest;

@@ -36,6 +36,35 @@ struct CallLabels {
     call: Call,
 }
 
+/// Which port a connection came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum Port {
+    /// That of the webhook.
+    Webhook,
+    /// That of probes and metrics.
+    Operations,
+}
+
+/// Whose connection could not stay, since there were too many of the sort.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum Cut {
+    /// A stranger's.
+    Stranger,
+    /// A caller's.
+    Caller,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CutLabels {
+    port: Port,
+    whose: Cut,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PortLabels {
+    port: Port,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct PolicyLabels {
     call: Call,
@@ -61,6 +90,8 @@ pub struct Metrics {
     unreadable: Family<CallLabels, Counter>,
     unrecorded: Family<CallLabels, Counter>,
     ledger_reopened: Counter,
+    cut_off: Family<CutLabels, Counter>,
+    strangers: Family<PortLabels, Level>,
     policies_in_force: Level,
     exceptions: Family<TermLabels, Level>,
     ready: Level,
@@ -82,6 +113,8 @@ impl Default for Metrics {
             unreadable: Family::default(),
             unrecorded: Family::default(),
             ledger_reopened: Counter::default(),
+            cut_off: Family::default(),
+            strangers: Family::default(),
             policies_in_force: Gauge::default(),
             exceptions: Family::default(),
             ready: Gauge::default(),
@@ -97,6 +130,8 @@ impl Default for Metrics {
         registry.register("policy_outcomes", "How each policy ended, by call", new.policies.clone());
         registry.register("turned_away", "Calls without a token in force", new.turned_away.clone());
         registry.register("unreadable", "Bodies that were no review", new.unreadable.clone());
+        registry.register("connections_cut_off", "Connections beyond what may be", new.cut_off.clone());
+        registry.register("stranger_connections", "Connections without an admitted call", new.strangers.clone());
         registry.register("unrecorded", "Calls whose record could not be made", new.unrecorded.clone());
         registry.register("policies_in_force", "Policies of the set in force", new.policies_in_force.clone());
         registry.register("exceptions", "Exceptions of the set in force, by how they end", new.exceptions.clone());
@@ -155,6 +190,16 @@ impl Metrics {
     /// A body that was no review.
     pub fn unreadable(&self, call: Call) {
         self.unreadable.get_or_create(&CallLabels { call }).inc();
+    }
+
+    /// A connection that was one too many.
+    pub fn cut_off(&self, port: Port, whose: Cut) {
+        self.cut_off.get_or_create(&CutLabels { port, whose }).inc();
+    }
+
+    /// How many connections are strangers'.
+    pub fn strangers(&self, port: Port, count: usize) {
+        self.strangers.get_or_create(&PortLabels { port }).set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     /// The book failed and was opened again.

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum_server::Handle;
-use axum_server::tls_rustls::RustlsConfig;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use portreeve_certs::server_config;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -23,7 +23,12 @@ pub use assemble::{Parts, StartError};
 
 use crate::app::{operations, webhook};
 use crate::config::ServerConfig;
+use crate::door::Door;
 use crate::health::{Part, State};
+use crate::metrics::Port;
+
+/// The most that is held of a connection's bytes before they are made use of, headers above all.
+const HEADERS: usize = 64 << 10;
 
 /// How long an accepted call may go on after the order to stop: no API server waits longer.
 const LAST_CALLS: Duration = Duration::from_secs(30);
@@ -54,10 +59,17 @@ pub async fn start(config: ServerConfig) -> Result<Running, StartError> {
 
     let handle = Handle::new();
     let app = parts.app();
-    let served = axum_server::from_tcp_rustls(webhook_listener.1, RustlsConfig::from_config(tls))
+    let limits = &parts.config.limits.connections;
+    let door = RustlsAcceptor::new(RustlsConfig::from_config(tls))
+        .handshake_timeout(limits.handshake_seconds.duration())
+        .acceptor(Door::new(limits, Port::Webhook, Arc::clone(&parts.metrics)));
+    let mut server = axum_server::from_tcp(webhook_listener.1)
         .map_err(|source| StartError::Listen { at: webhook_at, source })?
-        .handle(handle.clone())
-        .serve(webhook(app.clone()).into_make_service());
+        .acceptor(door)
+        .handle(handle.clone());
+    server.http_builder().http1().max_buf_size(HEADERS);
+    server.http_builder().http2().max_concurrent_streams(limits.streams.get());
+    let served = server.serve(webhook(app.clone()).into_make_service());
     let (tell, stopped) = oneshot::channel();
     let looked_after = Arc::clone(&parts);
     tokio::spawn(async move {
@@ -68,10 +80,11 @@ pub async fn start(config: ServerConfig) -> Result<Running, StartError> {
         // The receiver may be gone: nobody waits then.
         let _ = tell.send(());
     });
-    let probes = axum_server::from_tcp(operations_listener.1)
+    let mut probes = axum_server::from_tcp(operations_listener.1)
         .map_err(|source| StartError::Listen { at: operations_at, source })?
-        .serve(operations(app).into_make_service());
-    tokio::spawn(probes);
+        .acceptor(Door::new(limits, Port::Operations, Arc::clone(&parts.metrics)));
+    probes.http_builder().http1().max_buf_size(HEADERS);
+    tokio::spawn(probes.serve(operations(app).into_make_service()));
     let watches =
         [tokio::spawn(watch::watch(Arc::clone(&parts))), tokio::spawn(ledger::look_after(Arc::clone(&parts)))];
     parts.health.set(Part::Serving, State::Good(format!("{webhook_at}")));

@@ -85,7 +85,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let below = folder.path().join("team");
         let older = folder.path().join("..2026");
-        [&below, &older].map(|folder| std::fs::create_dir(folder).unwrap());
+        std::fs::create_dir(&below).unwrap();
+        std::fs::create_dir(&older).unwrap();
         let before = Fingerprint::of_folder(folder.path());
         std::fs::write(older.join("a.yaml"), "a").unwrap();
         assert!(before.same_as(&Fingerprint::of_folder(folder.path())));
