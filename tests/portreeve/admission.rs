@@ -308,6 +308,21 @@ async fn an_unrelated_update_keeps_the_pinned_digest_and_a_restart_asks_again() 
     assert_eq!(image_of(&fresh), format!("team/web:1@{moved}"));
 }
 
+#[tokio::test]
+async fn a_restart_asks_the_registry_once_however_many_rounds_there_are() {
+    let registry = registry().await;
+    let gate = pinning(&registry);
+    let pinned = mutate(&gate, &create(&deployment("team/web:1"))).await.unwrap().object;
+    registry.retag("docker.io/team/web", "1", &FixtureImage { user: Some("7".into()), ..FixtureImage::default() });
+    let mut restarted = pinned.clone();
+    restarted["spec"]["template"]["metadata"]["annotations"]["kubectl.kubernetes.io/restartedAt"] =
+        json!("2026-01-01T00:00:00Z");
+    let before = registry.asked().len();
+    let fresh = mutate(&gate, &update(&restarted, &pinned)).await.unwrap().object;
+    assert_ne!(image_of(&fresh), image_of(&pinned), "there was a round that edited, and a quiet one");
+    assert_eq!(registry.asked().len(), before + 1);
+}
+
 fn job(image: &str) -> Value {
     json!({
         "apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "migrate", "namespace": "shop"},

@@ -51,13 +51,32 @@ async fn the_book_holds_all_that_a_record_names() {
     let book = folder.path().join("book");
     for record in portreeve_ledger::read(&book).unwrap() {
         let body: Value = serde_json::from_str(record.unwrap().body.get()).unwrap();
-        let named = body["facts"].as_array().unwrap().iter().chain([&body["set"]]);
+        let named = body["facts"].as_array().unwrap().iter().chain([&body["set"], &body["namespace"]["known"]]);
         for digest in named {
             let digest = digest.as_str().unwrap();
             portreeve_ledger::kept(&book, &digest.parse().unwrap()).unwrap();
         }
         assert!(body["call"]["object"].as_str().unwrap().starts_with("sha256:"));
     }
+}
+
+#[tokio::test]
+async fn the_facts_of_the_object_before_an_update_are_in_the_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let book = folder.path().join("book");
+    let policy = "apiVersion: portreeve.dev/v1alpha1\nkind: ClusterPolicy\nmetadata: {name: non-root}\n\
+        spec: {module: {builtin: non-root}, mutate: false, facts: [image-config]}\n";
+    let gate = Setting::default().with(policy).unwrap().ledger(ledger(&book)).gate().unwrap();
+    let new = pod(&json!({"name": "app", "image": "team/web:2"}));
+    validate(&gate, &update(&new, &plain_pod())).await.unwrap();
+    let record = portreeve_ledger::read(&book).unwrap().next().unwrap().unwrap();
+    let body: Value = serde_json::from_str(record.body.get()).unwrap();
+    let facts = body["facts"].as_array().unwrap().iter().map(|digest| {
+        let text = portreeve_ledger::kept(&book, &digest.as_str().unwrap().parse().unwrap()).unwrap();
+        serde_json::from_slice::<Value>(&text).unwrap()["image-config"].as_object().unwrap().keys().cloned().collect()
+    });
+    let asked: Vec<Vec<String>> = facts.collect();
+    assert_eq!(asked, [["team/web:2"], ["team/web:1"]]);
 }
 
 #[tokio::test]

@@ -78,6 +78,16 @@ async fn a_failing_policy_that_may_be_ignored_leaves_the_work_of_the_others() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_policy_that_fails_halfway_takes_its_edits_with_it() {
+    let told = mutate(&gate("edit-and-give-up", "Ignore"), &deployment("shop")).await.unwrap();
+    assert_eq!(told.object.pointer("/spec/template/metadata"), None);
+    let dropped = told.object.pointer("/spec/template/spec/containers/0/securityContext/capabilities/drop");
+    assert_eq!(dropped, Some(&json!(["ALL"])));
+    assert!(told.response.warnings.iter().any(|line| line.contains("guest failed and was let pass")));
+    assert!(!told.response.warnings.iter().any(|line| line.contains("was here")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_violation_never_comes_of_a_failure() {
     let answered = validate(&gate("trap", "Ignore"), &deployment("shop")).await.unwrap();
     let refusal = answered.refusal.unwrap();

@@ -14,6 +14,7 @@ mod shelf;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
@@ -23,7 +24,6 @@ use portreeve_admission::plan::{Editable, Plan};
 use portreeve_admission::policy::Policy;
 use portreeve_admission::response::Response;
 use portreeve_admission::review::{Review, ReviewError, decode};
-use portreeve_admission::settle::Settling;
 use portreeve_admission::subject::TemplatePaths;
 use portreeve_supply::Images;
 
@@ -78,6 +78,8 @@ pub struct Met {
     pub policies: Vec<Policy>,
     /// When it came.
     pub now: Timestamp,
+    /// The same by a clock that only goes on.
+    pub begun: Instant,
 }
 
 impl Met {
@@ -120,15 +122,15 @@ impl Gate {
         let namespace = set.namespace(review.request.namespace.as_deref());
         let policies = selected(set.policies(), &candidates, &review, &namespace.labels);
         let policies = policies.into_iter().cloned().collect();
-        Met { review, plan, set, policies, now: (self.clock)() }
+        Met { review, plan, set, policies, now: (self.clock)(), begun: Instant::now() }
     }
 
     /// The rounds of `/mutate`: what is missing is put in until nothing changes.
-    pub async fn correct(&self, met: &Met, deadline: std::time::Instant) -> Correction {
+    pub async fn correct(&self, met: &Met, deadline: Instant) -> Correction {
         let (Some(object), Plan::Judge { edit, .. }) = (&met.review.object, met.plan) else {
             return Correction::nothing();
         };
-        let correction = correct::settle(self, met, Settling::new(Arc::clone(object), edit), deadline).await;
+        let correction = correct::settle(self, met, object, edit, deadline).await;
         if edit == Editable::BackToBefore && !self.leads_back(met, &correction) {
             return correction.without_edits();
         }
@@ -142,7 +144,7 @@ impl Gate {
     }
 
     /// The judgement of `/validate`: of the object as sent, or as its Pods will be.
-    pub async fn judge(&self, met: &Met, deadline: std::time::Instant) -> Judgement {
+    pub async fn judge(&self, met: &Met, deadline: Instant) -> Judgement {
         judge::judge(self, met, deadline).await
     }
 }

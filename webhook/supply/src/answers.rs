@@ -34,8 +34,9 @@ pub(crate) struct Kept {
 pub enum Freshness {
     /// An answer that is remembered will do, and so will one that somebody else is waiting for.
     Remembered,
-    /// Ask again, now, and remember that: what a restarted workload gets.
-    AskAgain,
+    /// Only what was asked for since then will do, and it is remembered: what a restarted workload gets. With the time at
+    /// which a request came, it is asked for once in the request, however often the request needs it.
+    Since(Instant),
 }
 
 /// Why there is no answer.
@@ -58,9 +59,18 @@ pub(crate) trait Failure {
 #[derive(Debug)]
 struct Entry<V, E> {
     known: Option<Known<V, E>>,
-    under_way: Option<watch::Receiver<Option<Result<V, E>>>>,
+    /// What the newest question that has ended came to, even if that is not what is remembered.
+    newest: Option<Asked<Result<V, E>>>,
+    under_way: Option<Asked<watch::Receiver<Option<Result<V, E>>>>>,
     /// Counts the questions, so that an older one that ends late does not overwrite a newer one's answer.
     asked: u64,
+}
+
+/// When a question was asked, and what there is of its answer.
+#[derive(Debug)]
+struct Asked<T> {
+    at: Instant,
+    answer: T,
 }
 
 #[derive(Debug)]
@@ -104,8 +114,9 @@ where
     fn look_up(&self, key: &K, freshness: Freshness) -> Found<V, E> {
         let mut entries = locked(&self.entries);
         match (entries.get(key), freshness) {
-            (None, _) | (_, Freshness::AskAgain) => Found::Nothing,
+            (None, _) => Found::Nothing,
             (Some(entry), Freshness::Remembered) => entry.found(Instant::now()),
+            (Some(entry), Freshness::Since(then)) => entry.found_since(then),
         }
     }
 
@@ -116,10 +127,11 @@ where
         question: impl Future<Output = Result<V, E>> + Send + 'static,
     ) -> watch::Receiver<Option<Result<V, E>>> {
         let (tell, waiting) = watch::channel(None);
+        let at = Instant::now();
         let asked = {
             let mut entries = locked(&self.entries);
             let entry = entries.get_or_insert_mut(key.clone(), Entry::empty);
-            entry.under_way = Some(waiting.clone());
+            entry.under_way = Some(Asked { at, answer: waiting.clone() });
             entry.asked += 1;
             entry.asked
         };
@@ -127,7 +139,7 @@ where
         tokio::spawn(async move {
             let answer = question.await;
             if let Some(entry) = locked(&entries).peek_mut(&key).filter(|entry| entry.asked == asked) {
-                entry.learn(answer.clone(), kept, Instant::now());
+                entry.learn(Asked { at, answer: answer.clone() }, kept, Instant::now());
             }
             // Nobody may be waiting any more; the answer is remembered all the same.
             let _ = tell.send(Some(answer));
@@ -144,23 +156,38 @@ enum Found<V, E> {
 
 impl<V: Clone, E: Failure + Clone> Entry<V, E> {
     fn empty() -> Self {
-        Self { known: None, under_way: None, asked: 0 }
+        Self { known: None, newest: None, under_way: None, asked: 0 }
     }
 
     /// What is known goes before what is under way: that may fail, and it would not have been asked for this caller.
     fn found(&self, now: Instant) -> Found<V, E> {
         let known = self.known.as_ref().filter(|known| known.holds(now));
-        // A question that was dropped left its sender behind closed; it will not answer.
-        let under_way = self.under_way.as_ref().filter(|waiting| waiting.has_changed().is_ok());
-        match (known, under_way) {
+        match (known, self.under_way()) {
             (Some(known), _) => Found::Known(known.answer.clone()),
-            (None, Some(waiting)) => Found::UnderWay(waiting.clone()),
+            (None, Some(waiting)) => Found::UnderWay(waiting.answer.clone()),
             (None, None) => Found::Nothing,
         }
     }
 
-    fn learn(&mut self, answer: Result<V, E>, kept: Kept, now: Instant) {
+    /// What was asked for since then: a failure counts too, since asking once more would come to the same.
+    fn found_since(&self, then: Instant) -> Found<V, E> {
+        let newest = self.newest.as_ref().filter(|newest| newest.at >= then);
+        let under_way = self.under_way().filter(|waiting| waiting.at >= then);
+        match (newest, under_way) {
+            (Some(newest), _) => Found::Known(newest.answer.clone()),
+            (None, Some(waiting)) => Found::UnderWay(waiting.answer.clone()),
+            (None, None) => Found::Nothing,
+        }
+    }
+
+    /// A question that was dropped left its sender behind closed; it will not answer.
+    fn under_way(&self) -> Option<&Asked<watch::Receiver<Option<Result<V, E>>>>> {
+        self.under_way.as_ref().filter(|waiting| waiting.answer.has_changed().is_ok())
+    }
+
+    fn learn(&mut self, Asked { at, answer }: Asked<Result<V, E>>, kept: Kept, now: Instant) {
         self.under_way = None;
+        self.newest = Some(Asked { at, answer: answer.clone() });
         let holds = self.known.as_ref().is_some_and(|known| known.answer.is_ok() && known.holds(now));
         if holds && answer.as_ref().is_err_and(|error| !error.replaces_an_answer()) {
             return;
@@ -303,10 +330,29 @@ mod tests {
     async fn a_word_about_the_thing_replaces_what_was_known_and_an_outage_does_not() {
         let counted = Counted::new();
         counted.remembered(Ok(1)).await.unwrap();
-        counted.get("key", Freshness::AskAgain, Err(Refusal::Outage)).await.unwrap_err();
+        tokio::time::advance(FAILED).await;
+        counted.get("key", Freshness::Since(Instant::now()), Err(Refusal::Outage)).await.unwrap_err();
         assert_eq!(counted.remembered(Ok(2)).await, Ok(1));
-        counted.get("key", Freshness::AskAgain, Err(Refusal::Gone)).await.unwrap_err();
+        tokio::time::advance(FAILED).await;
+        counted.get("key", Freshness::Since(Instant::now()), Err(Refusal::Gone)).await.unwrap_err();
         assert_eq!(counted.remembered(Ok(2)).await, Err(NoAnswer::Failed(Refusal::Gone)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn since_a_time_a_thing_is_asked_for_once_whatever_comes_of_it() {
+        let counted = Counted::new();
+        counted.remembered(Ok(1)).await.unwrap();
+        for (asked, answer) in [(2, Ok(2)), (3, Err(Refusal::Outage))] {
+            tokio::time::advance(FAILED).await;
+            let then = Instant::now();
+            tokio::time::advance(Duration::from_millis(1)).await;
+            for _ in 0..3 {
+                let found = counted.get("key", Freshness::Since(then), answer).await;
+                assert_eq!(found, answer.map_err(NoAnswer::Failed));
+            }
+            assert_eq!(counted.asked(), asked);
+        }
+        assert_eq!(counted.remembered(Ok(3)).await, Ok(2), "an outage says nothing about the thing");
     }
 
     #[tokio::test(start_paused = true)]
@@ -348,7 +394,10 @@ mod tests {
         };
         let later = Instant::now() + FOUND;
         let older = answers.get("key", Freshness::Remembered, later, after(2, 1));
-        let newer = answers.get("key", Freshness::AskAgain, later, after(1, 2));
+        let newer = async {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            answers.get("key", Freshness::Since(Instant::now()), later, after(1, 2)).await
+        };
         assert_eq!(tokio::join!(older, newer), (Ok(1), Ok(2)));
         assert_eq!(answers.get("key", Freshness::Remembered, later, after(0, 3)).await, Ok(2));
     }

@@ -128,7 +128,7 @@ impl Images {
 
     /// The digest that `image`'s tag names.
     ///
-    /// An image that is written with a digest names that one, except under [`Freshness::AskAgain`]: then it is the tag
+    /// An image that is written with a digest names that one, except under [`Freshness::Since`]: then it is the tag
     /// that counts, if there is one.
     ///
     /// # Errors
@@ -137,7 +137,7 @@ impl Images {
         let image: ImageReference = image.parse()?;
         let image = match freshness {
             Freshness::Remembered => image,
-            Freshness::AskAgain => image.by_tag(),
+            Freshness::Since(_) => image.by_tag(),
         };
         match (&self.0, image.digest()) {
             (_, Some(digest)) => Ok(digest.clone()),

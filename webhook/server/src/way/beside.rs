@@ -8,8 +8,10 @@ use serde_json::{Map, Value, json};
 
 use crate::digest::sha256;
 
-/// Elements of a list that stand in a record by themselves. What is over is there by count and digest.
+/// Elements of a list that stand in a record by themselves, and the most that they may take, as JSON. What is over is there
+/// by count and digest. A record has a handful of lists and must stay a leaf of the book: under 64 KiB.
 const LISTED: usize = 40;
+const LISTED_BYTES: usize = 8 << 10;
 
 /// All that one record names.
 #[derive(Debug, Default)]
@@ -25,24 +27,38 @@ pub(super) struct Content {
 impl Beside {
     /// A list as it stands in the record: whole, or its beginning with the count and the digest of all.
     pub(super) fn list(&mut self, all: Vec<Value>) -> Value {
-        if all.len() <= LISTED {
+        let fitting = fitting(&all);
+        if fitting == all.len() {
             return Value::Array(all);
         }
         let (count, text) = (all.len(), Value::from(&*all).to_string());
-        let first: Vec<Value> = all.into_iter().take(LISTED).collect();
+        let first: Vec<Value> = all.into_iter().take(fitting).collect();
         json!({"first": first, "count": count, "all": self.name(text)})
     }
 
     /// The digests of the facts of each round that had any.
-    pub(super) fn facts(&mut self, rounds: &[Arc<Facts>]) -> Vec<String> {
-        rounds.iter().filter_map(|facts| facts_text(facts)).map(|text| self.name(text)).collect()
+    pub(super) fn facts(&mut self, rounds: &[Arc<Facts>]) -> Value {
+        let digests = rounds.iter().filter_map(|facts| facts_text(facts)).map(|text| self.name(text));
+        let digests = digests.map(Value::from).collect();
+        self.list(digests)
     }
 
-    fn name(&mut self, text: String) -> String {
+    /// The digest of a text, which is kept.
+    pub(super) fn name(&mut self, text: String) -> String {
         let digest = sha256(text.as_bytes());
         self.0.push(Content { digest: digest.clone(), text });
         digest
     }
+}
+
+/// How many of these stand in a record.
+fn fitting(all: &[Value]) -> usize {
+    let mut bytes = 0;
+    let fits = |element: &&Value| {
+        bytes += element.to_string().len();
+        bytes <= LISTED_BYTES
+    };
+    all.iter().take(LISTED).take_while(fits).count()
 }
 
 /// The facts of one round as JSON text, in a fixed order; none if there were none.
@@ -70,6 +86,16 @@ mod tests {
         let mut beside = Beside::default();
         assert_eq!(beside.list(vec![json!(1)]), json!([1]));
         assert!(beside.0.is_empty());
+    }
+
+    #[test]
+    fn a_list_of_long_elements_takes_no_more_than_its_share() {
+        let mut beside = Beside::default();
+        // Six bytes each as JSON, which is the most that a character takes.
+        let all: Vec<Value> = (0..30).map(|_| json!("\u{1}".repeat(240))).collect();
+        let listed = beside.list(all);
+        assert_eq!((listed["first"].as_array().unwrap().len(), &listed["count"]), (5, &json!(30)));
+        assert_eq!(beside.0.len(), 1);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use portreeve_admission::document::Document;
 use portreeve_admission::edit::Claim;
 use portreeve_admission::exception::{Exception, Occasion};
 use portreeve_admission::patch::{self, Patch};
+use portreeve_admission::plan::Editable;
 use portreeve_admission::policy::Policy;
 use portreeve_admission::settle::{Asked, Round, Settling};
 use portreeve_admission::subject::{Seat, SubjectError};
@@ -63,20 +64,33 @@ impl Correction {
     }
 }
 
-/// Settles an object.
-pub(super) async fn settle(gate: &Gate, met: &Met, settling: Settling, deadline: Instant) -> Correction {
-    let came = Arc::clone(settling.object());
-    let (out, failed, done) = (HashSet::new(), Decision::default(), Correction::nothing());
-    let mut rounds = Rounds { gate, met, came, settling, out, failed, done };
-    for stage in stages(&met.policies).into_iter().filter(|stage| !stage.is_empty()) {
-        rounds.settling.next_stage();
-        match rounds.stage(&stage, deadline).await {
-            Ok(true) => {}
-            Ok(false) => return rounds.broken(),
-            Err(unreadable) => return rounds.unreadable(&stage, unreadable),
+/// Settles an object, of which so much may be edited. A policy that fails halfway is as if it had never been asked: the
+/// object comes to rest once more without it, since nobody has looked at what half of its edits make.
+pub(super) async fn settle(
+    gate: &Gate,
+    met: &Met,
+    came: &Arc<Document>,
+    edit: Editable,
+    deadline: Instant,
+) -> Correction {
+    let mut rounds = Rounds {
+        gate,
+        met,
+        came: Arc::clone(came),
+        edit,
+        settling: Settling::new(Arc::clone(came), edit),
+        out: HashSet::new(),
+        failed: Decision::default(),
+        done: Correction::nothing(),
+    };
+    loop {
+        match rounds.stages(deadline).await {
+            Ended::AtRest if rounds.is_half_done() => rounds.begin_anew(),
+            Ended::AtRest => return rounds.finish(),
+            Ended::Broken => return rounds.broken(),
+            Ended::Unreadable(policies, error) => return rounds.unreadable(&policies, error),
         }
     }
-    rounds.finish()
 }
 
 /// Who edits, stage by stage. Facts about images have to be about the images that will run: so what renames them comes
@@ -98,6 +112,7 @@ struct Rounds<'a> {
     gate: &'a Gate,
     met: &'a Met,
     came: Arc<Document>,
+    edit: Editable,
     settling: Settling,
     /// Policies that are no longer asked.
     out: HashSet<String>,
@@ -112,7 +127,39 @@ struct Wish {
     edits: Vec<Edit>,
 }
 
-impl Rounds<'_> {
+/// How the rounds of all stages ended.
+enum Ended<'a> {
+    AtRest,
+    Broken,
+    /// These policies were to look at it.
+    Unreadable(Vec<&'a Policy>, SubjectError),
+}
+
+impl<'a> Rounds<'a> {
+    async fn stages(&mut self, deadline: Instant) -> Ended<'a> {
+        for stage in stages(&self.met.policies).into_iter().filter(|stage| !stage.is_empty()) {
+            self.settling.next_stage();
+            match self.stage(&stage, deadline).await {
+                Ok(true) => {}
+                Ok(false) => return Ended::Broken,
+                Err(unreadable) => return Ended::Unreadable(stage, unreadable),
+            }
+        }
+        Ended::AtRest
+    }
+
+    /// Whether something stands there of a policy that failed since. Where its failure refuses, nothing will stand.
+    fn is_half_done(&self) -> bool {
+        let mut made = self.settling.made().iter();
+        !self.failed.failures.iter().any(PolicyFailure::refuses) && made.any(|claim| self.out.contains(&claim.policy))
+    }
+
+    fn begin_anew(&mut self) {
+        self.settling = Settling::new(Arc::clone(&self.came), self.edit);
+        self.done.asked.clear();
+        self.done.exceptions.clear();
+    }
+
     /// Rounds of one stage. False if they broke off.
     async fn stage(&mut self, policies: &[&Policy], deadline: Instant) -> Result<bool, SubjectError> {
         self.done.asked.extend(policies.iter().map(|policy| policy.id.clone()));
@@ -235,7 +282,7 @@ pub(super) async fn cases(
     let subjects = gate.paths.compared(&review.request.kind, now, came, review.old_object.as_deref())?;
     let gathered = halfway(deadline);
     let namespace = met.set.namespace(review.request.namespace.as_deref());
-    let sources = Sources { images: &gate.images, namespace: &namespace };
+    let sources = Sources { images: &gate.images, namespace: &namespace, begun: met.begun };
     let mut cases = Vec::new();
     let each = subjects.into_iter().map(|compared| (Some(compared.subject), compared.before));
     let each: Vec<_> = if each.len() == 0 { vec![(None, None)] } else { each.collect() };

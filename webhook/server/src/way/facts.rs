@@ -21,6 +21,8 @@ const RESTARTED: &str = "kubectl.kubernetes.io/restartedAt";
 pub(super) struct Sources<'a> {
     pub(super) images: &'a Images,
     pub(super) namespace: &'a Namespace,
+    /// When the request came: what is asked again is asked once for all of its rounds.
+    pub(super) begun: Instant,
 }
 
 /// The facts that these policies were granted about a template.
@@ -39,7 +41,7 @@ pub(super) async fn gather(
     let Some(template) = template else { return facts };
     let asked: Vec<Question> =
         kinds.iter().flat_map(|kind| questions(*kind, template, before)).collect::<BTreeSet<_>>().into_iter().collect();
-    let answers = join_all(asked.iter().map(|question| answer(sources.images, question, deadline))).await;
+    let answers = join_all(asked.iter().map(|question| answer(sources, question, deadline))).await;
     for (question, value) in asked.into_iter().zip(answers) {
         facts.insert(question.kind, question.image, value);
     }
@@ -92,12 +94,12 @@ fn is_restart(template: &Template, before: Option<&Template>) -> bool {
     before.is_some_and(|before| restarted(template).is_some() && restarted(template) != restarted(before))
 }
 
-async fn answer(images: &Images, question: &Question, deadline: Instant) -> Result<Arc<str>, String> {
-    let deadline = deadline.into();
+async fn answer(sources: &Sources<'_>, question: &Question, deadline: Instant) -> Result<Arc<str>, String> {
+    let (images, deadline) = (sources.images, deadline.into());
     let value = match question.kind {
         FactKind::ImageConfig => images.config(&question.image, deadline).await.map(|config| json!(config)),
         _ => {
-            let freshness = if question.again { Freshness::AskAgain } else { Freshness::Remembered };
+            let freshness = if question.again { Freshness::Since(sources.begun.into()) } else { Freshness::Remembered };
             let digest = images.digest(&question.image, freshness, deadline).await;
             digest.map(|digest| json!({"digest": digest.to_string()}))
         }

@@ -9,7 +9,6 @@ use portreeve_admission::decision::{Answer, Circumstances, Decision, Found};
 use portreeve_admission::document::Document;
 use portreeve_admission::plan::{Editable, Plan};
 use portreeve_admission::policy::Policy;
-use portreeve_admission::settle::Settling;
 use portreeve_admission::subject::SubjectError;
 use portreeve_admission::verdict::{Failure, Outcome};
 
@@ -109,8 +108,7 @@ pub(super) async fn as_judged(
     if !matches!(met.plan, Plan::Judge { as_pods_will_be: true, .. }) || met.review.object.is_none() {
         return (Arc::clone(came), Correction::nothing());
     }
-    let settling = Settling::new(Arc::clone(came), Editable::Everything);
-    let correction = settle(gate, met, settling, halfway(deadline)).await;
+    let correction = settle(gate, met, came, Editable::Everything, halfway(deadline)).await;
     (correction.object.clone().unwrap_or_else(|| Arc::clone(came)), correction)
 }
 

@@ -61,15 +61,16 @@ pub(super) fn correction(met: &Met, correction: &Correction) -> Page {
         "answer": answer,
         "call": Called::of(&met.review),
         "set": met.set.digest(),
-        "namespaceLabels": met.set.namespace(met.review.request.namespace.as_deref()).known_from.name(),
-        "policies": correction.asked,
+        "namespace": namespace(met, &mut beside),
+        "decidedAt": met.now,
+        "policies": beside.list(names(&correction.asked)),
         "corrected": correction.object.as_deref().map(digest_of_value),
         "patch": correction.patch.as_ref().and_then(digest_of_patch),
         "edits": beside.list(correction.made.iter().map(edit).collect()),
         "failures": beside.list(correction.failures.iter().map(failure).collect()),
-        "exceptions": beside.list(correction.exceptions.iter().map(|name| json!(name)).collect()),
+        "exceptions": beside.list(names(&correction.exceptions)),
         "facts": beside.facts(&correction.facts),
-        "unreadable": correction.unreadable.as_ref().map(ToString::to_string),
+        "unreadable": correction.unreadable.as_ref().map(|error| shortened(&error.to_string())),
     });
     Page { body, beside }
 }
@@ -82,13 +83,14 @@ pub(super) fn decision(met: &Met, judgement: &Judgement) -> Page {
         "answer": judgement.answer().name(),
         "call": Called::of(&met.review),
         "set": met.set.digest(),
-        "namespaceLabels": met.set.namespace(met.review.request.namespace.as_deref()).known_from.name(),
-        "policies": judgement.asked,
+        "namespace": namespace(met, &mut beside),
+        "decidedAt": met.now,
+        "policies": beside.list(names(&judgement.asked)),
         "violations": beside.list(decision.findings.iter().map(finding).collect()),
         "advisories": beside.list(decision.advisories.iter().map(|(policy, told)| advisory(policy, told)).collect()),
         "failures": beside.list(decision.failures.iter().map(failure).collect()),
         "facts": beside.facts(&judgement.facts),
-        "unreadable": judgement.unreadable.as_ref().map(ToString::to_string),
+        "unreadable": judgement.unreadable.as_ref().map(|error| shortened(&error.to_string())),
     });
     Page { body, beside }
 }
@@ -109,6 +111,17 @@ impl<'a> Called<'a> {
             old_object: review.old_object.as_ref().map(digest_of_text),
         }
     }
+}
+
+/// Who told of the request's namespace, and the digest of what: policies are chosen by its labels.
+fn namespace(met: &Met, beside: &mut Beside) -> Option<Value> {
+    let name = met.review.request.namespace.as_deref()?;
+    let namespace = met.set.namespace(Some(name));
+    Some(json!({"knownFrom": namespace.known_from.name(), "known": beside.name(namespace.as_fact().to_string())}))
+}
+
+fn names(names: &[String]) -> Vec<Value> {
+    names.iter().map(|name| json!(shortened(name))).collect()
 }
 
 /// Of the bytes in the review.

@@ -60,7 +60,7 @@ async fn a_tag_that_moved_is_seen_when_asked_again_and_from_then_on() {
     let old = digest(&images, &image).await.unwrap();
     let new = registry.retag("team/app", "v1", &next_build());
     assert_eq!(digest(&images, &image).await.unwrap(), old);
-    assert_eq!(images.digest(&image, Freshness::AskAgain, soon()).await.unwrap(), new);
+    assert_eq!(images.digest(&image, Freshness::Since(Instant::now()), soon()).await.unwrap(), new);
     assert_eq!(digest(&images, &image).await.unwrap(), new);
 }
 
@@ -72,7 +72,7 @@ async fn asking_again_goes_by_the_tag_of_a_pinned_image() {
     let new = registry.retag("team/app", "v1", &next_build());
     let pinned = format!("{image}@{old}");
     assert_eq!(digest(&images, &pinned).await.unwrap(), old);
-    assert_eq!(images.digest(&pinned, Freshness::AskAgain, soon()).await.unwrap(), new);
+    assert_eq!(images.digest(&pinned, Freshness::Since(Instant::now()), soon()).await.unwrap(), new);
 }
 
 #[tokio::test]
@@ -92,7 +92,7 @@ async fn an_outage_while_asking_again_leaves_the_known_answer() {
     let (images, image) = (images(&registry), app(&registry));
     let known = digest(&images, &image).await.unwrap();
     registry.fault([Fault::Status(503)]);
-    assert!(images.digest(&image, Freshness::AskAgain, soon()).await.is_err());
+    assert!(images.digest(&image, Freshness::Since(Instant::now()), soon()).await.is_err());
     assert_eq!(digest(&images, &image).await.unwrap(), known);
 }
 
@@ -147,7 +147,7 @@ async fn with_a_lock_file_nobody_is_contacted() {
     settings.lock_file = Some(folder.path().join("images.lock"));
     lock.write(&folder.path().join("images.lock")).unwrap();
     let images = Images::open(&settings).unwrap();
-    for freshness in [Freshness::Remembered, Freshness::AskAgain] {
+    for freshness in [Freshness::Remembered, Freshness::Since(Instant::now())] {
         assert_eq!(images.digest(&known, freshness, soon()).await.unwrap(), locked.digest);
     }
     assert_eq!(images.config(&known, soon()).await.unwrap(), ImageConfig::default());
