@@ -71,8 +71,7 @@ pub fn named_images(manifests: &[Manifest], paths: &TemplatePaths) -> Result<Nam
     Ok(images)
 }
 
-/// Asks for the digest and the configuration of every image. One that is written with a tag and a digest is locked to
-/// what is written; one with a digest alone needs no lock and has none.
+/// Asks for the digest and the configuration of every image. One that is written with a digest is locked to that.
 pub async fn lock(images: &Images, named: &NamedImages) -> (ImageLock, Vec<NotLocked>) {
     let asked = named.iter().map(|(image, place)| async move {
         resolve(images, image).await.map_err(|source| NotLocked { image: image.clone(), place: place.clone(), source })
@@ -81,13 +80,20 @@ pub async fn lock(images: &Images, named: &NamedImages) -> (ImageLock, Vec<NotLo
     let mut answers: Vec<_> = join_all(asked).await;
     // What is written with its digest first: a tag that is written without one counts more.
     answers.sort_by_key(|answer| answer.as_ref().is_ok_and(|(image, _)| image.digest().is_none()));
+    let mut pinned = Vec::new();
     for answer in answers {
         match answer {
-            Ok((image, locked)) if image.tag().is_some() => drop(lock.insert(&image, locked)),
-            Ok(_) => {}
+            Ok((image, locked)) => {
+                if image.tag().is_some() {
+                    lock.insert(&image, locked.clone());
+                }
+                pinned.extend(image.digest().is_some().then_some((image, locked)));
+            }
             Err(error) => failed.push(error),
         }
     }
+    // At last, since most are what some tag is locked to.
+    pinned.into_iter().for_each(|(image, locked)| lock.insert_digest(&image, locked));
     (lock, failed)
 }
 

@@ -92,9 +92,12 @@ pub enum LockedImageFault {
     /// `image` is no image reference.
     #[error(transparent)]
     Reference(#[from] ReferenceError),
-    /// `image` has a digest; that belongs under `digest`.
-    #[error("image {0:?} has a digest; write repository:tag, and the digest under `digest`")]
+    /// `image` has a tag and a digest; that belongs under `digest`.
+    #[error("image {0:?} has a tag and a digest; write repository:tag, and the digest under `digest`")]
     WithDigest(String),
+    /// `image` has a digest alone, and another one stands under `digest`.
+    #[error("image {0:?} has another digest than stands under `digest`; write the same")]
+    OtherDigest(String),
     /// Two entries for one image.
     #[error("image {0} is locked twice; keep one entry")]
     Twice(String),
@@ -135,12 +138,12 @@ impl ImageLock {
         serde_saphyr::to_string(&self.document())
     }
 
-    /// Locks an image, by its tag. Returns what it was locked to before.
+    /// Locks an image, by its tag, or by its digest where it has no tag. Returns what it was locked to before.
     pub fn insert(&mut self, image: &ImageReference, locked: LockedImage) -> Option<LockedImage> {
         self.0.insert(image.by_tag().canonical(), locked)
     }
 
-    /// What an image is locked to, by its tag, however its name is spelled.
+    /// What an image is locked to, by its tag, or by its digest where it has no tag; however its name is spelled.
     #[must_use]
     pub fn lookup(&self, image: &ImageReference) -> Option<&LockedImage> {
         self.0.get(&image.by_tag().canonical())
@@ -149,6 +152,15 @@ impl ImageLock {
     /// What is locked, sorted by image; host and tag are written out.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &LockedImage)> {
         self.0.iter().map(|(image, locked)| (image.as_str(), locked))
+    }
+
+    /// Locks the digest that an image is written with, unless some tag of its repository is locked to it: what a tag is
+    /// locked to may be another, and the configuration of this one is needed too.
+    pub fn insert_digest(&mut self, image: &ImageReference, locked: LockedImage) {
+        if self.with_digest(image, &locked.digest).is_none() {
+            let name = format!("{}/{}@{}", image.host(), image.repository(), locked.digest);
+            self.0.insert(name, locked);
+        }
     }
 
     /// What an image is locked to, as a fact.
@@ -167,18 +179,24 @@ impl ImageLock {
         locked.config.clone().ok_or_else(|| FactError::ConfigNotLocked { image: image() })
     }
 
-    /// An image of the same repository, under whatever tag, that is locked to this digest.
+    /// An image of the same repository, under whatever tag or none, that is locked to this digest.
     fn with_digest(&self, image: &ImageReference, digest: &Digest) -> Option<&LockedImage> {
         let repository = format!("{}/{}", image.host(), image.repository());
-        let same_repository = |name: &str| name.rsplit_once(':').is_some_and(|(name, _)| name == repository);
+        let of_it = |rest: &str| rest.starts_with([':', '@']) && !rest.contains('/');
+        let same_repository = |name: &str| name.strip_prefix(&repository).is_some_and(of_it);
         let found = self.0.iter().find(|(name, locked)| same_repository(name) && locked.digest == *digest);
         found.map(|(_, locked)| locked)
     }
 
     fn take(&mut self, written: Entry) -> Result<(), LockedImageFault> {
         let image: ImageReference = written.image.parse()?;
-        if image.digest().is_some() {
-            return Err(LockedImageFault::WithDigest(written.image));
+        match (image.tag(), image.digest()) {
+            (_, None) => {}
+            (Some(_), Some(_)) => return Err(LockedImageFault::WithDigest(written.image)),
+            (None, Some(digest)) if *digest != written.digest => {
+                return Err(LockedImageFault::OtherDigest(written.image));
+            }
+            (None, Some(_)) => {}
         }
         let locked = LockedImage { digest: written.digest, config: written.config };
         match self.insert(&image, locked) {
@@ -249,131 +267,4 @@ fn readable_by_all() -> Permissions {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const FIRST: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
-
-    fn image(written: &str) -> ImageReference {
-        written.parse().unwrap()
-    }
-
-    fn locked(content: &str) -> LockedImage {
-        let config = Some(ImageConfig { user: Some("101".into()), ..ImageConfig::default() });
-        LockedImage { digest: Digest::sha256_of(content.as_bytes()), config }
-    }
-
-    /// Writes `text` to a file and reads it as a lock.
-    fn read(text: &str) -> Result<ImageLock, LockError> {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("images.lock");
-        std::fs::write(&path, text).unwrap();
-        ImageLock::read(&path)
-    }
-
-    fn document(entries: &str) -> String {
-        format!("apiVersion: portreeve.dev/v1alpha1\nkind: ImageLock\nimages:\n{entries}")
-    }
-
-    #[test]
-    fn what_was_written_is_read_again() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("images.lock");
-        let mut lock = ImageLock::default();
-        lock.insert(&image("nginx:1.27"), locked("nginx"));
-        lock.insert(&image("ghcr.io/team/app:v1"), locked("app"));
-        lock.write(&path).unwrap();
-        assert_eq!(ImageLock::read(&path).unwrap(), lock);
-    }
-
-    #[test]
-    fn the_file_is_the_same_in_whatever_order_images_came() {
-        let folder = tempfile::tempdir().unwrap();
-        let written = |names: [&str; 2], file: &str| {
-            let mut lock = ImageLock::default();
-            for name in names {
-                lock.insert(&image(name), locked(name));
-            }
-            lock.write(&folder.path().join(file)).unwrap();
-            std::fs::read_to_string(folder.path().join(file)).unwrap()
-        };
-        assert_eq!(written(["b:1", "a:1"], "first"), written(["a:1", "b:1"], "second"));
-    }
-
-    #[test]
-    fn a_lock_in_the_way_is_replaced_and_nothing_else_is_left() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("images.lock");
-        for content in ["old", "new"] {
-            let mut lock = ImageLock::default();
-            lock.insert(&image("nginx:1"), locked(content));
-            lock.write(&path).unwrap();
-        }
-        assert_eq!(ImageLock::read(&path).unwrap().lookup(&image("nginx:1")), Some(&locked("new")));
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
-    }
-
-    #[test]
-    fn a_lock_that_cannot_be_written_says_where() {
-        let missing = Path::new("/nonexistent/folder/images.lock");
-        let error = ImageLock::default().write(missing).unwrap_err();
-        assert!(matches!(error, LockError::Unwritable { path, .. } if path == missing));
-    }
-
-    #[test]
-    fn an_image_is_found_by_any_spelling_of_its_tag() {
-        let lock = read(&document(&format!("- {{image: 'nginx:latest', digest: '{FIRST}'}}"))).unwrap();
-        for spelling in ["nginx", "docker.io/library/nginx:latest", "index.docker.io/nginx"] {
-            assert!(lock.lookup(&image(spelling)).is_some(), "{spelling}");
-        }
-        assert!(lock.lookup(&image("nginx:1.27")).is_none());
-    }
-
-    #[test]
-    fn a_configuration_is_found_by_digest_in_its_repository_alone() {
-        let mut lock = ImageLock::default();
-        lock.insert(&image("team/app:v1"), locked("app"));
-        let by_digest = |name: &str| image(name).with_digest(locked("app").digest);
-        assert!(lock.config(&by_digest("team/app:v2")).is_ok());
-        assert!(matches!(lock.config(&by_digest("team/other:v1")), Err(FactError::NotLocked { .. })));
-    }
-
-    #[test]
-    fn json_is_read_too() {
-        let json = format!(
-            r#"{{"apiVersion":"portreeve.dev/v1alpha1","kind":"ImageLock","images":[{{"image":"a:1","digest":"{FIRST}"}}]}}"#
-        );
-        assert!(read(&json).is_ok());
-    }
-
-    #[test]
-    fn refuses_another_kind_version_or_field() {
-        for text in [
-            "apiVersion: v1\nkind: ImageLock\nimages: []",
-            "apiVersion: portreeve.dev/v1alpha1\nkind: Pod\nimages: []",
-            &document("- {image: 'a:1', digest: 'sha256:00'}"),
-            &document(&format!("- {{image: 'a:1', digest: '{FIRST}', tag: x}}")),
-            "- a\n- b",
-        ] {
-            assert!(matches!(read(text), Err(LockError::Malformed { .. })), "{text}");
-        }
-    }
-
-    #[test]
-    fn says_which_entry_is_wrong() {
-        let entry = |image: &str| format!("- {{image: '{image}', digest: '{FIRST}'}}\n");
-        let fault = |second: &str| match read(&document(&(entry("nginx") + &entry(second)))).unwrap_err() {
-            LockError::Entry { entry: 1, fault, .. } => fault,
-            other => panic!("{other}"),
-        };
-        assert_eq!(fault("docker.io/nginx:latest"), LockedImageFault::Twice("docker.io/library/nginx:latest".into()));
-        assert!(matches!(fault("Nginx"), LockedImageFault::Reference(_)));
-        assert!(matches!(fault(&format!("nginx:1@{FIRST}")), LockedImageFault::WithDigest(_)));
-    }
-
-    #[test]
-    fn a_missing_file_says_which() {
-        let missing = Path::new("/nonexistent/images.lock");
-        assert!(matches!(ImageLock::read(missing), Err(LockError::Unreadable { path, .. }) if path == missing));
-    }
-}
+mod tests;

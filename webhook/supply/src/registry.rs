@@ -101,7 +101,7 @@ impl Registries {
     /// Asks the mirrors in their order and then the registry, until one answers.
     ///
     /// A mirror's failure of any kind is no answer, as with container runtimes: it is logged, and the next is asked.
-    /// The error is that of the last one asked.
+    /// The error tells what each of them said.
     async fn ask<Q: Question>(
         &self,
         image: &ImageReference,
@@ -111,17 +111,20 @@ impl Registries {
         let registry = image.host();
         let route = self.listing.route(registry).ok_or_else(|| ResolveError::not_listed(registry))?;
         let _permit = self.permit(registry, deadline).await?;
-        let mut outcome = Err(ResolveError::not_listed(registry));
+        let mut said = Vec::new();
         for endpoint in route {
-            outcome = self.ask_one(endpoint, image, &question, deadline).await;
-            match &outcome {
-                Err(error) if Instant::now() < deadline => {
+            match self.ask_one(endpoint, image, &question, deadline).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => {
                     tracing::debug!(%image, asked = %endpoint.host(), %error, "a registry gave no answer");
+                    said.push(error);
                 }
-                Ok(_) | Err(_) => break,
+            }
+            if Instant::now() >= deadline {
+                break;
             }
         }
-        outcome
+        Err(ResolveError::of_all(said).unwrap_or_else(|| ResolveError::not_listed(registry)))
     }
 
     async fn ask_one<Q: Question>(

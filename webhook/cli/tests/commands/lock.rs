@@ -43,6 +43,21 @@ fn every_image_is_locked_with_digest_and_configuration() {
 }
 
 #[test]
+fn images_that_are_written_by_digest_are_locked_too() {
+    let place = Place::new();
+    let digest = place.registry.digest("registry.example/web", "1").unwrap();
+    let moved = place.registry.retag("registry.example/web", "1", &FixtureImage::default());
+    let pod = |name: &str, image: &str| POD.replace("web:1", image).replace("name: web", &format!("name: {name}"));
+    let pods = [pod("a", &format!("web@{digest}")), pod("b", &format!("web:1@{digest}")), pod("c", "web:1")];
+    let (lock, registries) = (place.file("images.lock"), place.file("registries.yaml"));
+    judging(&pods.join("\n---\n"), &["lock", "-", "--registries", &registries, "-o", &lock]).with_code(0);
+    let locked = ImageLock::read(lock.as_ref()).unwrap();
+    let by = |image: &str| locked.lookup(&format!("registry.example/{image}").parse().unwrap()).unwrap();
+    assert_eq!(by("web:1").digest, moved);
+    assert_eq!(by(&format!("web@{digest}")).config.as_ref().unwrap().user.as_deref(), Some("101"));
+}
+
+#[test]
 fn without_a_file_the_lock_goes_to_stdout() {
     let place = Place::new();
     let registries = place.file("registries.yaml");

@@ -89,6 +89,12 @@ pub enum ResolveError {
         /// Which file, and why.
         source: Arc<CredentialsError>,
     },
+    /// Mirrors and the registry were asked one after the other, and none gave an answer that can be used.
+    #[error("{}", .answers.iter().map(ToString::to_string).collect::<Vec<_>>().join("; then "))]
+    Several {
+        /// What each said, in the order they were asked; two at least.
+        answers: Arc<[ResolveError]>,
+    },
     /// The question was dropped before it was answered, because the server is stopping.
     #[error("registry {registry} was no longer asked: the server is stopping")]
     Interrupted {
@@ -179,7 +185,20 @@ impl ResolveError {
     /// A registry's word takes the place of what was known before; a failure does not.
     #[must_use]
     pub fn is_registrys_word(&self) -> bool {
-        matches!(self, Self::Unauthorized { .. } | Self::NotFound { .. })
+        match self {
+            Self::Unauthorized { .. } | Self::NotFound { .. } => true,
+            // The one asked last is the registry itself, if it is asked at all: a mirror may just not have it.
+            Self::Several { answers } => answers.last().is_some_and(Self::is_registrys_word),
+            _ => false,
+        }
+    }
+
+    /// What came of asking one after the other; none if nobody was asked.
+    pub(super) fn of_all(mut answers: Vec<Self>) -> Option<Self> {
+        match answers.len() {
+            0 | 1 => answers.pop(),
+            _ => Some(Self::Several { answers: answers.into() }),
+        }
     }
 
     pub(crate) fn not_listed(registry: &RegistryHost) -> Self {

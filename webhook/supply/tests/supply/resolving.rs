@@ -204,6 +204,17 @@ async fn the_next_mirror_is_asked_when_one_fails() {
 }
 
 #[tokio::test]
+async fn when_nobody_answers_each_ones_own_word_is_told() {
+    let (broken, without) = (registry().await, registry().await);
+    broken.fault([Fault::Status(500)]);
+    let client = client([mirrored("r.example", &[&broken, &without]), broken.listed(), without.listed()]);
+    let error = resolve(&client, &"r.example/team/none:v1".parse().unwrap()).await.unwrap_err();
+    let words = [format!("registry {} gave", broken.addr()), format!("registry {} answered 404", without.addr())];
+    assert!(words.iter().all(|words| error.to_string().contains(words)), "{error}");
+    assert!(error.is_registrys_word(), "the last one's word is the registry's");
+}
+
+#[tokio::test]
 async fn the_registry_itself_is_asked_last() {
     let (mirror, origin) = (registry().await, registry().await);
     mirror.fault([Fault::Status(404)]);
