@@ -8,6 +8,7 @@ use super::classes::Class;
 use super::standard::{Demand, Level, Version};
 use crate::devices::Devices;
 use crate::injected::Injected;
+use crate::trust::name_somebody;
 
 /// Resources that have nothing to do with GPUs.
 const EVERYBODYS: [&str; 3] = ["cpu", "memory", "ephemeral-storage"];
@@ -104,10 +105,16 @@ pub(super) struct Exemptions {
 
 impl Settings {
     /// Refuses classes that nobody or everybody belongs to, those that loosen on what anyone can write, and GPUs that
-    /// every pod asks for.
+    /// every pod asks for or every claim is for.
     pub(super) fn check(&self) -> Result<(), SettingsError> {
         for (index, class) in self.classes.iter().enumerate() {
             class.check(self.usual()).map_err(|reason| SettingsError::new(format!("/classes/{index}/when"), reason))?;
+        }
+        if let Some(index) = self.gpu_claims.iter().position(|glob| !name_somebody([glob.as_str()])) {
+            return Err(SettingsError::new(
+                format!("/gpuClaims/{index}"),
+                "takes every claim, whatever it is for: name the claims of your GPUs",
+            ));
         }
         let taken = self.gpu_resources.iter().position(|glob| EVERYBODYS.iter().any(|name| glob.matches(name)));
         match taken {

@@ -242,6 +242,12 @@ fn what_every_pod_asks_for_is_no_gpu() {
 }
 
 #[test]
+fn not_every_claim_is_one_for_a_gpu() {
+    assert_eq!(refused(json!({"gpuClaims": ["one-gpu", "*"]})), Some("/gpuClaims/1".into()));
+    assert_eq!(refused(json!({"gpuClaims": ["*-gpu"]})), None);
+}
+
+#[test]
 fn the_exact_field_is_pointed_at() {
     let pod = json!({"apiVersion": "v1", "kind": "Pod", "spec": {
         "securityContext": {"sysctls": [{"name": "kernel.msgmax", "value": "1"}]},

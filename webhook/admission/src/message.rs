@@ -1,16 +1,22 @@
 //! The words of a decision: for the one whose request was denied, and the warnings for the one whose was not. Written
 //! so that the first line stands alone, since many tools show no more.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use crate::api::Mode;
 use crate::decision::{Answer, Decision, Finding, PolicyFailure, Standing};
 use crate::edit::Claim;
 use crate::review::Review;
-use crate::verdict::{Change, Failure, Violation};
+use crate::verdict::{Failure, Violation};
 
 /// Lines of a denial; what is over is counted.
 const LINES: usize = 30;
+
+/// Warnings about one object, which stand between others' in a terminal.
+const WARNED: usize = 10;
+
+/// Characters of names in one warning: the API server cuts it at 256, and it names the object too.
+const NAMES: usize = 120;
 
 /// What a denied or refused request is told.
 #[must_use]
@@ -68,20 +74,48 @@ fn as_warning(summary: &str) -> String {
     summary.strip_prefix("violates ").map_or_else(|| summary.to_owned(), |what| format!("would violate {what}"))
 }
 
-/// What was put right, a line for each policy.
+/// Who put something right, in one line however many rounds and templates there were; none where nothing was. What was put
+/// right is in the object, and `portreeve check` shows it.
 #[must_use]
-pub fn corrections(made: &[Claim]) -> Vec<String> {
-    let mut policies: Vec<&str> = made.iter().map(|claim| claim.policy.as_str()).collect();
-    policies.dedup();
+pub fn corrections(made: &[Claim]) -> Option<String> {
+    let told: Vec<&Claim> = made.iter().filter(|claim| !is_note(claim)).collect();
+    let policies: BTreeSet<&str> = told.iter().map(|claim| claim.policy.as_str()).collect();
+    let places: HashSet<String> = told.iter().map(|claim| claim.pointer.to_string()).collect();
+    let fields = if places.len() == 1 { "field" } else { "fields" };
+    (!told.is_empty()).then(|| format!("put right by {} ({} {fields})", listed(&policies), places.len()))
+}
+
+/// Warnings as one object's: each names it as kubectl does in the line that follows them, since kubectl tells equal ones of
+/// several objects only once. What is over is counted.
+#[must_use]
+pub fn about(review: &Review, lines: Vec<String>) -> Vec<String> {
+    let kind = &review.request.kind;
+    let group = if kind.group.is_empty() { String::new() } else { format!(".{}", kind.group) };
+    let object = format!("{}{group}/{}", kind.kind.to_lowercase(), name(review));
     let mut seen = HashSet::new();
-    policies.retain(|policy| seen.insert(*policy));
-    let of = |policy: &str| {
-        let places: Vec<String> =
-            made.iter().filter(|claim| claim.policy == policy && !is_note(claim)).map(put_right).collect();
-        places.join(", ")
+    let mut lines: Vec<String> = lines.into_iter().filter(|line| seen.insert(line.clone())).collect();
+    if lines.len() > WARNED {
+        let over = lines.len() - (WARNED - 1);
+        lines.truncate(WARNED - 1);
+        lines.push(format!("and {over} more; `portreeve check` shows them all"));
+    }
+    lines.into_iter().map(|line| format!("{object}: {line}")).collect()
+}
+
+/// As many names as one line holds.
+fn listed(names: &BTreeSet<&str>) -> String {
+    let mut room = NAMES;
+    let fits = |name: &&&str| {
+        let length = name.chars().count() + 2;
+        let fits = length <= room;
+        room = room.saturating_sub(length);
+        fits
     };
-    let told = policies.into_iter().map(|policy| (policy, of(policy))).filter(|(_, places)| !places.is_empty());
-    told.map(|(policy, places)| format!("{policy} put right: {places}")).collect()
+    let told: Vec<&str> = names.iter().take_while(fits).copied().collect();
+    match names.len() - told.len() {
+        0 => told.join(", "),
+        over => format!("{} and {over} more", told.join(", ")),
+    }
 }
 
 /// The object of a request as the API server's own errors name it.
@@ -192,15 +226,6 @@ fn container(violation: &Violation, words: &str) -> String {
 /// What a policy writes down for itself is nothing that was wrong.
 fn is_note(claim: &Claim) -> bool {
     claim.pointer.tokens().iter().any(|token| token.starts_with("portreeve.dev/"))
-}
-
-fn put_right(claim: &Claim) -> String {
-    let place = &claim.pointer;
-    match &claim.change {
-        Change::Remove => format!("removed {place}"),
-        Change::AppendUnique { value, .. } => format!("{place} += {value}"),
-        Change::Set(value) | Change::Default(value) => format!("{place} = {value}"),
-    }
 }
 
 #[cfg(test)]

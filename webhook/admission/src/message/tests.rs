@@ -12,6 +12,7 @@ use serde_json::json;
 fn review(meta: &serde_json::Value) -> Review {
     let review = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": {
         "uid": "1", "operation": "CREATE", "object": {"metadata": meta},
+        "kind": {"group": "", "version": "v1", "kind": "Pod"},
         "resource": {"group": "", "version": "v1", "resource": "pods"},
     }});
     crate::review::decode(review.to_string().as_bytes()).unwrap()
@@ -155,4 +156,32 @@ fn a_summary_that_several_templates_share_is_told_once() {
     let found = || Found { policy: &pss, subject: None, outcome: verdict(&["a"], Some("violates")), before: None };
     let text = denial(&review(&json!({"name": "web"})), &decide(vec![found(), found()]));
     assert_eq!(text.matches("violates").count(), 1, "{text}");
+}
+
+fn claim(policy: &str, pointer: &str) -> Claim {
+    let change = crate::verdict::Change::Set(json!(1));
+    Claim { policy: policy.into(), rule: "r".into(), pointer: pointer.parse().unwrap(), change }
+}
+
+#[test]
+fn what_was_put_right_is_one_line_however_many_rounds_there_were() {
+    let made = [claim("b", "/spec/x"), claim("a", "/spec/y"), claim("b", "/spec/x"), claim("b", "/spec/z")];
+    assert_eq!(corrections(&made).unwrap(), "put right by a, b (3 fields)");
+    assert_eq!(corrections(&[claim("a", "/metadata/annotations/portreeve.dev~1pinned")]), None);
+}
+
+#[test]
+fn more_names_than_a_line_holds_are_counted() {
+    let made: Vec<Claim> = (10..30).map(|n| claim(&format!("policy-of-team-{n}"), "/spec/x")).collect();
+    let line = corrections(&made).unwrap();
+    assert!(line.starts_with("put right by policy-of-team-10, ") && line.ends_with(" and 14 more (1 field)"), "{line}");
+}
+
+#[test]
+fn warnings_name_their_object_as_kubectl_does_and_are_few() {
+    let lines: Vec<String> = (0..30).map(|n| format!("line {}", n / 2)).collect();
+    let told = about(&review(&json!({"name": "web"})), lines);
+    assert_eq!(told.len(), 10);
+    assert_eq!(told[1], "pod/web: line 1");
+    assert_eq!(told[9], "pod/web: and 6 more; `portreeve check` shows them all");
 }

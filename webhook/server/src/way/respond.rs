@@ -45,7 +45,7 @@ pub(super) fn to_validate(met: &Met, judgement: &Judgement, recorded: Recorded) 
             Response::refused(uid, RefusalKind::InternalError, message::denial(&met.review, decision))
         }
     };
-    let warnings = if may_be_told(met) { message::warnings(decision) } else { Vec::new() };
+    let warnings = if may_be_told(met) { message::about(&met.review, message::warnings(decision)) } else { Vec::new() };
     let audit = audit(decision, answer);
     let outcomes = outcomes(&judgement.asked, &decision.failures, &decision.findings);
     let response = Response { warnings, audit, ..response };
@@ -54,7 +54,7 @@ pub(super) fn to_validate(met: &Met, judgement: &Judgement, recorded: Recorded) 
 
 /// The patch, and in words what was put right.
 fn corrected(met: &Met, correction: &Correction) -> Response {
-    let warnings = if may_be_told(met) { told(correction) } else { Vec::new() };
+    let warnings = if may_be_told(met) { message::about(&met.review, told(correction)) } else { Vec::new() };
     Response { patch: correction.patch.clone(), warnings, ..Response::allowed(&met.review.uid) }
 }
 
