@@ -31,6 +31,8 @@ mod listener;
 #[cfg(test)]
 mod mending;
 #[cfg(test)]
+mod objects;
+#[cfg(test)]
 mod policy_files;
 #[cfg(test)]
 mod recorded;

@@ -98,6 +98,19 @@ async fn modules_from_files_and_namespaces_are_kept_with_the_set() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn objects_that_facts_are_made_of_are_kept_with_the_set() {
+    let policies = "apiVersion: portreeve.dev/v1alpha1\nkind: ClusterPolicy\nmetadata: {name: network}\n\
+        spec: {module: {builtin: network-policy}, facts: [network-policies]}\n---\n\
+        apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: deny, namespace: bank}\n\
+        spec: {podSelector: {}}\n";
+    let wire = keeping(&[("a.yaml", policies)]).await;
+    let before = decision(&wire).await;
+    assert_eq!(before["code"], 403, "{before}");
+    let wire = wire.restarted(|folder| fs::remove_dir_all(folder.join("policies")).unwrap()).await.unwrap();
+    assert_eq!(decision(&wire).await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn policy_files_that_are_mended_take_the_place_of_the_kept_set_and_are_kept() {
     let wire = keeping(&[("a.yaml", DROP)]).await.restarted(misspell).await.unwrap();
     let before = set_in_force(&wire);

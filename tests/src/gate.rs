@@ -47,7 +47,7 @@ impl Setting {
         setting
     }
 
-    /// Adds our resources and Namespaces out of YAML.
+    /// Adds our resources, Namespaces and objects that facts are made of, out of YAML.
     ///
     /// # Errors
     /// If it is none.
@@ -55,6 +55,15 @@ impl Setting {
         for manifest in read_stream("test.yaml", yaml)? {
             self.sources.add(&manifest)?;
         }
+        Ok(self)
+    }
+
+    /// Takes the objects of this YAML, with those there already, for all that there is.
+    ///
+    /// # Errors
+    /// If it is none.
+    pub fn everything(mut self, yaml: &str) -> Result<Self, Fault> {
+        self.sources.take_for_everything(&read_stream("test.yaml", yaml)?, "default")?;
         Ok(self)
     }
 

@@ -44,7 +44,8 @@ fn refusing(failure: &PolicyFailure) -> String {
     }
 }
 
-/// Warnings of a decision: of policies that only warn, of failures that were let pass, and advice.
+/// Warnings of a decision: of policies that only warn, of failures that were let pass, and advice. What a policy in
+/// `audit` could not judge is for the record alone.
 #[must_use]
 pub fn warnings(decision: &Decision) -> Vec<String> {
     let warned = decision.counting(Mode::Warn);
@@ -63,7 +64,7 @@ pub fn warnings(decision: &Decision) -> Vec<String> {
         decision
             .failures
             .iter()
-            .filter(|failure| !failure.refuses())
+            .filter(|failure| !failure.refuses() && failure.mode != Mode::Audit)
             .map(|failure| format!("{} failed and was let pass: {}", failure.policy, failure.failure)),
     );
     lines

@@ -127,8 +127,9 @@ pub enum CheckError {
 }
 
 impl Checker {
-    /// Puts the policies in force. Namespaces among the manifests count, and more than those among the policies. Blocks
-    /// while policies are compiled.
+    /// Puts the policies in force. Namespaces among the manifests count, and more than those among the policies. The
+    /// manifests are taken for all that there is: facts about other objects are made of them. Blocks while policies are
+    /// compiled.
     ///
     /// # Errors
     /// Every problem of the policies.
@@ -137,7 +138,7 @@ impl Checker {
             Some(folder) => read_folder(folder)?,
             None => Sources::of_builtin(platform()),
         };
-        sources.add_namespaces(manifests)?;
+        sources.take_for_everything(manifests, &options.namespace)?;
         let raised = options.as_of_mode.map(|mode| sources.raise(mode)).unwrap_or_default();
         let options_of_engine =
             portreeve_engine::Options { cache: options.cache, embedded: &COMPILED, ..Default::default() };

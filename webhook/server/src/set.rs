@@ -1,4 +1,4 @@
-//! The set in force: policies with their compiled modules, exceptions, namespaces. Made whole by `set::load`, never
+//! The set in force: policies with their compiled modules, exceptions, namespaces and other objects. Made whole by `set::load`, never
 //! changed, replaced whole. Requests that began under one set end under it. What it was made from outlasts a restart in
 //! `set::last_good`.
 
@@ -8,6 +8,7 @@ mod folder;
 mod last_good;
 mod load;
 mod namespace;
+mod objects;
 mod profile;
 mod settings;
 
@@ -26,6 +27,7 @@ pub use last_good::{LastGood, LastGoodError};
 pub(crate) use load::chain;
 pub use load::{LoadError, Loader, Problem};
 pub use namespace::{KnownFrom, Namespace};
+pub use objects::{Listed, Objects, Reach};
 pub use profile::{COMPILED, EXCLUDED_NAMESPACES, platform};
 
 /// A set of policies, ready to judge.
@@ -36,6 +38,7 @@ pub struct PolicySet {
     exceptions: Vec<Exception>,
     namespaces: HashMap<String, Namespace>,
     default_namespace: Namespace,
+    objects: Objects,
     digest: String,
     content: Vec<Vec<u8>>,
 }
@@ -80,6 +83,12 @@ impl PolicySet {
     pub fn namespace(&self, name: Option<&str>) -> Namespace {
         let Some(name) = name else { return Namespace::default() };
         self.namespaces.get(name).cloned().unwrap_or_else(|| self.default_namespace.named(name))
+    }
+
+    /// The objects that facts are made of.
+    #[must_use]
+    pub fn objects(&self) -> &Objects {
+        &self.objects
     }
 
     /// `sha256:…` of the set's description, by which records name it.

@@ -8,6 +8,7 @@ use portreeve_admission::document::Document;
 use portreeve_admission::subject::{SubjectError, TemplatePaths};
 use portreeve_admission::template::Template;
 use portreeve_server::manifest::{Manifest, read_paths};
+use portreeve_server::set::Listed;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -29,8 +30,8 @@ pub(super) struct Platform {
     pub(super) folder: PathBuf,
     /// What has a pod template, in the order of the files: `manifests` first, then `denied`.
     pub(super) workloads: Vec<Workload>,
-    /// Its Namespace manifests.
-    pub(super) namespaces: Vec<Value>,
+    /// What the webhook is told of beside them: Namespaces, and the objects of `manifests` that facts are made of.
+    pub(super) beside: Vec<Value>,
     /// What `images.yaml` says.
     pub(super) images: Vec<Image>,
     /// What `expected.yaml` says; none if there is no such file.
@@ -89,11 +90,11 @@ pub(super) fn read_yaml<T: DeserializeOwned>(path: &Path) -> Result<T, DemoError
 impl Platform {
     fn read(folder: PathBuf) -> Result<Self, DemoError> {
         let mut workloads = Vec::new();
-        let mut namespaces = Vec::new();
+        let mut beside = Vec::new();
         for manifest in manifests(&folder)? {
             match Workload::of(&manifest) {
                 Some(workload) => workloads.push(workload),
-                None if is_namespace(&manifest) => namespaces.push(manifest.into_value()),
+                None if is_known_beside(&manifest) => beside.push(manifest.into_value()),
                 None => {}
             }
         }
@@ -103,7 +104,7 @@ impl Platform {
             images: Image::read(&folder.join("images.yaml"))?,
             expected: expected.exists().then(|| read_yaml(&expected)).transpose()?,
             workloads,
-            namespaces,
+            beside,
             folder,
         })
     }
@@ -146,6 +147,7 @@ fn manifests(folder: &Path) -> Result<Vec<Manifest>, DemoError> {
     read_paths(&paths, &mut std::io::empty()).map_err(DemoError::Manifests)
 }
 
-fn is_namespace(manifest: &Manifest) -> bool {
-    (manifest.api_version(), manifest.kind()) == ("v1", "Namespace")
+/// Whether a server makes something of it that finds it among its policy files.
+fn is_known_beside(manifest: &Manifest) -> bool {
+    (manifest.api_version(), manifest.kind()) == ("v1", "Namespace") || Listed::of(manifest).is_some()
 }

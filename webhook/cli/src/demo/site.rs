@@ -75,18 +75,19 @@ impl Site {
         self.folder.join("policies")
     }
 
-    /// Makes one policy folder of those of the platforms: their policies, their namespaces, and the set of them all.
+    /// Makes one policy folder of those of the platforms: their policies, what the webhook is told of beside their
+    /// workloads, and the set of them all.
     pub(super) fn write_policies(&self, platforms: &[Platform]) -> Result<(), DemoError> {
         for platform in platforms {
             let folder = self.policies().join(&platform.name);
             copy_files(&platform.folder.join("policies"), &folder)?;
-            let namespaces = json!({
+            let beside = json!({
                 "apiVersion": "v1",
                 "kind": "List",
                 "metadata": {"name": platform.name},
-                "items": platform.namespaces,
+                "items": platform.beside,
             });
-            write(&folder.join("namespaces.json"), &format!("{namespaces:#}\n"))?;
+            write(&folder.join("beside.json"), &format!("{beside:#}\n"))?;
         }
         let together = platforms.first().and_then(|platform| platform.folder.parent()).map(|all| all.join("policies"));
         match together.filter(|folder| folder.is_dir()) {

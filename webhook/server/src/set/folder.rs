@@ -1,5 +1,5 @@
-//! A folder of policy files, read: our resources and Namespace manifests, with file and line, nothing checked yet
-//! beyond their shape.
+//! A folder of policy files, read: our resources, Namespace manifests and the objects that facts are made of, with file
+//! and line, nothing checked yet beyond their shape.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::load::{LoadError, Problem, chain};
 use super::namespace::{KnownFrom, Namespace};
+use super::objects::{Objects, Reach};
 use super::profile::platform;
 use crate::manifest::{Manifest, read_paths};
 
@@ -23,6 +24,8 @@ pub struct Sources {
     pub resources: Vec<Located>,
     /// What is known of namespaces, by name.
     pub namespaces: BTreeMap<String, Namespace>,
+    /// The objects that facts are made of.
+    pub objects: Objects,
 }
 
 /// A resource and where it was read.
@@ -50,7 +53,8 @@ pub fn read_folder(folder: &Path) -> Result<Sources, LoadError> {
 }
 
 impl Sources {
-    /// Adds what a manifest says, if it is for us: a resource of ours or a Namespace. Others are passed over.
+    /// Adds what a manifest says, if it is for us: a resource of ours, a Namespace or an object that facts are made of.
+    /// Others are passed over.
     ///
     /// # Errors
     /// If it is ours and has not the shape it should have.
@@ -63,6 +67,8 @@ impl Sources {
         } else if (manifest.api_version(), manifest.kind()) == NAMESPACE {
             let (name, namespace) = namespace(manifest).map_err(|reason| Problem { place, reason })?;
             self.namespaces.insert(name, namespace);
+        } else {
+            self.objects.add(manifest, None).map_err(|reason| Problem { place, reason })?;
         }
         Ok(())
     }
@@ -75,14 +81,21 @@ impl Sources {
         sources
     }
 
-    /// Adds what Namespaces among these manifests say of themselves, in place of what is known of them. Others are
-    /// passed over.
+    /// Takes these manifests and the policy files for all that there is: what Namespaces among them say of themselves
+    /// is known, and facts are made of the others. `namespace` is that of objects that name none.
     ///
     /// # Errors
     /// Every Namespace that has not the shape it should have.
-    pub fn add_namespaces(&mut self, manifests: &[Manifest]) -> Result<(), LoadError> {
-        let namespaces = manifests.iter().filter(|manifest| (manifest.api_version(), manifest.kind()) == NAMESPACE);
-        let problems: Vec<Problem> = namespaces.filter_map(|manifest| self.add(manifest).err()).collect();
+    pub fn take_for_everything(&mut self, manifests: &[Manifest], namespace: &str) -> Result<(), LoadError> {
+        let (namespaces, others): (Vec<_>, Vec<_>) =
+            manifests.iter().partition(|manifest| (manifest.api_version(), manifest.kind()) == NAMESPACE);
+        let problems: Vec<Problem> = namespaces.into_iter().filter_map(|manifest| self.add(manifest).err()).collect();
+        let mut objects = std::mem::take(&mut self.objects).reaching(Reach::Everything);
+        for manifest in others {
+            // One that the API server would refuse is not there for others; it is told of when it is judged itself.
+            drop(objects.add(manifest, Some(namespace)));
+        }
+        self.objects = objects;
         if problems.is_empty() { Ok(()) } else { Err(LoadError { problems }) }
     }
 

@@ -18,6 +18,7 @@ use tempfile::NamedTempFile;
 
 use super::folder::{Located, Sources};
 use super::namespace::Namespace;
+use super::objects::Objects;
 use super::{LoadError, LoadedModule, Loader, PolicySet};
 use crate::digest::sha256;
 
@@ -97,6 +98,9 @@ struct Description {
     version: u32,
     resources: Vec<Kept>,
     namespaces: BTreeMap<String, Namespace>,
+    /// Left out by servers that made no facts of them.
+    #[serde(default)]
+    objects: Objects,
     modules: BTreeSet<String>,
 }
 
@@ -164,7 +168,7 @@ impl LastGood {
         }
         let located = |kept: Kept| Located { resource: kept.resource, place: kept.place, folder: self.folder.clone() };
         let resources = description.resources.into_iter().map(located).collect();
-        Ok(Some(Sources { resources, namespaces: description.namespaces }))
+        Ok(Some(Sources { resources, namespaces: description.namespaces, objects: description.objects }))
     }
 
     fn check_module(&self, digest: &str) -> Result<(), LastGoodError> {
@@ -224,6 +228,7 @@ fn described(sources: &Sources, modules: &HashMap<&Path, String>) -> Description
         version: VERSION,
         resources: sources.resources.iter().map(kept).collect(),
         namespaces: sources.namespaces.clone(),
+        objects: sources.objects.clone(),
         modules: modules.values().cloned().collect(),
     }
 }

@@ -98,6 +98,7 @@ impl Loader {
             modules: loaded,
             exceptions: exceptions.into_iter().map(|(exception, _)| exception).collect(),
             namespaces: sources.namespaces.clone().into_iter().collect(),
+            objects: sources.objects.clone(),
             default_namespace: Namespace { labels: self.default_labels.clone(), ..Namespace::default() },
             digest,
             content,

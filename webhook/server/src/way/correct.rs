@@ -281,8 +281,7 @@ pub(super) async fn cases(
     let review = &met.review;
     let subjects = gate.paths.compared(&review.request.kind, now, came, review.old_object.as_deref())?;
     let gathered = halfway(deadline);
-    let namespace = met.set.namespace(review.request.namespace.as_deref());
-    let sources = Sources { images: &gate.images, namespace: &namespace, begun: met.begun };
+    let sources = Sources::of(gate, met);
     let mut cases = Vec::new();
     let each = subjects.into_iter().map(|compared| (Some(compared.subject), compared.before));
     let each: Vec<_> = if each.len() == 0 { vec![(None, None)] } else { each.collect() };

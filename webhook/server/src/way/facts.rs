@@ -1,31 +1,64 @@
-//! Gathering: what the policies were granted, for the images and the namespace of this round, all at once and under the
+//! Gathering: what the policies were granted, for the images, the namespace and its objects, all at once and under the
 //! request's deadline. A fact that can't be had is put down as missing, with the reason.
+//!
+//! What is known of other objects comes with the set.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::future::join_all;
-use portreeve_admission::case::{FactKind, Facts};
+use portreeve_admission::case::{Fact, FactKind, Facts};
 use portreeve_admission::policy::Policy;
 use portreeve_admission::template::Template;
 use portreeve_supply::{Freshness, Images};
 use serde_json::json;
 
-use crate::set::Namespace;
+use super::{Gate, Met};
+use crate::set::{Listed, Namespace, Objects};
 
 /// The annotation that `kubectl rollout restart` changes.
 const RESTARTED: &str = "kubectl.kubernetes.io/restartedAt";
 
+/// Why nothing is known of signatures.
+const UNVERIFIED: &str = "this server verifies no signatures: take image-signatures out of force until one that does is \
+                          installed, or set its failurePolicy to Ignore";
+
 /// Where the facts of one round come from.
 pub(super) struct Sources<'a> {
-    pub(super) images: &'a Images,
-    pub(super) namespace: &'a Namespace,
+    images: &'a Images,
+    /// Of the request; none for what lives in no namespace.
+    name: Option<&'a str>,
+    namespace: Namespace,
+    objects: &'a Objects,
     /// When the request came: what is asked again is asked once for all of its rounds.
-    pub(super) begun: Instant,
+    begun: Instant,
 }
 
-/// The facts that these policies were granted about a template.
+impl<'a> Sources<'a> {
+    /// Those that a request has.
+    pub(super) fn of(gate: &'a Gate, met: &'a Met) -> Self {
+        let name = met.review.request.namespace.as_deref();
+        Self {
+            images: &gate.images,
+            name,
+            namespace: met.set.namespace(name),
+            objects: met.set.objects(),
+            begun: met.begun,
+        }
+    }
+
+    /// What is known without asking anybody.
+    fn known(&self, kind: FactKind) -> Option<Fact> {
+        match Listed::behind(kind) {
+            Some(Listed::Node) => Some(self.objects.fact(Listed::Node, "")),
+            Some(listed) => self.name.map(|namespace| self.objects.fact(listed, namespace)),
+            None => (kind == FactKind::Namespace).then(|| Ok(self.namespace.as_fact())),
+        }
+    }
+}
+
+/// The facts that these policies were granted: about a template, if there is one, and what stands around it.
 pub(super) async fn gather(
     sources: &Sources<'_>,
     policies: &[&Policy],
@@ -35,8 +68,8 @@ pub(super) async fn gather(
 ) -> Facts {
     let kinds: BTreeSet<FactKind> = policies.iter().flat_map(|policy| policy.facts.iter().copied()).collect();
     let mut facts = Facts::default();
-    if kinds.contains(&FactKind::Namespace) {
-        facts.insert(FactKind::Namespace, "", Ok(sources.namespace.as_fact()));
+    for (kind, fact) in kinds.iter().filter_map(|kind| Some((*kind, sources.known(*kind)?))) {
+        facts.insert(kind, "", fact);
     }
     let Some(template) = template else { return facts };
     let asked: Vec<Question> =
@@ -61,13 +94,12 @@ fn questions(kind: FactKind, template: &Template, before: Option<&Template>) -> 
     let ask = |image: &str| Question { kind, image: image.to_owned(), again: restart };
     match kind {
         FactKind::Namespace
-        | FactKind::ImageSignatures
         | FactKind::NetworkPolicies
         | FactKind::DisruptionBudgets
         | FactKind::Services
         | FactKind::RunningPods
         | FactKind::Zones => Vec::new(),
-        FactKind::ImageConfig => {
+        FactKind::ImageConfig | FactKind::ImageSignatures => {
             images(template).into_iter().map(|image| Question { again: false, ..ask(image) }).collect()
         }
         FactKind::ImageDigest => images(template)
@@ -97,6 +129,7 @@ fn is_restart(template: &Template, before: Option<&Template>) -> bool {
 async fn answer(sources: &Sources<'_>, question: &Question, deadline: Instant) -> Result<Arc<str>, String> {
     let (images, deadline) = (sources.images, deadline.into());
     let value = match question.kind {
+        FactKind::ImageSignatures => return Err(UNVERIFIED.to_owned()),
         FactKind::ImageConfig => images.config(&question.image, deadline).await.map(|config| json!(config)),
         _ => {
             let freshness = if question.again { Freshness::Since(sources.begun.into()) } else { Freshness::Remembered };
