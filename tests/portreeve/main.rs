@@ -33,6 +33,8 @@ mod mending;
 #[cfg(test)]
 mod objects;
 #[cfg(test)]
+mod platforms;
+#[cfg(test)]
 mod policy_files;
 #[cfg(test)]
 mod recorded;

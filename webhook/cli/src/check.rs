@@ -23,7 +23,8 @@ use report::CheckReport;
 /// of it is judged. Shown for each workload: the verdict, what was put in, what is wrong with file and line, and how to
 /// mend it. Nothing is contacted but the registries that --registries lists, and nothing is recorded.
 ///
-/// Namespaces among the manifests count: policies may select by their labels.
+/// What is read is taken for all that there is: policies may select by the labels of Namespaces among it, and ask whether
+/// a NetworkPolicy, a Service or a PodDisruptionBudget is there. Zones are known where there are Nodes.
 ///
 /// Exit codes: 0 all would be admitted; 1 something would be denied; 2 something can't be read.
 #[derive(Debug, clap::Args)]

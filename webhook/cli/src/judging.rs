@@ -23,7 +23,8 @@ pub(crate) struct JudgingArguments {
     /// an option says otherwise.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Folder of policy files: ClusterPolicies, a PolicySet, PolicyExceptions, Namespaces. Left out: the platform profile.
+    /// Folder of policy files: ClusterPolicies, a PolicySet, PolicyExceptions, Namespaces, and objects that policies ask
+    /// about, such as NetworkPolicies. Left out: the platform profile.
     #[arg(long, value_name = "FOLDER")]
     policies: Option<PathBuf>,
     /// Where facts about images come from: a lock file, as `portreeve lock` writes it. No registry is contacted.

@@ -14,7 +14,8 @@ use crate::output::{print_text, tell};
 /// Prints manifests with the safe defaults in.
 ///
 /// What no policy changes stays as it is, to the byte; comments and order of what is changed are kept where that can be
-/// done exactly. What would be denied all the same is told on stderr.
+/// done exactly. What would be denied all the same is told on stderr. What is read is taken for all that there is, as
+/// `check` does.
 ///
 /// Exit codes: 0 all would be admitted; 1 something would be denied; 2 something can't be read.
 #[derive(Debug, clap::Args)]

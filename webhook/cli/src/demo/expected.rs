@@ -143,7 +143,7 @@ mod tests {
             name: "shop".into(),
             folder: "shop".into(),
             workloads: Vec::new(),
-            namespaces: Vec::new(),
+            beside: Vec::new(),
             images: Vec::new(),
             expected: Some(vec![serde_json::from_value(full).unwrap()]),
         };

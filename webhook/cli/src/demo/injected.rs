@@ -29,6 +29,8 @@ pub(super) enum Injected {
     Requests,
     Toleration,
     NodeSelector,
+    /// `automountServiceAccountToken: false`.
+    NoToken,
 }
 
 impl Injected {
@@ -66,6 +68,7 @@ impl Injected {
             Self::ReadOnlyRoot => "read-only root".to_owned(),
             Self::EmptyDir(path) => path.clone(),
             Self::Sysctl(sysctl) => sysctl.clone(),
+            Self::NoToken => "no token".to_owned(),
         }
     }
 }
@@ -88,6 +91,7 @@ impl fmt::Display for Injected {
             Self::Requests => f.write_str("requests"),
             Self::Toleration => f.write_str("GPU toleration"),
             Self::NodeSelector => f.write_str("GPU node selector"),
+            Self::NoToken => f.write_str("no API token"),
         }
     }
 }
@@ -123,7 +127,10 @@ fn of_pod(before: &Pod, after: &Pod) -> Vec<Injected> {
     let sysctls = is.sysctls.iter().filter(|sysctl| !was.sysctls.contains(sysctl));
     let sysctls = sysctls.map(|sysctl| Injected::Sysctl(format!("{}={}", sysctl.name, sysctl.value)));
     let selected = after.node_selector.iter().any(|entry| !before.node_selector.contains(entry));
-    group.into_iter().chain(sysctls).chain(selected.then_some(Injected::NodeSelector)).collect()
+    let silenced = before.automount_token.is_none() && after.automount_token == Some(false);
+    let flags = [(selected, Injected::NodeSelector), (silenced, Injected::NoToken)];
+    let flags = flags.into_iter().filter_map(|(is_so, what)| is_so.then_some(what));
+    group.into_iter().chain(sysctls).chain(flags).collect()
 }
 
 /// Mounts that came with an emptyDir.
@@ -165,6 +172,13 @@ mod tests {
             "containers": [{"name": "a", "securityContext": {"runAsUser": 7}}],
         });
         assert_eq!(words(&before, &after), ["runAsNonRoot", "runAsUser 7", "fsGroup 7"]);
+    }
+
+    #[test]
+    fn a_token_is_taken_only_from_a_template_that_did_not_say() {
+        let spec = |rest: Value| json!({"containers": [{"name": "a"}], "automountServiceAccountToken": rest});
+        assert_eq!(words(&spec(json!(null)), &spec(json!(false))), ["no API token"]);
+        assert!(words(&spec(json!(true)), &spec(json!(false))).is_empty());
     }
 
     #[test]
