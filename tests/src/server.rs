@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use portreeve_certs::{CertificateFolder, Existing, PathTokens, RotationPolicy, ServerNames};
 use portreeve_server::config::ServerConfig;
@@ -118,6 +120,14 @@ impl Wire {
     /// If they can't be read.
     pub fn roots(&self) -> Result<RootCertStore, Fault> {
         roots(&self.folder.path().join("certs/ca-bundle.crt"))
+    }
+
+    /// The same as a registration has them: PEM in base64.
+    ///
+    /// # Errors
+    /// If they can't be read.
+    pub fn ca_bundle(&self) -> Result<String, Fault> {
+        Ok(STANDARD.encode(std::fs::read(self.folder.path().join("certs/ca-bundle.crt"))?))
     }
 
     /// The URL of a path on the webhook's port.

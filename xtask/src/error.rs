@@ -35,6 +35,18 @@ pub(crate) enum XtaskError {
         #[source]
         error: io::Error,
     },
+    /// A file that could not be written.
+    #[error("{}: {error}", path.display())]
+    Write {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        error: io::Error,
+    },
+    /// The programs of a control plane that can't be had.
+    #[error("the programs of a control plane: {0}")]
+    Assets(String),
     /// `cargo metadata` did not print what it is documented to print.
     #[error("cargo metadata: {0}")]
     Metadata(#[from] serde_json::Error),

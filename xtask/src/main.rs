@@ -1,6 +1,7 @@
 //! The developer's commands, run as `cargo xtask COMMAND`. Which there are stands here; what each does stands in the file
 //! of its name.
 
+mod assets;
 mod bench;
 mod cargo;
 mod checkout;
@@ -8,6 +9,7 @@ mod demo;
 mod error;
 mod pages;
 mod test;
+mod test_cluster;
 mod tidy;
 
 use std::ffi::OsString;
@@ -19,6 +21,10 @@ const USAGE: &str = "\
 Usage: cargo xtask COMMAND
 
   test          all that CI asks for: formatting, lints, house rules, tests, documentation, dependencies
+  test-cluster [--kubernetes RELEASE | --kubeconfig FILE]
+                the tests against a real API server: of this release (v1.37, v1.34), or of the cluster of a kubeconfig
+  assets [--kubernetes RELEASE]
+                build the programs that these tests start, and helm, into the cache
   demo [ARGS]   build portreeve and run `portreeve demo` on the platforms of this checkout; ARGS are passed on
   bench         measure the released binary: a set in process, the wire, starting
   tidy          the house rules alone
@@ -39,6 +45,8 @@ fn main() -> ExitCode {
 fn run(command: &str, arguments: Vec<OsString>) -> Result<ExitCode, XtaskError> {
     match command {
         "test" => none(arguments).and_then(|()| test::run()),
+        "test-cluster" => test_cluster::run(&arguments),
+        "assets" => assets::run(&arguments),
         "demo" => demo::run(arguments),
         "bench" => none(arguments).and_then(|()| bench::run()),
         "pages" => none(arguments).and_then(|()| pages::run()),

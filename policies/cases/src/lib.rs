@@ -14,6 +14,6 @@ mod read;
 pub use difference::{Difference, Remark, Weight};
 pub use file::{Expected, FactName, Named, Operation, Standing, WrittenCase, WrittenFact};
 pub use page::{Page, Risk};
-pub use play::{Played, play};
+pub use play::{Played, edited, play};
 pub use question::questions;
 pub use read::{CaseFile, CaseFileShape, ReadError, ReadErrors, read_paths, read_text};

@@ -46,6 +46,11 @@ pub fn play(written: &WrittenCase, paths: &TemplatePaths, judge: impl Fn(&Case) 
     }
 }
 
+/// The case's object as a policy leaves it, whatever was expected; none if its edits can't be made.
+pub fn edited(written: &WrittenCase, paths: &TemplatePaths, judge: impl Fn(&Case) -> Outcome) -> Option<Value> {
+    end(written, paths, judge).ok().map(|end| end.object)
+}
+
 fn end(written: &WrittenCase, paths: &TemplatePaths, judge: impl Fn(&Case) -> Outcome) -> Result<End, Box<Difference>> {
     let came = Arc::new(Document::from_value(written.object.clone()));
     let mut settling = Settling::new(came, Editable::Everything);

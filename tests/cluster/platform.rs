@@ -1,0 +1,164 @@
+//! A platform of `tests/platforms`: what runs there, what must be denied, its policies and images, what is expected of
+//! each workload.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use portreeve_server::manifest::{Manifest, read_paths};
+use portreeve_supply::RegistriesConfig;
+use portreeve_supply::loopback::{FixtureImage, LoopbackRegistry, Shape};
+use portreeve_supply::reference::{ImageReference, RegistryHost};
+use portreeve_tests::places::checkout;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::scene::named;
+
+/// Files of kinds that an API server learns from an operator, which is not here.
+const OF_OPERATORS: [&str; 2] = ["secret-provider-class.yaml", "service-monitor.yaml"];
+
+/// A platform.
+pub(crate) struct Platform {
+    name: String,
+    folder: PathBuf,
+    /// Its Namespaces.
+    pub(crate) namespaces: Vec<Value>,
+    /// All other objects.
+    pub(crate) objects: Vec<Value>,
+    /// What has to be refused.
+    pub(crate) denied: Vec<Value>,
+    /// What is expected of each workload.
+    pub(crate) expected: Vec<Expectation>,
+    images: Vec<Image>,
+}
+
+/// An entry of `expected.yaml`.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Expectation {
+    kind: String,
+    namespace: String,
+    name: String,
+    /// What is put in.
+    #[serde(default)]
+    pub(crate) injected: BTreeSet<String>,
+    /// A word of the refusal; none if it is admitted.
+    #[serde(default)]
+    pub(crate) reason: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Images {
+    images: Vec<Image>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Image {
+    image: String,
+    user: String,
+    exposed_ports: Vec<String>,
+    writable_paths: Vec<String>,
+}
+
+impl Expectation {
+    /// `Deployment shop/web`.
+    pub(crate) fn named(&self) -> String {
+        format!("{} {}/{}", self.kind, self.namespace, self.name)
+    }
+}
+
+/// All of them, by name.
+pub(crate) fn all() -> Vec<Platform> {
+    let entries = std::fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path());
+    let mut folders: Vec<PathBuf> = entries.filter(|path| path.join("manifests").is_dir()).collect();
+    folders.sort();
+    folders.into_iter().map(Platform::read).collect()
+}
+
+fn folder() -> PathBuf {
+    checkout().join("tests/platforms")
+}
+
+impl Platform {
+    fn read(folder: PathBuf) -> Self {
+        let known = |manifest: &Manifest| !OF_OPERATORS.iter().any(|file| manifest.source().ends_with(file));
+        let values = |name: &str| -> Vec<Value> {
+            let manifests = read_paths(&[folder.join(name)], &mut std::io::empty()).unwrap();
+            manifests.into_iter().filter(known).map(Manifest::into_value).collect()
+        };
+        let (namespaces, objects) = values("manifests").into_iter().partition(|object| object["kind"] == "Namespace");
+        Self {
+            name: folder.file_name().unwrap().to_string_lossy().into_owned(),
+            namespaces,
+            objects,
+            denied: values("denied"),
+            expected: read(&folder.join("expected.yaml")),
+            images: read::<Images>(&folder.join("images.yaml")).images,
+            folder,
+        }
+    }
+
+    /// What is expected of this object; none if it has no pod template.
+    pub(crate) fn expectation(&self, object: &Value) -> Option<&Expectation> {
+        self.expected.iter().find(|expected| expected.named() == named(object))
+    }
+}
+
+/// The policy files of all platforms, and their namespaces as the server is to know them: file name and text.
+pub(crate) fn policies(platforms: &[Platform]) -> Vec<(String, String)> {
+    let mut files = texts(&folder().join("policies"), "all");
+    for platform in platforms {
+        files.extend(texts(&platform.folder.join("policies"), &platform.name));
+        let list = json!({"apiVersion": "v1", "kind": "List", "items": platform.namespaces});
+        files.push((format!("{}-namespaces.json", platform.name), list.to_string()));
+    }
+    files
+}
+
+fn texts(folder: &Path, prefix: &str) -> Vec<(String, String)> {
+    let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let named = |path: &PathBuf| format!("{prefix}-{}", path.file_name().unwrap().to_string_lossy());
+    paths.map(|path| (named(&path), std::fs::read_to_string(&path).unwrap())).collect()
+}
+
+/// A registry with the images of all platforms.
+pub(crate) async fn registry(platforms: &[Platform]) -> LoopbackRegistry {
+    let images = platforms.iter().flat_map(|platform| &platform.images).filter_map(|image| {
+        let reference = image.reference();
+        let repository = format!("{}/{}", reference.host(), reference.repository());
+        Some((repository, reference.tag()?.to_string(), image.content()))
+    });
+    LoopbackRegistry::start(images).await.unwrap()
+}
+
+/// The configuration by which it stands in for every registry that the images name.
+pub(crate) fn registries(registry: &LoopbackRegistry, platforms: &[Platform]) -> RegistriesConfig {
+    let images = platforms.iter().flat_map(|platform| &platform.images);
+    let hosts: BTreeSet<String> = images.map(|image| image.reference().host().as_str().to_owned()).collect();
+    let stood_in = hosts.iter().map(|host| registry.in_place_of(host.parse::<RegistryHost>().unwrap()));
+    RegistriesConfig {
+        registries: std::iter::once(registry.listed()).chain(stood_in).collect(),
+        ..RegistriesConfig::default()
+    }
+}
+
+impl Image {
+    fn reference(&self) -> ImageReference {
+        self.image.parse().unwrap()
+    }
+
+    fn content(&self) -> FixtureImage {
+        FixtureImage {
+            exposed_ports: self.exposed_ports.iter().map(|port| port.parse().unwrap()).collect(),
+            user: Some(self.user.clone()).filter(|user| !user.is_empty()),
+            volumes: self.writable_paths.clone(),
+            shape: Shape::Index,
+            ..FixtureImage::default()
+        }
+    }
+}
+
+fn read<T: DeserializeOwned>(path: &Path) -> T {
+    serde_saphyr::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}

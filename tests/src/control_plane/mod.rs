@@ -1,0 +1,184 @@
+//! A real control plane on loopback: etcd, kube-apiserver and, where it is asked for, kube-controller-manager, with ports,
+//! certificates and folders of their own. There are no nodes: pods stay Pending. It ends with its value; its logs stay
+//! where a test failed.
+
+mod assets;
+mod credentials;
+pub mod place;
+mod process;
+
+use std::io;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use self::credentials::Credentials;
+use self::process::Process;
+use crate::api_server::ApiServer;
+use crate::gate::Fault;
+use crate::server::until;
+
+pub use self::assets::{Assets, Program};
+
+/// Who acts on objects beside the API server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Controllers {
+    /// kube-controller-manager.
+    Running,
+    /// Nobody: there are no default service accounts, and pods are taken without one.
+    Absent,
+}
+
+/// Whether the API server judges pods by the Pod Security Standards itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BuiltInPodSecurity {
+    /// As every cluster does.
+    On,
+    /// It is left to others.
+    Off,
+}
+
+/// A control plane.
+#[derive(Debug)]
+pub struct ControlPlane {
+    // In this order they are killed.
+    controllers: Option<Process>,
+    api_server: Process,
+    _etcd: Process,
+    kubeconfig: PathBuf,
+    folder: Option<TempDir>,
+}
+
+impl ControlPlane {
+    /// Starts one, and waits until the API server is ready.
+    ///
+    /// # Errors
+    /// If a program does not start, with the end of its log.
+    pub async fn start(
+        assets: &Assets,
+        controllers: Controllers,
+        pod_security: BuiltInPodSecurity,
+    ) -> Result<Self, Fault> {
+        let temporary = tempfile::Builder::new().prefix("portreeve-control-plane-").tempdir()?;
+        let folder = temporary.path();
+        let [store, peers, secure] = free_ports()?;
+        let credentials = Credentials::write(folder)?;
+        let etcd = Process::start(&assets.path(Program::Etcd), &etcd(store, peers), folder)?;
+        let arguments = api_server(&credentials, store, secure, &plugins_off(controllers, pod_security));
+        let api_server = Process::start(&assets.path(Program::ApiServer), &arguments, folder)?;
+        let kubeconfig = credentials.write_kubeconfig(folder, &format!("https://127.0.0.1:{secure}"))?;
+        let mut plane =
+            Self { controllers: None, api_server, _etcd: etcd, kubeconfig, folder: Some(temporary) };
+        plane.ready().await?;
+        if controllers == Controllers::Running {
+            plane.start_controllers(assets, &credentials)?;
+        }
+        Ok(plane)
+    }
+
+    /// The kubeconfig of its administrator.
+    #[must_use]
+    pub fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
+    }
+
+    async fn ready(&mut self) -> Result<(), Fault> {
+        let client = ApiServer::at(&self.kubeconfig).await?;
+        let process = &mut self.api_server;
+        let mut ended = Ok(());
+        let ready = until("the API server is ready", async || {
+            ended = process.still_runs();
+            ended.is_err() || client.is_ready().await
+        });
+        ready.await?;
+        ended
+    }
+
+    fn start_controllers(&mut self, assets: &Assets, credentials: &Credentials) -> Result<(), Fault> {
+        let Some(folder) = &self.folder else { return Ok(()) };
+        let arguments = controller_manager(credentials, &self.kubeconfig)?;
+        self.controllers =
+            Some(Process::start(&assets.path(Program::ControllerManager), &arguments, folder.path())?);
+        Ok(())
+    }
+}
+
+impl Drop for ControlPlane {
+    fn drop(&mut self) {
+        if std::thread::panicking()
+            && let Some(folder) = self.folder.take()
+        {
+            let kept = folder.keep();
+            // Whoever reads why the test failed is told here.
+            #[allow(clippy::print_stdout, reason = "the test harness shows it beside the failure")]
+            {
+                println!("the logs of the control plane are kept in {}", kept.display());
+            }
+        }
+    }
+}
+
+/// Ports that were free a moment ago. Neither program takes port 0 and tells which one it got.
+fn free_ports<const N: usize>() -> io::Result<[u16; N]> {
+    let mut held = Vec::new();
+    let mut ports = [0; N];
+    for port in &mut ports {
+        let listener = TcpListener::bind(("127.0.0.1", 0))?;
+        *port = listener.local_addr()?.port();
+        held.push(listener);
+    }
+    Ok(ports)
+}
+
+/// The built-in admission plug-ins that are switched off.
+fn plugins_off(controllers: Controllers, pod_security: BuiltInPodSecurity) -> Vec<&'static str> {
+    let accounts = (controllers == Controllers::Absent).then_some("ServiceAccount");
+    let pods = (pod_security == BuiltInPodSecurity::Off).then_some("PodSecurity");
+    accounts.into_iter().chain(pods).collect()
+}
+
+/// Nothing has to outlast a loss of power.
+fn etcd(clients: u16, peers: u16) -> Vec<String> {
+    let (clients, peers) = (format!("http://127.0.0.1:{clients}"), format!("http://127.0.0.1:{peers}"));
+    vec![
+        "--unsafe-no-fsync".to_owned(),
+        "--data-dir=etcd".to_owned(),
+        format!("--listen-client-urls={clients}"),
+        format!("--advertise-client-urls={clients}"),
+        format!("--listen-peer-urls={peers}"),
+        format!("--initial-advertise-peer-urls={peers}"),
+        format!("--initial-cluster=default={peers}"),
+    ]
+}
+
+fn api_server(credentials: &Credentials, store: u16, secure: u16, off: &[&str]) -> Vec<String> {
+    vec![
+        format!("--etcd-servers=http://127.0.0.1:{store}"),
+        "--bind-address=127.0.0.1".to_owned(),
+        format!("--secure-port={secure}"),
+        format!("--tls-cert-file={}", credentials.certificate.display()),
+        format!("--tls-private-key-file={}", credentials.key.display()),
+        format!("--token-auth-file={}", credentials.tokens.display()),
+        "--authorization-mode=RBAC".to_owned(),
+        "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
+        format!("--service-account-key-file={}", credentials.account_certificate.display()),
+        format!("--service-account-signing-key-file={}", credentials.account_key.display()),
+        "--service-cluster-ip-range=10.0.0.0/24".to_owned(),
+        "--allow-privileged=true".to_owned(),
+        format!("--disable-admission-plugins={}", off.join(",")),
+    ]
+}
+
+fn controller_manager(credentials: &Credentials, kubeconfig: &Path) -> io::Result<Vec<String>> {
+    let [secure] = free_ports()?;
+    Ok(vec![
+        format!("--kubeconfig={}", kubeconfig.display()),
+        "--use-service-account-credentials=true".to_owned(),
+        "--leader-elect=false".to_owned(),
+        format!("--service-account-private-key-file={}", credentials.account_key.display()),
+        format!("--root-ca-file={}", credentials.authority.display()),
+        "--bind-address=127.0.0.1".to_owned(),
+        format!("--secure-port={secure}"),
+    ])
+}

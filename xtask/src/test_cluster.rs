@@ -1,0 +1,59 @@
+//! `cargo xtask test-cluster`: the tests against a real API server, on a control plane of a given release, or on a cluster
+//! that a kubeconfig leads to.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use crate::assets::{self, Extent};
+use crate::cargo::{cargo, exit_code, status};
+use crate::error::XtaskError;
+
+/// The variable that names the programs' folder, by the convention of envtest.
+pub(crate) const ASSETS: &str = "KUBEBUILDER_ASSETS";
+/// The variable that the tests read the kubeconfig's place from.
+const KUBECONFIG: &str = "PORTREEVE_TEST_KUBECONFIG";
+
+/// Where the tests run.
+enum Cluster {
+    /// On control planes of this release.
+    Own(String),
+    /// On the folder's programs that the variable names already.
+    Named,
+    /// On a cluster that is there.
+    Given(PathBuf),
+}
+
+/// The exit code is that of the tests.
+pub(crate) fn run(arguments: &[OsString]) -> Result<ExitCode, XtaskError> {
+    // The same packages as all tests, or features would differ and much be built twice.
+    let mut test = cargo();
+    test.args(["test", "--locked", "--workspace", "--test", "cluster", "--", "--show-output"]);
+    match Cluster::asked_for(arguments)? {
+        Cluster::Named => {}
+        Cluster::Own(release) => {
+            test.env(ASSETS, assets::make(&release, Extent::ControlPlane)?);
+        }
+        Cluster::Given(kubeconfig) => {
+            // One cluster can have one registration at a time.
+            test.env(KUBECONFIG, kubeconfig).arg("--test-threads=1");
+        }
+    }
+    status(&mut test).map(exit_code)
+}
+
+impl Cluster {
+    fn asked_for(arguments: &[OsString]) -> Result<Self, XtaskError> {
+        match arguments {
+            [] if std::env::var_os(ASSETS).is_some() => Ok(Self::Named),
+            [] => Ok(Self::Own(assets::NEWEST.to_owned())),
+            [flag, release] if flag == "--kubernetes" => Ok(Self::Own(release.to_string_lossy().into_owned())),
+            [flag, path] if flag == "--kubeconfig" => {
+                let path = PathBuf::from(path);
+                let absolute = path.canonicalize().map_err(|error| XtaskError::Read { path, error })?;
+                Ok(Self::Given(absolute))
+            }
+            _ => Err(XtaskError::Usage(crate::USAGE)),
+        }
+    }
+}
