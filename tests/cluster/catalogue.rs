@@ -13,7 +13,7 @@ use portreeve_tests::places::checkout;
 use serde_json::{Value, json};
 
 use crate::cluster::Cluster;
-use crate::injected::spec;
+use crate::injected::{pointer_to_spec, spec};
 
 /// A case with its object as it came and as its policy left it.
 struct Edited {
@@ -54,6 +54,12 @@ fn complete(case: &mut WrittenCase) {
         default(object, "/spec/template/metadata", "labels", json!({"app": "case"}));
         let labels = object["spec"]["template"]["metadata"]["labels"].clone();
         default(object, "/spec", "selector", json!({"matchLabels": labels}));
+    }
+    for list in ["initContainers", "containers"] {
+        let at = format!("{}/{list}", pointer_to_spec(object));
+        for container in object.pointer_mut(&at).and_then(Value::as_array_mut).into_iter().flatten() {
+            default(container, "", "image", json!("team/case:1"));
+        }
     }
     match kind.as_str() {
         "Job" => default(object, "/spec/template/spec", "restartPolicy", json!("Never")),

@@ -49,12 +49,18 @@ impl Seen {
         sets.filter_map(|set| self.pods_of.get(&uid(&set.metadata))).sum()
     }
 
-    /// Whether every Deployment has the Pods that it asks for, and more than none are there.
+    /// Whether there are Deployments, and each has the Pods that it asks for.
     fn all_have_their_pods(&self) -> bool {
         let replicas = |one: &Deployment| one.spec.replicas.unwrap_or(1);
         let each = self.deployments.iter();
         !self.deployments.is_empty()
             && each.clone().all(|one| usize::try_from(replicas(one)).is_ok_and(|wanted| self.pods(one) == wanted))
+    }
+
+    /// Whether the controller has acted on the newest template of every Deployment.
+    fn is_seen_to(&self) -> bool {
+        let observed = |one: &Deployment| one.status.as_ref().and_then(|status| status.observed_generation);
+        self.deployments.iter().all(|one| observed(one) == one.metadata.generation)
     }
 
     fn assert_sets_of_each(&self, wanted: usize) {
@@ -130,7 +136,7 @@ async fn a_rollout_is_restarted_and_undone() {
 
     scene.cluster.kubectl.run(&format!("rollout undo {}", argument(&object))).unwrap();
     assert_eq!(template(&scene, &object).await, before);
-    pods_are_there(&scene.cluster).await;
+    until("the undoing is seen to", async || Seen::now(&scene.cluster).await.is_seen_to()).await.unwrap();
     Seen::now(&scene.cluster).await.assert_sets_of_each(2);
 }
 

@@ -11,12 +11,16 @@ pub(crate) fn lacking<'w>(words: impl IntoIterator<Item = &'w String>, object: &
 
 /// The spec of the pods of this workload.
 pub(crate) fn spec(object: &Value) -> &Value {
-    let at = match object["kind"].as_str().unwrap_or_default() {
+    object.pointer(pointer_to_spec(object)).unwrap_or(&Value::Null)
+}
+
+/// Where that stands.
+pub(crate) fn pointer_to_spec(object: &Value) -> &'static str {
+    match object["kind"].as_str().unwrap_or_default() {
         "Pod" => "/spec",
         "CronJob" => "/spec/jobTemplate/spec/template/spec",
         _ => "/spec/template/spec",
-    };
-    object.pointer(at).unwrap_or(&Value::Null)
+    }
 }
 
 /// All containers, of all kinds.

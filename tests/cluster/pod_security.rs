@@ -21,9 +21,9 @@ use crate::registration::Registration;
 /// How many pods are judged at once.
 const AT_ONCE: usize = 8;
 
-/// It judges by the labels of the namespace, and nothing is put right before.
+/// It judges by the labels of the namespace alone.
 const POLICY: &str = "apiVersion: portreeve.dev/v1alpha1\nkind: ClusterPolicy\nmetadata: {name: pod-security}\n\
-    spec: {module: {builtin: pod-security}, mutate: false, facts: [namespace]}\n";
+    spec: {module: {builtin: pod-security}, facts: [namespace], settings: {level: privileged}}\n";
 
 /// What became of a pod.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
