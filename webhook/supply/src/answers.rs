@@ -61,10 +61,13 @@ struct Entry<V, E> {
     known: Option<Known<V, E>>,
     /// What the newest question that has ended came to, even if that is not what is remembered.
     newest: Option<Asked<Result<V, E>>>,
-    under_way: Option<Asked<watch::Receiver<Option<Result<V, E>>>>>,
+    under_way: Option<Asked<Waiting<V, E>>>,
     /// Counts the questions, so that an older one that ends late does not overwrite a newer one's answer.
     asked: u64,
 }
+
+/// The end at which a question's answer arrives.
+type Waiting<V, E> = watch::Receiver<Option<Result<V, E>>>;
 
 /// When a question was asked, and what there is of its answer.
 #[derive(Debug)]
@@ -121,11 +124,7 @@ where
     }
 
     /// Starts the question in a task of its own.
-    fn begin(
-        &self,
-        key: K,
-        question: impl Future<Output = Result<V, E>> + Send + 'static,
-    ) -> watch::Receiver<Option<Result<V, E>>> {
+    fn begin(&self, key: K, question: impl Future<Output = Result<V, E>> + Send + 'static) -> Waiting<V, E> {
         let (tell, waiting) = watch::channel(None);
         let at = Instant::now();
         let asked = {
@@ -150,7 +149,7 @@ where
 
 enum Found<V, E> {
     Known(Result<V, E>),
-    UnderWay(watch::Receiver<Option<Result<V, E>>>),
+    UnderWay(Waiting<V, E>),
     Nothing,
 }
 
@@ -181,7 +180,7 @@ impl<V: Clone, E: Failure + Clone> Entry<V, E> {
     }
 
     /// A question that was dropped left its sender behind closed; it will not answer.
-    fn under_way(&self) -> Option<&Asked<watch::Receiver<Option<Result<V, E>>>>> {
+    fn under_way(&self) -> Option<&Asked<Waiting<V, E>>> {
         self.under_way.as_ref().filter(|waiting| waiting.answer.has_changed().is_ok())
     }
 
@@ -207,10 +206,7 @@ impl<V, E> Known<V, E> {
     }
 }
 
-async fn wait<V: Clone, E: Clone>(
-    mut waiting: watch::Receiver<Option<Result<V, E>>>,
-    deadline: Instant,
-) -> Result<V, NoAnswer<E>> {
+async fn wait<V: Clone, E: Clone>(mut waiting: Waiting<V, E>, deadline: Instant) -> Result<V, NoAnswer<E>> {
     match timeout_at(deadline, waiting.wait_for(Option::is_some)).await {
         Err(_) => Err(NoAnswer::Deadline),
         Ok(Err(_)) => Err(NoAnswer::Dropped),
@@ -227,189 +223,4 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicU32, Ordering};
-
-    use super::*;
-
-    const FOUND: Duration = Duration::from_secs(60);
-    const FAILED: Duration = Duration::from_secs(5);
-
-    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-    enum Refusal {
-        Gone,
-        Outage,
-    }
-
-    impl Failure for Refusal {
-        fn replaces_an_answer(&self) -> bool {
-            *self == Self::Gone
-        }
-    }
-
-    /// Answers under test, and how often they were asked for.
-    struct Counted {
-        answers: Answers<&'static str, u32, Refusal>,
-        asked: AtomicU32,
-    }
-
-    impl Counted {
-        fn new() -> Self {
-            let kept = Kept { found: Some(FOUND), failed: FAILED };
-            Self { answers: Answers::new(NonZeroUsize::new(2).unwrap(), kept), asked: AtomicU32::new(0) }
-        }
-
-        /// Asks for `key`; if the question is asked at all, `answer` is what comes of it.
-        async fn get(
-            &self,
-            key: &'static str,
-            freshness: Freshness,
-            answer: Result<u32, Refusal>,
-        ) -> Result<u32, NoAnswer<Refusal>> {
-            let ask = || {
-                self.asked.fetch_add(1, Ordering::Relaxed);
-                async move { answer }
-            };
-            self.answers.get(key, freshness, Instant::now() + FOUND, ask).await
-        }
-
-        async fn remembered(&self, answer: Result<u32, Refusal>) -> Result<u32, NoAnswer<Refusal>> {
-            self.get("key", Freshness::Remembered, answer).await
-        }
-
-        fn asked(&self) -> u32 {
-            self.asked.load(Ordering::Relaxed)
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_answer_is_kept_for_its_time_and_no_longer() {
-        let counted = Counted::new();
-        assert_eq!(counted.remembered(Ok(1)).await, Ok(1));
-        tokio::time::advance(FOUND - Duration::from_millis(1)).await;
-        assert_eq!(counted.remembered(Ok(2)).await, Ok(1));
-        tokio::time::advance(Duration::from_millis(1)).await;
-        assert_eq!(counted.remembered(Ok(2)).await, Ok(2));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_failure_is_kept_for_a_shorter_time() {
-        let counted = Counted::new();
-        let failed = Err(NoAnswer::Failed(Refusal::Outage));
-        assert_eq!(counted.remembered(Err(Refusal::Outage)).await, failed);
-        assert_eq!(counted.remembered(Ok(1)).await, failed);
-        tokio::time::advance(FAILED).await;
-        assert_eq!(counted.remembered(Ok(1)).await, Ok(1));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_answer_that_is_kept_for_good_does_not_end() {
-        let kept = Kept { found: None, failed: FAILED };
-        let answers: Answers<&str, u32, Refusal> = Answers::new(NonZeroUsize::MIN, kept);
-        let ask = |answer| move || async move { Ok(answer) };
-        let later = Instant::now() + FOUND;
-        assert_eq!(answers.get("key", Freshness::Remembered, later, ask(1)).await, Ok(1));
-        tokio::time::advance(Duration::from_secs(1_000_000)).await;
-        assert_eq!(answers.get("key", Freshness::Remembered, later, ask(2)).await, Ok(1));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_was_not_used_for_longest_is_forgotten_first() {
-        let counted = Counted::new();
-        for key in ["a", "b", "a", "c"] {
-            counted.get(key, Freshness::Remembered, Ok(0)).await.unwrap();
-        }
-        assert_eq!(counted.asked(), 3);
-        counted.get("a", Freshness::Remembered, Ok(0)).await.unwrap();
-        assert_eq!(counted.asked(), 3);
-        counted.get("b", Freshness::Remembered, Ok(0)).await.unwrap();
-        assert_eq!(counted.asked(), 4);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_word_about_the_thing_replaces_what_was_known_and_an_outage_does_not() {
-        let counted = Counted::new();
-        counted.remembered(Ok(1)).await.unwrap();
-        tokio::time::advance(FAILED).await;
-        counted.get("key", Freshness::Since(Instant::now()), Err(Refusal::Outage)).await.unwrap_err();
-        assert_eq!(counted.remembered(Ok(2)).await, Ok(1));
-        tokio::time::advance(FAILED).await;
-        counted.get("key", Freshness::Since(Instant::now()), Err(Refusal::Gone)).await.unwrap_err();
-        assert_eq!(counted.remembered(Ok(2)).await, Err(NoAnswer::Failed(Refusal::Gone)));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn since_a_time_a_thing_is_asked_for_once_whatever_comes_of_it() {
-        let counted = Counted::new();
-        counted.remembered(Ok(1)).await.unwrap();
-        for (asked, answer) in [(2, Ok(2)), (3, Err(Refusal::Outage))] {
-            tokio::time::advance(FAILED).await;
-            let then = Instant::now();
-            tokio::time::advance(Duration::from_millis(1)).await;
-            for _ in 0..3 {
-                let found = counted.get("key", Freshness::Since(then), answer).await;
-                assert_eq!(found, answer.map_err(NoAnswer::Failed));
-            }
-            assert_eq!(counted.asked(), asked);
-        }
-        assert_eq!(counted.remembered(Ok(3)).await, Ok(2), "an outage says nothing about the thing");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn whoever_gives_up_leaves_the_question_to_the_others() {
-        let answers: Answers<&str, u32, Refusal> = Counted::new().answers;
-        let slow = || async {
-            tokio::time::sleep(Duration::from_secs(2)).await;
-            Ok(1)
-        };
-        let never = || async { Err(Refusal::Gone) };
-        let in_seconds = |seconds| Instant::now() + Duration::from_secs(seconds);
-        let leader = answers.get("key", Freshness::Remembered, in_seconds(1), slow);
-        let follower = answers.get("key", Freshness::Remembered, in_seconds(3), never);
-        assert_eq!(tokio::join!(leader, follower), (Err(NoAnswer::Deadline), Ok(1)));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_leader_that_is_dropped_leaves_the_question_to_the_others() {
-        let answers: Answers<&str, u32, Refusal> = Counted::new().answers;
-        let slow = || async {
-            tokio::time::sleep(Duration::from_secs(2)).await;
-            Ok(1)
-        };
-        let later = Instant::now() + FOUND;
-        let leader = answers.get("key", Freshness::Remembered, later, slow);
-        drop(tokio::time::timeout(Duration::from_secs(1), leader).await);
-        let never = || async { Err(Refusal::Gone) };
-        assert_eq!(answers.get("key", Freshness::Remembered, later, never).await, Ok(1));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_older_question_that_ends_late_does_not_overwrite_a_newer_answer() {
-        let answers: Answers<&str, u32, Refusal> = Counted::new().answers;
-        let after = |seconds, answer| {
-            move || async move {
-                tokio::time::sleep(Duration::from_secs(seconds)).await;
-                Ok(answer)
-            }
-        };
-        let later = Instant::now() + FOUND;
-        let older = answers.get("key", Freshness::Remembered, later, after(2, 1));
-        let newer = async {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            answers.get("key", Freshness::Since(Instant::now()), later, after(1, 2)).await
-        };
-        assert_eq!(tokio::join!(older, newer), (Ok(1), Ok(2)));
-        assert_eq!(answers.get("key", Freshness::Remembered, later, after(0, 3)).await, Ok(2));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn past_the_deadline_nothing_is_asked_and_what_is_known_is_told() {
-        let counted = Counted::new();
-        let past = Instant::now();
-        let none = counted.answers.get("key", Freshness::Remembered, past, || async { Ok(1) }).await;
-        assert_eq!(none, Err(NoAnswer::Deadline));
-        counted.remembered(Ok(2)).await.unwrap();
-        let known = counted.answers.get("key", Freshness::Remembered, past, || async { Ok(3) }).await;
-        assert_eq!(known, Ok(2));
-    }
-}
+mod tests;
