@@ -1,13 +1,21 @@
-//! The five platforms' own policies, as far as the demo does not show them: what only Pods get, and the table of
-//! `docs/platforms.md` that says which policy meets which sentence.
+//! The five platforms' own policies, as far as the demo does not show them: each platform alone, as `portreeve check`
+//! judges it; what only Pods get; and the table of `docs/platforms.md` that says which policy meets which sentence.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use portreeve_admission::api::Resource;
+use portreeve_admission::subject::TemplatePaths;
+use portreeve_server::check::{CheckOptions, Checker, Corrections, Verdict};
+use portreeve_server::manifest::{Manifest, read_paths};
 use portreeve_server::set::{Sources, read_folder};
-use portreeve_tests::gate::{Setting, mutate};
+use portreeve_supply::loopback::{FixtureImage, LoopbackRegistry};
+use portreeve_supply::reference::ImageReference;
+use portreeve_supply::{Images, RegistriesConfig};
+use portreeve_tests::gate::{Setting, cache, mutate};
 use portreeve_tests::places::checkout;
 use portreeve_tests::review::create;
+use serde::Deserialize;
 use serde_json::json;
 
 /// Folders of the platforms, and what the names of their policies begin with.
@@ -21,8 +29,81 @@ const PLATFORMS: [(&str, &str); 5] = [
 
 const PINNED: &str = "@sha256:0000000000000000000000000000000000000000000000000000000000000000";
 
+/// `images.yaml`, as far as policies ask.
+#[derive(Deserialize)]
+struct ImagesFile {
+    images: Vec<Image>,
+}
+
+#[derive(Deserialize)]
+struct Image {
+    image: String,
+    user: String,
+}
+
+fn folder(platform: &str, part: &str) -> PathBuf {
+    checkout().join("tests/platforms").join(platform).join(part)
+}
+
 fn sources(platform: &str) -> Sources {
-    read_folder(&checkout().join("tests/platforms").join(platform).join("policies")).unwrap()
+    read_folder(&folder(platform, "policies")).unwrap()
+}
+
+/// The images of a platform, from a registry on loopback.
+async fn images(platform: &str) -> (LoopbackRegistry, Images) {
+    let file: ImagesFile =
+        serde_saphyr::from_str(&std::fs::read_to_string(folder(platform, "images.yaml")).unwrap()).unwrap();
+    let images: Vec<(ImageReference, FixtureImage)> = file
+        .images
+        .into_iter()
+        .map(|Image { image, user }| {
+            let user = Some(user).filter(|user| !user.is_empty());
+            (image.parse().unwrap(), FixtureImage { user, ..FixtureImage::default() })
+        })
+        .collect();
+    let served = images.iter().map(|(image, content)| {
+        (format!("{}/{}", image.host(), image.repository()), image.tag().unwrap().to_string(), content.clone())
+    });
+    let registry = LoopbackRegistry::start(served).await.unwrap();
+    let hosts: BTreeSet<String> = images.iter().map(|(image, _)| image.host().as_str().to_owned()).collect();
+    let stood_in = hosts.into_iter().map(|host| registry.in_place_of(host.parse().unwrap()));
+    let registries = std::iter::once(registry.listed()).chain(stood_in).collect();
+    let images = Images::open(&RegistriesConfig { registries, ..RegistriesConfig::default() }).unwrap();
+    (registry, images)
+}
+
+/// What of these manifests would be refused, by name.
+async fn refused(platform: &str, manifests: &[Manifest], images: Images) -> BTreeSet<String> {
+    let options = CheckOptions {
+        policies: Some(folder(platform, "policies")),
+        images,
+        cache: cache().unwrap(),
+        paths: TemplatePaths::default(),
+        namespace: "default".to_owned(),
+        namespace_labels: BTreeMap::new(),
+        corrections: Corrections::Made,
+    };
+    let checked = Checker::open(options, manifests).unwrap().check_all(manifests).await;
+    let refused = manifests.iter().zip(checked);
+    let refused = refused.filter(|(_, checked)| matches!(checked.verdict, Verdict::Denied | Verdict::Failed));
+    refused.map(|(manifest, _)| name(manifest)).collect()
+}
+
+fn name(manifest: &Manifest) -> String {
+    format!("{} {}", manifest.kind(), manifest.name())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_platform_passes_by_its_own_policies_but_for_what_it_must_refuse() {
+    for (platform, _) in PLATFORMS {
+        let (_registry, images) = images(platform).await;
+        let parts = ["manifests", "denied"].map(|part| folder(platform, part));
+        let manifests = read_paths(&parts, &mut std::io::empty()).unwrap();
+        let to_be_refused =
+            |manifest: &&Manifest| manifest.source().contains("/denied/") && manifest.kind() != "Namespace";
+        let expected: BTreeSet<String> = manifests.iter().filter(to_be_refused).map(name).collect();
+        assert_eq!(refused(platform, &manifests, images).await, expected, "{platform}");
+    }
 }
 
 fn in_force(platform: &str) -> BTreeSet<String> {

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -125,16 +124,18 @@ impl Setting {
 /// # Errors
 /// If there is no engine or no folder for the cache.
 pub fn loader() -> Result<Loader, Fault> {
-    let folder = cache_folder()?;
-    let cache = Cache::Folder(CacheFolder::open(&folder)?);
-    let engine = Engine::new(Options { cache, ..Options::default() })?;
+    let engine = Engine::new(Options { cache: cache()?, ..Options::default() })?;
     Ok(Loader::new(engine, portreeve_builtin::CATALOGUE, BTreeMap::new(), Some("portreeve".to_owned())))
 }
 
-fn cache_folder() -> Result<PathBuf, Fault> {
+/// Where compiled policies are kept from test to test.
+///
+/// # Errors
+/// If there is no such folder.
+pub fn cache() -> Result<Cache, Fault> {
     let tests = std::env::current_exe()?;
     let folder = tests.parent().ok_or("no build folder")?.join("portreeve-test-cache");
-    Ok(folder)
+    Ok(Cache::Folder(CacheFolder::open(&folder)?))
 }
 
 /// Time enough for a loaded machine; a test that waits for a deadline sets its own.

@@ -77,7 +77,7 @@ struct Shown {
 }
 
 impl Objects {
-    /// The same, and nothing is there beside them.
+    /// The same objects, saying as much of others.
     #[must_use]
     pub fn reaching(self, reach: Reach) -> Self {
         Self { reach, ..self }
@@ -101,7 +101,7 @@ impl Objects {
         Ok(())
     }
 
-    /// What is known of the objects of this kind in a namespace; of Nodes, their zones.
+    /// What is known of the objects of this kind in a namespace, as JSON; of Nodes, which are in none, their zones.
     ///
     /// # Errors
     /// Why nothing is known, and what to do for it.
