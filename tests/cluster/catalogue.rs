@@ -1,5 +1,6 @@
-//! No edit makes an object that the API server refuses: every case of the catalogue, edited by its policy as the case has
-//! it, is taken in a server-side dry run if it was taken before.
+//! No edit makes an object that the API server refuses: every object of the catalogue's cases that an API server takes as
+//! it came is taken in a server-side dry run after the edits too, those of its own policy by the case's settings, and those
+//! of the platform profile with the webhook in front.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,13 +8,15 @@ use portreeve_admission::case::Case;
 use portreeve_admission::subject::TemplatePaths;
 use portreeve_cases::{WrittenCase, edited, read_paths};
 use portreeve_sdk::native::{Scene, outcome};
-use portreeve_tests::api_server::{Answer, ApiServer, Run};
+use portreeve_tests::api_server::{Answer, Run};
 use portreeve_tests::control_plane::Controllers;
 use portreeve_tests::places::checkout;
+use portreeve_tests::server::Wire;
 use serde_json::{Value, json};
 
 use crate::cluster::Cluster;
 use crate::injected::{pointer_to_spec, spec};
+use crate::registration::{Registration, is_ours};
 
 /// A case with its object as it came and as its policy left it.
 struct Edited {
@@ -54,6 +57,13 @@ fn complete(case: &mut WrittenCase) {
         default(object, "/spec/template/metadata", "labels", json!({"app": "case"}));
         let labels = object["spec"]["template"]["metadata"]["labels"].clone();
         default(object, "/spec", "selector", json!({"matchLabels": labels}));
+        for claim in
+            object.pointer_mut("/spec/volumeClaimTemplates").and_then(Value::as_array_mut).into_iter().flatten()
+        {
+            default(claim, "", "spec", json!({}));
+            default(claim, "/spec", "accessModes", json!(["ReadWriteOnce"]));
+            default(claim, "/spec", "resources", json!({"requests": {"storage": "1Gi"}}));
+        }
     }
     for list in ["initContainers", "containers"] {
         let at = format!("{}/{list}", pointer_to_spec(object));
@@ -79,12 +89,12 @@ fn default(object: &mut Value, parent: &str, field: &str, value: Value) {
 }
 
 /// What the objects refer to and the API server looks for.
-async fn make_what_is_referred_to(api: &ApiServer, cases: &[Edited]) {
+async fn make_what_is_referred_to(cluster: &Cluster, cases: &[Edited]) {
     let objects = || cases.iter().flat_map(|case| [&case.before, &case.after]);
     let texts = |at: fn(&Value) -> &Value| -> BTreeSet<&str> { objects().filter_map(|one| at(one).as_str()).collect() };
-    let namespaces = texts(|object| &object["metadata"]["namespace"]).into_iter().map(|name| {
-        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-    });
+    for name in texts(|object| &object["metadata"]["namespace"]) {
+        cluster.make_namespace(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})).await;
+    }
     let runtimes = texts(|object| &spec(object)["runtimeClassName"]).into_iter().map(|name| {
         json!({"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": {"name": name}, "handler": "runc"})
     });
@@ -93,39 +103,68 @@ async fn make_what_is_referred_to(api: &ApiServer, cases: &[Edited]) {
             "apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": name}, "value": 1,
         })
     });
-    for object in namespaces.chain(runtimes).chain(priorities) {
-        // What is there already, as some namespaces and priorities are, serves as well.
-        api.create(&object, Run::Real).await.unwrap();
+    for object in runtimes.chain(priorities) {
+        // What is there already, as some priorities are, serves as well.
+        cluster.api.create(&object, Run::Real).await.unwrap();
     }
 }
 
-/// The reason without what differs from case to case.
+/// Those whose object the API server takes as it came. Why it does not take the others is printed.
+async fn taken_as_they_came(cluster: &Cluster) -> Vec<Edited> {
+    let cases = cases();
+    make_what_is_referred_to(cluster, &cases).await;
+    let (all, mut taken, mut reasons) = (cases.len(), Vec::new(), BTreeMap::<String, usize>::new());
+    for case in cases {
+        match cluster.api.create(&case.before, Run::Dry).await.unwrap() {
+            Answer::Done { .. } => taken.push(case),
+            Answer::Refused(refusal) => *reasons.entry(in_short(&refusal.message)).or_default() += 1,
+        }
+    }
+    println!(
+        "{} of {all} cases have an object that the API server takes as it came; of the others it says:",
+        taken.len()
+    );
+    for (reason, count) in &reasons {
+        println!("  {count}: {reason}");
+    }
+    taken
+}
+
+/// The reason without the name of the object.
 fn in_short(message: &str) -> String {
     message.split_once(" is invalid: ").map_or(message, |(_, why)| why).to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_edit_of_the_catalogue_makes_an_object_that_the_api_server_refuses() {
+async fn no_edit_of_a_policy_makes_an_object_that_the_api_server_refuses() {
     let Some(cluster) = Cluster::start(Controllers::Absent).await else { return };
-    let cases = cases();
-    make_what_is_referred_to(&cluster.api, &cases).await;
-    let mut not_taken: BTreeMap<String, usize> = BTreeMap::new();
+    let cases = taken_as_they_came(&cluster).await;
+    let edited: Vec<&Edited> = cases.iter().filter(|case| case.after != case.before).collect();
     let mut faults = Vec::new();
-    let mut edited = 0;
-    for case in &cases {
-        if let Answer::Refused(refusal) = cluster.api.create(&case.before, Run::Dry).await.unwrap() {
-            *not_taken.entry(in_short(&refusal.message)).or_default() += 1;
-        } else if case.after != case.before {
-            edited += 1;
-            if let Answer::Refused(refusal) = cluster.api.create(&case.after, Run::Dry).await.unwrap() {
-                faults.push(format!("{}: {refusal}", case.name));
-            }
+    for case in &edited {
+        if let Answer::Refused(refusal) = cluster.api.create(&case.after, Run::Dry).await.unwrap() {
+            faults.push(format!("{}: {refusal}", case.name));
         }
     }
-    println!("{} cases, {edited} of them edited and taken, not taken as they came:", cases.len());
-    for (reason, count) in &not_taken {
-        println!("  {count}: {reason}");
+    println!("{} of them are edited by their policy", edited.len());
+    assert!(faults.is_empty(), "{} of {}:\n{}", faults.len(), edited.len(), faults.join("\n"));
+    assert!(!edited.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_platform_profile_edits_is_taken_or_refused_in_our_words() {
+    let Some(cluster) = Cluster::start(Controllers::Absent).await else { return };
+    let cases = taken_as_they_came(&cluster).await;
+    let webhook = Wire::start(&[], json!({"policies": null})).await.unwrap();
+    let _registration = Registration::make(&cluster.api, &cluster.kubectl, &webhook).await;
+    let (mut taken, mut faults) = (0, Vec::new());
+    for case in &cases {
+        match cluster.api.create(&case.before, Run::Dry).await.unwrap() {
+            Answer::Done { .. } => taken += 1,
+            Answer::Refused(refusal) if is_ours(&refusal) => {}
+            Answer::Refused(refusal) => faults.push(format!("{}: {refusal}", case.name)),
+        }
     }
-    assert!(faults.is_empty(), "{} of {edited}:\n{}", faults.len(), faults.join("\n"));
-    assert!(edited > 0);
+    println!("{taken} of them are taken with the platform profile's edits, the others refused by it");
+    assert!(faults.is_empty(), "{} of {}:\n{}", faults.len(), cases.len(), faults.join("\n"));
 }

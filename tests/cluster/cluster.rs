@@ -1,23 +1,30 @@
 //! The cluster that a test has: a control plane of its own, or the cluster of the kubeconfig that
 //! `cargo xtask test-cluster --kubeconfig` was given.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
-use portreeve_tests::api_server::ApiServer;
+use portreeve_tests::api_server::{Answer, ApiServer, Run};
 use portreeve_tests::control_plane::{Assets, BuiltInPodSecurity, ControlPlane, Controllers, Program};
 use portreeve_tests::kubectl::Kubectl;
+use portreeve_tests::server::until;
+use serde_json::{Value, json};
 
 /// The variable with the kubeconfig of a cluster that the tests may change as they like. Its API server has to reach this
 /// machine's loopback, where the webhook listens.
 const KUBECONFIG: &str = "PORTREEVE_TEST_KUBECONFIG";
 
-/// A cluster.
+/// A cluster. What is in the namespaces that a test made goes with it.
 pub(crate) struct Cluster {
     /// Its API server.
     pub(crate) api: ApiServer,
     /// kubectl for it.
     pub(crate) kubectl: Kubectl,
-    _plane: Option<ControlPlane>,
+    controllers: Controllers,
+    namespaces: Mutex<BTreeSet<String>>,
+    /// None if it is not our own.
+    plane: Option<ControlPlane>,
 }
 
 impl Cluster {
@@ -49,12 +56,48 @@ impl Cluster {
         };
         let plane = ControlPlane::start(&assets, controllers, pod_security).await.unwrap();
         let kubectl = Kubectl::new(assets.path(Program::Kubectl), plane.kubeconfig());
-        Some(Self { api: ApiServer::at(plane.kubeconfig()).await.unwrap(), kubectl, _plane: Some(plane) })
+        let api = ApiServer::at(plane.kubeconfig()).await.unwrap();
+        Some(Self { api, kubectl, controllers, namespaces: Mutex::default(), plane: Some(plane) })
     }
 
     async fn given(kubeconfig: &Path) -> Self {
         let found = Assets::find().unwrap().map(|assets| assets.path(Program::Kubectl));
         let kubectl = Kubectl::new(found.unwrap_or_else(|| PathBuf::from("kubectl")), kubeconfig);
-        Self { api: ApiServer::at(kubeconfig).await.unwrap(), kubectl, _plane: None }
+        let api = ApiServer::at(kubeconfig).await.unwrap();
+        Self { api, kubectl, controllers: Controllers::Running, namespaces: Mutex::default(), plane: None }
+    }
+
+    /// Makes a namespace, unless it is there already, and waits until pods can be put into it.
+    pub(crate) async fn make_namespace(&self, namespace: &Value) {
+        let name = namespace["metadata"]["name"].as_str().unwrap();
+        match self.api.create(namespace, Run::Real).await.unwrap() {
+            Answer::Done { .. } => drop(self.namespaces.lock().unwrap().insert(name.to_owned())),
+            Answer::Refused(refusal) => assert_eq!(refusal.reason, "AlreadyExists", "{refusal}"),
+        }
+        if self.controllers == Controllers::Running {
+            let account = json!({
+                "apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": name},
+            });
+            let is_there = async || matches!(self.api.get(&account).await, Ok(Answer::Done { .. }));
+            until("the namespace has its service account", is_there).await.unwrap();
+        }
+    }
+
+    /// Whether a test made this namespace.
+    pub(crate) fn has_made(&self, namespace: &str) -> bool {
+        self.namespaces.lock().unwrap().contains(namespace)
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        if self.plane.is_some() {
+            return;
+        }
+        for namespace in std::mem::take(&mut *self.namespaces.lock().unwrap()) {
+            if let Err(complaint) = self.kubectl.run(&format!("delete namespace --ignore-not-found {namespace}")) {
+                println!("the namespace {namespace} stays: {complaint}");
+            }
+        }
     }
 }

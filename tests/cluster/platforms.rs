@@ -1,11 +1,12 @@
 //! The five platforms applied to a real API server with the webhook in front: what runs there is created with its defaults
 //! in, what must be denied is refused in our words, and applying it all again changes nothing.
 
-use portreeve_tests::api_server::{Refusal, Run};
+use portreeve_tests::api_server::Run;
 use portreeve_tests::control_plane::Controllers;
 use serde_json::{Value, json};
 
 use crate::injected::lacking;
+use crate::registration::is_ours;
 use crate::scene::{Scene, named};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -38,16 +39,6 @@ async fn what_must_be_denied_is_refused_in_our_words() {
     }
 }
 
-/// Whether it is a violation that `/validate` found, or a failure that `/mutate` refuses by: an image without a digest.
-fn is_ours(refusal: &Refusal) -> bool {
-    let told = |call: &str| refusal.message.strip_prefix(&format!("admission webhook \"{call}.portreeve.dev\" denied the request: "));
-    match refusal.code {
-        403 => told("validate").is_some() && refusal.reason == "Forbidden",
-        500 => told("mutate").is_some_and(|words| words.contains("could not be judged")),
-        _ => false,
-    }
-}
-
 /// All that people and controllers look at, but not the API server's own notes on who wrote what and when.
 fn state(object: &Value) -> Value {
     let mut state = object.clone();
@@ -67,7 +58,6 @@ async fn applying_it_all_a_second_time_changes_nothing() {
     }
     for ((_, object, answer), before) in scene.apply_all().await.into_iter().zip(&first) {
         let (after, _) = answer.done().unwrap_or_else(|refusal| panic!("{}: {refusal}", named(object)));
-        if after["metadata"]["resourceVersion"] != before["metadata"]["resourceVersion"] { println!("RV {}", named(object)); }
         assert_eq!(state(&after), state(before), "{}", named(object));
     }
 }
@@ -88,7 +78,6 @@ async fn nor_does_applying_it_all_a_second_time_with_kubectl() {
     apply();
     for (object, before) in objects.into_iter().zip(&first) {
         let (after, _) = scene.cluster.api.get(object).await.unwrap().done().unwrap();
-        if after["metadata"]["resourceVersion"] != before["metadata"]["resourceVersion"] { println!("RV {}", named(object)); }
         assert_eq!(state(&after), state(before), "{}", named(object));
     }
 }

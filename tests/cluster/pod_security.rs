@@ -1,6 +1,6 @@
-//! Pod Security conformance: the public fixtures and our own pods by server-side dry run, once judged by the built-in
-//! controller alone and once by our policy alone, in namespaces with the same labels. Pod by pod both have to agree, and
-//! ours has to say what the built-in one says, word for word.
+//! Pod Security conformance: the public fixtures and our own pods, and Deployments of them, by server-side dry run, once
+//! judged by the built-in controller alone and once by our policy alone, in namespaces with the same labels. One by one both
+//! have to agree, and ours has to say what the built-in one says, word for word.
 
 #[allow(dead_code, reason = "the policy's own tests need the rest of it")]
 #[path = "../../policies/catalogue/pod-security/tests/trials.rs"]
@@ -25,55 +25,158 @@ const AT_ONCE: usize = 8;
 const POLICY: &str = "apiVersion: portreeve.dev/v1alpha1\nkind: ClusterPolicy\nmetadata: {name: pod-security}\n\
     spec: {module: {builtin: pod-security}, facts: [namespace], settings: {level: privileged}}\n";
 
-/// What became of a pod.
+/// How a warning about Pod Security begins.
+const WARNING: &str = "would violate PodSecurity";
+
+/// What the namespaces' labels ask for.
+#[derive(Debug, Clone, Copy)]
+enum Mode {
+    Enforce,
+    Warn,
+}
+
+/// What became of an object.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum End {
     Allowed,
+    /// Allowed with a warning, in these words.
+    Warned(String),
     /// Refused by the judge, with its words.
     Denied(String),
     /// Refused by the API server before anybody judged it.
     NotTaken(String),
 }
 
-fn trials() -> Vec<Trial> {
-    trials::own().into_iter().chain(trials::public().unwrap_or_default()).collect()
+/// Objects with their namespaces.
+struct Asked {
+    names: Vec<String>,
+    objects: Vec<Value>,
+    namespaces: BTreeMap<String, Value>,
 }
 
-fn namespace(trial: &Trial) -> Value {
-    let label = |name: &str| format!("pod-security.kubernetes.io/{name}");
+impl Asked {
+    /// All pods, made objects of in some way, in namespaces with labels of this mode.
+    fn all(mode: Mode, made: impl Fn(Value) -> Value) -> Self {
+        let trials: Vec<Trial> = trials::own().into_iter().chain(trials::public().unwrap_or_default()).collect();
+        let mut asked = Self { names: Vec::new(), objects: Vec::new(), namespaces: BTreeMap::new() };
+        for (number, trial) in trials.iter().enumerate() {
+            let namespace = namespace(trial, mode);
+            let mut object = made(pod(number, trial));
+            object["metadata"]["namespace"] = namespace["metadata"]["name"].clone();
+            asked.objects.push(object);
+            asked.names.push(format!("{} at {}:{}", trial.name, trial.level, trial.version));
+            asked.namespaces.insert(namespace["metadata"]["name"].to_string(), namespace);
+        }
+        asked
+    }
+
+    async fn by_the_built_in_controller(&self) -> Option<Vec<End>> {
+        let cluster = Cluster::start(Controllers::Absent).await?;
+        self.make_namespaces(&cluster).await;
+        Some(self.judged(&cluster.api).await)
+    }
+
+    async fn by_our_policy(&self) -> Option<Vec<End>> {
+        let cluster = Cluster::without_pod_security().await?;
+        self.make_namespaces(&cluster).await;
+        let namespaces: Vec<&Value> = self.namespaces.values().collect();
+        let list = json!({"apiVersion": "v1", "kind": "List", "items": namespaces}).to_string();
+        let files = [("pod-security.yaml", POLICY), ("namespaces.json", &list)];
+        let webhook = Wire::start(&files, json!({})).await.unwrap();
+        let _registration = Registration::make(&cluster.api, &cluster.kubectl, &webhook).await;
+        Some(self.judged(&cluster.api).await)
+    }
+
+    async fn make_namespaces(&self, cluster: &Cluster) {
+        for namespace in self.namespaces.values() {
+            cluster.make_namespace(namespace).await;
+        }
+    }
+
+    async fn judged(&self, api: &ApiServer) -> Vec<End> {
+        let answers = self.objects.iter().map(|object| {
+            let (api, object) = (api.clone(), object.clone());
+            async move { answer(&api, object).await }
+        });
+        stream::iter(answers).buffered(AT_ONCE).map(End::of).collect().await
+    }
+
+    /// Prints how many ended in which way, and asks that both judges agree.
+    fn compare(&self, built_in: &[End], ours: &[End]) {
+        let both = self.names.iter().zip(built_in.iter().zip(ours));
+        let differing = both.filter(|(_, (built_in, ours))| !built_in.is_told_by(ours));
+        let differences: Vec<String> =
+            differing.map(|(name, (built_in, ours))| format!("{name}:\n  {built_in:?}\n  ours: {ours:?}")).collect();
+        let count = |is_so: fn(&End) -> bool| built_in.iter().filter(|end| is_so(end)).count();
+        println!("{} objects, by the built-in controller:", self.objects.len());
+        println!("{} allowed", count(|end| *end == End::Allowed));
+        println!("{} allowed with a warning", count(|end| matches!(end, End::Warned(_))));
+        println!("{} denied", count(|end| matches!(end, End::Denied(_))));
+        println!("{} not taken by the API server, by either", count(|end| matches!(end, End::NotTaken(_))));
+        for reason in built_in.iter().filter(|end| matches!(end, End::NotTaken(_))).collect::<BTreeSet<_>>() {
+            println!("  {reason:?}");
+        }
+        assert!(differences.is_empty(), "{} of {}:\n{}", differences.len(), self.names.len(), differences.join("\n"));
+    }
+}
+
+fn namespace(trial: &Trial, mode: Mode) -> Value {
+    let mode = format!("pod-security.kubernetes.io/{mode:?}").to_lowercase();
     let name = format!("{}-{}", trial.level, trial.version.replace('.', "-"));
     json!({
         "apiVersion": "v1", "kind": "Namespace",
-        "metadata": {"name": name, "labels": {label("enforce"): trial.level, label("enforce-version"): trial.version}},
+        "metadata": {"name": name, "labels": {mode.clone(): trial.level, format!("{mode}-version"): trial.version}},
     })
 }
 
-fn namespaces(trials: &[Trial]) -> Vec<Value> {
-    let named = trials.iter().map(namespace).map(|namespace| (namespace["metadata"]["name"].to_string(), namespace));
-    named.collect::<BTreeMap<_, _>>().into_values().collect()
-}
-
-/// As an API server takes it: in its namespace, with a name that is one.
-fn pod(trial: &Trial) -> Value {
+/// As an API server takes it: with images, and a name that is one and no other pod's.
+fn pod(number: usize, trial: &Trial) -> Value {
     let mut pod = trial.pod.clone();
     let name = pod["metadata"]["name"].as_str().unwrap_or("pod").replace('_', "-").to_lowercase();
-    pod["metadata"]["name"] = json!(name);
-    pod["metadata"]["namespace"] = namespace(trial)["metadata"]["name"].clone();
+    pod["metadata"]["name"] = json!(format!("{name}-{number}"));
+    for container in pod.pointer_mut("/spec/ephemeralContainers").and_then(Value::as_array_mut).into_iter().flatten() {
+        container["image"] = json!("debug");
+    }
     pod
 }
 
-async fn judged(api: &ApiServer, trials: &[Trial]) -> Vec<End> {
-    let answers = trials.iter().map(|trial| {
-        let (api, pod) = (api.clone(), pod(trial));
-        async move { api.create(&pod, Run::Dry).await.unwrap() }
-    });
-    stream::iter(answers).buffered(AT_ONCE).map(End::of).collect().await
+/// A Deployment of such pods.
+fn deployment(mut pod: Value) -> Value {
+    let name = pod["metadata"]["name"].take();
+    // No template has them.
+    pod["spec"].as_object_mut().unwrap().remove("ephemeralContainers");
+    json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name},
+        "spec": {
+            "selector": {"matchLabels": {"app": "a"}},
+            "template": {
+                "metadata": {"labels": {"app": "a"}, "annotations": pod["metadata"]["annotations"]},
+                "spec": pod["spec"],
+            },
+        },
+    })
+}
+
+/// Ephemeral containers can only be added to a pod that is there.
+async fn answer(api: &ApiServer, mut object: Value) -> Answer {
+    let Some(ephemeral) = object["spec"].as_object_mut().and_then(|spec| spec.remove("ephemeralContainers")) else {
+        return api.create(&object, Run::Dry).await.unwrap();
+    };
+    match api.create(&object, Run::Real).await.unwrap() {
+        Answer::Done { mut object, .. } => {
+            object["spec"]["ephemeralContainers"] = ephemeral;
+            api.replace(&object, "ephemeralcontainers", Run::Dry).await.unwrap()
+        }
+        refused => refused,
+    }
 }
 
 impl End {
     fn of(answer: Answer) -> Self {
         match answer {
-            Answer::Done { .. } => Self::Allowed,
+            Answer::Done { warnings, .. } => {
+                warnings.into_iter().find(|warning| warning.contains(WARNING)).map_or(Self::Allowed, Self::Warned)
+            }
             Answer::Refused(Refusal { code: 403, message, .. }) => Self::Denied(message),
             Answer::Refused(refusal) => Self::NotTaken(refusal.to_string()),
         }
@@ -85,52 +188,32 @@ impl End {
             (Self::Denied(built_in), Self::Denied(ours)) => {
                 built_in.split_once("is forbidden: ").is_some_and(|(_, words)| ours.contains(words))
             }
+            (Self::Warned(built_in), Self::Warned(ours)) => ours.contains(built_in.as_str()),
             _ => self == ours,
         }
     }
 }
 
-async fn by_the_built_in_controller(trials: &[Trial]) -> Option<Vec<End>> {
-    let cluster = Cluster::start(Controllers::Absent).await?;
-    for namespace in namespaces(trials) {
-        cluster.api.apply(&namespace, Run::Real).await.unwrap().done().unwrap();
-    }
-    Some(judged(&cluster.api, trials).await)
-}
-
-async fn by_our_policy(trials: &[Trial]) -> Option<Vec<End>> {
-    let cluster = Cluster::without_pod_security().await?;
-    for namespace in namespaces(trials) {
-        cluster.api.apply(&namespace, Run::Real).await.unwrap().done().unwrap();
-    }
-    let list = json!({"apiVersion": "v1", "kind": "List", "items": namespaces(trials)}).to_string();
-    let webhook = Wire::start(&[("pod-security.yaml", POLICY), ("namespaces.json", &list)], json!({})).await.unwrap();
-    let _registration = Registration::make(&cluster.api, &cluster.kubectl, &webhook).await;
-    Some(judged(&cluster.api, trials).await)
-}
-
-fn count(trials: &[Trial], ends: &[End]) {
-    let tell = |kind: &str, found: usize| println!("{found} {kind}");
-    tell("pods", trials.len());
-    tell("allowed by both", ends.iter().filter(|end| matches!(end, End::Allowed)).count());
-    tell("denied by both", ends.iter().filter(|end| matches!(end, End::Denied(_))).count());
-    let reasons: BTreeSet<&End> = ends.iter().filter(|end| matches!(end, End::NotTaken(_))).collect();
-    tell("not taken by the API server", ends.iter().filter(|end| matches!(end, End::NotTaken(_))).count());
-    for reason in reasons {
-        println!("  {reason:?}");
-    }
+#[tokio::test(flavor = "multi_thread")]
+async fn our_policy_denies_what_the_built_in_controller_denies_word_for_word() {
+    let asked = Asked::all(Mode::Enforce, |pod| pod);
+    let Some(built_in) = asked.by_the_built_in_controller().await else { return };
+    let Some(ours) = asked.by_our_policy().await else { return };
+    asked.compare(&built_in, &ours);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn our_policy_agrees_with_the_built_in_controller_pod_by_pod_and_word_for_word() {
-    let trials = trials();
-    let Some(built_in) = by_the_built_in_controller(&trials).await else { return };
-    let Some(ours) = by_our_policy(&trials).await else { return };
-    let both = trials.iter().zip(built_in.iter().zip(&ours));
-    let differences: Vec<String> = both
-        .filter(|(_, (built_in, ours))| !built_in.is_told_by(ours))
-        .map(|(trial, (built_in, ours))| format!("{}:\n  built-in: {built_in:?}\n  ours: {ours:?}", trial.name))
-        .collect();
-    count(&trials, &built_in);
-    assert!(differences.is_empty(), "{} of {}:\n{}", differences.len(), trials.len(), differences.join("\n"));
+async fn our_policy_warns_of_what_the_built_in_controller_warns_of_word_for_word() {
+    let asked = Asked::all(Mode::Warn, |pod| pod);
+    let Some(built_in) = asked.by_the_built_in_controller().await else { return };
+    let Some(ours) = asked.by_our_policy().await else { return };
+    asked.compare(&built_in, &ours);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_warns_of_deployments_as_of_their_pods() {
+    let asked = Asked::all(Mode::Warn, deployment);
+    let Some(built_in) = asked.by_the_built_in_controller().await else { return };
+    let Some(ours) = asked.by_our_policy().await else { return };
+    asked.compare(&built_in, &ours);
 }

@@ -1,6 +1,6 @@
 //! Our webhook registered at an API server: one mutating and one validating entry, by URL, with the CA that it trusts.
 
-use portreeve_tests::api_server::{ApiServer, Run};
+use portreeve_tests::api_server::{ApiServer, Refusal, Run};
 use portreeve_tests::kubectl::Kubectl;
 use portreeve_tests::server::Wire;
 use serde_json::{Value, json};
@@ -41,6 +41,20 @@ impl Drop for Registration {
         if let Err(complaint) = self.kubectl.run(&format!("delete --ignore-not-found {kinds} {NAME}")) {
             println!("the registration stays: {complaint}");
         }
+    }
+}
+
+/// Whether a refusal is ours: a violation that `/validate` found, or a failure that `/mutate` refuses by, such as an image
+/// without a digest.
+pub(crate) fn is_ours(refusal: &Refusal) -> bool {
+    let told = |call: &str| {
+        let before = format!("admission webhook \"{call}.portreeve.dev\" denied the request: ");
+        refusal.message.strip_prefix(&before)
+    };
+    match refusal.code {
+        403 => told("validate").is_some() && refusal.reason == "Forbidden",
+        500 => told("mutate").is_some_and(|words| words.contains("could not be judged")),
+        _ => false,
     }
 }
 

@@ -2,10 +2,10 @@
 //! webhooks registered.
 
 use portreeve_supply::loopback::LoopbackRegistry;
+use portreeve_tests::api_server::{Answer, Run};
 use portreeve_tests::control_plane::Controllers;
 use portreeve_tests::server::Wire;
 use serde_json::{Value, json};
-use portreeve_tests::api_server::{Answer, Run};
 
 use crate::cluster::Cluster;
 use crate::platform::{self, Platform};
@@ -58,7 +58,7 @@ impl Scene {
 /// Makes the platforms' namespaces.
 pub(crate) async fn make_namespaces(cluster: &Cluster, platforms: &[Platform]) {
     for namespace in platforms.iter().flat_map(|platform| &platform.namespaces) {
-        cluster.api.apply(namespace, Run::Real).await.unwrap().done().unwrap();
+        cluster.make_namespace(namespace).await;
     }
 }
 

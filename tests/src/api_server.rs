@@ -135,6 +135,15 @@ impl ApiServer {
             .await
     }
 
+    /// Replaces a part of an object that is there, such as `ephemeralcontainers`.
+    ///
+    /// # Errors
+    /// If there is no answer.
+    pub async fn replace(&self, object: &Value, subresource: &str, run: Run) -> Result<Answer, Fault> {
+        let path = format!("{}/{subresource}?fieldValidation=Strict{}", place(object), dry(run));
+        self.send(request(Method::PUT, &path, "application/json", serde_json::to_vec(object)?)?).await
+    }
+
     /// The object of this kind and name, as it stands.
     ///
     /// # Errors

@@ -51,8 +51,11 @@ fn release(arguments: &[OsString]) -> Result<String, XtaskError> {
 /// The folder for a release, full.
 pub(crate) fn make(release: &str, extent: Extent) -> Result<PathBuf, XtaskError> {
     let folder = folder(release)?;
-    std::fs::create_dir_all(&folder).map_err(|error| XtaskError::Write { path: folder.clone(), error })?;
     let lacks = |name: &&str| !folder.join(name).is_file();
+    if COMMANDS.iter().any(lacks) {
+        output(go().arg("version")).map_err(|_| no_go())?;
+    }
+    std::fs::create_dir_all(&folder).map_err(|error| XtaskError::Write { path: folder.clone(), error })?;
     if lacks(&"etcd") {
         step("etcd", || fetch_etcd(&folder))?;
     }
@@ -63,13 +66,6 @@ pub(crate) fn make(release: &str, extent: Extent) -> Result<PathBuf, XtaskError>
         step("helm", || install_helm(&folder))?;
     }
     Ok(folder)
-}
-
-/// Whether Go is there to build them, or they are built.
-pub(crate) fn can_be_had(release: &str) -> Result<bool, XtaskError> {
-    let folder = folder(release)?;
-    let built = COMMANDS.iter().chain(&["etcd"]).all(|name| folder.join(name).is_file());
-    Ok(built || output(go().arg("version")).is_ok())
 }
 
 fn folder(release: &str) -> Result<PathBuf, XtaskError> {
@@ -94,7 +90,8 @@ fn fetch_etcd(folder: &Path) -> Result<(), XtaskError> {
     let write = |error| XtaskError::Write { path: unpacked.clone(), error };
     std::fs::create_dir_all(&unpacked).map_err(write)?;
     let advice = |_| {
-        let text = "there is no Debian package of etcd to be had (`apt-get update` may help); put an etcd of 3.4 or later";
+        let text =
+            "there is no Debian package of etcd to be had (`apt-get update` may help); put an etcd of 3.4 or later";
         XtaskError::Assets(format!("{text} into {}", folder.display()))
     };
     output(program(&"apt-get".into()).args(["download", "etcd-server"]).current_dir(&unpacked)).map_err(advice)?;
@@ -115,22 +112,22 @@ fn build_kubernetes(pin: &Path, folder: &Path) -> Result<(), XtaskError> {
     let mut build = go();
     build.current_dir(pin).args(["build", "-mod=readonly", "-trimpath", "-ldflags", &format!("-s -w{said}"), "-o"]);
     build.arg(folder).args(COMMANDS.map(|name| format!("k8s.io/kubernetes/cmd/{name}")));
-    started_by_go(&mut build)
+    run_go(&mut build)
 }
 
 /// The version of Kubernetes in `go.mod`.
 fn pinned_version(pin: &Path) -> Result<String, XtaskError> {
     let mut list = go();
     list.current_dir(pin).args(["list", "-mod=readonly", "-m", "-f", "{{.Version}}", "k8s.io/kubernetes"]);
-    Ok(output(&mut list).map_err(|_| no_go())?.trim().to_owned())
+    Ok(output(&mut list)?.trim().to_owned())
 }
 
 fn install_helm(folder: &Path) -> Result<(), XtaskError> {
-    started_by_go(go().args(["install", "-trimpath", HELM]).env("GOBIN", folder))
+    run_go(go().args(["install", "-trimpath", "-ldflags", "-s -w", HELM]).env("GOBIN", folder))
 }
 
-fn started_by_go(command: &mut Command) -> Result<(), XtaskError> {
-    if status(command).map_err(|_| no_go())?.success() {
+fn run_go(command: &mut Command) -> Result<(), XtaskError> {
+    if status(command)?.success() {
         Ok(())
     } else {
         Err(XtaskError::Assets("go could not build it; what it said stands above".to_owned()))
@@ -138,8 +135,8 @@ fn started_by_go(command: &mut Command) -> Result<(), XtaskError> {
 }
 
 fn no_go() -> XtaskError {
-    let text = "they are built with Go 1.26 or later (https://go.dev/dl), which is not here or can't reach its modules; or \
-                let KUBEBUILDER_ASSETS name a folder with etcd, kube-apiserver, kube-controller-manager and kubectl";
+    let text = "they are built with Go 1.26 or later (https://go.dev/dl), which is not here; install it, or let \
+                KUBEBUILDER_ASSETS name a folder with etcd, kube-apiserver, kube-controller-manager and kubectl";
     XtaskError::Assets(text.to_owned())
 }
 

@@ -5,8 +5,10 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
+use crate::assets::{self, Extent};
 use crate::cargo::{cargo, exit_code, output, program, root, status};
 use crate::error::XtaskError;
+use crate::test_cluster::ASSETS;
 use crate::tidy;
 
 /// What policies are compiled for.
@@ -22,6 +24,8 @@ struct Step {
 enum Work {
     /// Looks whether the toolchain has all that the other steps need.
     Toolchain,
+    /// Has the programs that the tests against a real API server start, if Go is there to build them.
+    ControlPlane,
     /// Runs cargo with these arguments.
     Cargo(&'static [&'static str]),
     /// Checks the house rules.
@@ -30,7 +34,7 @@ enum Work {
     Dependencies,
 }
 
-const STEPS: [Step; 7] = [
+const STEPS: [Step; 8] = [
     Step { name: "toolchain", work: Work::Toolchain },
     Step { name: "format", work: Work::Cargo(&["fmt", "--all", "--check"]) },
     Step { name: "house rules", work: Work::Tidy },
@@ -38,6 +42,7 @@ const STEPS: [Step; 7] = [
         name: "lints",
         work: Work::Cargo(&["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"]),
     },
+    Step { name: "control plane", work: Work::ControlPlane },
     Step { name: "tests", work: Work::Cargo(&["test", "--locked", "--workspace"]) },
     Step { name: "documentation", work: Work::Cargo(&["doc", "--locked", "--workspace", "--no-deps"]) },
     Step { name: "dependencies", work: Work::Dependencies },
@@ -65,6 +70,7 @@ impl Work {
     fn run(&self) -> Result<ExitCode, XtaskError> {
         match self {
             Self::Toolchain => toolchain(),
+            Self::ControlPlane => control_plane(),
             Self::Cargo(arguments) => {
                 // Only rustdoc reads this.
                 let status = status(cargo().args(*arguments).env("RUSTDOCFLAGS", "-D warnings"))?;
@@ -103,6 +109,20 @@ fn remedy() -> &'static str {
     } else {
         "rustup (https://rustup.rs) would bring it by itself; without it, install what rust-toolchain.toml names"
     }
+}
+
+/// They are built by themselves, and once: they stay in the cache. Where they can't be had, the tests that need them are
+/// skipped, and nothing else is.
+fn control_plane() -> Result<ExitCode, XtaskError> {
+    if let Some(named) = std::env::var_os(ASSETS) {
+        println!("{ASSETS}={}", named.display());
+        return Ok(ExitCode::SUCCESS);
+    }
+    match assets::make(assets::NEWEST, Extent::ControlPlane) {
+        Ok(folder) => println!("{}", folder.display()),
+        Err(error) => println!("the tests against a real API server will be skipped: {error}"),
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn rustc() -> Command {

@@ -68,8 +68,7 @@ impl ControlPlane {
         let arguments = api_server(&credentials, store, secure, &plugins_off(controllers, pod_security));
         let api_server = Process::start(&assets.path(Program::ApiServer), &arguments, folder)?;
         let kubeconfig = credentials.write_kubeconfig(folder, &format!("https://127.0.0.1:{secure}"))?;
-        let mut plane =
-            Self { controllers: None, api_server, _etcd: etcd, kubeconfig, folder: Some(temporary) };
+        let mut plane = Self { controllers: None, api_server, _etcd: etcd, kubeconfig, folder: Some(temporary) };
         plane.ready().await?;
         if controllers == Controllers::Running {
             plane.start_controllers(assets, &credentials)?;
@@ -98,8 +97,7 @@ impl ControlPlane {
     fn start_controllers(&mut self, assets: &Assets, credentials: &Credentials) -> Result<(), Fault> {
         let Some(folder) = &self.folder else { return Ok(()) };
         let arguments = controller_manager(credentials, &self.kubeconfig)?;
-        self.controllers =
-            Some(Process::start(&assets.path(Program::ControllerManager), &arguments, folder.path())?);
+        self.controllers = Some(Process::start(&assets.path(Program::ControllerManager), &arguments, folder.path())?);
         Ok(())
     }
 }
