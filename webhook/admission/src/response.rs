@@ -59,9 +59,12 @@ pub enum AuditKey {
     Exceptions,
 }
 
-/// The API server cuts a warning at 256 characters and drops what is over 4096 in all.
+/// The API server passes warnings on as they are while all that a request gets, from both of our calls and from others, has
+/// 4096 characters at most. Past that it cuts each at 256, and drops what is over 4096 then.
 const WARNING: usize = 256;
 const WARNINGS: usize = 4096;
+/// What a call may say without cutting: half, since there are two.
+const UNCUT: usize = WARNINGS / 2;
 /// Room for the last line, which counts what is left out.
 const LAST: usize = 64;
 /// Audit annotations go into every line of the audit log.
@@ -160,12 +163,17 @@ impl AuditKey {
     }
 }
 
-/// As many warnings as fit, each within its limit and on one line, the last one counting what did not fit.
+/// All warnings, each on one line, if they are short enough together; else as many as fit when each is cut, the last one
+/// counting what did not fit.
 fn within_limits(warnings: &[String]) -> Vec<String> {
+    let whole: Vec<String> = warnings.iter().map(|warning| one_line(warning)).collect();
+    if whole.iter().map(|line| line.chars().count()).sum::<usize>() <= UNCUT {
+        return whole;
+    }
     let mut kept = Vec::new();
     let mut room = WARNINGS - LAST;
-    for (index, warning) in warnings.iter().enumerate() {
-        let line = cut(&one_line(warning), WARNING);
+    for (index, line) in whole.iter().enumerate() {
+        let line = cut(line, WARNING);
         let length = line.chars().count();
         if length > room {
             kept.push(format!("and {} more warnings", warnings.len() - index));
@@ -233,6 +241,13 @@ mod tests {
         assert!(sent.iter().map(|warning| warning.chars().count()).sum::<usize>() <= 4096);
         let told = sent.len() - 1;
         assert_eq!(*sent.last().unwrap(), format!("and {} more warnings", 100 - told));
+    }
+
+    #[test]
+    fn a_long_warning_is_sent_whole_where_there_is_room() {
+        let warnings = vec!["w".repeat(1000), "v".repeat(1000)];
+        let wire = wire(&Response { warnings: warnings.clone(), ..Response::allowed("u") });
+        assert_eq!(wire["warnings"], json!(warnings));
     }
 
     #[test]
