@@ -47,40 +47,59 @@ enum End {
     NotTaken(String),
 }
 
-/// Objects with their namespaces.
-struct Asked {
-    names: Vec<String>,
-    objects: Vec<Value>,
-    namespaces: BTreeMap<String, Value>,
+/// An object that both are asked about.
+struct Question {
+    name: String,
+    /// The minor release whose rules it is judged by; none for the latest.
+    release: Option<u32>,
+    namespace: Value,
+    object: Value,
 }
+
+impl Question {
+    fn of(trial: &Trial, mode: Mode, made: Value) -> Self {
+        let namespace = namespace(trial, mode);
+        let mut object = made;
+        object["metadata"]["namespace"] = namespace["metadata"]["name"].clone();
+        Self {
+            name: format!("{} at {}:{}", trial.name, trial.level, trial.version),
+            release: trial.version.strip_prefix("v1.").map(|minor| minor.parse().unwrap()),
+            namespace,
+            object,
+        }
+    }
+}
+
+/// All that both are asked about.
+struct Asked(Vec<Question>);
 
 impl Asked {
     /// All pods, made objects of in some way, in namespaces with labels of this mode.
     fn all(mode: Mode, made: impl Fn(Value) -> Value) -> Self {
         let trials: Vec<Trial> = trials::own().into_iter().chain(trials::public().unwrap_or_default()).collect();
-        let mut asked = Self { names: Vec::new(), objects: Vec::new(), namespaces: BTreeMap::new() };
-        for (number, trial) in trials.iter().enumerate() {
-            let namespace = namespace(trial, mode);
-            let mut object = made(pod(number, trial));
-            object["metadata"]["namespace"] = namespace["metadata"]["name"].clone();
-            asked.objects.push(object);
-            asked.names.push(format!("{} at {}:{}", trial.name, trial.level, trial.version));
-            asked.namespaces.insert(namespace["metadata"]["name"].to_string(), namespace);
-        }
-        asked
+        let numbered = trials.iter().enumerate();
+        Self(numbered.map(|(number, trial)| Question::of(trial, mode, made(pod(number, trial)))).collect())
     }
 
-    async fn by_the_built_in_controller(&self) -> Option<Vec<End>> {
+    /// What the built-in controller says. What its release does not know the rules of is asked of nobody.
+    async fn by_the_built_in_controller(&mut self) -> Option<Vec<End>> {
         let cluster = Cluster::start(Controllers::Absent).await?;
+        self.leave_out_newer_than(minor(&cluster).await);
         self.make_namespaces(&cluster).await;
         Some(self.judged(&cluster.api).await)
+    }
+
+    fn leave_out_newer_than(&mut self, minor: u32) {
+        let newest = self.0.iter().filter_map(|question| question.release).max().unwrap_or_default();
+        let all = self.0.len();
+        self.0.retain(|question| minor >= newest || question.release.is_some_and(|release| release <= minor));
+        println!("{} of {all} are left out: their rules are newer than v1.{minor}", all - self.0.len());
     }
 
     async fn by_our_policy(&self) -> Option<Vec<End>> {
         let cluster = Cluster::without_pod_security().await?;
         self.make_namespaces(&cluster).await;
-        let namespaces: Vec<&Value> = self.namespaces.values().collect();
-        let list = json!({"apiVersion": "v1", "kind": "List", "items": namespaces}).to_string();
+        let list = json!({"apiVersion": "v1", "kind": "List", "items": self.namespaces()}).to_string();
         let files = [("pod-security.yaml", POLICY), ("namespaces.json", &list)];
         let webhook = Wire::start(&files, json!({})).await.unwrap();
         let _registration = Registration::make(&cluster.api, &cluster.kubectl, &webhook).await;
@@ -88,14 +107,21 @@ impl Asked {
     }
 
     async fn make_namespaces(&self, cluster: &Cluster) {
-        for namespace in self.namespaces.values() {
+        for namespace in self.namespaces() {
             cluster.make_namespace(namespace).await;
         }
     }
 
+    /// Each once.
+    fn namespaces(&self) -> Vec<&Value> {
+        let named =
+            self.0.iter().map(|question| (question.namespace["metadata"]["name"].as_str(), &question.namespace));
+        named.collect::<BTreeMap<_, _>>().into_values().collect()
+    }
+
     async fn judged(&self, api: &ApiServer) -> Vec<End> {
-        let answers = self.objects.iter().map(|object| {
-            let (api, object) = (api.clone(), object.clone());
+        let answers = self.0.iter().map(|question| {
+            let (api, object) = (api.clone(), question.object.clone());
             async move { answer(&api, object).await }
         });
         stream::iter(answers).buffered(AT_ONCE).map(End::of).collect().await
@@ -103,12 +129,12 @@ impl Asked {
 
     /// Prints how many ended in which way, and asks that both judges agree.
     fn compare(&self, built_in: &[End], ours: &[End]) {
-        let both = self.names.iter().zip(built_in.iter().zip(ours));
+        let both = self.0.iter().map(|question| &question.name).zip(built_in.iter().zip(ours));
         let differing = both.filter(|(_, (built_in, ours))| !built_in.is_told_by(ours));
         let differences: Vec<String> =
             differing.map(|(name, (built_in, ours))| format!("{name}:\n  {built_in:?}\n  ours: {ours:?}")).collect();
         let count = |is_so: fn(&End) -> bool| built_in.iter().filter(|end| is_so(end)).count();
-        println!("{} objects, by the built-in controller:", self.objects.len());
+        println!("{} objects, by the built-in controller:", self.0.len());
         println!("{} allowed", count(|end| *end == End::Allowed));
         println!("{} allowed with a warning", count(|end| matches!(end, End::Warned(_))));
         println!("{} denied", count(|end| matches!(end, End::Denied(_))));
@@ -116,8 +142,14 @@ impl Asked {
         for reason in built_in.iter().filter(|end| matches!(end, End::NotTaken(_))).collect::<BTreeSet<_>>() {
             println!("  {reason:?}");
         }
-        assert!(differences.is_empty(), "{} of {}:\n{}", differences.len(), self.names.len(), differences.join("\n"));
+        assert!(differences.is_empty(), "{} of {}:\n{}", differences.len(), self.0.len(), differences.join("\n"));
     }
+}
+
+/// The minor version of the API server.
+async fn minor(cluster: &Cluster) -> u32 {
+    let version = cluster.api.client().apiserver_version().await.unwrap();
+    version.minor.trim_end_matches('+').parse().unwrap()
 }
 
 fn namespace(trial: &Trial, mode: Mode) -> Value {
@@ -178,7 +210,9 @@ impl End {
                 warnings.into_iter().find(|warning| warning.contains(WARNING)).map_or(Self::Allowed, Self::Warned)
             }
             Answer::Refused(Refusal { code: 403, message, .. }) => Self::Denied(message),
-            Answer::Refused(refusal) => Self::NotTaken(refusal.to_string()),
+            Answer::Refused(Refusal { message, .. }) => {
+                Self::NotTaken(message.split_once(" is invalid: ").map_or(message.clone(), |(_, why)| why.to_owned()))
+            }
         }
     }
 
@@ -196,7 +230,7 @@ impl End {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn our_policy_denies_what_the_built_in_controller_denies_word_for_word() {
-    let asked = Asked::all(Mode::Enforce, |pod| pod);
+    let mut asked = Asked::all(Mode::Enforce, |pod| pod);
     let Some(built_in) = asked.by_the_built_in_controller().await else { return };
     let Some(ours) = asked.by_our_policy().await else { return };
     asked.compare(&built_in, &ours);
@@ -204,7 +238,7 @@ async fn our_policy_denies_what_the_built_in_controller_denies_word_for_word() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn our_policy_warns_of_what_the_built_in_controller_warns_of_word_for_word() {
-    let asked = Asked::all(Mode::Warn, |pod| pod);
+    let mut asked = Asked::all(Mode::Warn, |pod| pod);
     let Some(built_in) = asked.by_the_built_in_controller().await else { return };
     let Some(ours) = asked.by_our_policy().await else { return };
     asked.compare(&built_in, &ours);
@@ -212,7 +246,7 @@ async fn our_policy_warns_of_what_the_built_in_controller_warns_of_word_for_word
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_warns_of_deployments_as_of_their_pods() {
-    let asked = Asked::all(Mode::Warn, deployment);
+    let mut asked = Asked::all(Mode::Warn, deployment);
     let Some(built_in) = asked.by_the_built_in_controller().await else { return };
     let Some(ours) = asked.by_our_policy().await else { return };
     asked.compare(&built_in, &ours);
