@@ -82,6 +82,7 @@ async fn refused(platform: &str, manifests: &[Manifest], images: Images) -> BTre
         namespace: "default".to_owned(),
         namespace_labels: BTreeMap::new(),
         corrections: Corrections::Made,
+        as_of_mode: None,
     };
     let checked = Checker::open(options, manifests).unwrap().check_all(manifests).await;
     let refused = manifests.iter().zip(checked);
