@@ -91,12 +91,12 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        if self.plane.is_some() {
-            return;
-        }
-        for namespace in std::mem::take(&mut *self.namespaces.lock().unwrap()) {
-            if let Err(complaint) = self.kubectl.run(&format!("delete namespace --ignore-not-found {namespace}")) {
-                println!("the namespace {namespace} stays: {complaint}");
+        let namespaces: Vec<String> = std::mem::take(&mut *self.namespaces.lock().unwrap()).into_iter().collect();
+        if self.plane.is_none() && !namespaces.is_empty() {
+            // In one command, since each takes some seconds.
+            let delete = format!("delete namespace --ignore-not-found {}", namespaces.join(" "));
+            if let Err(complaint) = self.kubectl.run(&delete) {
+                println!("namespaces stay: {complaint}");
             }
         }
     }
