@@ -50,6 +50,7 @@ fn is_true(word: &str, spec: &Value) -> bool {
             let requests = &one["resources"]["requests"];
             requests["cpu"].is_string() && requests["memory"].is_string()
         }),
+        ("no", "API token") => spec["automountServiceAccountToken"] == false,
         ("GPU", "toleration") => items(&spec["tolerations"]).any(|one| one["key"] == "nvidia.com/gpu"),
         ("GPU", "node selector") => spec["nodeSelector"].as_object().is_some_and(|selector| !selector.is_empty()),
         _ => panic!("expected.yaml says {word:?}, which is not in its README"),

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use portreeve_server::manifest::{Manifest, read_paths};
+use portreeve_server::set::Listed;
 use portreeve_supply::RegistriesConfig;
 use portreeve_supply::loopback::{FixtureImage, LoopbackRegistry, Shape};
 use portreeve_supply::reference::{ImageReference, RegistryHost};
@@ -22,8 +23,10 @@ const OF_OPERATORS: [&str; 2] = ["secret-provider-class.yaml", "service-monitor.
 pub(crate) struct Platform {
     name: String,
     folder: PathBuf,
-    /// Its Namespaces.
+    /// Its Namespaces, those of what must be denied too.
     pub(crate) namespaces: Vec<Value>,
+    /// What the server knows beside its policies: the Namespaces, and the objects that facts are made of.
+    known: Vec<Value>,
     /// All other objects.
     pub(crate) objects: Vec<Value>,
     /// What has to be refused.
@@ -82,17 +85,25 @@ fn folder() -> PathBuf {
 
 impl Platform {
     fn read(folder: PathBuf) -> Self {
-        let known = |manifest: &Manifest| !OF_OPERATORS.iter().any(|file| manifest.source().ends_with(file));
-        let values = |name: &str| -> Vec<Value> {
+        let is_here = |manifest: &Manifest| !OF_OPERATORS.iter().any(|file| manifest.source().ends_with(file));
+        let read_all = |name: &str| -> Vec<Manifest> {
             let manifests = read_paths(&[folder.join(name)], &mut std::io::empty()).unwrap();
-            manifests.into_iter().filter(known).map(Manifest::into_value).collect()
+            manifests.into_iter().filter(is_here).collect()
         };
-        let (namespaces, objects) = values("manifests").into_iter().partition(|object| object["kind"] == "Namespace");
+        let (mut namespaces, running): (Vec<Manifest>, Vec<Manifest>) =
+            read_all("manifests").into_iter().partition(is_namespace);
+        let (of_denied, denied): (Vec<Manifest>, Vec<Manifest>) =
+            read_all("denied").into_iter().partition(is_namespace);
+        namespaces.extend(of_denied);
+        let listed = running.iter().filter(|manifest| Listed::of(manifest).is_some());
+        let known = namespaces.iter().chain(listed).map(|manifest| manifest.value().clone()).collect();
+        let values = |manifests: Vec<Manifest>| manifests.into_iter().map(Manifest::into_value).collect();
         Self {
             name: folder.file_name().unwrap().to_string_lossy().into_owned(),
-            namespaces,
-            objects,
-            denied: values("denied"),
+            namespaces: values(namespaces),
+            objects: values(running),
+            denied: values(denied),
+            known,
             expected: read(&folder.join("expected.yaml")),
             images: read::<Images>(&folder.join("images.yaml")).images,
             folder,
@@ -105,15 +116,20 @@ impl Platform {
     }
 }
 
-/// The policy files of all platforms, and their namespaces as the server is to know them: file name and text.
+/// The policy files of all platforms, and what else the server is to know: namespaces, and the objects that facts are made
+/// of. File name and text.
 pub(crate) fn policies(platforms: &[Platform]) -> Vec<(String, String)> {
     let mut files = texts(&folder().join("policies"), "all");
     for platform in platforms {
         files.extend(texts(&platform.folder.join("policies"), &platform.name));
-        let list = json!({"apiVersion": "v1", "kind": "List", "items": platform.namespaces});
-        files.push((format!("{}-namespaces.json", platform.name), list.to_string()));
+        let list = json!({"apiVersion": "v1", "kind": "List", "items": platform.known});
+        files.push((format!("{}-objects.json", platform.name), list.to_string()));
     }
     files
+}
+
+fn is_namespace(manifest: &Manifest) -> bool {
+    (manifest.api_version(), manifest.kind()) == ("v1", "Namespace")
 }
 
 fn texts(folder: &Path, prefix: &str) -> Vec<(String, String)> {
