@@ -81,10 +81,21 @@ impl Asked {
         Self(numbered.map(|(number, trial)| Question::of(trial, mode, made(pod(number, trial)))).collect())
     }
 
-    /// What the built-in controller says. What its release does not know the rules of is asked of nobody.
-    async fn by_the_built_in_controller(&mut self) -> Option<Vec<End>> {
-        let cluster = Cluster::start(Controllers::Absent).await?;
+    /// What our policy says. What the API server's release does not know the rules of is asked of nobody.
+    async fn by_our_policy(&mut self) -> Option<Vec<End>> {
+        let cluster = Cluster::without_pod_security().await?;
         self.leave_out_newer_than(minor(&cluster).await);
+        self.make_namespaces(&cluster).await;
+        let list = json!({"apiVersion": "v1", "kind": "List", "items": self.namespaces()}).to_string();
+        let files = [("pod-security.yaml", POLICY), ("namespaces.json", &list)];
+        let webhook = Wire::start(&files, json!({})).await.unwrap();
+        let _registration = Registration::make(&cluster.api, &cluster.kubectl, &webhook).await;
+        Some(self.judged(&cluster.api).await)
+    }
+
+    /// What the built-in controller says.
+    async fn by_the_built_in_controller(&self) -> Option<Vec<End>> {
+        let cluster = Cluster::start(Controllers::Absent).await?;
         self.make_namespaces(&cluster).await;
         Some(self.judged(&cluster.api).await)
     }
@@ -94,16 +105,6 @@ impl Asked {
         let all = self.0.len();
         self.0.retain(|question| minor >= newest || question.release.is_some_and(|release| release <= minor));
         println!("{} of {all} are left out: their rules are newer than v1.{minor}", all - self.0.len());
-    }
-
-    async fn by_our_policy(&self) -> Option<Vec<End>> {
-        let cluster = Cluster::without_pod_security().await?;
-        self.make_namespaces(&cluster).await;
-        let list = json!({"apiVersion": "v1", "kind": "List", "items": self.namespaces()}).to_string();
-        let files = [("pod-security.yaml", POLICY), ("namespaces.json", &list)];
-        let webhook = Wire::start(&files, json!({})).await.unwrap();
-        let _registration = Registration::make(&cluster.api, &cluster.kubectl, &webhook).await;
-        Some(self.judged(&cluster.api).await)
     }
 
     async fn make_namespaces(&self, cluster: &Cluster) {
@@ -231,23 +232,23 @@ impl End {
 #[tokio::test(flavor = "multi_thread")]
 async fn our_policy_denies_what_the_built_in_controller_denies_word_for_word() {
     let mut asked = Asked::all(Mode::Enforce, |pod| pod);
-    let Some(built_in) = asked.by_the_built_in_controller().await else { return };
     let Some(ours) = asked.by_our_policy().await else { return };
+    let Some(built_in) = asked.by_the_built_in_controller().await else { return };
     asked.compare(&built_in, &ours);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn our_policy_warns_of_what_the_built_in_controller_warns_of_word_for_word() {
     let mut asked = Asked::all(Mode::Warn, |pod| pod);
-    let Some(built_in) = asked.by_the_built_in_controller().await else { return };
     let Some(ours) = asked.by_our_policy().await else { return };
+    let Some(built_in) = asked.by_the_built_in_controller().await else { return };
     asked.compare(&built_in, &ours);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_warns_of_deployments_as_of_their_pods() {
     let mut asked = Asked::all(Mode::Warn, deployment);
-    let Some(built_in) = asked.by_the_built_in_controller().await else { return };
     let Some(ours) = asked.by_our_policy().await else { return };
+    let Some(built_in) = asked.by_the_built_in_controller().await else { return };
     asked.compare(&built_in, &ours);
 }
