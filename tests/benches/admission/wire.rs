@@ -152,7 +152,8 @@ async fn send(client: reqwest::Client, url: String, body: String, until: Instant
         let call = client.post(&url).header("content-type", "application/json").body(body.clone());
         let answer = call.send().await.unwrap();
         assert!(answer.status().is_success());
-        answer.bytes().await.unwrap();
+        let answer = answer.text().await.unwrap();
+        assert!(answer.contains("\"allowed\":true"), "{answer}");
         samples.add(begun.elapsed());
     }
     samples
