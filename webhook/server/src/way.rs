@@ -33,7 +33,7 @@ pub use judge::Judgement;
 pub use run::Runner;
 
 use crate::deadline::Deadlines;
-use crate::set::PolicySet;
+use crate::set::{Namespace, PolicySet};
 
 /// All that requests pass through. One for the whole server; `check` and `render` have one too.
 pub struct Gate {
@@ -76,6 +76,8 @@ pub struct Met {
     pub set: Arc<PolicySet>,
     /// Those of its policies that see the review.
     pub policies: Vec<Policy>,
+    /// What the set knows of the request's namespace.
+    pub namespace: Namespace,
     /// When it came.
     pub now: Timestamp,
     /// The same by a clock that only goes on.
@@ -122,7 +124,7 @@ impl Gate {
         let namespace = set.namespace(review.request.namespace.as_deref());
         let policies = selected(set.policies(), &candidates, &review, &namespace.labels);
         let policies = policies.into_iter().cloned().collect();
-        Met { review, plan, set, policies, now: (self.clock)(), begun: Instant::now() }
+        Met { review, plan, set, policies, namespace, now: (self.clock)(), begun: Instant::now() }
     }
 
     /// The rounds of `/mutate`: what is missing is put in until nothing changes.

@@ -29,7 +29,7 @@ pub(super) struct Sources<'a> {
     images: &'a Images,
     /// Of the request; none for what lives in no namespace.
     name: Option<&'a str>,
-    namespace: Namespace,
+    namespace: &'a Namespace,
     objects: &'a Objects,
     /// When the request came: what is asked again is asked once for all of its rounds.
     begun: Instant,
@@ -39,13 +39,7 @@ impl<'a> Sources<'a> {
     /// Those that a request has.
     pub(super) fn of(gate: &'a Gate, met: &'a Met) -> Self {
         let name = met.review.request.namespace.as_deref();
-        Self {
-            images: &gate.images,
-            name,
-            namespace: met.set.namespace(name),
-            objects: met.set.objects(),
-            begun: met.begun,
-        }
+        Self { images: &gate.images, name, namespace: &met.namespace, objects: met.set.objects(), begun: met.begun }
     }
 
     /// What is known without asking anybody.

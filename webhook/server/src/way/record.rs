@@ -117,8 +117,8 @@ impl<'a> Called<'a> {
 
 /// Who told of the request's namespace, and the digest of what: policies are chosen by its labels.
 fn namespace(met: &Met, beside: &mut Beside) -> Option<Value> {
-    let name = met.review.request.namespace.as_deref()?;
-    let namespace = met.set.namespace(Some(name));
+    met.review.request.namespace.as_deref()?;
+    let namespace = &met.namespace;
     Some(json!({"knownFrom": namespace.known_from.name(), "known": beside.name(namespace.as_fact().to_string())}))
 }
 

@@ -46,21 +46,20 @@ impl Runner {
         Together { timeout, policies }: Together<'_>,
         deadline: Instant,
     ) -> Vec<(String, Outcome)> {
-        let ids: Vec<String> = policies.iter().map(|policy| policy.id.clone()).collect();
-        let Some(permits) = self.turn(&module, deadline).await else { return all_failed(&ids, &Failure::NoTurn) };
+        let Some(permits) = self.turn(&module, deadline).await else { return all_failed(&policies, &Failure::NoTurn) };
         let deadline = deadline.min(Instant::now() + timeout);
-        let is_outside = module.turns().is_some();
-        let asked = ids.clone();
+        // The catalogue takes less time than it would take to hand it to another thread and to wait for its word.
+        if module.turns().is_none() {
+            let asked: Vec<&str> = policies.iter().map(|policy| policy.id.as_str()).collect();
+            return module.program().evaluate(&case, &asked, deadline);
+        }
+        let asked: Vec<String> = policies.iter().map(|policy| policy.id.clone()).collect();
         let work = move || {
             let _held_until_done = permits;
             let asked: Vec<&str> = asked.iter().map(String::as_str).collect();
             module.program().evaluate(&case, &asked, deadline)
         };
-        // The catalogue takes less time than it would take to hand it to another thread and to wait for its word.
-        if !is_outside {
-            return work();
-        }
-        let lost = |_| all_failed(&ids, &Failure::Trap("the run was lost".to_owned()));
+        let lost = |_| all_failed(&policies, &Failure::Trap("the run was lost".to_owned()));
         tokio::task::spawn_blocking(work).await.unwrap_or_else(lost)
     }
 
@@ -97,6 +96,6 @@ fn by_timeout<'a>(policies: impl Iterator<Item = &'a Policy>) -> Vec<Together<'a
     groups.into_iter().map(|(timeout, policies)| Together { timeout, policies }).collect()
 }
 
-fn all_failed(ids: &[String], failure: &Failure) -> Vec<(String, Outcome)> {
-    ids.iter().map(|id| (id.clone(), Outcome::Failed(failure.clone()))).collect()
+fn all_failed(policies: &[&Policy], failure: &Failure) -> Vec<(String, Outcome)> {
+    policies.iter().map(|policy| (policy.id.clone(), Outcome::Failed(failure.clone()))).collect()
 }
