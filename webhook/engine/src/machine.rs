@@ -20,6 +20,9 @@ const MEMORIES: u32 = 1;
 const TABLES: u32 = 4;
 /// Bytes of a memory that stay in place between two instances, when the kernel can tell which pages were written.
 const KEEP_RESIDENT: usize = 512 << 10;
+/// Bytes of a table that stay in place: those of usual guests are small, and to give their pages back interrupts every
+/// processor that the server runs on.
+const KEEP_RESIDENT_TABLE: usize = 64 << 10;
 /// Memories that are given back in one go, when it can't.
 const DECOMMIT_BATCH: usize = 16;
 /// Bytes that may be carried out of a guest in one call, for each byte that an answer may have: lists are larger
@@ -127,6 +130,7 @@ fn keep_what_was_not_written(pool: &mut PoolingAllocationConfig) {
     if PoolingAllocationConfig::is_pagemap_scan_available() {
         pool.pagemap_scan(Enabled::Yes);
         pool.linear_memory_keep_resident(KEEP_RESIDENT);
+        pool.table_keep_resident(KEEP_RESIDENT_TABLE);
     } else {
         pool.linear_memory_keep_resident(0);
         pool.decommit_batch_size(DECOMMIT_BATCH);
