@@ -1,30 +1,33 @@
-//! A JSON document that is parsed when somebody first asks for a part of it, and never twice.
+//! A JSON document that is taken apart when somebody first asks for a part of it: to be read, or to be edited.
 
 use std::sync::OnceLock;
 
 use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json_borrow as borrowed;
 
-use crate::pointer::Pointer;
+use crate::pointer::{Pointer, list_index};
 
 /// An object of a request: its bytes as they came, or a value that an edit made.
 #[derive(Debug)]
 pub struct Document {
     text: Option<Box<RawValue>>,
     value: OnceLock<Value>,
+    /// The text taken apart to be read and nothing else, for a fraction of what `value` costs.
+    parts: OnceLock<Option<borrowed::OwnedValue>>,
 }
 
 impl Document {
     /// A document of these bytes, which are JSON already.
     #[must_use]
     pub fn from_text(text: Box<RawValue>) -> Self {
-        Self { text: Some(text), value: OnceLock::new() }
+        Self { text: Some(text), value: OnceLock::new(), parts: OnceLock::new() }
     }
 
     /// A document of this value.
     #[must_use]
     pub fn from_value(value: Value) -> Self {
-        Self { text: None, value: OnceLock::from(value) }
+        Self { text: None, value: OnceLock::from(value), parts: OnceLock::new() }
     }
 
     /// The bytes as they came; none for a value that was made here.
@@ -44,5 +47,100 @@ impl Document {
     /// The part at `pointer`.
     pub fn find(&self, pointer: &Pointer) -> Option<&Value> {
         pointer.find(self.value())
+    }
+
+    /// The part at `pointer` as JSON text.
+    #[must_use]
+    pub fn read(&self, pointer: &Pointer) -> Option<String> {
+        match &self.text {
+            Some(text) if pointer.tokens().is_empty() => Some(text.get().to_owned()),
+            Some(text) if self.value.get().is_none() => {
+                let parts = self.parts.get_or_init(|| borrowed::OwnedValue::from_str(text.get()).ok());
+                serde_json::to_string(pointed_at(parts.as_ref()?.get_value(), pointer)?).ok()
+            }
+            _ => self.find(pointer).map(ToString::to_string),
+        }
+    }
+}
+
+/// The part at `pointer`. Of a field that stands twice the last counts, as it does in a `Value`.
+fn pointed_at<'a>(whole: &'a borrowed::Value<'a>, pointer: &Pointer) -> Option<&'a borrowed::Value<'a>> {
+    pointer.tokens().iter().try_fold(whole, |part, token| match part {
+        borrowed::Value::Object(fields) => {
+            fields.as_vec().iter().rev().find(|(name, _)| **name == **token).map(|(_, value)| value)
+        }
+        borrowed::Value::Array(items) => items.get(list_index(token)?),
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn document(text: &str) -> Document {
+        Document::from_text(RawValue::from_string(text.to_owned()).unwrap())
+    }
+
+    #[test]
+    fn of_a_field_that_stands_twice_the_last_is_read() {
+        let document = document(r#"{"a": 1, "a": {"b": 2}}"#);
+        assert_eq!(document.read(&"/a/b".parse().unwrap()).as_deref(), Some("2"));
+    }
+
+    #[test]
+    fn the_whole_is_read_as_it_came() {
+        assert_eq!(document("{\"a\":  1.50}").read(&Pointer::root()).as_deref(), Some("{\"a\":  1.50}"));
+    }
+
+    #[test]
+    fn nothing_is_read_where_nothing_stands() {
+        let document = document(r#"{"a": [1]}"#);
+        for nowhere in ["/b", "/a/1", "/a/-", "/a/0/x"] {
+            assert_eq!(document.read(&nowhere.parse().unwrap()), None, "{nowhere}");
+        }
+    }
+
+    fn json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<u64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            ".{0,6}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 40, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::btree_map("[a-c~/é\"]{1,2}", inner, 0..4)
+                    .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+            ]
+        })
+    }
+
+    /// Every place in a document.
+    fn places(value: &Value, at: &Pointer, all: &mut Vec<Pointer>) {
+        all.push(at.clone());
+        match value {
+            Value::Array(items) => {
+                items.iter().enumerate().for_each(|(index, item)| places(item, &at.child(index), all));
+            }
+            Value::Object(fields) => fields.iter().for_each(|(name, value)| places(value, &at.child(name), all)),
+            _ => {}
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_part_reads_as_it_is_found(value in json()) {
+            let mut all = Vec::new();
+            places(&value, &Pointer::root(), &mut all);
+            let (read, found) = (document(&value.to_string()), Document::from_value(value));
+            for place in all {
+                prop_assert_eq!(read.read(&place), found.find(&place).map(ToString::to_string));
+            }
+        }
     }
 }

@@ -85,18 +85,18 @@ impl Index {
     }
 }
 
-/// The policies among the candidates whose selectors match.
+/// The positions, among the candidates, of the policies whose selectors match.
 #[must_use]
-pub fn selected<'a>(
-    policies: &'a [Policy],
+pub fn selected(
+    policies: &[Policy],
     candidates: &[usize],
     review: &Review,
     namespace_labels: &BTreeMap<String, String>,
-) -> Vec<&'a Policy> {
+) -> Vec<usize> {
     // A Namespace is matched by the labels that it has itself, as the API server matches it.
     let namespace_labels = if is_namespace(review) { &review.meta.labels } else { namespace_labels };
-    let known = candidates.iter().filter_map(|position| policies.get(*position));
-    known.filter(|policy| policy.selects(review, namespace_labels)).collect()
+    let selects = |policy: &Policy| policy.selects(review, namespace_labels);
+    candidates.iter().copied().filter(|position| policies.get(*position).is_some_and(selects)).collect()
 }
 
 fn is_namespace(review: &Review) -> bool {

@@ -201,7 +201,7 @@ impl Kind {
         if let (Some(text), Some(at)) = (object.text(), path.plain()) {
             // The common case: only the template is parsed, straight from the text.
             let Some(raw) = raw_at(text, at.tokens()) else { return Ok(()) };
-            let template = Template::read(&mut serde_json::Deserializer::from_str(raw));
+            let template = Template::parse(raw);
             let seat = Seat::from(at.clone()).named(self.name(path, at.tokens()));
             found.push((key(at.tokens()), subject(template, seat)?));
             return Ok(());

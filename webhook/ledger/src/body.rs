@@ -84,8 +84,15 @@ impl Body {
     /// # Errors
     /// When the value is not JSON, or holds an integer beyond ±(2^53 − 1): write such a number as a string.
     pub fn of(value: &impl Serialize) -> Result<Self, BodyError> {
-        let value: Value = serde_json::to_value(value)?;
-        Ok(Self(canonical::text(&value)?))
+        Ok(Self::of_value(&serde_json::to_value(value)?)?)
+    }
+
+    /// The canonical JSON of what is JSON already.
+    ///
+    /// # Errors
+    /// When it holds an integer beyond ±(2^53 − 1): write such a number as a string.
+    pub fn of_value(value: &Value) -> Result<Self, UnsafeInteger> {
+        canonical::text(value).map(Self)
     }
 
     /// The JSON text, without a newline.

@@ -188,7 +188,7 @@ impl Checker {
             Err(error) => return checked.unjudgeable(error.into()),
         };
         let met = self.gate.meet(review);
-        if !matches!(met.plan, Plan::Judge { .. }) || met.policies.is_empty() {
+        if !matches!(met.plan, Plan::Judge { .. }) || met.policies().next().is_none() {
             return checked;
         }
         let deadline = Instant::now() + LONGEST;

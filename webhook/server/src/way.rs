@@ -74,8 +74,8 @@ pub struct Met {
     pub plan: Plan,
     /// The set.
     pub set: Arc<PolicySet>,
-    /// Those of its policies that see the review.
-    pub policies: Vec<Policy>,
+    /// Positions in the set of the policies that see the review.
+    selected: Vec<usize>,
     /// What the set knows of the request's namespace.
     pub namespace: Namespace,
     /// When it came.
@@ -85,6 +85,11 @@ pub struct Met {
 }
 
 impl Met {
+    /// The policies that see the review.
+    pub fn policies(&self) -> impl Iterator<Item = &Policy> {
+        self.selected.iter().filter_map(|position| self.set.policies().get(*position))
+    }
+
     /// Annotations of the object, or of what it was where there is none now.
     fn annotations(&self) -> &BTreeMap<String, String> {
         let review = &self.review;
@@ -122,9 +127,8 @@ impl Gate {
         let plan = Plan::of(&review, &self.paths);
         let candidates = set.index().candidates(&review, plan, &self.paths);
         let namespace = set.namespace(review.request.namespace.as_deref());
-        let policies = selected(set.policies(), &candidates, &review, &namespace.labels);
-        let policies = policies.into_iter().cloned().collect();
-        Met { review, plan, set, policies, namespace, now: (self.clock)(), begun: Instant::now() }
+        let selected = selected(set.policies(), &candidates, &review, &namespace.labels);
+        Met { review, plan, set, selected, namespace, now: (self.clock)(), begun: Instant::now() }
     }
 
     /// The rounds of `/mutate`: what is missing is put in until nothing changes.

@@ -62,6 +62,15 @@ impl Seat {
         }
     }
 
+    /// The same as JSON text.
+    #[must_use]
+    pub fn read_text(&self, object: &Document, part: &Pointer) -> Option<String> {
+        match &self.pieces {
+            None => object.read(&self.at.join(part)),
+            Some(_) => self.read(object, part).map(ToString::to_string),
+        }
+    }
+
     /// The same place, named among several.
     pub(super) fn named(self, name: String) -> Self {
         Self { name, ..self }

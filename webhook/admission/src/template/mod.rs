@@ -42,6 +42,17 @@ pub struct TemplateError {
 }
 
 impl Template {
+    /// Reads the views from JSON text.
+    ///
+    /// # Errors
+    /// As [`Template::read`].
+    pub fn parse(text: &str) -> Result<Self, TemplateError> {
+        // To keep track of where one is takes as long as the reading: that is done when there is something to tell.
+        serde_json::from_str::<read::RawTemplate>(text)
+            .map(Self::from)
+            .or_else(|_| Self::read(&mut serde_json::Deserializer::from_str(text)))
+    }
+
     /// Reads the views from JSON: a `serde_json` deserializer over text, or a `&Value`.
     ///
     /// # Errors
@@ -52,19 +63,31 @@ impl Template {
             .map_err(|error| TemplateError { at: error.path().to_string(), reason: error.inner().to_string() })
     }
 
-    /// Images of containers and of image volumes, as written, and where in the template each stands. Empty ones are left
-    /// out: the API server speaks of them.
+    /// Images of containers and of image volumes, as written. Empty ones are left out: the API server speaks of them.
+    pub fn image_names(&self) -> impl Iterator<Item = &str> {
+        self.placed_images().map(|(image, ..)| image)
+    }
+
+    /// The same, and where in the template each stands.
     pub fn images(&self) -> impl Iterator<Item = (&str, Pointer)> {
-        let of_containers =
-            self.containers.iter().map(|container| (container.image.as_str(), &container.pointer, &["image"][..]));
-        let volumes = self.volumes.iter().filter(|volume| volume.source == "image");
-        let of_volumes = volumes
-            .filter_map(|volume| Some((volume.target.as_deref()?, &volume.pointer, &["image", "reference"][..])));
-        of_containers.chain(of_volumes).filter(|(image, ..)| !image.is_empty()).map(|(image, at, rest)| {
+        self.placed_images().map(|(image, at, rest)| {
             // The views write these pointers themselves, so they can be read.
             let at: Pointer = at.parse().unwrap_or_default();
             (image, rest.iter().fold(at, |at, token| at.child(token)))
         })
+    }
+
+    /// Each with the pointer of what has it, and the way on from there.
+    fn placed_images(&self) -> impl Iterator<Item = (&str, &str, &'static [&'static str])> {
+        let of_containers = self
+            .containers
+            .iter()
+            .map(|container| (container.image.as_str(), container.pointer.as_str(), &["image"][..]));
+        let volumes = self.volumes.iter().filter(|volume| volume.source == "image");
+        let of_volumes = volumes.filter_map(|volume| {
+            Some((volume.target.as_deref()?, volume.pointer.as_str(), &["image", "reference"][..]))
+        });
+        of_containers.chain(of_volumes).filter(|(image, ..)| !image.is_empty())
     }
 }
 

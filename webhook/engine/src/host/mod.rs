@@ -69,7 +69,7 @@ impl Judged {
     ) -> Result<Option<String>, Stop> {
         let at = pointer(at)?;
         let (Some(subject), Some(document)) = (subject, document) else { return Ok(None) };
-        Ok(subject.at.read(document, &at).map(ToString::to_string))
+        Ok(subject.at.read_text(document, &at))
     }
 
     fn fact(&self, id: &str, kind: &str, key: &str) -> Result<Result<String, facts::Unavailable>, Stop> {
@@ -92,15 +92,6 @@ impl Judged {
 
 fn pointer(text: &str) -> Result<Pointer, Stop> {
     text.parse().map_err(|error| Stop::Contract(format!("it asked to read at {error}")))
-}
-
-/// JSON text of the part at `at`.
-fn part(document: Option<&Arc<Document>>, at: &Pointer) -> Option<String> {
-    let document = document?;
-    match document.text() {
-        Some(text) if at.tokens().is_empty() => Some(text.to_owned()),
-        _ => document.find(at).map(ToString::to_string),
-    }
 }
 
 impl types::Host for Host {}
@@ -135,13 +126,15 @@ impl request::Host for Host {
     }
 
     fn read(&mut self, at: String) -> wasmtime::Result<Option<String>> {
-        let judged = self.ask()?;
-        Ok(part(judged.case.object.as_ref(), &pointer(&at)?))
+        let object = &self.ask()?.case.object;
+        let at = pointer(&at)?;
+        Ok(object.as_ref().and_then(|object| object.read(&at)))
     }
 
     fn read_old(&mut self, at: String) -> wasmtime::Result<Option<String>> {
-        let judged = self.ask()?;
-        Ok(part(judged.case.old_object.as_ref(), &pointer(&at)?))
+        let object = &self.ask()?.case.old_object;
+        let at = pointer(&at)?;
+        Ok(object.as_ref().and_then(|object| object.read(&at)))
     }
 }
 

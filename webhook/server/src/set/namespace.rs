@@ -2,10 +2,8 @@
 //! or, failing that, from the configured default, and the record says which.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 /// What is known of a namespace.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,7 +53,16 @@ impl Namespace {
 
     /// As the fact that policies are given.
     #[must_use]
-    pub fn as_fact(&self) -> Arc<str> {
-        json!({"labels": self.labels, "annotations": self.annotations}).to_string().into()
+    pub fn as_fact(&self) -> String {
+        let Self { labels, annotations, .. } = self;
+        // A map of strings is always JSON.
+        serde_json::to_string(&Shown { labels, annotations }).unwrap_or_default()
     }
+}
+
+/// A namespace as policies see it.
+#[derive(Serialize)]
+struct Shown<'a> {
+    labels: &'a BTreeMap<String, String>,
+    annotations: &'a BTreeMap<String, String>,
 }

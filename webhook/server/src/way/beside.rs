@@ -1,10 +1,13 @@
 //! What a record names and does not hold: facts, and lists that are too long for it. It lies beside the log, found by
 //! its digest.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use portreeve_admission::case::Facts;
-use serde_json::{Map, Value, json};
+use portreeve_admission::case::{FactKind, Facts};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 use crate::digest::sha256;
 
@@ -61,20 +64,28 @@ fn fitting(all: &[Value]) -> usize {
     all.iter().take(LISTED).take_while(fits).count()
 }
 
+/// What is known under one key of a fact.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Known<'a> {
+    /// JSON, as it was gathered.
+    Value(&'a RawValue),
+    Missing {
+        missing: &'a str,
+    },
+}
+
 /// The facts of one round as JSON text, in a fixed order; none if there were none.
 fn facts_text(facts: &Facts) -> Option<String> {
-    let mut kinds: Map<String, Value> = Map::new();
+    let mut kinds: BTreeMap<FactKind, BTreeMap<&str, Known<'_>>> = BTreeMap::new();
     for (kind, key, value) in facts.sorted() {
         let known = match value {
-            Ok(text) => serde_json::from_str(text).unwrap_or(Value::Null),
-            Err(reason) => json!({"missing": reason}),
+            Ok(text) => serde_json::from_str(text).map_or(Known::Value(RawValue::NULL), Known::Value),
+            Err(reason) => Known::Missing { missing: reason },
         };
-        let keys = kinds.entry(kind.name()).or_insert_with(|| json!({}));
-        if let Value::Object(keys) = keys {
-            keys.insert(key.to_owned(), known);
-        }
+        kinds.entry(kind).or_default().insert(key, known);
     }
-    (!kinds.is_empty()).then(|| Value::Object(kinds).to_string())
+    (!kinds.is_empty()).then(|| serde_json::to_string(&kinds).unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use portreeve_ledger::{AppendError, BodyError, Failure, FileError, Ledger, OpenError, RecordId, RecordKind};
+use portreeve_ledger::{AppendError, Failure, FileError, Ledger, OpenError, RecordId, RecordKind, UnsafeInteger};
 use serde_json::json;
 
 use super::record::{self, Page};
@@ -48,7 +48,7 @@ pub enum BookError {
     Reopen(#[source] Arc<OpenError>),
     /// The body can't be a record.
     #[error("the record can't be written: {0}")]
-    Body(Arc<BodyError>),
+    Body(Arc<UnsafeInteger>),
     /// What the record names could not be kept.
     #[error("what the record names could not be kept: {0}")]
     Content(Arc<FileError>),

@@ -95,10 +95,10 @@ pub(super) async fn settle(
 
 /// Who edits, stage by stage. Facts about images have to be about the images that will run: so what renames them comes
 /// first, then what rewrites them by what is known of them, then all others.
-fn stages(policies: &[Policy]) -> [Vec<&Policy>; 3] {
+fn stages<'a>(policies: impl Iterator<Item = &'a Policy>) -> [Vec<&'a Policy>; 3] {
     let mut stages: [Vec<&Policy>; 3] = Default::default();
     let [renaming, rewriting, others] = &mut stages;
-    for policy in policies.iter().filter(|policy| policy.edits()) {
+    for policy in policies.filter(|policy| policy.edits()) {
         match (policy.can.rewrite_images, policy.facts.iter().any(|kind| kind.is_about_images())) {
             (true, false) => renaming.push(policy),
             (true, true) => rewriting.push(policy),
@@ -137,7 +137,7 @@ enum Ended<'a> {
 
 impl<'a> Rounds<'a> {
     async fn stages(&mut self, deadline: Instant) -> Ended<'a> {
-        for stage in stages(&self.met.policies).into_iter().filter(|stage| !stage.is_empty()) {
+        for stage in stages(self.met.policies()).into_iter().filter(|stage| !stage.is_empty()) {
             self.settling.next_stage();
             match self.stage(&stage, deadline).await {
                 Ok(true) => {}
@@ -235,8 +235,7 @@ impl<'a> Rounds<'a> {
     }
 
     fn fail(&mut self, failures: Vec<(String, Failure)>) {
-        let known: HashMap<&str, &Policy> =
-            self.met.policies.iter().map(|policy| (policy.id.as_str(), policy)).collect();
+        let known: HashMap<&str, &Policy> = self.met.policies().map(|policy| (policy.id.as_str(), policy)).collect();
         for (id, failure) in failures {
             if let (true, Some(policy)) = (self.out.insert(id.clone()), known.get(id.as_str())) {
                 self.failed.fail(policy, failure);

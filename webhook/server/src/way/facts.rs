@@ -47,7 +47,7 @@ impl<'a> Sources<'a> {
         match Listed::behind(kind) {
             Some(Listed::Node) => Some(self.objects.fact(Listed::Node, "")),
             Some(listed) => self.name.map(|namespace| self.objects.fact(listed, namespace)),
-            None => (kind == FactKind::Namespace).then(|| Ok(self.namespace.as_fact())),
+            None => (kind == FactKind::Namespace).then(|| Ok(self.namespace.as_fact().into())),
         }
     }
 }
@@ -94,10 +94,10 @@ fn questions(kind: FactKind, template: &Template, before: Option<&Template>) -> 
         | FactKind::RunningPods
         | FactKind::Zones => Vec::new(),
         FactKind::ImageConfig | FactKind::ImageSignatures => {
-            images(template).into_iter().map(|image| Question { again: false, ..ask(image) }).collect()
+            template.image_names().map(|image| Question { again: false, ..ask(image) }).collect()
         }
-        FactKind::ImageDigest => images(template)
-            .into_iter()
+        FactKind::ImageDigest => template
+            .image_names()
             // What is pinned is not asked, unless a restart asks the tag again.
             .filter_map(|image| match image.split_once('@') {
                 None => Some(image),
@@ -106,10 +106,6 @@ fn questions(kind: FactKind, template: &Template, before: Option<&Template>) -> 
             .map(ask)
             .collect(),
     }
-}
-
-fn images(template: &Template) -> Vec<&str> {
-    template.images().map(|(image, _)| image).collect()
 }
 
 /// With mutable tags a restart is how people deploy: the registry is asked again.

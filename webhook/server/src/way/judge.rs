@@ -38,7 +38,7 @@ impl Judgement {
 }
 
 pub(super) async fn judge(gate: &Gate, met: &Met, deadline: Instant) -> Judgement {
-    let policies: Vec<&Policy> = met.policies.iter().filter(|policy| policy.can.validate).collect();
+    let policies: Vec<&Policy> = met.policies().filter(|policy| policy.can.validate).collect();
     let mut judgement = Judgement {
         decision: Decision::default(),
         facts: Vec::new(),

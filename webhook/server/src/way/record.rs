@@ -119,7 +119,7 @@ impl<'a> Called<'a> {
 fn namespace(met: &Met, beside: &mut Beside) -> Option<Value> {
     met.review.request.namespace.as_deref()?;
     let namespace = &met.namespace;
-    Some(json!({"knownFrom": namespace.known_from.name(), "known": beside.name(namespace.as_fact().to_string())}))
+    Some(json!({"knownFrom": namespace.known_from.name(), "known": beside.name(namespace.as_fact())}))
 }
 
 fn names(names: &[String]) -> Vec<Value> {
@@ -177,5 +177,6 @@ fn failure(failure: &PolicyFailure) -> Value {
 }
 
 fn shortened(text: &str) -> String {
-    text.chars().take(TEXT).collect()
+    let end = text.char_indices().nth(TEXT).map_or(text.len(), |(end, _)| end);
+    text.get(..end).unwrap_or_default().to_owned()
 }

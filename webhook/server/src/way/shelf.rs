@@ -96,7 +96,7 @@ impl Shelf {
     }
 
     fn append(&self, kind: &RecordKind, body: &Value) -> Result<Appended, BookError> {
-        let body = Body::of(body).map_err(|error| BookError::Body(Arc::new(error)))?;
+        let body = Body::of_value(body).map_err(|error| BookError::Body(Arc::new(error)))?;
         self.ledger.append(kind, &body).map_err(|error| BookError::Refused(Arc::new(error)))
     }
 
