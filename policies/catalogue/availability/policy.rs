@@ -184,7 +184,7 @@ impl<'a> Workload<'a> {
         let one = (object.operation() == Operation::Create).then_some(1);
         Some(Self {
             pod,
-            kind: object.kind().kind,
+            kind: object.kind().kind.clone(),
             replicas: written.or(one),
             is_recreated: object.read("/spec/strategy/type").is_some_and(|strategy| strategy == "Recreate"),
         })

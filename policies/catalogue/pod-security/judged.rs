@@ -24,7 +24,7 @@ pub(super) fn told(case: &Case<'_>, templates: Templates) -> Option<Told> {
     let kind = request.kind();
     let subresource = request.subresource();
     if kind.group.is_empty() && kind.kind == "Pod" {
-        let ignored = subresource.is_some_and(|name| IGNORED.contains(&name.as_str()));
+        let ignored = subresource.is_some_and(|name| IGNORED.contains(&name));
         return (!ignored && is_significant(case)).then_some(Told::AsViolation);
     }
     match templates {

@@ -46,7 +46,7 @@ impl Judge<'_> {
             Operation::Update => Some(self.read(request.read_old("/metadata/labels"))),
             Operation::Delete | Operation::Connect => return verdict,
         };
-        let name = request.name().or_else(|| request.namespace()).unwrap_or_default();
+        let name = request.name().or_else(|| request.namespace().map(str::to_owned)).unwrap_or_default();
         // Faults that stood there before deny no update.
         if !new.faults.is_empty() && old.as_ref().is_none_or(|old| old.faults != new.faults) {
             refuse(&name, &new.faults, &mut verdict);

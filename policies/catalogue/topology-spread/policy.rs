@@ -73,11 +73,11 @@ impl Policy for TopologySpread {
 impl TopologySpread {
     /// The workload, if it is one that is spread.
     fn replicated(&self, case: &Case<'_>) -> Option<Workload> {
-        let kind = case.request().kind().kind;
-        if !self.settings.kinds.contains(&kind) {
+        let kind = &case.request().kind().kind;
+        if !self.settings.kinds.contains(kind) {
             return None;
         }
-        Workload::read(case, kind).filter(|workload| workload.replicas >= self.settings.min_replicas)
+        Workload::read(case, kind.clone()).filter(|workload| workload.replicas >= self.settings.min_replicas)
     }
 
     /// Whether the cluster has zones to spread over. To spread is to prefer: where nobody knows, nothing is refused.

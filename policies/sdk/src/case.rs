@@ -68,7 +68,7 @@ impl<'a> Case<'a> {
     /// The call of the API server, and the whole object.
     #[must_use]
     pub fn request(&self) -> Request<'a> {
-        Request { source: &*self.views.source }
+        Request { views: self.views }
     }
 
     /// A fact that the host gathered, such as `case.fact::<ImageConfig>(image)`.
@@ -96,68 +96,72 @@ impl<'a> Case<'a> {
 /// The call of the API server.
 #[derive(Clone, Copy)]
 pub struct Request<'a> {
-    source: &'a dyn Source,
+    views: &'a Views,
 }
 
-impl Request<'_> {
+impl<'a> Request<'a> {
     /// What is being done.
     #[must_use]
     pub fn operation(&self) -> Operation {
-        self.source.operation()
+        *self.views.operation.get_or_init(|| self.views.source.operation())
     }
 
     /// Kind of the object.
     #[must_use]
-    pub fn kind(&self) -> GroupVersionKind {
-        self.source.kind()
+    pub fn kind(&self) -> &'a GroupVersionKind {
+        self.views.kind.get_or_init(|| self.views.source.kind())
     }
 
     /// The resource that was asked for.
     #[must_use]
     pub fn resource(&self) -> GroupVersionResource {
-        self.source.resource()
+        self.views.source.resource()
     }
 
     /// Such as `ephemeralcontainers`; none for the object itself.
     #[must_use]
-    pub fn subresource(&self) -> Option<String> {
-        self.source.subresource()
+    pub fn subresource(&self) -> Option<&'a str> {
+        self.views.subresource.get_or_init(|| self.views.source.subresource()).as_deref()
     }
 
     /// None for cluster-scoped objects.
     #[must_use]
-    pub fn namespace(&self) -> Option<String> {
-        self.source.namespace()
+    pub fn namespace(&self) -> Option<&'a str> {
+        self.views.namespace.get_or_init(|| self.views.source.namespace()).as_deref()
     }
 
     /// None where the API server has yet to make it up.
     #[must_use]
     pub fn name(&self) -> Option<String> {
-        self.source.name()
+        self.views.source.name()
     }
 
     /// As the API server authenticated the caller.
     #[must_use]
     pub fn user_name(&self) -> String {
-        self.source.user_name()
+        self.views.source.user_name()
     }
 
     /// The part of the whole object at the JSON pointer; none if nothing is there.
     #[must_use]
     pub fn read(&self, at: &str) -> Option<Value> {
-        parse(self.source.read(Root::Object, at))
+        parse(self.views.source.read(Root::Object, at))
     }
 
     /// The same for the object before the request.
     #[must_use]
     pub fn read_old(&self, at: &str) -> Option<Value> {
-        parse(self.source.read_old(Root::Object, at))
+        parse(self.views.source.read_old(Root::Object, at))
     }
 }
 
 /// The views of one request, shared by the policies that judge it.
 pub struct Views {
     source: Box<dyn Source>,
+    operation: OnceCell<Operation>,
+    kind: OnceCell<GroupVersionKind>,
+    subresource: OnceCell<Option<String>>,
+    namespace: OnceCell<Option<String>>,
     pod: OnceCell<Option<Pod>>,
     containers: OnceCell<Vec<Container>>,
     volumes: OnceCell<Vec<Volume>>,
@@ -171,6 +175,10 @@ impl Views {
     pub(crate) fn new(source: impl Source + 'static) -> Self {
         Self {
             source: Box::new(source),
+            operation: OnceCell::new(),
+            kind: OnceCell::new(),
+            subresource: OnceCell::new(),
+            namespace: OnceCell::new(),
             pod: OnceCell::new(),
             containers: OnceCell::new(),
             volumes: OnceCell::new(),
