@@ -56,7 +56,7 @@ pub(super) fn judge(case: &Case<'_>, gpus: &Gpus, most: u64, verdict: &mut Verdi
 }
 
 fn total(case: &Case<'_>, gpus: &Gpus, side: Side) -> u64 {
-    if let Some(list) = groups::of(&case.request().kind()) {
+    if let Some(list) = groups::of(case.request().kind()) {
         return read(case, side, "/spec").map_or(0, |spec| groups::total(list, &spec, gpus));
     }
     let containers = match side {

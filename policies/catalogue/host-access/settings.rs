@@ -166,7 +166,7 @@ impl Allowance {
     /// Whether the pod is one of those meant.
     pub(super) fn is_for(&self, case: &Case<'_>, pod: &Pod) -> bool {
         let namespace = case.request().namespace().unwrap_or_default();
-        (self.service_accounts.is_empty() || self.service_accounts.iter().any(|account| account.runs(&namespace, pod)))
+        (self.service_accounts.is_empty() || self.service_accounts.iter().any(|account| account.runs(namespace, pod)))
             && (self.images.is_empty() || case.containers().iter().all(|c| any_image(&self.images, &c.image)))
             && (self.namespaces.is_empty() || self.namespaces.iter().any(|own| own == namespace))
             && self.labels.iter().all(|(name, value)| pod.label(name) == Some(value))

@@ -101,7 +101,7 @@ impl Policy for NetworkPolicy {
     fn evaluate(&self, case: &Case<'_>) -> Result<Verdict, Stop> {
         let mut verdict = Verdict::default();
         let (Some(pod), Some(namespace)) = (case.pod(), case.request().namespace()) else { return Ok(verdict) };
-        if !self.is_judged(case, &namespace) {
+        if !self.is_judged(case, namespace) {
             return Ok(verdict);
         }
         let NetworkPolicies(objects) = case.fact("")?;
@@ -109,7 +109,7 @@ impl Policy for NetworkPolicy {
         for required in &self.settings.require {
             match required {
                 Required::DefaultDeny => {
-                    self.judge_default(&policies, &namespace, &mut verdict);
+                    self.judge_default(&policies, namespace, &mut verdict);
                     self.judge_openings(&policies, &mut verdict);
                 }
                 Required::Selected => self.judge_selection(&policies, pod, &mut verdict),

@@ -72,7 +72,7 @@ impl Exemptions {
     /// Whether all of the request's namespace is.
     pub(super) fn take_namespace(&self, request: Request<'_>) -> bool {
         !self.namespaces.is_empty()
-            && request.namespace().is_some_and(|namespace| Glob::any(&self.namespaces, &namespace))
+            && request.namespace().is_some_and(|namespace| Glob::any(&self.namespaces, namespace))
     }
 
     fn take_user(&self, request: Request<'_>) -> bool {

@@ -277,6 +277,10 @@ fn raw_at<'a>(text: &'a str, path: &[String]) -> Option<&'a str> {
 }
 
 fn deeper_than(text: &str, limit: usize) -> bool {
+    // Nearly every object has fewer brackets than it may have levels, and those are counted in no time.
+    if text.bytes().filter(|byte| matches!(byte, b'{' | b'[')).count() <= limit {
+        return false;
+    }
     let (mut depth, mut quoted, mut escaped) = (0_usize, false, false);
     for byte in text.bytes() {
         match byte {

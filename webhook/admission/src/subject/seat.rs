@@ -66,6 +66,8 @@ impl Seat {
     #[must_use]
     pub fn read_text(&self, object: &Document, part: &Pointer) -> Option<String> {
         match &self.pieces {
+            // A Pod's template is the Pod.
+            None if self.at.tokens().is_empty() => object.read(part),
             None => object.read(&self.at.join(part)),
             Some(_) => self.read(object, part).map(ToString::to_string),
         }

@@ -56,12 +56,24 @@ impl Beside {
 
 /// How many of these stand in a record.
 fn fitting(all: &[Value]) -> usize {
-    let mut bytes = 0;
-    let fits = |element: &&Value| {
-        bytes += element.to_string().len();
-        bytes <= LISTED_BYTES
-    };
+    let mut bytes = Bytes(0);
+    // Nothing can go wrong where nothing is kept.
+    let fits = |element: &&Value| serde_json::to_writer(&mut bytes, element).is_ok() && bytes.0 <= LISTED_BYTES;
     all.iter().take(LISTED).take_while(fits).count()
+}
+
+/// Counts what is written.
+struct Bytes(usize);
+
+impl std::io::Write for Bytes {
+    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
+        self.0 += text.len();
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// What is known under one key of a fact.
