@@ -87,8 +87,13 @@ fn segments(folder: &Path, ending: &str) -> Vec<PathBuf> {
     found
 }
 
+/// The newest checkpoint of the first epoch, and the size in it.
+fn signed(folder: &Path) -> (u64, String) {
+    let note = fs::read_to_string(epoch(folder, "0000000001").join("checkpoint")).unwrap();
+    (note.lines().nth(1).unwrap().parse().unwrap(), note)
+}
+
 /// The size in the newest checkpoint of the first epoch.
 fn covered(folder: &Path) -> u64 {
-    let note = fs::read_to_string(epoch(folder, "0000000001").join("checkpoint")).unwrap();
-    note.lines().nth(1).unwrap().parse().unwrap()
+    signed(folder).0
 }
