@@ -11,6 +11,8 @@
 #[cfg(test)]
 mod admission;
 #[cfg(test)]
+mod around;
+#[cfg(test)]
 mod book;
 #[cfg(test)]
 mod cases;

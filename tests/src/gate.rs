@@ -12,6 +12,7 @@ use portreeve_admission::response::Response;
 use portreeve_admission::subject::TemplatePaths;
 use portreeve_engine::{Cache, CacheFolder, Engine, Options};
 use portreeve_ledger::Ledger;
+use portreeve_server::around::Around;
 use portreeve_server::config::WithoutRecord;
 use portreeve_server::deadline::Deadlines;
 use portreeve_server::manifest::read_stream;
@@ -101,6 +102,7 @@ impl Setting {
             set: ArcSwap::from_pointee(set),
             images: Images::open(&self.registries)?,
             book: self.book,
+            around: Around::PolicyFiles,
             paths: TemplatePaths::default(),
             runner: Runner::new(4),
             clock: Timestamp::now,

@@ -85,21 +85,24 @@ impl Index {
     }
 }
 
-/// The positions, among the candidates, of the policies whose selectors match.
+/// The positions, among the candidates, of the policies whose selectors match. Where the labels of the namespace are not
+/// known, those that ask for them are among these: they can't be passed over, and can't judge.
 #[must_use]
 pub fn selected(
     policies: &[Policy],
     candidates: &[usize],
     review: &Review,
-    namespace_labels: &BTreeMap<String, String>,
+    namespace_labels: Option<&BTreeMap<String, String>>,
 ) -> Vec<usize> {
     // A Namespace is matched by the labels that it has itself, as the API server matches it.
-    let namespace_labels = if is_namespace(review) { &review.meta.labels } else { namespace_labels };
+    let namespace_labels = if is_namespace(review) { Some(&review.meta.labels) } else { namespace_labels };
     let selects = |policy: &Policy| policy.selects(review, namespace_labels);
     candidates.iter().copied().filter(|position| policies.get(*position).is_some_and(selects)).collect()
 }
 
-fn is_namespace(review: &Review) -> bool {
+/// Whether the review is about a Namespace.
+#[must_use]
+pub fn is_namespace(review: &Review) -> bool {
     review.request.kind.group.is_empty() && review.request.kind.kind == "Namespace"
 }
 
@@ -211,8 +214,8 @@ mod tests {
         let matching = Match { namespace_selector: Some(tier), object_selector: None };
         let policies = [Policy { matching, ..policy("p", Mode::Enforce, FailurePolicy::Fail) }];
         let namespace = review("", "Namespace", "namespaces", "shop");
-        assert_eq!(selected(&policies, &[0], &namespace, &BTreeMap::new()).len(), 1);
-        assert_eq!(selected(&policies, &[0], &review("", "Pod", "pods", "shop"), &BTreeMap::new()).len(), 0);
+        assert_eq!(selected(&policies, &[0], &namespace, None).len(), 1);
+        assert_eq!(selected(&policies, &[0], &review("", "Pod", "pods", "shop"), Some(&BTreeMap::new())).len(), 0);
     }
 
     #[test]
@@ -239,7 +242,7 @@ mod tests {
         };
         let labels = [("team".to_owned(), "a".to_owned())].into();
         let review = review("apps", "Deployment", "deployments", "shop");
-        let count = |policies: &[Policy]| selected(policies, &[0], &review, &labels).len();
+        let count = |policies: &[Policy]| selected(policies, &[0], &review, Some(&labels)).len();
         assert_eq!(count(&by(Some(select("team", "a")), Some(select("tier", "web")))), 1);
         assert_eq!(count(&by(Some(select("team", "b")), None)), 0);
         assert_eq!(count(&by(None, Some(select("tier", "db")))), 0);

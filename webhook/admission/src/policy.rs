@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::api::{FailurePolicy, Match, Mode};
+use crate::api::{FailurePolicy, LabelSelector, Match, Mode};
 use crate::case::{FactKind, Request};
 use crate::review::Review;
 
@@ -62,18 +62,24 @@ impl Policy {
         self.mutate && self.can.mutate && self.mode != Mode::Off
     }
 
-    /// Whether the review lies within its selectors.
+    /// Whether the review lies within its selectors, or may do so where the labels of its namespace are not known.
     #[must_use]
-    pub fn selects(&self, review: &Review, namespace_labels: &BTreeMap<String, String>) -> bool {
-        let namespace = self.matching.namespace_selector.as_ref();
+    pub fn selects(&self, review: &Review, namespace_labels: Option<&BTreeMap<String, String>>) -> bool {
         let object = self.matching.object_selector.as_ref();
-        let by_namespace =
-            review.request.namespace.is_none() || namespace.is_none_or(|selector| selector.matches(namespace_labels));
-        by_namespace
+        let by_namespace = self.namespace_selector(review).zip(namespace_labels);
+        by_namespace.is_none_or(|(selector, labels)| selector.matches(labels))
             && object.is_none_or(|selector| {
                 selector.matches(&review.meta.labels)
                     || (review.old_object.is_some() && selector.matches(&review.old_meta.labels))
             })
+    }
+}
+
+impl Policy {
+    /// The selector of namespaces that decides whether it sees this review.
+    #[must_use]
+    pub fn namespace_selector(&self, review: &Review) -> Option<&LabelSelector> {
+        self.matching.namespace_selector.as_ref().filter(|_| review.request.namespace.is_some())
     }
 }
 

@@ -25,6 +25,7 @@ use portreeve_engine::{Cache, Engine, EngineError};
 use portreeve_supply::Images;
 use serde_json::{Value, json};
 
+use crate::around::Around;
 use crate::manifest::Manifest;
 use crate::set::{COMPILED, LoadError, Loader, PolicySet, Sources, platform, read_folder};
 use crate::way::{Book, Correction, Gate, Met, Runner};
@@ -148,6 +149,7 @@ impl Checker {
             set: ArcSwap::from_pointee(loader.load(&sources)?),
             images: options.images,
             book: Book::Closed,
+            around: Around::PolicyFiles,
             paths: options.paths,
             runner: Runner::new(std::thread::available_parallelism().map_or(1, std::num::NonZero::get)),
             clock: Timestamp::now,
@@ -187,11 +189,11 @@ impl Checker {
             Ok(review) => review,
             Err(error) => return checked.unjudgeable(error.into()),
         };
-        let met = self.gate.meet(review);
+        let deadline = Instant::now() + LONGEST;
+        let met = self.gate.meet(review, deadline).await;
         if !matches!(met.plan, Plan::Judge { .. }) || met.policies().next().is_none() {
             return checked;
         }
-        let deadline = Instant::now() + LONGEST;
         let correction = match self.corrections {
             Corrections::Made => self.gate.correct(&met, deadline).await,
             Corrections::LeftOut => Correction::nothing(),
@@ -202,7 +204,7 @@ impl Checker {
             return checked;
         }
         let met = match corrected {
-            Some(object) => self.gate.meet(Review { object: Some(object), ..met.review }),
+            Some(object) => self.gate.meet(Review { object: Some(object), ..met.review }, deadline).await,
             None => met,
         };
         self.judged(checked, &met, deadline).await

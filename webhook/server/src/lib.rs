@@ -4,6 +4,7 @@
 //! policy runs is `portreeve-engine`'s; this crate brings them together with facts, the book and HTTP.
 
 pub mod app;
+pub mod around;
 pub mod callers;
 pub mod check;
 pub mod config;

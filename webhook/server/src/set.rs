@@ -78,10 +78,9 @@ impl PolicySet {
         &self.exceptions
     }
 
-    /// What is known of a namespace; of none, for cluster-scoped objects, nothing.
+    /// What the policy files say of a namespace.
     #[must_use]
-    pub fn namespace(&self, name: Option<&str>) -> Namespace {
-        let Some(name) = name else { return Namespace::default() };
+    pub fn namespace(&self, name: &str) -> Namespace {
         self.namespaces.get(name).cloned().unwrap_or_else(|| self.default_namespace.named(name))
     }
 

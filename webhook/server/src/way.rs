@@ -18,13 +18,15 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
+use portreeve_admission::case::{Case, FactKind};
 use portreeve_admission::decision::Answer;
-use portreeve_admission::matching::selected;
+use portreeve_admission::matching::{is_namespace, selected};
 use portreeve_admission::plan::{Editable, Plan};
 use portreeve_admission::policy::Policy;
 use portreeve_admission::response::Response;
 use portreeve_admission::review::{Review, ReviewError, decode};
 use portreeve_admission::subject::TemplatePaths;
+use portreeve_admission::verdict::{Failure, Outcome};
 use portreeve_supply::Images;
 
 pub use book::{Book, BookError};
@@ -32,6 +34,7 @@ pub use correct::Correction;
 pub use judge::Judgement;
 pub use run::Runner;
 
+use crate::around::Around;
 use crate::deadline::Deadlines;
 use crate::set::{Namespace, PolicySet};
 
@@ -43,6 +46,8 @@ pub struct Gate {
     pub images: Images,
     /// Where decisions are kept.
     pub book: Book,
+    /// Who tells what stands around an object.
+    pub around: Around,
     /// The kinds that have pod templates.
     pub paths: TemplatePaths,
     /// Runs policies, so many at once.
@@ -76,8 +81,8 @@ pub struct Met {
     pub set: Arc<PolicySet>,
     /// Positions in the set of the policies that see the review.
     selected: Vec<usize>,
-    /// What the set knows of the request's namespace.
-    pub namespace: Namespace,
+    /// What is known of the request's namespace, or why nothing is.
+    pub namespace: Result<Namespace, String>,
     /// When it came.
     pub now: Timestamp,
     /// The same by a clock that only goes on.
@@ -88,6 +93,14 @@ impl Met {
     /// The policies that see the review.
     pub fn policies(&self) -> impl Iterator<Item = &Policy> {
         self.selected.iter().filter_map(|position| self.set.policies().get(*position))
+    }
+
+    /// Why a policy can't judge the review: whether it is among the namespaces that it is for is not known.
+    fn out_of_reach(&self, policy: &Policy) -> Option<Failure> {
+        let reason = self.namespace.as_ref().err()?;
+        policy.namespace_selector(&self.review).filter(|_| !is_namespace(&self.review))?;
+        let name = self.review.request.namespace.clone().unwrap_or_default();
+        Some(Failure::MissingFact { kind: FactKind::Namespace.name().to_owned(), key: name, reason: reason.clone() })
     }
 
     /// Annotations of the object, or of what it was where there is none now.
@@ -103,7 +116,7 @@ impl Gate {
     /// # Errors
     /// If the body is no review that can be judged.
     pub async fn mutate(&self, body: &[u8], deadlines: Deadlines) -> Result<Answered, ReviewError> {
-        let met = self.meet(decode(body)?);
+        let met = self.meet(decode(body)?, deadlines.judged).await;
         let correction = self.correct(&met, deadlines.judged).await;
         let recorded = self.record_correction(&met, &correction, deadlines.recorded).await;
         Ok(respond::to_mutate(&met, &correction, recorded))
@@ -114,21 +127,23 @@ impl Gate {
     /// # Errors
     /// If the body is no review that can be judged.
     pub async fn validate(&self, body: &[u8], deadlines: Deadlines) -> Result<Answered, ReviewError> {
-        let met = self.meet(decode(body)?);
+        let met = self.meet(decode(body)?, deadlines.judged).await;
         let judgement = self.judge(&met, deadlines.judged).await;
         let recorded = self.record_decision(&met, &judgement, deadlines.recorded).await;
         Ok(respond::to_validate(&met, &judgement, recorded))
     }
 
-    /// Which policies see the review.
-    #[must_use]
-    pub fn meet(&self, review: Review) -> Met {
+    /// Which policies see the review. What is known of its namespace may have to be asked for.
+    pub async fn meet(&self, review: Review, deadline: Instant) -> Met {
+        let begun = Instant::now();
         let set = self.set.load_full();
         let plan = Plan::of(&review, &self.paths);
         let candidates = set.index().candidates(&review, plan, &self.paths);
-        let namespace = set.namespace(review.request.namespace.as_deref());
-        let selected = selected(set.policies(), &candidates, &review, &namespace.labels);
-        Met { review, plan, set, selected, namespace, now: (self.clock)(), begun: Instant::now() }
+        let name = review.request.namespace.as_deref();
+        let namespace = self.around.namespace(&set, name, correct::halfway(deadline)).await;
+        let labels = namespace.as_ref().map(|namespace| &namespace.labels).ok();
+        let selected = selected(set.policies(), &candidates, &review, labels);
+        Met { review, plan, set, selected, namespace, now: (self.clock)(), begun }
     }
 
     /// The rounds of `/mutate`: what is missing is put in until nothing changes.
@@ -147,6 +162,19 @@ impl Gate {
     fn leads_back(&self, met: &Met, correction: &Correction) -> bool {
         let objects = correction.object.as_ref().zip(met.review.old_object.as_ref());
         objects.is_some_and(|(new, old)| self.paths.same_templates(&met.review.request.kind, new, old))
+    }
+
+    /// What each of these policies says of a case, in their order.
+    async fn run(&self, met: &Met, case: Arc<Case>, policies: &[&Policy], deadline: Instant) -> Vec<Outcome> {
+        let out_of_reach: Vec<Option<Failure>> = policies.iter().map(|policy| met.out_of_reach(policy)).collect();
+        let within = policies.iter().zip(&out_of_reach).filter(|(_, failure)| failure.is_none());
+        let within: Vec<&Policy> = within.map(|(policy, _)| *policy).collect();
+        let mut outcomes = self.runner.run(&met.set, case, &within, deadline).await.into_iter();
+        let outcome = |failure: Option<Failure>| match failure {
+            Some(failure) => Outcome::Failed(failure),
+            None => outcomes.next().unwrap_or(Outcome::Failed(Failure::NoTurn)),
+        };
+        out_of_reach.into_iter().map(outcome).collect()
     }
 
     /// The judgement of `/validate`: of the object as sent, or as its Pods will be.

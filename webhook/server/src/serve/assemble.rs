@@ -18,6 +18,7 @@ use super::exceptions;
 use super::fingerprint::Fingerprint;
 use super::policies;
 use crate::app::App;
+use crate::around::Around;
 use crate::callers::Callers;
 use crate::config::{
     CallersConfig, DurabilityConfig, LedgerConfig, ServerConfig, TemplatePathError, TlsConfig, template_paths,
@@ -140,6 +141,7 @@ impl Parts {
             set: ArcSwap::from_pointee(set),
             images: Images::open(&config.registries)?,
             book,
+            around: Around::PolicyFiles,
             paths: template_paths(&config.template_paths)?,
             runner: Runner::new(config.limits.evaluations.unwrap_or_else(twice_the_processors)),
             clock: Timestamp::now,

@@ -1,5 +1,5 @@
-//! What is known of a namespace. Reviews do not carry its labels: without a cluster they come from Namespace manifests
-//! or, failing that, from the configured default, and the record says which.
+//! What is known of a namespace. Reviews do not carry its labels: they come from the cluster or, without one, from
+//! Namespace manifests and, failing that, from the configured default, and the record says which.
 
 use std::collections::BTreeMap;
 
@@ -23,6 +23,8 @@ pub struct Namespace {
 pub enum KnownFrom {
     /// A Namespace manifest.
     Manifest,
+    /// The cluster.
+    Cluster,
     /// The configured default.
     #[default]
     Default,
@@ -37,6 +39,7 @@ impl KnownFrom {
     pub fn name(self) -> &'static str {
         match self {
             Self::Manifest => "manifest",
+            Self::Cluster => "cluster",
             Self::Default => "default",
         }
     }

@@ -63,7 +63,7 @@ impl<'a> Before<'a> {
             .map(|(index, (policy, _))| (index, *policy))
             .collect();
         let asked: Vec<&Policy> = asking.iter().map(|(_, policy)| *policy).collect();
-        let answers = self.gate.runner.run(&self.met.set, Arc::new(old.clone()), &asked, self.deadline).await;
+        let answers = self.gate.run(self.met, Arc::new(old.clone()), &asked, self.deadline).await;
         for ((index, policy), answer) in asking.into_iter().zip(answers) {
             let answer = hindrance(policy, &self.correction).map_or(answer, |failure| Outcome::Failed(failure.clone()));
             if let Some(place) = before.get_mut(index) {

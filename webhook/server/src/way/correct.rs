@@ -185,7 +185,7 @@ impl<'a> Rounds<'a> {
         for case in cases(self.gate, self.met, version, policies, deadline).await? {
             self.done.facts.push(Arc::clone(&case.facts));
             let subject = case.subject.clone();
-            let outcomes = self.gate.runner.run(&self.met.set, Arc::new(case), policies, deadline).await;
+            let outcomes = self.gate.run(self.met, Arc::new(case), policies, deadline).await;
             for (policy, outcome) in policies.iter().zip(outcomes) {
                 wishes.extend(self.wish(policy, subject.as_ref(), outcome));
             }

@@ -1,7 +1,7 @@
 //! Gathering: what the policies were granted, for the images, the namespace and its objects, all at once and under the
 //! request's deadline. A fact that can't be had is put down as missing, with the reason.
 //!
-//! What is known of other objects comes with the set.
+//! Who knows of other objects is told in `around`.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,7 +15,8 @@ use portreeve_supply::{Freshness, Images};
 use serde_json::json;
 
 use super::{Gate, Met};
-use crate::set::{Listed, Namespace, Objects};
+use crate::around::Around;
+use crate::set::Listed;
 
 /// The annotation that `kubectl rollout restart` changes.
 const RESTARTED: &str = "kubectl.kubernetes.io/restartedAt";
@@ -27,27 +28,27 @@ const UNVERIFIED: &str = "this server verifies no signatures: take image-signatu
 /// Where the facts of one round come from.
 pub(super) struct Sources<'a> {
     images: &'a Images,
-    /// Of the request; none for what lives in no namespace.
-    name: Option<&'a str>,
-    namespace: &'a Namespace,
-    objects: &'a Objects,
-    /// When the request came: what is asked again is asked once for all of its rounds.
-    begun: Instant,
+    around: &'a Around,
+    met: &'a Met,
 }
 
 impl<'a> Sources<'a> {
     /// Those that a request has.
     pub(super) fn of(gate: &'a Gate, met: &'a Met) -> Self {
-        let name = met.review.request.namespace.as_deref();
-        Self { images: &gate.images, name, namespace: &met.namespace, objects: met.set.objects(), begun: met.begun }
+        Self { images: &gate.images, around: &gate.around, met }
+    }
+
+    fn namespace(&self) -> Fact {
+        self.met.namespace.as_ref().map(|namespace| namespace.as_fact().into()).map_err(Clone::clone)
     }
 
     /// What is known without asking anybody.
     fn known(&self, kind: FactKind) -> Option<Fact> {
+        let (set, name) = (&self.met.set, self.met.review.request.namespace.as_deref());
         match Listed::behind(kind) {
-            Some(Listed::Node) => Some(self.objects.fact(Listed::Node, "")),
-            Some(listed) => self.name.map(|namespace| self.objects.fact(listed, namespace)),
-            None => (kind == FactKind::Namespace).then(|| Ok(self.namespace.as_fact().into())),
+            Some(Listed::Node) => Some(self.around.fact(set, Listed::Node, "")),
+            Some(listed) => name.map(|namespace| self.around.fact(set, listed, namespace)),
+            None => (kind == FactKind::Namespace).then(|| self.namespace()),
         }
     }
 }
@@ -122,7 +123,8 @@ async fn answer(sources: &Sources<'_>, question: &Question, deadline: Instant) -
         FactKind::ImageSignatures => return Err(UNVERIFIED.to_owned()),
         FactKind::ImageConfig => images.config(&question.image, deadline).await.map(|config| json!(config)),
         _ => {
-            let freshness = if question.again { Freshness::Since(sources.begun.into()) } else { Freshness::Remembered };
+            let freshness =
+                if question.again { Freshness::Since(sources.met.begun.into()) } else { Freshness::Remembered };
             let digest = images.digest(&question.image, freshness, deadline).await;
             digest.map(|digest| json!({"digest": digest.to_string()}))
         }

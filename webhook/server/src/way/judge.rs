@@ -72,7 +72,7 @@ async fn judge_into(
     let mut judged = Vec::new();
     for case in cases(gate, met, Version { now: &object, came: &came }, policies, deadline).await? {
         judgement.facts.push(Arc::clone(&case.facts));
-        let outcomes = gate.runner.run(&met.set, Arc::new(case.clone()), policies, deadline).await;
+        let outcomes = gate.run(met, Arc::new(case.clone()), policies, deadline).await;
         judged.push(Judged { case, outcomes });
     }
     let before = Before::of(gate, met, policies, &judged, deadline).await;

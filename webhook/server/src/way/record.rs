@@ -118,8 +118,10 @@ impl<'a> Called<'a> {
 /// Who told of the request's namespace, and the digest of what: policies are chosen by its labels.
 fn namespace(met: &Met, beside: &mut Beside) -> Option<Value> {
     met.review.request.namespace.as_deref()?;
-    let namespace = &met.namespace;
-    Some(json!({"knownFrom": namespace.known_from.name(), "known": beside.name(namespace.as_fact())}))
+    Some(match &met.namespace {
+        Ok(namespace) => json!({"knownFrom": namespace.known_from.name(), "known": beside.name(namespace.as_fact())}),
+        Err(reason) => json!({"missing": shortened(reason)}),
+    })
 }
 
 fn names(names: &[String]) -> Vec<Value> {
