@@ -8,10 +8,10 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use portreeve_admission::api::Mode;
 use portreeve_server::check::Corrections;
-use portreeve_server::manifest::read_paths;
 
 use crate::arguments::Format;
 use crate::judging::{JudgingArguments, Strictness, judge};
+use crate::manifests::read;
 use crate::outcome::{Failure, Outcome};
 use crate::output::{print_json, print_text};
 
@@ -24,7 +24,10 @@ use report::CheckReport;
 /// mend it. Nothing is contacted but the registries that --registries lists, and nothing is recorded.
 ///
 /// What is read is taken for all that there is: policies may select by the labels of Namespaces among it, and ask whether
-/// a NetworkPolicy, a Service or a PodDisruptionBudget is there. Zones are known where there are Nodes.
+/// a NetworkPolicy, a Service, a budget or an autoscaler is there. Zones are known where there are Nodes. Policies and
+/// exceptions among it are what counts, and so are lock files called `images.lock`, unless options say by what to judge.
+///
+/// A file met in a folder that holds no Kubernetes objects at all, such as a chart's values, is passed over and told on stderr.
 ///
 /// Exit codes: 0 all would be admitted; 1 something would be denied; 2 something can't be read.
 #[derive(Debug, clap::Args)]
@@ -72,10 +75,10 @@ impl From<AsOfMode> for Mode {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
-    let manifests = read_paths(&arguments.paths, &mut std::io::stdin().lock()).map_err(Failure::input)?;
+    let manifests = read(&arguments.paths)?.manifests();
     let corrections = if arguments.as_written { Corrections::LeftOut } else { Corrections::Made };
     let strictness = Strictness { corrections, as_of_mode: arguments.as_of_mode.map(Mode::from) };
-    let report = CheckReport::of(&judge(&arguments.judging, strictness, &manifests)?);
+    let report = CheckReport::of(&judge(&arguments.judging, strictness, &arguments.paths, &manifests)?);
     match arguments.output {
         Format::Table => print_text(&text::of(&report))?,
         Format::Json => print_json(&report)?,

@@ -11,8 +11,10 @@ use portreeve_engine::{Cache, CacheFolder};
 use portreeve_server::check::{CheckOptions, Checked, Checker, Corrections};
 use portreeve_server::config::{ServerConfig, read_registries, template_paths};
 use portreeve_server::manifest::Manifest;
-use portreeve_supply::{ImageLock, Images};
+use portreeve_server::set::Rules;
+use portreeve_supply::{ImageLock, Images, RegistriesConfig};
 
+use crate::manifests::locked_beside;
 use crate::outcome::Failure;
 use crate::runtime::runtime;
 
@@ -24,14 +26,16 @@ pub(crate) struct JudgingArguments {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Folder of policy files: ClusterPolicies, a PolicySet, PolicyExceptions, Namespaces, and objects that policies ask
-    /// about, such as NetworkPolicies. Left out: the platform profile.
+    /// about, such as NetworkPolicies. Left out, with --config too: the policies among the manifests, or the platform
+    /// profile where there are none.
     #[arg(long, value_name = "FOLDER")]
     policies: Option<PathBuf>,
     /// Where facts about images come from: a lock file, as `portreeve lock` writes it. No registry is contacted.
     #[arg(long, value_name = "FILE", conflicts_with = "registries")]
     lock: Option<PathBuf>,
     /// Where facts about images come from: the registries that this file lists, as a server's configuration does under
-    /// `registries`. Left out, with --lock and --config too: nowhere, and policies that need them take their failure policy.
+    /// `registries`. Left out, with --lock and --config too: from each `images.lock` in the folders that are read. Where there
+    /// is none, from nowhere, and policies that need them take their failure policy.
     #[arg(long, value_name = "FILE")]
     registries: Option<PathBuf>,
     /// Namespace of objects that name none.
@@ -56,6 +60,10 @@ pub(crate) struct Judged<'m> {
 /// All objects with what came of them, in the order they were read.
 pub(crate) struct Judgement<'m> {
     pub(crate) objects: Vec<Judged<'m>>,
+    /// Where the policies come from.
+    pub(crate) rules: Rules,
+    /// The lock files that were found beside the manifests and that facts about images come from.
+    pub(crate) locks: Vec<PathBuf>,
     /// Digest of the policies that they were judged by.
     pub(crate) set: String,
     /// The modes that policies really are in, where they were taken to be in another, by name.
@@ -85,27 +93,30 @@ pub(crate) struct Strictness {
     pub(crate) as_of_mode: Option<Mode>,
 }
 
-/// Judges the manifests.
+/// Judges the manifests that were read from these paths.
 ///
 /// # Errors
 /// When the policies, or the files with facts about images, can't be used.
 pub(crate) fn judge<'m>(
     arguments: &JudgingArguments,
     strictness: Strictness,
+    paths: &[PathBuf],
     manifests: &'m [Manifest],
 ) -> Result<Judgement<'m>, Failure> {
     if manifests.is_empty() {
         return Err(Failure::input(NoObjects));
     }
-    let options = arguments.options(strictness)?;
     let runtime = runtime()?;
     // The registries' clients are made within the runtime that they will run in.
     let _within = runtime.enter();
+    let (options, locks) = arguments.options(strictness, paths)?;
     let checker = Checker::open(options, manifests).map_err(Failure::input)?;
     let checked = runtime.block_on(checker.check_all(manifests));
     let judged = |(manifest, checked)| Judged { manifest, checked, workload: checker.is_workload(manifest) };
     Ok(Judgement {
         objects: manifests.iter().zip(checked).map(judged).collect(),
+        rules: checker.rules(),
+        locks,
         set: checker.set().digest().to_owned(),
         raised: checker.raised().clone(),
         ending: checker.set().exceptions().iter().filter_map(|exception| ending(exception, Timestamp::now())).collect(),
@@ -118,31 +129,44 @@ fn ending(exception: &Exception, now: Timestamp) -> Option<Ending> {
 }
 
 impl JudgingArguments {
-    fn options(&self, strictness: Strictness) -> Result<CheckOptions, Failure> {
+    /// With the lock files that were found without being named.
+    fn options(&self, strictness: Strictness, manifests: &[PathBuf]) -> Result<(CheckOptions, Vec<PathBuf>), Failure> {
         let server = self.config.as_deref().map(ServerConfig::read).transpose().map_err(Failure::input)?;
         let server = server.as_ref();
         let paths = server.map(|server| template_paths(&server.template_paths)).transpose().map_err(Failure::input)?;
         let mut labels = server.map(|server| server.namespace_defaults.labels.clone()).unwrap_or_default();
         labels.extend(self.namespace_label.iter().cloned());
-        Ok(CheckOptions {
+        let (images, locks) = self.images(server, manifests)?;
+        let options = CheckOptions {
             policies: self.policies.clone().or_else(|| server?.policies.clone()),
-            images: self.images(server)?,
+            images,
             cache: cache(self.cache.as_deref())?,
             paths: paths.unwrap_or_default(),
             namespace: self.namespace.clone(),
             namespace_labels: labels,
             corrections: strictness.corrections,
             as_of_mode: strictness.as_of_mode,
-        })
+        };
+        Ok((options, locks))
     }
 
-    fn images(&self, server: Option<&ServerConfig>) -> Result<Images, Failure> {
-        let registries = match (&self.lock, &self.registries) {
-            (Some(lock), _) => return Ok(Images::from_lock(ImageLock::read(lock).map_err(Failure::input)?)),
-            (None, Some(file)) => read_registries(file).map_err(Failure::input)?,
-            (None, None) => server.map(|server| server.registries.clone()).unwrap_or_default(),
+    fn images(&self, server: Option<&ServerConfig>, manifests: &[PathBuf]) -> Result<(Images, Vec<PathBuf>), Failure> {
+        let registries = match (&self.lock, &self.registries, server) {
+            (Some(lock), _, _) => {
+                let lock = ImageLock::read(lock).map_err(Failure::input)?;
+                return Ok((Images::from_lock(lock), Vec::new()));
+            }
+            (None, Some(file), _) => read_registries(file).map_err(Failure::input)?,
+            (None, None, Some(server)) => server.registries.clone(),
+            (None, None, None) => {
+                let (files, lock) = locked_beside(manifests)?;
+                if !files.is_empty() {
+                    return Ok((Images::from_lock(lock), files));
+                }
+                RegistriesConfig::default()
+            }
         };
-        Images::open(&registries).map_err(Failure::input)
+        Ok((Images::open(&registries).map_err(Failure::input)?, Vec::new()))
     }
 }
 

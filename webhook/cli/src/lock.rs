@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use portreeve_admission::subject::TemplatePaths;
 use portreeve_server::config::read_registries;
 use portreeve_server::lock::{lock, named_images};
-use portreeve_server::manifest::read_paths;
 use portreeve_supply::Images;
 
 use crate::judging::NoObjects;
+use crate::manifests::read;
 use crate::outcome::{Failure, Outcome};
 use crate::output::{print_text, tell};
 use crate::runtime::runtime;
@@ -17,8 +17,8 @@ use crate::runtime::runtime;
 /// Writes down which digest each image's tag names.
 ///
 /// Asks the listed registries for the digest and the configuration of every image that the manifests' workloads name, and
-/// writes an ImageLock: what `portreeve check --lock` and a server's `registries.lockFile` go by. If one image can't be
-/// had, nothing is written.
+/// writes an ImageLock: what `portreeve check --lock` and a server's `registries.lockFile` go by. One that is called
+/// `images.lock` and lies among the manifests is found by `check` and `render`. If one image can't be had, nothing is written.
 ///
 /// Exit codes: 0 all were locked; 1 one could not be; 2 something can't be read.
 #[derive(Debug, clap::Args)]
@@ -46,7 +46,7 @@ pub(crate) struct Arguments {
 struct Incomplete(usize);
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
-    let manifests = read_paths(&arguments.paths, &mut std::io::stdin().lock()).map_err(Failure::input)?;
+    let manifests = read(&arguments.paths)?.manifests();
     if manifests.is_empty() {
         return Err(Failure::input(NoObjects));
     }

@@ -12,6 +12,7 @@ mod judging;
 mod ledger;
 mod lock;
 mod log;
+mod manifests;
 mod nearest;
 mod outcome;
 mod output;

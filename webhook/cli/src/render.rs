@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use portreeve_server::check::Corrections;
-use portreeve_server::manifest::{Manifest, Text, read_texts, render};
+use portreeve_server::manifest::{Manifest, Text, render};
 use similar::TextDiff;
 
 use crate::check::report::{FailureReport, ObjectReport, Remark};
 use crate::judging::{Judged, JudgingArguments, Strictness, judge};
+use crate::manifests::read;
 use crate::outcome::{Failure, Outcome};
 use crate::output::{print_text, tell};
 
@@ -38,12 +39,11 @@ pub(crate) struct Arguments {
 const AS_A_CLUSTER: Strictness = Strictness { corrections: Corrections::Made, as_of_mode: None };
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
-    let read = read_texts(&arguments.paths, &mut std::io::stdin().lock()).map_err(Failure::input)?;
-    let (texts, manifests): (Vec<Text>, Vec<Vec<Manifest>>) = read.into_iter().unzip();
-    let manifests = manifests.concat();
-    let judgement = judge(&arguments.judging, AS_A_CLUSTER, &manifests)?;
+    let found = read(&arguments.paths)?;
+    let manifests = found.manifests();
+    let judgement = judge(&arguments.judging, AS_A_CLUSTER, &arguments.paths, &manifests)?;
     let mut printed = String::new();
-    for text in &texts {
+    for (text, _) in &found.texts {
         let rendered = render(&text.text, &edited(text, &judgement.objects)?).map_err(Failure::failed)?;
         if arguments.diff {
             printed.push_str(&difference(text, &rendered));

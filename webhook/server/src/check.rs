@@ -27,7 +27,7 @@ use serde_json::{Value, json};
 
 use crate::around::Around;
 use crate::manifest::Manifest;
-use crate::set::{COMPILED, LoadError, Loader, PolicySet, Sources, platform, read_folder};
+use crate::set::{COMPILED, LoadError, Loader, PolicySet, Rules, Sources, read_folder};
 use crate::way::{Book, Correction, Gate, Met, Runner};
 
 /// How long one object may take, registries included: nobody's request waits.
@@ -38,7 +38,7 @@ const AT_ONCE: usize = 16;
 
 /// What manifests are judged by.
 pub struct CheckOptions {
-    /// Folder of policy files. None: the platform profile.
+    /// Folder of policy files. None: those among the manifests, or the platform profile where there are none.
     pub policies: Option<PathBuf>,
     /// Where facts about images come from.
     pub images: Images,
@@ -70,6 +70,7 @@ pub struct Checker {
     gate: Gate,
     namespace: String,
     corrections: Corrections,
+    rules: Rules,
     raised: BTreeMap<String, Mode>,
 }
 
@@ -135,9 +136,9 @@ impl Checker {
     /// # Errors
     /// Every problem of the policies.
     pub fn open(options: CheckOptions, manifests: &[Manifest]) -> Result<Self, CheckError> {
-        let mut sources = match &options.policies {
-            Some(folder) => read_folder(folder)?,
-            None => Sources::of_builtin(platform()),
+        let (mut sources, rules) = match &options.policies {
+            Some(folder) => (read_folder(folder)?, Rules::OfFolder),
+            None => Sources::among(manifests)?,
         };
         sources.take_for_everything(manifests, &options.namespace)?;
         let raised = options.as_of_mode.map(|mode| sources.raise(mode)).unwrap_or_default();
@@ -154,13 +155,19 @@ impl Checker {
             runner: Runner::new(std::thread::available_parallelism().map_or(1, std::num::NonZero::get)),
             clock: Timestamp::now,
         };
-        Ok(Self { gate, namespace: options.namespace, corrections: options.corrections, raised })
+        Ok(Self { gate, namespace: options.namespace, corrections: options.corrections, rules, raised })
     }
 
     /// The modes that policies really are in, where they are taken to be in another, by name.
     #[must_use]
     pub fn raised(&self) -> &BTreeMap<String, Mode> {
         &self.raised
+    }
+
+    /// Where the policies come from.
+    #[must_use]
+    pub fn rules(&self) -> Rules {
+        self.rules
     }
 
     /// The policies in force.

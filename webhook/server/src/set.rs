@@ -22,7 +22,7 @@ use portreeve_admission::policy::Policy;
 use portreeve_engine::Program;
 use tokio::sync::Semaphore;
 
-pub use folder::{Sources, read_folder};
+pub use folder::{Rules, Sources, read_folder};
 pub use last_good::{LastGood, LastGoodError};
 pub(crate) use load::chain;
 pub use load::{LoadError, Loader, Problem};

@@ -29,7 +29,7 @@ pub use image_config::{ExposedPort, ExposedPortError, ImageConfig, Protocol};
 #[cfg(feature = "registries")]
 pub use images::{FactError, Freshness, Images, OpenError, Unresolved};
 #[cfg(feature = "registries")]
-pub use lock::{ImageLock, LockError, LockedImage, LockedImageFault};
+pub use lock::{ImageLock, LockError, LockedImage, LockedImageFault, LockedOtherwise};
 #[cfg(feature = "registries")]
 pub use registry::{Registries, ResolveError};
 #[cfg(feature = "registries")]

@@ -103,6 +103,11 @@ pub enum LockedImageFault {
     Twice(String),
 }
 
+/// Two lock files that can't both hold.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("it locks {0} to something else than another lock file does; lock both folders anew, or name one file")]
+pub struct LockedOtherwise(String);
+
 impl ImageLock {
     /// Reads a lock file, YAML or JSON.
     ///
@@ -128,6 +133,20 @@ impl ImageLock {
     pub fn write(&self, path: &Path) -> Result<(), LockError> {
         let text = self.to_yaml().map_err(|source| LockError::Unserializable { path: path.into(), source })?;
         replace(path, text.as_bytes()).map_err(|source| LockError::Unwritable { path: path.into(), source })
+    }
+
+    /// Takes in another lock.
+    ///
+    /// # Errors
+    /// The first image that the two lock to different things.
+    pub fn merge(&mut self, other: Self) -> Result<(), LockedOtherwise> {
+        for (image, locked) in other.0 {
+            match self.0.get(&image) {
+                Some(before) if *before != locked => return Err(LockedOtherwise(image)),
+                _ => self.0.insert(image, locked),
+            };
+        }
+        Ok(())
     }
 
     /// The text of the file.

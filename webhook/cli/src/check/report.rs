@@ -6,6 +6,7 @@ use portreeve_admission::edit::Claim;
 use portreeve_admission::verdict::{Change, Violation};
 use portreeve_server::check::Verdict;
 use portreeve_server::manifest::Manifest;
+use portreeve_server::set::Rules;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
@@ -19,6 +20,10 @@ use crate::path::Path;
 pub(crate) struct CheckReport {
     /// Digest of the policies in force.
     pub(super) policy_set: String,
+    /// Where the policies come from.
+    pub(super) policies_from: PoliciesFrom,
+    /// Lock files found beside the manifests, from which facts about images come.
+    pub(super) image_locks: Vec<String>,
     /// Policies that are taken to be in another mode than they are.
     pub(super) raised: Vec<RaisedReport>,
     /// All workloads, and other objects that a policy looks at, in the order of the files.
@@ -27,6 +32,18 @@ pub(crate) struct CheckReport {
     pub(super) ending_exceptions: Vec<EndingReport>,
     /// All together.
     pub(crate) summary: Summary,
+}
+
+/// Where the policies come from that manifests are judged by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum PoliciesFrom {
+    /// The platform profile.
+    Profile,
+    /// The folder that was named.
+    Folder,
+    /// What was read.
+    Manifests,
 }
 
 /// A policy that is taken to be in another mode than it is.
@@ -227,7 +244,15 @@ impl CheckReport {
         let ending_exceptions = judgement.ending.iter().map(EndingReport::of).collect();
         let raised = judgement.raised.iter();
         let raised = raised.map(|(policy, mode)| RaisedReport { policy: policy.clone(), mode_today: *mode }).collect();
-        Self { policy_set: judgement.set.clone(), raised, objects, ending_exceptions, summary }
+        Self {
+            policy_set: judgement.set.clone(),
+            policies_from: judgement.rules.into(),
+            image_locks: judgement.locks.iter().map(|path| path.display().to_string()).collect(),
+            raised,
+            objects,
+            ending_exceptions,
+            summary,
+        }
     }
 }
 
@@ -369,6 +394,16 @@ impl Remark {
 impl FailureReport {
     fn of(failure: &PolicyFailure) -> Self {
         Self { policy: failure.policy.clone(), message: failure.failure.to_string(), refuses: failure.refuses() }
+    }
+}
+
+impl From<Rules> for PoliciesFrom {
+    fn from(rules: Rules) -> Self {
+        match rules {
+            Rules::OfProfile => Self::Profile,
+            Rules::OfFolder => Self::Folder,
+            Rules::OfManifests => Self::Manifests,
+        }
     }
 }
 

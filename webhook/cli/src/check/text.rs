@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
-use super::report::{ChangeReport, CheckReport, Injected, ObjectReport, RaisedReport, Remark, Summary, VerdictReport};
+use super::report::{
+    ChangeReport, CheckReport, Injected, ObjectReport, PoliciesFrom, RaisedReport, Remark, Summary, VerdictReport,
+};
 
 /// The whole text.
 pub(super) fn of(report: &CheckReport) -> String {
@@ -13,6 +15,7 @@ pub(super) fn of(report: &CheckReport) -> String {
     for ending in &report.ending_exceptions {
         text.push_str(&format!("{}\n", ending.message));
     }
+    text.push_str(&judged_by(report));
     text.push_str(&raised(&report.raised));
     text.push_str(&summary(&report.summary));
     text
@@ -111,6 +114,14 @@ fn excepted(object: &ObjectReport) -> String {
     names.sort_unstable();
     names.dedup();
     if names.is_empty() { String::new() } else { format!("  excepted by {}\n", names.join(", ")) }
+}
+
+/// What was found to judge by without being named.
+fn judged_by(report: &CheckReport) -> String {
+    let policies =
+        (report.policies_from == PoliciesFrom::Manifests).then(|| "the policies among what was read".to_owned());
+    let found: Vec<String> = policies.into_iter().chain(report.image_locks.iter().cloned()).collect();
+    if found.is_empty() { String::new() } else { format!("judged by {}\n", found.join(", ")) }
 }
 
 /// What is judged more strictly than it is today.

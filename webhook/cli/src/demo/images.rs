@@ -84,3 +84,48 @@ pub(super) fn mirrored(registry: &LoopbackRegistry, platforms: &[Platform]) -> R
         ..RegistriesConfig::default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    use portreeve_supply::{Freshness, ImageLock, Images, LockedImage};
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::demo::platform::read_all;
+
+    /// What the registry says of the images of one platform.
+    async fn lock(images: &Images, platform: &Platform) -> String {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let mut lock = ImageLock::default();
+        for Image { reference, .. } in &platform.images {
+            let digest = images.digest(&reference.to_string(), Freshness::Remembered, deadline).await.unwrap();
+            let pinned = reference.with_digest(digest.clone()).to_string();
+            let config = Some(images.config(&pinned, deadline).await.unwrap());
+            lock.insert(reference, LockedImage { digest, config });
+        }
+        lock.to_yaml().unwrap()
+    }
+
+    /// With `PORTREEVE_REWRITE=1` the files are written anew, to be reviewed as a diff.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_lock_files_of_the_platforms_say_what_the_registry_does() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/platforms");
+        let platforms = read_all(&folder).unwrap();
+        let registry = serve(&platforms).await.unwrap();
+        let images = Images::from_registries(&mirrored(&registry, &platforms)).unwrap();
+        let mut locks = BTreeMap::new();
+        for platform in &platforms {
+            locks.insert(platform.folder.join("images.lock"), lock(&images, platform).await);
+        }
+        if std::env::var_os("PORTREEVE_REWRITE").is_some() {
+            locks.iter().for_each(|(path, text)| std::fs::write(path, text).unwrap());
+        }
+        let stale =
+            |(path, text): &(&std::path::PathBuf, &String)| std::fs::read_to_string(path).ok().as_ref() != Some(*text);
+        let stale: Vec<_> = locks.iter().filter(stale).map(|(path, _)| path).collect();
+        assert!(stale.is_empty(), "rewrite with PORTREEVE_REWRITE=1: {stale:?}");
+    }
+}

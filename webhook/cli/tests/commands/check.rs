@@ -96,6 +96,74 @@ fn policies_select_by_the_labels_of_namespaces_among_the_manifests() {
 }
 
 #[test]
+fn policies_among_the_manifests_count_unless_others_are_named() {
+    let (warned, denied) = (FOR_SHOPS.replace("  mutate: false", "  mode: warn\n  mutate: false"), FOR_SHOPS);
+    let manifests = format!("{SHOP}---\n{POD}---\n{warned}");
+    let arguments = ["check", "-", "-n", "shop", "-o", "json"];
+    let report = judging(&manifests, &arguments).with_code(0).json();
+    assert_eq!(report["policiesFrom"], "manifests");
+    assert_eq!(report["objects"][0]["violations"][0]["policy"], "shops");
+    let policies = folder(&[("shops.yaml", denied)]);
+    let policies = text(policies.path());
+    let named = [&arguments[..], &["--policies", &policies]].concat();
+    assert_eq!(judging(&manifests, &named).with_code(1).json()["policiesFrom"], "folder");
+}
+
+#[test]
+fn an_exception_among_the_manifests_counts_with_the_profile() {
+    let exception = "---\napiVersion: portreeve.dev/v1alpha1\nkind: PolicyException\n\
+        metadata: {name: root, namespace: shop}\n\
+        spec: {policy: privilege-escalation, owner: team, ticket: T-1, reason: legacy, expires: '2100-01-01T00:00:00Z'}\n";
+    let report = judging(&format!("{PRIVILEGED}{exception}"), &["check", "-", "-o", "json"]).json();
+    assert_eq!(report["policiesFrom"], "profile");
+    let violations = report["objects"][0]["violations"].as_array().unwrap();
+    let excepted = violations.iter().find(|violation| violation["policy"] == "privilege-escalation").unwrap();
+    assert_eq!(excepted["exception"], "shop/root");
+}
+
+#[test]
+fn lock_files_in_a_folder_count_and_must_agree() {
+    let locked = |digit: &str| {
+        let digest = digit.repeat(64);
+        format!(
+            "apiVersion: portreeve.dev/v1alpha1\nkind: ImageLock\nimages: [{{image: 'web:1', digest: 'sha256:{digest}'}}]\n"
+        )
+    };
+    let files = |other: &str| {
+        folder(&[("web.yaml", POD), ("a/images.lock", locked("1").as_str()), ("b/images.lock", locked(other).as_str())])
+    };
+    let agreeing = files("1");
+    let report = judging("", &["check", &text(agreeing.path()), "-o", "json"]).with_code(0).json();
+    assert_eq!(report["imageLocks"].as_array().unwrap().len(), 2);
+    let contradicting = files("2");
+    let ended = judging("", &["check", &text(contradicting.path())]).with_code(2);
+    assert!(
+        ended.stderr.contains("b/images.lock") && ended.stderr.contains("docker.io/library/web:1"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
+fn what_is_no_object_in_a_folder_is_passed_over_and_told() {
+    let folder = folder(&[("web.yaml", POD), ("values.yaml", "replicas: 2\n")]);
+    let ended = judging("", &["check", &text(folder.path())]).with_code(0);
+    assert!(ended.stderr.starts_with("passed over, since no Kubernetes objects are in them: "), "{}", ended.stderr);
+    judging("", &["check", &text(folder.path().join("values.yaml"))]).with_code(2);
+}
+
+#[test]
+fn what_stands_beside_a_template_is_told_with_its_own_line() {
+    let deployment = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, namespace: shop}\nspec:\n  replicas: 1\n  \
+        selector: {matchLabels: {app: web}}\n  template:\n    metadata: {labels: {app: web}}\n    spec: {containers: [{name: web, \
+        image: 'web:1'}]}\n---\napiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: shop}\nspec: {selector: {app: web}}\n";
+    let report = judging(deployment, &["check", "-", "-o", "json"]).with_code(0).json();
+    let violations = report["objects"][0]["violations"].as_array().unwrap();
+    let replicas = violations.iter().find(|violation| violation["policy"] == "availability").unwrap();
+    assert_eq!((&replicas["pointer"], &replicas["line"]), (&"/spec/replicas".into(), &5.into()));
+}
+
+#[test]
 fn policies_select_by_labels_given_for_all_other_namespaces() {
     let policies = folder(&[("shops.yaml", FOR_SHOPS)]);
     let policies = text(policies.path());

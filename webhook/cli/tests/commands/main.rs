@@ -6,6 +6,7 @@ mod check;
 mod explain;
 mod ledger;
 mod lock;
+mod platforms;
 mod policy;
 mod policy_test;
 mod render;

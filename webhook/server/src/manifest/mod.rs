@@ -23,7 +23,7 @@ use portreeve_admission::pointer::Pointer;
 use serde_json::Value;
 
 pub use error::{Fault, IdentityChanged, IdentityField, ManifestError};
-pub use paths::{ReadError, ReadErrors, Text, read_paths, read_texts};
+pub use paths::{Found, ReadError, ReadErrors, Text, files_named, find_manifests, read_paths};
 pub use render::{RenderError, render};
 pub use stream::read_stream;
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use walkdir::{DirEntry, WalkDir};
 
+use super::stream::read_found;
 use super::{Manifest, ManifestError, read_stream};
 
 /// The path that means the standard input.
@@ -58,6 +59,15 @@ impl ReadErrors {
     }
 }
 
+/// What was read for people, who keep other files beside their manifests.
+#[derive(Debug, Clone, Default)]
+pub struct Found {
+    /// The texts with their manifests, for those that print them again.
+    pub texts: Vec<(Text, Vec<Manifest>)>,
+    /// Files met in folders that hold no Kubernetes objects, by name.
+    pub passed_over: Vec<Arc<str>>,
+}
+
 /// Reads the manifests of all paths: files whatever their name, folders recursively (`*.yaml`, `*.yml` and `*.json`, in the
 /// order of their names; what begins with a dot is skipped, links are followed, but not in circles), and `-` for `stdin`,
 /// which is read where it is first named.
@@ -65,48 +75,90 @@ impl ReadErrors {
 /// # Errors
 /// Everything that is wrong, one entry for each file.
 pub fn read_paths(paths: &[PathBuf], stdin: &mut dyn Read) -> Result<Vec<Manifest>, ReadErrors> {
-    let read = read_texts(paths, stdin)?;
-    Ok(read.into_iter().flat_map(|(_, manifests)| manifests).collect())
-}
-
-/// Reads the texts that [`read_paths`] takes its manifests from, each with its manifests, for those that print them again.
-///
-/// # Errors
-/// Everything that can't be read.
-pub fn read_texts(paths: &[PathBuf], stdin: &mut dyn Read) -> Result<Vec<(Text, Vec<Manifest>)>, ReadErrors> {
-    let (texts, mut errors) = gather(paths, stdin);
-    let mut read = Vec::new();
-    for text in texts {
-        match read_stream(&text.name, &text.text) {
-            Ok(manifests) => read.push((text, manifests)),
+    let (sources, mut errors) = gather(paths, stdin);
+    let mut manifests = Vec::new();
+    for source in sources {
+        match read_stream(&source.text.name, &source.text.text) {
+            Ok(read) => manifests.extend(read),
             Err(error) => errors.push(error.into()),
         }
     }
-    if errors.is_empty() { Ok(read) } else { Err(ReadErrors(errors)) }
+    if errors.is_empty() { Ok(manifests) } else { Err(ReadErrors(errors)) }
 }
 
-fn gather(paths: &[PathBuf], stdin: &mut dyn Read) -> (Vec<Text>, Vec<ReadError>) {
-    let (mut texts, mut errors) = (Vec::new(), Vec::new());
+/// Reads what [`read_paths`] reads, but that a file met in a folder may be something else altogether: if none of its
+/// documents has an `apiVersion` or a `kind`, it is passed over. A file that is named must hold objects.
+///
+/// # Errors
+/// Everything that can't be read; half an object is an error wherever it stands.
+pub fn find_manifests(paths: &[PathBuf], stdin: &mut dyn Read) -> Result<Found, ReadErrors> {
+    let (sources, mut errors) = gather(paths, stdin);
+    let mut found = Found::default();
+    for Source { text, sought } in sources {
+        let read = match sought {
+            Sought::ByName => read_stream(&text.name, &text.text).map(Some),
+            Sought::InFolder => read_found(&text.name, &text.text),
+        };
+        match read {
+            Ok(Some(manifests)) => found.texts.push((text, manifests)),
+            Ok(None) => found.passed_over.push(text.name),
+            Err(error) => errors.push(error.into()),
+        }
+    }
+    if errors.is_empty() { Ok(found) } else { Err(ReadErrors(errors)) }
+}
+
+impl Found {
+    /// All manifests, in the order of the texts.
+    #[must_use]
+    pub fn manifests(&self) -> Vec<Manifest> {
+        self.texts.iter().flat_map(|(_, manifests)| manifests).cloned().collect()
+    }
+}
+
+/// The files of this name in the folders among the paths and below, in the order in which they would be read. What can't
+/// be opened is left out: reading the manifests tells of it.
+#[must_use]
+pub fn files_named(name: &str, paths: &[PathBuf]) -> Vec<PathBuf> {
+    let folders = paths.iter().filter(|path| path.is_dir());
+    let entries = folders.flat_map(|path| walk(path)).filter_map(Result::ok);
+    entries.filter(|entry| entry.file_type().is_file() && entry.file_name() == name).map(DirEntry::into_path).collect()
+}
+
+/// A text, and how it was come by.
+struct Source {
+    text: Text,
+    sought: Sought,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Sought {
+    ByName,
+    InFolder,
+}
+
+fn gather(paths: &[PathBuf], stdin: &mut dyn Read) -> (Vec<Source>, Vec<ReadError>) {
+    let (mut sources, mut errors) = (Vec::new(), Vec::new());
     for path in paths {
         let read = if path.as_os_str() == STDIN {
             vec![read_text("stdin".into(), stdin)]
         } else {
             files(path).map(|file| file.and_then(|file| open(&file))).collect()
         };
+        let sought = if path.is_dir() { Sought::InFolder } else { Sought::ByName };
         for text in read {
             match text {
-                Ok(text) => texts.push(text),
+                Ok(text) => sources.push(Source { text, sought }),
                 Err(error) => errors.push(error),
             }
         }
     }
-    (texts, errors)
+    (sources, errors)
 }
 
 /// The file, or the manifests in and under the folder.
 fn files(path: &Path) -> impl Iterator<Item = Result<PathBuf, ReadError>> {
-    let walk = WalkDir::new(path).follow_links(true).sort_by_file_name();
-    walk.into_iter().filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry)).filter_map(|entry| match entry {
+    walk(path).filter_map(|entry| match entry {
         Ok(entry) => is_manifest(&entry).then(|| Ok(entry.into_path())),
         Err(error) if error.loop_ancestor().is_some() => None,
         Err(error) => {
@@ -114,6 +166,11 @@ fn files(path: &Path) -> impl Iterator<Item = Result<PathBuf, ReadError>> {
             Some(Err(ReadError::Io { path, error: error.into_io_error().unwrap_or(io::ErrorKind::Other.into()) }))
         }
     })
+}
+
+fn walk(path: &Path) -> impl Iterator<Item = walkdir::Result<DirEntry>> {
+    let walk = WalkDir::new(path).follow_links(true).sort_by_file_name();
+    walk.into_iter().filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry))
 }
 
 fn is_hidden(entry: &DirEntry) -> bool {

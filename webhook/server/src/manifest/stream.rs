@@ -22,11 +22,24 @@ use super::{Identity, Manifest, Origin, json, yaml};
 /// The first thing that is wrong, with its line and column.
 pub fn read_stream(name: &str, text: &str) -> Result<Vec<Manifest>, ManifestError> {
     let file = Arc::from(name);
-    let mut manifests = Vec::new();
-    for (at, document) in Stream::read(&file, text)?.documents.iter().enumerate() {
-        take_apart(&file, Origin { document: at, path: Pointer::root() }, &document.root, &mut manifests)?;
+    Stream::read(&file, text)?.manifests(&file)
+}
+
+/// The same of a text that nobody said holds objects: none if no document of it looks like one.
+pub(super) fn read_found(name: &str, text: &str) -> Result<Option<Vec<Manifest>>, ManifestError> {
+    let file = Arc::from(name);
+    let stream = Stream::read(&file, text)?;
+    let mut documents = stream.documents.iter().map(|document| &document.root);
+    if stream.documents.is_empty() || documents.any(|root| looks_like_an_object(root)) {
+        stream.manifests(&file).map(Some)
+    } else {
+        Ok(None)
     }
-    Ok(manifests)
+}
+
+/// Whether somebody began to write a Kubernetes object here.
+fn looks_like_an_object(node: &Node) -> bool {
+    node.child("apiVersion").is_some() || node.child("kind").is_some()
 }
 
 /// A text, parsed.
@@ -55,6 +68,14 @@ impl Stream {
         } else {
             yaml()
         }
+    }
+
+    fn manifests(&self, file: &Arc<str>) -> Result<Vec<Manifest>, ManifestError> {
+        let mut manifests = Vec::new();
+        for (at, document) in self.documents.iter().enumerate() {
+            take_apart(file, Origin { document: at, path: Pointer::root() }, &document.root, &mut manifests)?;
+        }
+        Ok(manifests)
     }
 }
 

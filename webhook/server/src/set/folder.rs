@@ -28,6 +28,17 @@ pub struct Sources {
     pub objects: Objects,
 }
 
+/// Where the policies come from that manifests are judged by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rules {
+    /// The platform profile.
+    OfProfile,
+    /// A folder that was named for it.
+    OfFolder,
+    /// The manifests themselves.
+    OfManifests,
+}
+
 /// A resource and where it was read.
 #[derive(Debug, Clone)]
 pub struct Located {
@@ -60,7 +71,7 @@ impl Sources {
     /// If it is ours and has not the shape it should have.
     pub fn add(&mut self, manifest: &Manifest) -> Result<(), Problem> {
         let place = format!("{}:{}", manifest.source(), manifest.line());
-        if manifest.api_version().starts_with("portreeve.dev/") {
+        if is_ours(manifest) {
             let resource = resource(manifest).map_err(|reason| Problem { place: place.clone(), reason })?;
             let folder = Path::new(manifest.source()).parent().unwrap_or(Path::new(".")).to_owned();
             self.resources.push(Located { resource, place, folder });
@@ -71,6 +82,25 @@ impl Sources {
             self.objects.add(manifest, None).map_err(|reason| Problem { place, reason })?;
         }
         Ok(())
+    }
+
+    /// Our resources among these manifests, and the platform profile where neither a policy nor a set is among them.
+    ///
+    /// # Errors
+    /// Every one of them that has not the shape it should have.
+    pub fn among(manifests: &[Manifest]) -> Result<(Self, Rules), LoadError> {
+        let mut sources = Self::default();
+        let ours = manifests.iter().filter(|manifest| is_ours(manifest));
+        let problems: Vec<Problem> = ours.filter_map(|manifest| sources.add(manifest).err()).collect();
+        if !problems.is_empty() {
+            return Err(LoadError { problems });
+        }
+        let rules = |located: &Located| matches!(located.resource, Resource::ClusterPolicy(_) | Resource::PolicySet(_));
+        if sources.resources.iter().any(rules) {
+            return Ok((sources, Rules::OfManifests));
+        }
+        sources.add_builtin(platform());
+        Ok((sources, Rules::OfProfile))
     }
 
     /// Sources of these resources alone, which no file holds.
@@ -151,6 +181,10 @@ impl Located {
             ModuleSource::File { file, .. } => Some(self.folder.join(file)),
         }
     }
+}
+
+fn is_ours(manifest: &Manifest) -> bool {
+    manifest.api_version().starts_with("portreeve.dev/")
 }
 
 /// One of our resources out of a manifest; the error says where it is wrong.

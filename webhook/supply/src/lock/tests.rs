@@ -139,3 +139,21 @@ fn a_missing_file_says_which() {
     let missing = Path::new("/nonexistent/images.lock");
     assert!(matches!(ImageLock::read(missing), Err(LockError::Unreadable { path, .. }) if path == missing));
 }
+
+#[test]
+fn locks_that_agree_are_taken_together() {
+    let (mut first, mut second) = (ImageLock::default(), ImageLock::default());
+    first.insert(&image("nginx:1.27"), locked("nginx"));
+    second.insert(&image("docker.io/library/nginx:1.27"), locked("nginx"));
+    second.insert(&image("redis:7"), locked("redis"));
+    first.merge(second).unwrap();
+    assert_eq!(first.iter().count(), 2);
+}
+
+#[test]
+fn locks_that_contradict_one_another_are_refused_by_image() {
+    let (mut first, mut second) = (ImageLock::default(), ImageLock::default());
+    first.insert(&image("nginx:1.27"), locked("one"));
+    second.insert(&image("nginx:1.27"), locked("another"));
+    assert!(first.merge(second).unwrap_err().to_string().contains("docker.io/library/nginx:1.27"));
+}

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::manifest::{Manifest, ReadError, ReadErrors, read_paths, read_texts};
+use crate::manifest::{Found, Manifest, ReadError, ReadErrors, files_named, find_manifests, read_paths};
 
 fn object(name: &str) -> String {
     format!("apiVersion: v1\nkind: Pod\nmetadata:\n  name: {name}\n")
@@ -89,15 +89,57 @@ fn says_on_which_line_a_file_stops_being_text() {
     assert!(matches!(errors.errors(), [ReadError::NotUtf8 { line: 2, .. }]), "{errors}");
 }
 
+fn found(path: &Path) -> Result<Found, ReadErrors> {
+    find_manifests(&[path.to_owned()], &mut std::io::empty())
+}
+
 #[test]
 fn texts_are_kept_for_printing_them_again() {
     let a = object("a");
     let folder = folder(&[("a.yaml", &a)]);
-    let texts: Vec<_> = read_texts(&[folder.path().to_owned()], &mut std::io::empty())
-        .unwrap()
-        .into_iter()
-        .map(|(text, _)| text)
-        .collect();
-    assert_eq!(texts[0].text, a);
-    assert_eq!(&*texts[0].name, folder.path().join("a.yaml").to_str().unwrap());
+    let texts = found(folder.path()).unwrap().texts;
+    assert_eq!(texts[0].0.text, a);
+    assert_eq!(&*texts[0].0.name, folder.path().join("a.yaml").to_str().unwrap());
+}
+
+#[test]
+fn a_file_of_something_else_in_a_folder_is_passed_over() {
+    let a = object("a");
+    let others =
+        [("values.yaml", "replicas: 2\n"), ("list.yaml", "- a\n- b\n"), ("x.json", "[1]"), ("y.yml", "word\n")];
+    let folder = folder(&[&others[..], &[("a.yaml", a.as_str()), ("empty.yaml", "---\n")]].concat());
+    let found = found(folder.path()).unwrap();
+    assert_eq!(names(&found.manifests()), ["a"]);
+    let passed_over: Vec<_> = found.passed_over.iter().map(|name| name.rsplit('/').next().unwrap()).collect();
+    assert_eq!(passed_over, ["list.yaml", "values.yaml", "x.json", "y.yml"]);
+}
+
+#[test]
+fn a_file_that_is_named_must_hold_objects() {
+    let folder = folder(&[("values.yaml", "replicas: 2\n")]);
+    let errors = found(&folder.path().join("values.yaml")).unwrap_err();
+    assert!(errors.to_string().contains("the object has no apiVersion"), "{errors}");
+}
+
+#[test]
+fn half_an_object_is_an_error_in_a_folder_too() {
+    let whole = object("a");
+    for half in ["apiVersion: v1\n", "kind: Pod\n", &format!("{whole}---\nreplicas: 2\n"), "replicas: [\n"] {
+        let folder = folder(&[("half.yaml", half)]);
+        assert!(found(folder.path()).is_err(), "{half}");
+    }
+}
+
+#[test]
+fn a_policy_folder_holds_objects_alone() {
+    let folder = folder(&[("values.yaml", "replicas: 2\n")]);
+    assert!(read(&[folder.path()]).is_err());
+}
+
+#[test]
+fn finds_files_of_a_name_in_folders_and_below() {
+    let files = [("b/images.lock", ""), ("a/images.lock", ""), (".c/images.lock", ""), ("images.lock/a.yaml", "")];
+    let folder = folder(&files);
+    let found = files_named("images.lock", &[folder.path().to_owned(), folder.path().join("a/images.lock")]);
+    assert_eq!(found, ["a/images.lock", "b/images.lock"].map(|path| folder.path().join(path)));
 }
