@@ -2,7 +2,7 @@
 //! told in `policy`.
 
 use portreeve_sdk::view::{Change, Operation, Root};
-use portreeve_sdk::{Case, Verdict};
+use portreeve_sdk::{Case, Finding, Verdict};
 use serde_json::Value;
 
 use super::settings::{Asked, Note, Place};
@@ -65,10 +65,9 @@ impl<'a, 'c> Bearer<'a, 'c> {
         verdict.edit(rule, root, asked.at.as_str(), Change::Default(Value::from(value).to_string()));
     }
 
-    /// Where a finding points. A pointer starts from the template where there is one, so that there is none into the
-    /// metadata of its workload.
-    pub(super) fn pointer(&self, asked: &Asked) -> String {
-        if self.place == Place::Object { String::new() } else { asked.at.clone() }
+    /// Lets a finding point to it.
+    pub(super) fn point<'v>(&self, finding: Finding<'v>, asked: &Asked) -> Finding<'v> {
+        if self.is_template() { finding.at(asked.at.as_str()) } else { finding.at_object(asked.at.as_str()) }
     }
 
     /// As a sentence names it.

@@ -117,7 +117,7 @@ fn judge(case: &Case<'_>, bearer: &Bearer<'_, '_>, asked: &Asked, verdict: &mut 
     // A rule stands for many keys, so that the host could not tell which of its findings are new.
     let finding = if was_so { verdict.advisory(rule).with(&unsaid()) } else { verdict.violation(rule) };
     let (says, mend) = asked.words(&fault, bearer);
-    finding.at(bearer.pointer(asked)).says(says).mend(mend);
+    bearer.point(finding, asked).says(says).mend(mend);
     Ok(())
 }
 

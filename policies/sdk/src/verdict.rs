@@ -105,6 +105,7 @@ impl<'v> Finding<'v> {
         Self(list.push_mut(Violation {
             rule: rule.into(),
             container: None,
+            root: Root::Template,
             pointer: String::new(),
             message: String::new(),
             remedy: String::new(),
@@ -120,6 +121,14 @@ impl<'v> Finding<'v> {
 
     /// The exact field: a pointer into the template, or into the object if it has no template.
     pub fn at(self, pointer: impl Into<String>) -> Self {
+        self.0.root = Root::Template;
+        self.0.pointer = pointer.into();
+        self
+    }
+
+    /// The exact field beside the template: a pointer into the object. Without either call it is the whole template.
+    pub fn at_object(self, pointer: impl Into<String>) -> Self {
+        self.0.root = Root::Object;
         self.0.pointer = pointer.into();
         self
     }

@@ -10,7 +10,7 @@ use crate::case::Subject;
 use crate::exception::{Exception, Occasion};
 use crate::policy::Policy;
 use crate::template::Template;
-use crate::verdict::{Failure, Outcome, Violation};
+use crate::verdict::{Failure, Outcome, Root, Violation};
 
 /// What one policy instance found of one subject.
 #[derive(Debug)]
@@ -210,9 +210,11 @@ fn identity(violation: &Violation) -> (&str, Option<&str>) {
 
 /// The same, with a pointer that starts from the object. What has no place of its own there is at the template's.
 fn in_object(violation: Violation, subject: Option<&Subject>) -> Violation {
-    let Some(seat) = subject.map(|subject| &subject.at) else { return violation };
-    let pointer = seat.place_of(&violation.pointer).unwrap_or_else(|| seat.pointer().clone());
-    Violation { pointer, ..violation }
+    let pointer = match (violation.root, subject.map(|subject| &subject.at)) {
+        (Root::Template, Some(seat)) => seat.place_of(&violation.pointer).unwrap_or_else(|| seat.pointer().clone()),
+        (Root::Object, _) | (Root::Template, None) => violation.pointer,
+    };
+    Violation { root: Root::Object, pointer, ..violation }
 }
 
 /// The exception that covers a violation, if there is one.

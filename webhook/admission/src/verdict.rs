@@ -12,7 +12,9 @@ pub struct Violation {
     pub rule: String,
     /// The container at fault; none for the pod or the object.
     pub container: Option<String>,
-    /// Where, in the template if the subject has one, else in the object.
+    /// What the pointer starts from.
+    pub root: Root,
+    /// Where.
     pub pointer: Pointer,
     /// What is wrong, one sentence without a full stop.
     pub message: String,
@@ -30,7 +32,7 @@ impl Violation {
     }
 }
 
-/// What an edit's pointer starts from.
+/// What the pointer of a violation or of an edit starts from. Where there is no template, both are the object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Root {
     /// The pod template.

@@ -74,7 +74,7 @@ fn check(verdict: types::Verdict, limits: &Limits) -> Result<Verdict, Failure> {
 }
 
 fn violation(violation: types::Violation) -> Result<Violation, String> {
-    let types::Violation { rule, container, pointer, message, remedy, details } = violation;
+    let types::Violation { rule, container, root, pointer, message, remedy, details } = violation;
     let rule = checked_rule(rule)?;
     short("a message", &message)?;
     short("a remedy", &remedy)?;
@@ -82,17 +82,15 @@ fn violation(violation: types::Violation) -> Result<Violation, String> {
         short("the name of a container", container)?;
     }
     let details = details.map(|details| checked_details(&rule, &details)).transpose()?;
-    Ok(Violation { pointer: checked_pointer(&rule, &pointer)?, rule, container, message, remedy, details })
+    let pointer = checked_pointer(&rule, &pointer)?;
+    Ok(Violation { root: own_root(root), pointer, rule, container, message, remedy, details })
 }
 
 fn edit(edit: types::Edit) -> Result<Edit, String> {
     let types::Edit { rule, root, pointer, change } = edit;
     let rule = checked_rule(rule)?;
     Ok(Edit {
-        root: match root {
-            types::Root::Template => Root::Template,
-            types::Root::Object => Root::Object,
-        },
+        root: own_root(root),
         pointer: checked_pointer(&rule, &pointer)?,
         change: match change {
             types::Change::Set(value) => Change::Set(checked_value(&rule, &value)?),
@@ -104,6 +102,13 @@ fn edit(edit: types::Edit) -> Result<Edit, String> {
         },
         rule,
     })
+}
+
+fn own_root(root: types::Root) -> Root {
+    match root {
+        types::Root::Template => Root::Template,
+        types::Root::Object => Root::Object,
+    }
 }
 
 fn checked_rule(rule: String) -> Result<String, String> {
@@ -154,7 +159,7 @@ fn size(answer: &bindings::Evaluated) -> usize {
 }
 
 fn size_of_violation(violation: &types::Violation) -> usize {
-    let types::Violation { rule, container, pointer, message, remedy, details } = violation;
+    let types::Violation { rule, container, root: _, pointer, message, remedy, details } = violation;
     let texts = [rule, pointer, message, remedy].map(String::len).iter().sum::<usize>();
     ITEM_BYTES + texts + optional(container.as_ref()) + optional(details.as_ref())
 }

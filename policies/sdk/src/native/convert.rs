@@ -36,15 +36,20 @@ pub fn edits(verdict: &Verdict) -> Result<Vec<verdict::Edit>, EditError> {
     let one = |edit: &crate::view::Edit| {
         Ok(verdict::Edit {
             rule: edit.rule.clone(),
-            root: match edit.root {
-                Root::Template => verdict::Root::Template,
-                Root::Object => verdict::Root::Object,
-            },
+            root: taken_root(edit.root),
             pointer: edit.pointer.parse().map_err(|error| EditError::Pointer(format!("{error}")))?,
             change: change(&edit.change)?,
         })
     };
     verdict.edits().iter().map(one).collect()
+}
+
+/// The root of a pointer as the host takes it.
+pub(super) fn taken_root(root: Root) -> verdict::Root {
+    match root {
+        Root::Template => verdict::Root::Template,
+        Root::Object => verdict::Root::Object,
+    }
 }
 
 fn change(change: &Change) -> Result<verdict::Change, EditError> {

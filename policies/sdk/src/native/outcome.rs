@@ -2,7 +2,7 @@
 
 use portreeve_admission::verdict::{Failure, Outcome, Verdict as Taken, Violation as TakenViolation};
 
-use super::convert::edits;
+use super::convert::{edits, taken_root};
 use crate::policy::Stop;
 use crate::verdict::Verdict;
 use crate::view::Violation;
@@ -34,11 +34,12 @@ fn taken(verdict: &Verdict) -> Result<Taken, String> {
 }
 
 fn violation(violation: &Violation) -> Result<TakenViolation, String> {
-    let Violation { rule, container, pointer, message, remedy, details } = violation;
+    let Violation { rule, container, root, pointer, message, remedy, details } = violation;
     let json = |text: &String| serde_json::from_str(text);
     Ok(TakenViolation {
         rule: rule.clone(),
         container: container.clone(),
+        root: taken_root(*root),
         pointer: pointer.parse().map_err(|error| format!("the pointer of {rule}: {error}"))?,
         message: message.clone(),
         remedy: remedy.clone(),

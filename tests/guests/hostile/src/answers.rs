@@ -10,6 +10,7 @@ pub fn violation(rule: &str, pointer: &str, message: &str) -> Violation {
     Violation {
         rule: rule.into(),
         container: None,
+        root: Root::Template,
         pointer: pointer.into(),
         message: message.into(),
         remedy: "do otherwise".into(),

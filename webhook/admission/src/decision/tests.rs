@@ -9,7 +9,7 @@ use crate::case::GroupVersionKind;
 use crate::document::Document;
 use crate::policy::Abilities;
 use crate::subject::TemplatePaths;
-use crate::verdict::Verdict;
+use crate::verdict::{Root, Verdict};
 use serde_json::json;
 
 pub(crate) fn policy(id: &str, mode: Mode, failure_policy: FailurePolicy) -> Policy {
@@ -30,6 +30,7 @@ pub(crate) fn violation(rule: &str, container: Option<&str>) -> Violation {
     Violation {
         rule: rule.into(),
         container: container.map(Into::into),
+        root: Root::Template,
         pointer: format!("/spec/{rule}").parse().unwrap(),
         message: format!("{rule} is wrong"),
         remedy: format!("mend {rule}"),
@@ -142,4 +143,20 @@ fn what_is_found_in_one_of_several_templates_says_in_which() {
     );
     assert_eq!(decision.findings[0].template, "workerGroupSpecs[gpu]");
     assert_eq!(decision.findings[0].violation.pointer.to_string(), "/spec/workerGroupSpecs/0/template/spec/a");
+}
+
+#[test]
+fn what_is_found_beside_a_template_points_into_the_object() {
+    let (policy, subject) = (enforced(), subject_of_workers());
+    let outcome = Outcome::Verdict(Verdict {
+        violations: vec![Violation { root: Root::Object, ..violation("replicas", None) }],
+        ..Verdict::default()
+    });
+    let found = Found { policy: &policy, subject: Some(&subject), outcome, before: None };
+    let now = "2026-01-01T00:00:00Z".parse().unwrap();
+    let decision = Decision::of(
+        vec![found],
+        &Circumstances { namespace: "shop", annotations: &BTreeMap::new(), exceptions: &[], now },
+    );
+    assert_eq!(decision.findings[0].violation.pointer.to_string(), "/spec/replicas");
 }
