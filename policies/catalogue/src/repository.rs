@@ -1,20 +1,12 @@
 //! The repository that an image comes from, named as container runtimes name it, and patterns over repositories. Whether
-//! one is trusted is the policies' to say.
-//!
-//! Where a name has no registry is decided as in `splitDockerDomain` of github.com/distribution/reference, which the
-//! runtimes use: an allow-list that read names in another way could be talked round.
+//! one is trusted is the policies' to say; how a name is read, the SDK's.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use portreeve_sdk::glob::Glob;
-use portreeve_sdk::image::Reference;
+use portreeve_sdk::image::{DOCKER_HUB, OLD_DOCKER_HUB, Reference, is_registry, official, split_registry};
 use serde::Deserialize;
-
-/// The registry of names that name none.
-const DOCKER_HUB: &str = "docker.io";
-/// Another name of the same.
-const OLD_DOCKER_HUB: &str = "index.docker.io";
 
 /// A registry and the path of a repository in it: `docker.io` and `library/nginx` for `nginx`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,8 +20,7 @@ pub(crate) struct Repository<'a> {
 impl<'a> Repository<'a> {
     /// The repository of an image.
     pub(crate) fn of(image: &Reference<'a>) -> Self {
-        let (registry, path) = split(image.name).unwrap_or((DOCKER_HUB, image.name));
-        Self { registry, path: official(registry, path) }
+        Self { registry: image.registry(), path: image.path() }
     }
 }
 
@@ -37,27 +28,6 @@ impl fmt::Display for Repository<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.registry, self.path)
     }
-}
-
-/// Registry and path of a name that has a slash.
-fn split(name: &str) -> Option<(&str, &str)> {
-    let (first, rest) = name.split_once('/')?;
-    Some(match first {
-        OLD_DOCKER_HUB => (DOCKER_HUB, rest),
-        _ if is_registry(first) => (first, rest),
-        _ => (DOCKER_HUB, name),
-    })
-}
-
-/// Whether the part before the first slash names a registry: no name on Docker Hub holds any of these.
-fn is_registry(first: &str) -> bool {
-    first == "localhost" || first.contains(['.', ':']) || first.contains(|c: char| c.is_ascii_uppercase())
-}
-
-/// What Docker Hub itself vouches for lies in `library`, which nobody writes.
-fn official<'a>(registry: &str, path: &'a str) -> Cow<'a, str> {
-    let short = registry == DOCKER_HUB && !path.contains('/') && !is_any(path);
-    if short { Cow::Owned(["library/", path].concat()) } else { Cow::Borrowed(path) }
 }
 
 /// Whether a pattern is nothing but stars.
@@ -118,14 +88,20 @@ pub(crate) fn pattern_parts(text: &str) -> Result<(&str, Cow<'_, str>), PatternE
         None if is_any(text) => (text, Cow::Borrowed(text)),
         None if text == OLD_DOCKER_HUB => (DOCKER_HUB, Cow::Borrowed("*")),
         None if is_registry(text) => (text, Cow::Borrowed("*")),
-        None => (DOCKER_HUB, official(DOCKER_HUB, text)),
+        None => (DOCKER_HUB, in_hub(text)),
         Some((first, rest)) if is_any(first) => (first, Cow::Borrowed(rest)),
         Some(_) => {
-            let (registry, path) = split(text).unwrap_or((DOCKER_HUB, text));
-            (registry, official(registry, path))
+            let (registry, path) = split_registry(text);
+            let registry = registry.unwrap_or(DOCKER_HUB);
+            (registry, if registry == DOCKER_HUB { in_hub(path) } else { Cow::Borrowed(path) })
         }
     };
     if is_open(parts.0) { Err(PatternError::OpenRegistry) } else { Ok(parts) }
+}
+
+/// A pattern of a path on Docker Hub. One that takes everything takes what is not official too.
+fn in_hub(path: &str) -> Cow<'_, str> {
+    if is_any(path) { Cow::Borrowed(path) } else { official(DOCKER_HUB, path) }
 }
 
 /// Whether a pattern of a registry leaves its end open, so that anybody can own a host that it takes.

@@ -4,6 +4,13 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
+/// The registry of names that name none.
+pub const DOCKER_HUB: &str = "docker.io";
+/// Another name of the same.
+pub const OLD_DOCKER_HUB: &str = "index.docker.io";
+/// Where Docker Hub keeps what it vouches for itself.
+const OFFICIAL: &str = "library/";
+
 /// A reference such as `nginx`, `ghcr.io/org/app:1.2` or `localhost:5000/app@sha256:…`, taken apart. Any text has
 /// parts: what is no valid reference is refused by the API server or by the kubelet, not here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,24 +44,67 @@ impl<'a> Reference<'a> {
         self.tag.or(if self.digest.is_none() { Some("latest") } else { None })
     }
 
+    /// The registry, with a port if one is named: `docker.io` for `nginx`.
+    #[must_use]
+    pub fn registry(&self) -> &'a str {
+        split_registry(self.name).0.unwrap_or(DOCKER_HUB)
+    }
+
+    /// The path of the repository within its registry: `library/nginx` for `nginx`.
+    #[must_use]
+    pub fn path(&self) -> Cow<'a, str> {
+        let (registry, path) = split_registry(self.name);
+        official(registry.unwrap_or(DOCKER_HUB), path)
+    }
+
     /// Registry and repository in the shortest form: `nginx` for `docker.io/library/nginx`.
     #[must_use]
     pub fn familiar_name(&self) -> &'a str {
-        let hub = ["docker.io/", "index.docker.io/"].iter().find_map(|hub| self.name.strip_prefix(hub));
-        let name = hub.unwrap_or(self.name);
-        // `library/nginx` is short for the same; `library` is no registry, since it has no dot.
-        name.strip_prefix("library/").unwrap_or(name)
+        let (registry, path) = split_registry(self.name);
+        if registry.is_some_and(|registry| registry != DOCKER_HUB) {
+            return self.name;
+        }
+        match path.strip_prefix(OFFICIAL).filter(|name| !name.contains('/')) {
+            Some(name) => name,
+            // Without its registry this would be the name of something else.
+            None if split_registry(path).0.is_some() => self.name,
+            None => path,
+        }
     }
 
     /// Registry and repository in full: `docker.io/library/nginx` for `nginx`.
     #[must_use]
     pub fn full_name(&self) -> Cow<'a, str> {
-        let short = self.familiar_name();
-        match short.split_once('/') {
-            Some((registry, _)) if registry.contains(['.', ':']) || registry == "localhost" => Cow::Borrowed(short),
-            Some(_) => Cow::Owned(["docker.io/", short].concat()),
-            None => Cow::Owned(["docker.io/library/", short].concat()),
-        }
+        let path = self.path();
+        let full = [self.registry(), "/", &path].concat();
+        if full == self.name { Cow::Borrowed(self.name) } else { Cow::Owned(full) }
+    }
+}
+
+/// The registry that a name names, and the rest of it: as `splitDockerDomain` of github.com/distribution/reference, which
+/// the runtimes use. An allow-list that read names in another way could be talked round.
+#[must_use]
+pub fn split_registry(name: &str) -> (Option<&str>, &str) {
+    match name.split_once('/') {
+        Some((OLD_DOCKER_HUB, rest)) => (Some(DOCKER_HUB), rest),
+        Some((first, rest)) if is_registry(first) => (Some(first), rest),
+        _ => (None, name),
+    }
+}
+
+/// Whether the part before the first slash names a registry: no name on Docker Hub holds any of these.
+#[must_use]
+pub fn is_registry(first: &str) -> bool {
+    first == "localhost" || first.contains(['.', ':']) || first.contains(|c: char| c.is_ascii_uppercase())
+}
+
+/// The path with what nobody writes: what Docker Hub itself vouches for lies in `library`.
+#[must_use]
+pub fn official<'a>(registry: &str, path: &'a str) -> Cow<'a, str> {
+    if registry == DOCKER_HUB && !path.contains('/') {
+        Cow::Owned([OFFICIAL, path].concat())
+    } else {
+        Cow::Borrowed(path)
     }
 }
 
@@ -192,6 +242,24 @@ mod tests {
         assert_eq!(Reference::parse("grafana/grafana:11").full_name(), "docker.io/grafana/grafana");
         assert_eq!(Reference::parse("quay.io/a/b").full_name(), "quay.io/a/b");
         assert_eq!(Reference::parse("localhost/a").full_name(), "localhost/a");
+    }
+
+    #[test]
+    fn a_capital_makes_a_registry() {
+        let reference = Reference::parse("EVIL/nginx");
+        assert_eq!((reference.familiar_name(), &*reference.full_name()), ("EVIL/nginx", "EVIL/nginx"));
+        assert!(!ImagePattern::from("docker.io/*").matches(&reference));
+    }
+
+    #[test]
+    fn a_registry_is_never_hidden_in_the_path() {
+        for text in ["docker.io/ghcr.io/a", "index.docker.io/ghcr.io/a", "library/ghcr.io/a"] {
+            let reference = Reference::parse(text);
+            assert_eq!(reference.registry(), "docker.io", "{text}");
+            assert!(reference.full_name().starts_with("docker.io/"), "{text}");
+            assert!(!ImagePattern::from("ghcr.io/*").matches(&reference), "{text}");
+            assert!(!ImagePattern::from("ghcr.io/a").matches(&reference), "{text}");
+        }
     }
 
     #[test]
