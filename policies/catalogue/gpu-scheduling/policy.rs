@@ -12,7 +12,7 @@ mod workload;
 
 use portreeve_sdk::glob::Glob;
 use portreeve_sdk::view::{Pod, Toleration};
-use portreeve_sdk::{Can, Case, Manifest, Policy, SettingsError, Stop, Verdict};
+use portreeve_sdk::{Can, Case, FactNeed, Manifest, Policy, SettingsError, Stop, Verdict};
 use serde_json::json;
 
 use count::Gpus;
@@ -42,6 +42,11 @@ impl Policy for GpuScheduling {
             can: Can::MUTATE,
             resources: workload::RESOURCES,
             schema: include_str!("schema.json"),
+            facts: &[FactNeed {
+                kind: "autoscalers",
+                why: "how many pods of a workload ask for GPUs at a time is an autoscaler's to say, where there is one",
+                required: false,
+            }],
             controls: &["A1.1", "CC7.2"],
             ..Manifest::new("gpu-scheduling", "1.0.0")
         }

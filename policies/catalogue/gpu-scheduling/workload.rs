@@ -1,5 +1,5 @@
-//! How many GPUs all pods of a workload ask for, as far as the object shows: how far an autoscaler goes and on how many
-//! nodes a DaemonSet runs stands elsewhere. What a namespace holds in all is for a ResourceQuota. Where objects hold pods
+//! How many GPUs all pods of a workload ask for, as far as the object and its autoscaler show: on how many nodes a
+//! DaemonSet runs stands elsewhere. What a namespace holds in all is for a ResourceQuota. Where objects hold pods
 //! of several kinds is told in `groups`.
 
 use portreeve_sdk::view::Operation;
@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::count::Gpus;
 use super::groups;
+use crate::autoscaler::Autoscaler;
 use crate::owner;
 
 /// Every pod template, and the workloads whose number of pods can be changed while their templates stay.
@@ -50,7 +51,7 @@ pub(super) fn judge(case: &Case<'_>, gpus: &Gpus, most: u64, verdict: &mut Verdi
     let rule = if before > most && total > before { "raised-past-max" } else { "max-per-workload" };
     verdict
         .violation(rule)
-        .at("/spec/containers")
+        .at_object(place(case))
         .says(format!("all pods of the workload together ask for {total} GPUs, more than {most}"))
         .mend(format!("run fewer pods or ask for fewer GPUs, {most} in all"));
 }
@@ -63,7 +64,17 @@ fn total(case: &Case<'_>, gpus: &Gpus, side: Side) -> u64 {
         Side::Now => case.containers(),
         Side::Before => case.old_containers(),
     };
-    gpus.of_pod(containers).saturating_mul(replicas(case, side))
+    gpus.of_pod(containers).saturating_mul(pods(case, side))
+}
+
+/// How many pods there may be at a time: as many as an autoscaler makes of them, where it is known that there is one.
+fn pods(case: &Case<'_>, side: Side) -> u64 {
+    let written = replicas(case, side);
+    match Autoscaler::of(case) {
+        // An autoscaler leaves alone what is switched off.
+        Ok(Some(autoscaler)) if written > 0 => written.max(autoscaler.most),
+        _ => written,
+    }
 }
 
 /// How many pods the object says there shall be at a time; one if it does not say.
@@ -74,6 +85,12 @@ fn replicas(case: &Case<'_>, side: Side) -> u64 {
         Some(number(&[job, "/completions"].concat()).map_or(parallel, |completions| parallel.min(completions)))
     };
     number("/spec/replicas").or_else(|| of_job("/spec")).or_else(|| of_job("/spec/jobTemplate/spec")).unwrap_or(1)
+}
+
+/// Where the object says how many pods there are; its spec, if that is in several places or nowhere.
+fn place(case: &Case<'_>) -> &'static str {
+    let known = ["/spec/replicas", "/spec/parallelism", "/spec/jobTemplate/spec/parallelism"];
+    known.into_iter().find(|at| case.request().read(at).is_some()).unwrap_or("/spec")
 }
 
 fn read(case: &Case<'_>, side: Side, at: &str) -> Option<Value> {

@@ -2,6 +2,7 @@
 //! `policy.yaml`, the schema of its settings, and `cases/`, which the tests here judge natively and the tests of the
 //! workspace through the component.
 
+mod autoscaler;
 mod devices;
 mod images;
 mod injected;

@@ -120,6 +120,8 @@ objects! {
     NetworkPolicies = "network-policies";
     /// The PodDisruptionBudgets of the request's namespace.
     DisruptionBudgets = "disruption-budgets";
+    /// The HorizontalPodAutoscalers of the request's namespace.
+    Autoscalers = "autoscalers";
     /// The Services of the request's namespace.
     Services = "services";
     /// The Pods that run in the request's namespace.

@@ -136,6 +136,8 @@ pub enum FactKind {
     NetworkPolicies,
     /// PodDisruptionBudgets of the request's namespace.
     DisruptionBudgets,
+    /// HorizontalPodAutoscalers of the request's namespace.
+    Autoscalers,
     /// Services of the request's namespace.
     Services,
     /// Pods that run in the request's namespace.
@@ -146,13 +148,14 @@ pub enum FactKind {
 
 impl FactKind {
     /// Every kind that the host can gather.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Namespace,
         Self::ImageDigest,
         Self::ImageConfig,
         Self::ImageSignatures,
         Self::NetworkPolicies,
         Self::DisruptionBudgets,
+        Self::Autoscalers,
         Self::Services,
         Self::RunningPods,
         Self::Zones,
@@ -168,6 +171,7 @@ impl FactKind {
             Self::ImageSignatures => "image-signatures",
             Self::NetworkPolicies => "network-policies",
             Self::DisruptionBudgets => "disruption-budgets",
+            Self::Autoscalers => "autoscalers",
             Self::Services => "services",
             Self::RunningPods => "running-pods",
             Self::Zones => "zones",

@@ -1,5 +1,5 @@
-//! Objects that stand beside the one that is judged, as far as a source lists them: NetworkPolicies, budgets, Services and
-//! Pods by namespace, and Nodes. What a policy may know of them is answered here, in the words of the contract.
+//! Objects that stand beside the one that is judged, as far as a source lists them: NetworkPolicies, budgets, autoscalers,
+//! Services and Pods by namespace, and Nodes. What a policy may know of them is answered here, in the words of the contract.
 //!
 //! What a source does not list is missing, with the reason; it is never an empty list. Nobody is asked for anything here.
 
@@ -47,6 +47,8 @@ pub enum Listed {
     NetworkPolicy,
     /// The fact `disruption-budgets`.
     PodDisruptionBudget,
+    /// The fact `autoscalers`.
+    HorizontalPodAutoscaler,
     /// The fact `services`.
     Service,
     /// The fact `running-pods`.
@@ -142,7 +144,14 @@ impl Reach {
 
 impl Listed {
     /// Every kind.
-    const ALL: [Self; 5] = [Self::NetworkPolicy, Self::PodDisruptionBudget, Self::Service, Self::Pod, Self::Node];
+    const ALL: [Self; 6] = [
+        Self::NetworkPolicy,
+        Self::PodDisruptionBudget,
+        Self::HorizontalPodAutoscaler,
+        Self::Service,
+        Self::Pod,
+        Self::Node,
+    ];
 
     /// The kind that a fact is made of, if it is made of objects.
     #[must_use]
@@ -160,6 +169,7 @@ impl Listed {
         match self {
             Self::NetworkPolicy => FactKind::NetworkPolicies,
             Self::PodDisruptionBudget => FactKind::DisruptionBudgets,
+            Self::HorizontalPodAutoscaler => FactKind::Autoscalers,
             Self::Service => FactKind::Services,
             Self::Pod => FactKind::RunningPods,
             Self::Node => FactKind::Zones,
@@ -170,6 +180,7 @@ impl Listed {
         match self {
             Self::NetworkPolicy => "networking.k8s.io",
             Self::PodDisruptionBudget => "policy",
+            Self::HorizontalPodAutoscaler => "autoscaling",
             Self::Service | Self::Pod | Self::Node => "",
         }
     }
@@ -178,6 +189,7 @@ impl Listed {
         match self {
             Self::NetworkPolicy => "NetworkPolicy",
             Self::PodDisruptionBudget => "PodDisruptionBudget",
+            Self::HorizontalPodAutoscaler => "HorizontalPodAutoscaler",
             Self::Service => "Service",
             Self::Pod => "Pod",
             Self::Node => "Node",

@@ -91,6 +91,7 @@ fn questions(kind: FactKind, template: &Template, before: Option<&Template>) -> 
         FactKind::Namespace
         | FactKind::NetworkPolicies
         | FactKind::DisruptionBudgets
+        | FactKind::Autoscalers
         | FactKind::Services
         | FactKind::RunningPods
         | FactKind::Zones => Vec::new(),
