@@ -16,6 +16,8 @@ mod cluster;
 #[cfg(test)]
 mod controllers;
 #[cfg(test)]
+mod definitions;
+#[cfg(test)]
 mod injected;
 #[cfg(test)]
 mod platform;

@@ -14,12 +14,13 @@ pub enum Scope {
 
 /// Built-in kinds without a namespace, by group. Of custom kinds nobody here can know; those whose name begins with
 /// `Cluster` are taken to be without one too.
-const CLUSTER_SCOPED: [(&str, &[&str]); 14] = [
+const CLUSTER_SCOPED: [(&str, &[&str]); 15] = [
     ("", &["Namespace", "Node", "PersistentVolume", "ComponentStatus"]),
     ("admissionregistration.k8s.io", ANY),
     ("apiextensions.k8s.io", ANY),
     ("apiregistration.k8s.io", ANY),
     ("authentication.k8s.io", ANY),
+    ("authorization.k8s.io", &["SubjectAccessReview", "SelfSubjectAccessReview", "SelfSubjectRulesReview"]),
     ("certificates.k8s.io", ANY),
     ("flowcontrol.apiserver.k8s.io", ANY),
     ("networking.k8s.io", &["IngressClass", "IPAddress", "ServiceCIDR"]),
@@ -120,6 +121,7 @@ mod tests {
             ("", "Namespace"),
             ("rbac.authorization.k8s.io", "ClusterRole"),
             ("scheduling.k8s.io", "PriorityClass"),
+            ("authorization.k8s.io", "SubjectAccessReview"),
             ("portreeve.dev", "ClusterPolicy"),
             ("cert-manager.io", "ClusterIssuer"),
             ("argoproj.io", "ClusterWorkflowTemplate"),
@@ -136,6 +138,7 @@ mod tests {
             ("apps", "Deployment"),
             ("rbac.authorization.k8s.io", "Role"),
             ("networking.k8s.io", "NetworkPolicy"),
+            ("authorization.k8s.io", "LocalSubjectAccessReview"),
             ("storage.k8s.io", "CSIStorageCapacity"),
             ("cert-manager.io", "Certificate"),
             ("postgresql.cnpg.io", "Cluster"),

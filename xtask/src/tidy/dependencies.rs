@@ -1,18 +1,19 @@
-//! Who may depend on whom. cli -> server -> supply, ledger, engine, certs -> admission; policies know the contract and not
-//! the host. What tests and xtask need is their own affair.
+//! Who may depend on whom. cli -> server, cluster -> supply, ledger, engine, certs -> admission; policies know the contract
+//! and not the host. What tests and xtask need is their own affair.
 
 use super::Finding;
 use crate::checkout::{Checkout, Dependency, Need, Package};
 
 /// The crates of ours that a crate may need outside its tests. A crate that is not in the table is a finding, so that its
 /// place is thought of.
-const FLOORS: [(&str, &[&str]); 13] = [
+const FLOORS: [(&str, &[&str]); 14] = [
     ("portreeve-admission", &[]),
     ("portreeve-engine", &["portreeve-admission"]),
     ("portreeve-supply", &["portreeve-admission"]),
     ("portreeve-ledger", &[]),
     ("portreeve-certs", &[]),
     ("portreeve-cases", &["portreeve-admission"]),
+    ("portreeve-cluster", &["portreeve-admission", "portreeve-certs"]),
     (
         "portreeve-server",
         &[
@@ -35,6 +36,7 @@ const FLOORS: [(&str, &[&str]); 13] = [
             "portreeve-certs",
             "portreeve-builtin",
             "portreeve-cases",
+            "portreeve-cluster",
             "portreeve-server",
         ],
     ),
@@ -48,10 +50,11 @@ const FLOORS: [(&str, &[&str]); 13] = [
 /// What is for proving things across crates may need all of them.
 const ACROSS: &str = "portreeve-tests";
 
-/// Libraries that only one crate may name.
-const TRADES: [(&str, &str, &str); 2] = [
-    ("wasmtime", "portreeve-engine", "policies are run by the engine alone"),
-    ("wasmtime-wizer", "portreeve-engine", "policies are run by the engine alone"),
+/// Libraries that only some crates may name, the one whose trade it is first.
+const TRADES: [(&str, &[&str], &str); 3] = [
+    ("wasmtime", &["portreeve-engine"], "policies are run by the engine alone"),
+    ("wasmtime-wizer", &["portreeve-engine"], "policies are run by the engine alone"),
+    ("kube", &["portreeve-cluster", ACROSS], "the server itself does not know who serves its resources"),
 ];
 
 /// What the pure core may not name at all.
@@ -88,8 +91,9 @@ pub(super) fn on_libraries(checkout: &Checkout) -> Vec<Finding> {
     for package in &checkout.packages {
         for dependency in &package.dependencies {
             let name = dependency.name.as_str();
-            if let Some((_, owner, why)) =
-                TRADES.iter().find(|(library, owner, _)| *library == name && package.name != *owner)
+            let trade = TRADES.iter().find(|(library, _, _)| *library == name);
+            if let Some((_, owners @ [owner, ..], why)) = trade
+                && !owners.contains(&package.name.as_str())
             {
                 findings.push(Finding::new(&package.name, format!("names {name}, which only {owner} may: {why}")));
             }
@@ -138,6 +142,13 @@ mod tests {
     fn only_the_engine_names_wasmtime() {
         assert_eq!(on_libraries(&checkout("portreeve", "wasmtime", Need::Always)).len(), 1);
         assert!(on_libraries(&checkout("portreeve-engine", "wasmtime", Need::Always)).is_empty());
+    }
+
+    #[test]
+    fn the_server_does_not_name_kube_and_tests_may() {
+        assert_eq!(on_libraries(&checkout("portreeve-server", "kube", Need::Always)).len(), 1);
+        assert!(on_libraries(&checkout("portreeve-cluster", "kube", Need::Always)).is_empty());
+        assert!(on_libraries(&checkout("portreeve-tests", "kube", Need::Always)).is_empty());
     }
 
     #[test]

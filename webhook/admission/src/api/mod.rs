@@ -3,12 +3,14 @@
 
 mod exception;
 mod mode;
+mod namespaced;
 mod policy;
 mod selector;
 mod set;
 
 pub use exception::{Covered, OptOut, PolicyExceptionSpec};
 pub use mode::Mode;
+pub use namespaced::{BuiltinModule, NamespacedMatch, PolicySpec};
 pub use policy::{ClusterPolicySpec, FailurePolicy, Match, ModuleSource};
 pub use selector::{Expression, LabelSelector, Operator, SelectorError};
 pub use set::{PolicySetSpec, Profile};
@@ -31,6 +33,8 @@ pub enum Resource {
     PolicySet(Object<PolicySetSpec>),
     /// A loosening with an owner and an end.
     PolicyException(Object<PolicyExceptionSpec>),
+    /// What a namespace asks of itself.
+    Policy(Object<PolicySpec>),
 }
 
 /// An object: who it is and what it says.
@@ -68,11 +72,8 @@ impl Resource {
         match self {
             Self::ClusterPolicy(object) => format!("ClusterPolicy/{}", object.metadata.name),
             Self::PolicySet(object) => format!("PolicySet/{}", object.metadata.name),
-            Self::PolicyException(object) => format!(
-                "PolicyException/{}/{}",
-                object.metadata.namespace.as_deref().unwrap_or_default(),
-                object.metadata.name
-            ),
+            Self::PolicyException(object) => format!("PolicyException/{}", object.metadata.namespaced_name()),
+            Self::Policy(object) => format!("Policy/{}", object.metadata.namespaced_name()),
         }
     }
 
@@ -83,6 +84,13 @@ impl Resource {
             Self::ClusterPolicy(object) => &object.api_version,
             Self::PolicySet(object) => &object.api_version,
             Self::PolicyException(object) => &object.api_version,
+            Self::Policy(object) => &object.api_version,
         }
+    }
+}
+
+impl Metadata {
+    fn namespaced_name(&self) -> String {
+        format!("{}/{}", self.namespace.as_deref().unwrap_or_default(), self.name)
     }
 }

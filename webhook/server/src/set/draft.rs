@@ -42,6 +42,10 @@ pub(super) enum Source {
     File(PathBuf),
 }
 
+/// A set is asked by names that no namespace qualifies.
+const POLICY_IN_A_SET: &str =
+    "a Policy can't be part of a set: write a ClusterPolicy whose match.namespaceSelector names the namespace";
+
 impl Group {
     /// Where the module is first named.
     pub(super) fn place(&self) -> &str {
@@ -126,6 +130,7 @@ impl Draft {
                 Ok(exception) => self.exceptions.push((exception, object.spec.clone())),
                 Err(error) => self.problem(&place_of(located), error.to_string()),
             },
+            Resource::Policy(_) => self.problem(&place_of(located), POLICY_IN_A_SET),
         }
     }
 

@@ -197,11 +197,12 @@ pub(super) fn resource(manifest: &Manifest) -> Result<Resource, String> {
         "ClusterPolicy" => object(manifest).map(Resource::ClusterPolicy),
         "PolicySet" => object(manifest).map(Resource::PolicySet),
         "PolicyException" => object(manifest).map(Resource::PolicyException),
+        "Policy" => object(manifest).map(Resource::Policy),
         other => Err(format!("there is no kind {other:?} in {API_VERSION}; there are {KINDS}")),
     }
 }
 
-const KINDS: &str = "ClusterPolicy, PolicySet and PolicyException";
+const KINDS: &str = "ClusterPolicy, PolicySet, PolicyException and Policy";
 
 fn object<Spec: DeserializeOwned>(manifest: &Manifest) -> Result<Object<Spec>, String> {
     serde_path_to_error::deserialize(manifest.value()).map_err(|error| {
