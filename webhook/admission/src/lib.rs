@@ -19,6 +19,7 @@ pub mod patch;
 pub mod plan;
 pub mod pointer;
 pub mod policy;
+pub mod recovery;
 pub mod response;
 pub mod review;
 pub mod settle;

@@ -66,6 +66,11 @@ impl Index {
         review.request.namespace.as_ref().is_some_and(|namespace| self.excluded.contains(namespace))
     }
 
+    /// Namespaces that no policy sees.
+    pub fn excluded(&self) -> impl Iterator<Item = &str> {
+        self.excluded.iter().map(String::as_str)
+    }
+
     fn add(&mut self, rule: &ResourceRule, position: usize) {
         let lists = [&rule.groups, &rule.versions, &rule.resources, &rule.operations];
         if lists.iter().any(|names| names.iter().any(|name| name.contains('*'))) {
@@ -222,6 +227,8 @@ mod tests {
     fn no_policy_sees_an_excluded_namespace() {
         let policies = [policy("p", Mode::Enforce, FailurePolicy::Fail)];
         assert_eq!(candidates(&policies, &review("apps", "DaemonSet", "daemonsets", "kube-system")), [0; 0]);
+        let index = Index::new(&policies, ["kube-system".to_owned()]);
+        assert_eq!(index.excluded().collect::<Vec<_>>(), ["kube-system"]);
     }
 
     #[test]

@@ -40,10 +40,12 @@ pub enum Editable {
     EphemeralFrom(usize),
 }
 
-/// Subresources that carry a pod, and those of CONNECT. All others (status, scale, finalize, binding, eviction …)
-/// are how a cluster heals itself.
-const JUDGED: [&str; 2] = ["ephemeralcontainers", "resize"];
-const CONNECTED: [&str; 4] = ["exec", "attach", "portforward", "proxy"];
+/// Subresources that carry a pod. All others that are written (status, scale, finalize, binding, eviction …) are how a
+/// cluster heals itself.
+pub const JUDGED_SUBRESOURCES: [&str; 2] = ["ephemeralcontainers", "resize"];
+
+/// Subresources of CONNECT.
+pub const CONNECTED_SUBRESOURCES: [&str; 4] = ["exec", "attach", "portforward", "proxy"];
 
 impl Plan {
     /// The plan for a review.
@@ -64,8 +66,10 @@ fn never_held_up(review: &Review) -> bool {
     let request = &review.request;
     let judged = match (request.operation, request.subresource.as_deref()) {
         (Operation::Delete, _) => false,
-        (Operation::Connect, subresource) => subresource.is_some_and(|name| CONNECTED.contains(&name)),
-        (Operation::Create | Operation::Update, subresource) => subresource.is_none_or(|name| JUDGED.contains(&name)),
+        (Operation::Connect, subresource) => subresource.is_some_and(|name| CONNECTED_SUBRESOURCES.contains(&name)),
+        (Operation::Create | Operation::Update, subresource) => {
+            subresource.is_none_or(|name| JUDGED_SUBRESOURCES.contains(&name))
+        }
     };
     let leaving = request.operation == Operation::Update && (review.meta.deleting || review.old_meta.deleting);
     !judged || leaving

@@ -21,6 +21,7 @@ use path::Stop;
 
 use crate::case::{GroupVersionKind, Subject};
 use crate::document::Document;
+use crate::pointer::Pointer;
 use crate::template::{Template, TemplateError};
 
 /// The kinds that have pod templates.
@@ -116,6 +117,14 @@ impl TemplatePaths {
     #[must_use]
     pub fn changes(&self, kind: &GroupVersionKind) -> Changes {
         self.kind(kind).map(|kind| kind.changes).unwrap_or_default()
+    }
+
+    /// The parts of an object that make up its templates, for a kind that keeps each in one place as a whole: while they
+    /// stay as they are, so do the templates. None for other kinds.
+    #[must_use]
+    pub fn whole_parts(&self, group: &str, kind: &str) -> Option<Vec<Pointer>> {
+        let kind = self.0.get(&(group.to_owned(), kind.to_owned()))?;
+        kind.paths.iter().map(|path| path.plain().map(|at| at.join(&path::counted(at)))).collect()
     }
 
     /// The templates of an object, in the order of the paths. A path that leads nowhere gives none.

@@ -3,6 +3,8 @@
 //!
 //! - [`crd`]: the definitions of `portreeve.dev/v1alpha1`, made from the types of `portreeve_admission::api`.
 //! - [`status`]: what our resources say of themselves.
+//! - [`registration`]: the two webhook entries, worked out from the policies in force, and what they would hold up.
 
 pub mod crd;
+pub mod registration;
 pub mod status;

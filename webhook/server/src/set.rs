@@ -28,7 +28,7 @@ pub(crate) use load::chain;
 pub use load::{LoadError, Loader, Problem};
 pub use namespace::{KnownFrom, Namespace};
 pub use objects::{Listed, Objects, Reach};
-pub use profile::{COMPILED, EXCLUDED_NAMESPACES, platform};
+pub use profile::{COMPILED, platform};
 
 /// A set of policies, ready to judge.
 pub struct PolicySet {

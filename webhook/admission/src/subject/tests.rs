@@ -323,3 +323,17 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn what_makes_up_the_templates_is_told_of_kinds_that_keep_each_in_one_place() {
+    let parts = |group: &str, kind: &str| {
+        let parts = TemplatePaths::default().whole_parts(group, kind)?;
+        Some(parts.iter().map(ToString::to_string).collect::<Vec<_>>())
+    };
+    assert_eq!(parts("", "Pod").unwrap(), ["/spec"]);
+    assert_eq!(parts("batch", "CronJob").unwrap(), ["/spec/jobTemplate/spec/template"]);
+    assert_eq!(parts("leaderworkerset.x-k8s.io", "LeaderWorkerSet").unwrap().len(), 2);
+    for (group, kind) in [("jobset.x-k8s.io", "JobSet"), ("kubeflow.org", "Notebook"), ("", "Service")] {
+        assert_eq!(parts(group, kind), None, "{kind}");
+    }
+}

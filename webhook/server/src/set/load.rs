@@ -9,6 +9,7 @@ use portreeve_admission::api::{PolicyExceptionSpec, PolicySetSpec};
 use portreeve_admission::exception::Exception;
 use portreeve_admission::matching::Index;
 use portreeve_admission::policy::Policy;
+use portreeve_admission::recovery::NAMESPACES;
 use portreeve_engine::{Engine, Instance, Manifest};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
@@ -17,7 +18,7 @@ use super::draft::{Draft, Group, Source};
 use super::drafted::{Drafted, draft_policy, instance_by_name};
 use super::folder::Sources;
 use super::namespace::Namespace;
-use super::profile::{ALWAYS_EXCLUDED, EXCLUDED_NAMESPACES};
+use super::profile::ALWAYS_EXCLUDED;
 use super::{LoadedModule, PolicySet};
 use crate::digest::sha256;
 
@@ -81,7 +82,7 @@ impl Loader {
         let modules: Vec<Made> = groups.into_iter().filter_map(|group| self.module(&mut draft, group, &set)).collect();
         let mut exceptions = draft.finish()?;
         exceptions.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name));
-        let excluded = set.excluded_namespaces.unwrap_or_else(|| EXCLUDED_NAMESPACES.map(str::to_owned).into());
+        let excluded = set.excluded_namespaces.unwrap_or_else(|| NAMESPACES.map(|(name, _)| name.to_owned()).into());
         let excluded: BTreeSet<String> =
             excluded.into_iter().chain(ALWAYS_EXCLUDED.map(str::to_owned)).chain(self.own_namespace.clone()).collect();
         let (digest, content) = described(&modules, &exceptions, &excluded);

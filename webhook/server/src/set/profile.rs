@@ -1,5 +1,5 @@
 //! The platform profile: the catalogue with its safe defaults, in force when nothing else is configured. And the
-//! namespaces that no policy sees unless somebody says otherwise.
+//! namespaces that no policy ever sees.
 
 use portreeve_admission::api::Resource;
 use portreeve_engine::EmbeddedEntry;
@@ -9,23 +9,6 @@ use crate::manifest::read_stream;
 
 /// Namespaces that no setting brings back: the control plane's own recovery runs there.
 pub(super) const ALWAYS_EXCLUDED: [&str; 2] = ["kube-system", "kube-node-lease"];
-
-/// Namespaces of the control plane, and of the controllers that clusters commonly depend on to come back: network, GPU,
-/// certificates, fleet. Our own is added by whoever knows its name.
-pub const EXCLUDED_NAMESPACES: [&str; 12] = [
-    "kube-system",
-    "kube-node-lease",
-    "calico-system",
-    "tigera-operator",
-    "cilium",
-    "kube-flannel",
-    "gpu-operator",
-    "nvidia-gpu-operator",
-    "cert-manager",
-    "cattle-system",
-    "cattle-fleet-system",
-    "gatekeeper-system",
-];
 
 /// The profile compiled, for an engine that keeps nothing.
 pub static COMPILED: [EmbeddedEntry; 1] = [EmbeddedEntry { bytes: portreeve_builtin::PROFILE_CODE }];

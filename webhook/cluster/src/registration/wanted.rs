@@ -1,0 +1,180 @@
+//! What policies want to see, in single wishes: one resource with or without a subresource, one operation. Stars stay where
+//! a policy wrote them; what is never judged (`admission::plan`) is no wish. How wishes are written as rules is told in
+//! `rules`.
+
+use std::collections::BTreeSet;
+
+use portreeve_admission::api::Mode;
+use portreeve_admission::case::{GroupVersionKind, GroupVersionResource, Operation};
+use portreeve_admission::matching::TEMPLATES;
+use portreeve_admission::plan::{CONNECTED_SUBRESOURCES, JUDGED_SUBRESOURCES};
+use portreeve_admission::policy::{Policy, ResourceRule};
+use portreeve_admission::subject::{Edited, TemplatePaths};
+
+use super::Call;
+use super::served::Served;
+
+/// One resource and one operation that a policy wants to see; `*` is any.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Wish {
+    pub(super) group: String,
+    pub(super) version: String,
+    /// With its subresource, as in `pods/exec`.
+    pub(super) resource: String,
+    pub(super) operation: Operation,
+}
+
+/// All wishes of one call.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Wanted {
+    /// Of policies of pod templates.
+    pub(super) templates: BTreeSet<Wish>,
+    /// Of policies that name resources, which see them whatever of them changes.
+    pub(super) named: BTreeSet<Wish>,
+}
+
+/// Any name.
+pub(super) const ANY: &str = "*";
+
+/// Whether a policy has a say in a call at all.
+pub(super) fn takes_part(policy: &Policy, call: Call) -> bool {
+    match call {
+        Call::Mutate => policy.edits(),
+        Call::Validate => policy.mode != Mode::Off && policy.can.validate,
+    }
+}
+
+impl Wanted {
+    /// What these policies want of a call.
+    pub(super) fn of(policies: &[&Policy], call: Call, paths: &TemplatePaths, served: &Served) -> Self {
+        let mut wanted = Self::default();
+        for policy in policies {
+            if policy.wants.is_empty() {
+                wanted.templates.extend(of_templates(call, paths, served));
+            }
+            for rule in &policy.wants {
+                match is_of_templates(rule) {
+                    true => wanted.templates.extend(of_templates(call, paths, served)),
+                    false => wanted.named.extend(of_rule(rule, call)),
+                }
+            }
+        }
+        wanted
+    }
+
+    /// All of them, without those that others take in.
+    pub(super) fn all(&self) -> BTreeSet<Wish> {
+        let all: BTreeSet<&Wish> = self.templates.iter().chain(&self.named).collect();
+        let alone = |wish: &&&Wish| !all.iter().any(|other| other != *wish && other.covers(wish));
+        all.iter().filter(alone).map(|wish| (*wish).clone()).collect()
+    }
+
+    /// Whether a policy that names resources sees this one.
+    pub(super) fn names(&self, wish: &Wish) -> bool {
+        self.named.iter().any(|named| named.covers_any_version(wish))
+    }
+}
+
+impl Wish {
+    /// Whether it takes in all that the other one does.
+    pub(super) fn covers(&self, other: &Self) -> bool {
+        is_any_or(&self.version, &other.version) && self.covers_any_version(other)
+    }
+
+    fn covers_any_version(&self, other: &Self) -> bool {
+        let (resource, subresource) = split(&self.resource);
+        let (others, others_part) = split(&other.resource);
+        self.operation == other.operation
+            && is_any_or(&self.group, &other.group)
+            && is_any_or(resource, others)
+            && subresource == others_part
+    }
+}
+
+pub(super) fn split(resource: &str) -> (&str, Option<&str>) {
+    resource.split_once('/').map_or((resource, None), |(resource, part)| (resource, Some(part)))
+}
+
+fn is_any_or(name: &str, other: &str) -> bool {
+    name == ANY || name == other
+}
+
+fn is_of_templates(rule: &ResourceRule) -> bool {
+    rule.resources.iter().any(|resource| resource == TEMPLATES)
+}
+
+/// Every kind that has templates, where it is created and changed. For defaults, not those that are left as they are.
+fn of_templates(call: Call, paths: &TemplatePaths, served: &Served) -> Vec<Wish> {
+    let mut wishes = Vec::new();
+    for (group, kind) in paths.kinds() {
+        let named = GroupVersionKind { group: group.to_owned(), version: String::new(), kind: kind.to_owned() };
+        if call == Call::Mutate && paths.edited(&named) == Edited::AtPods {
+            continue;
+        }
+        let GroupVersionResource { group, version, resource } = served.resource(&named);
+        let wish = |resource: &str, operation| Wish {
+            group: group.clone(),
+            version: version.clone(),
+            resource: resource.to_owned(),
+            operation,
+        };
+        wishes.extend(WRITING.map(|operation| wish(&resource, operation)));
+        if (group.as_str(), kind) == ("", "Pod") {
+            let parts = JUDGED_SUBRESOURCES.iter().filter(|part| is_open_to(call, part));
+            wishes.extend(parts.map(|part| wish(&format!("{resource}/{part}"), Operation::Update)));
+        }
+    }
+    wishes
+}
+
+const WRITING: [Operation; 2] = [Operation::Create, Operation::Update];
+
+/// Of a pod that is resized nothing may be edited.
+fn is_open_to(call: Call, subresource: &str) -> bool {
+    call == Call::Validate || subresource == "ephemeralcontainers"
+}
+
+/// What of a rule is ever judged, each resource by itself.
+fn of_rule(rule: &ResourceRule, call: Call) -> Vec<Wish> {
+    let mut wishes = Vec::new();
+    for operation in rule.operations.iter().flat_map(|name| operations(name, call)) {
+        for resource in rule.resources.iter().flat_map(|name| judged(name, operation, call)) {
+            for group in &rule.groups {
+                let wish = |version: &String| Wish {
+                    group: group.clone(),
+                    version: version.clone(),
+                    resource: resource.clone(),
+                    operation,
+                };
+                wishes.extend(rule.versions.iter().map(wish));
+            }
+        }
+    }
+    wishes
+}
+
+/// What is never held up or, for defaults, never edited, is not asked for: no end of an object, no connection.
+fn operations(name: &str, call: Call) -> Vec<Operation> {
+    let asked: &[Operation] = match call {
+        Call::Mutate => &WRITING,
+        Call::Validate => &[Operation::Create, Operation::Update, Operation::Connect],
+    };
+    asked.iter().copied().filter(|operation| name == ANY || name == operation.to_string()).collect()
+}
+
+/// The resource with each of its subresources that are judged in this operation.
+fn judged(resource: &str, operation: Operation, call: Call) -> Vec<String> {
+    let connecting = operation == Operation::Connect;
+    let parts: &[&str] = if connecting { &CONNECTED_SUBRESOURCES } else { &JUDGED_SUBRESOURCES };
+    let of = |name: &str, part: &str| -> Vec<String> {
+        let parts = parts.iter().filter(|known| (part == ANY || part == **known) && is_open_to(call, known));
+        parts.map(|known| format!("{name}/{known}")).collect()
+    };
+    match split(resource) {
+        // What is connected to is always a subresource.
+        (_, None) if connecting => Vec::new(),
+        (name, None) => vec![name.to_owned()],
+        (ANY, Some(ANY)) if !connecting => [ANY.to_owned()].into_iter().chain(of(ANY, ANY)).collect(),
+        (name, Some(part)) => of(name, part),
+    }
+}

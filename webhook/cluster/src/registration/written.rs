@@ -1,0 +1,168 @@
+//! A registration as the API server's own objects, with where we are to be reached. What the API server is told by them is
+//! worked out before; here nothing is left to choose.
+
+use std::fmt;
+
+use k8s_openapi::ByteString;
+use k8s_openapi::api::admissionregistration::v1::{
+    MatchCondition, MutatingWebhook, MutatingWebhookConfiguration, ServiceReference, ValidatingWebhook,
+    ValidatingWebhookConfiguration, WebhookClientConfig,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use portreeve_admission::api::FailurePolicy;
+
+use super::{Call, Condition, Entry, Registration};
+
+/// Where the API server reaches us, and by what it knows us and we it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Site {
+    /// What both configurations are called: the release's name.
+    pub name: String,
+    /// Where we listen.
+    pub endpoint: Endpoint,
+    /// The certificates that ours may be signed by, as PEM.
+    pub ca_bundle: Vec<u8>,
+    /// The token in the path; none where client certificates tell who may call.
+    pub token: Option<String>,
+}
+
+/// Where we listen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Endpoint {
+    /// Behind a Service.
+    Service {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+        /// Its port.
+        port: i32,
+    },
+    /// At an address that the API server reaches by itself, as in `https://127.0.0.1:8443`.
+    Url(String),
+}
+
+/// Both objects.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Configurations {
+    /// With the entry for defaults.
+    pub mutating: MutatingWebhookConfiguration,
+    /// With the entry for decisions.
+    pub validating: ValidatingWebhookConfiguration,
+}
+
+impl fmt::Debug for Site {
+    /// Without the token: whoever knows it may call.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let token = if self.token.is_some() { "a token" } else { "no token" };
+        write!(f, "Site({} at {:?}, {token})", self.name, self.endpoint)
+    }
+}
+
+impl Registration {
+    /// The objects that say so to an API server.
+    #[must_use]
+    pub fn at(&self, site: &Site) -> Configurations {
+        Configurations {
+            mutating: MutatingWebhookConfiguration {
+                metadata: site.metadata(),
+                webhooks: Some(vec![self.mutating.mutating(site)]),
+            },
+            validating: ValidatingWebhookConfiguration {
+                metadata: site.metadata(),
+                webhooks: Some(vec![self.validating.validating(site)]),
+            },
+        }
+    }
+}
+
+/// By which a person, and `uninstall`, knows that we wrote it.
+pub(crate) const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "portreeve");
+
+impl Site {
+    fn metadata(&self) -> ObjectMeta {
+        let (label, value) = MANAGED_BY;
+        ObjectMeta {
+            name: Some(self.name.clone()),
+            labels: Some([(label.to_owned(), value.to_owned())].into()),
+            ..ObjectMeta::default()
+        }
+    }
+
+    fn client(&self, call: Call) -> WebhookClientConfig {
+        let token = self.token.as_ref().map(|token| format!("/{token}")).unwrap_or_default();
+        let path = format!("/{}{token}", call.name());
+        let ca_bundle = Some(ByteString(self.ca_bundle.clone()));
+        match &self.endpoint {
+            Endpoint::Url(origin) => {
+                WebhookClientConfig { url: Some(format!("{origin}{path}")), ca_bundle, service: None }
+            }
+            Endpoint::Service { namespace, name, port } => {
+                let (namespace, name) = (namespace.clone(), name.clone());
+                let service = ServiceReference { namespace, name, path: Some(path), port: Some(*port) };
+                WebhookClientConfig { service: Some(service), ca_bundle, url: None }
+            }
+        }
+    }
+}
+
+/// Version of the reviews that we read.
+const REVIEWS: &str = "v1";
+/// A dry run leaves no record, a real request one.
+const SIDE_EFFECTS: &str = "NoneOnDryRun";
+/// A kind is asked for in one version, whatever version it is sent in.
+const MATCH_POLICY: &str = "Equivalent";
+/// Others who edit after us are seen too: our defaults settle on what they leave.
+const REINVOCATION: &str = "IfNeeded";
+
+impl Entry {
+    /// Its name, which stands before our words in what a user is told.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("{}.portreeve.dev", self.call.name())
+    }
+
+    fn mutating(&self, site: &Site) -> MutatingWebhook {
+        MutatingWebhook {
+            admission_review_versions: vec![REVIEWS.to_owned()],
+            client_config: site.client(self.call),
+            failure_policy: Some(self.failure_policy().to_owned()),
+            match_conditions: Some(self.match_conditions()),
+            match_policy: Some(MATCH_POLICY.to_owned()),
+            name: self.name(),
+            namespace_selector: Some(self.namespaces.clone()),
+            object_selector: Some(self.objects.clone()),
+            reinvocation_policy: Some(REINVOCATION.to_owned()),
+            rules: Some(self.rules.clone()),
+            side_effects: SIDE_EFFECTS.to_owned(),
+            timeout_seconds: Some(self.timeout_seconds),
+        }
+    }
+
+    fn validating(&self, site: &Site) -> ValidatingWebhook {
+        ValidatingWebhook {
+            admission_review_versions: vec![REVIEWS.to_owned()],
+            client_config: site.client(self.call),
+            failure_policy: Some(self.failure_policy().to_owned()),
+            match_conditions: Some(self.match_conditions()),
+            match_policy: Some(MATCH_POLICY.to_owned()),
+            name: self.name(),
+            namespace_selector: Some(self.namespaces.clone()),
+            object_selector: Some(self.objects.clone()),
+            rules: Some(self.rules.clone()),
+            side_effects: SIDE_EFFECTS.to_owned(),
+            timeout_seconds: Some(self.timeout_seconds),
+        }
+    }
+
+    fn match_conditions(&self) -> Vec<MatchCondition> {
+        self.conditions.iter().map(Condition::written).collect()
+    }
+
+    fn failure_policy(&self) -> &'static str {
+        match self.failure_policy {
+            FailurePolicy::Fail => "Fail",
+            FailurePolicy::Ignore => "Ignore",
+        }
+    }
+}
