@@ -26,6 +26,10 @@ mod platforms;
 #[cfg(test)]
 mod pod_security;
 #[cfg(test)]
+mod registrar;
+#[cfg(test)]
 mod registration;
 #[cfg(test)]
 mod scene;
+#[cfg(test)]
+mod unanswered;

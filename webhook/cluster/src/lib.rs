@@ -4,7 +4,13 @@
 //! - [`crd`]: the definitions of `portreeve.dev/v1alpha1`, made from the types of `portreeve_admission::api`.
 //! - [`status`]: what our resources say of themselves.
 //! - [`registration`]: the two webhook entries, worked out from the policies in force, and what they would hold up.
+//! - [`registrar`]: keeps them in a cluster; [`discovery`] asks the cluster which kinds it serves.
 
 pub mod crd;
+pub mod discovery;
+pub mod registrar;
 pub mod registration;
 pub mod status;
+
+/// Who we are in server-side apply.
+const FIELD_MANAGER: &str = "portreeve";
