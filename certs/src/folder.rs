@@ -173,7 +173,7 @@ impl CertificateFolder {
         authority.map_err(|source| FolderError::AuthorityKey { path: files.key, source })
     }
 
-    fn lock(&self) -> Result<std::fs::File, FileError> {
+    pub(crate) fn lock(&self) -> Result<std::fs::File, FileError> {
         file::lock(&self.path.join(".lock"))
     }
 

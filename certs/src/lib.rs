@@ -4,6 +4,7 @@
 //! - [`Authority`] makes a CA and signs serving and client certificates (ECDSA P-256).
 //! - [`CertificateFolder`] keeps them on disk with safe permissions and rotates them, and the token in the registered
 //!   webhook path, so that no client that holds the published bundle or path is ever turned away.
+//! - [`FolderContents`] takes such a folder elsewhere and back.
 //! - [`ServingCertificate`], [`Reloader`] and [`ClientAuthorities`] load what a TLS server needs and load it again when
 //!   the files change; [`server_config`] puts them together.
 //!
@@ -30,6 +31,7 @@
 mod authority;
 mod certificate;
 mod clients;
+mod contents;
 mod file;
 mod folder;
 mod names;
@@ -48,6 +50,7 @@ mod validity;
 pub use authority::{Authority, AuthorityOptions, IssueError};
 pub use certificate::{Certificate, CertificateError, Fingerprint};
 pub use clients::{AllowedClients, ClientAuthorities, ClientAuthoritiesError};
+pub use contents::FolderContents;
 pub use file::FileError;
 pub use folder::{CertificateFolder, Existing, FolderError};
 pub use names::{CommonName, NameError, ServerNames};

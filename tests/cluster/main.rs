@@ -12,11 +12,15 @@
 #[cfg(test)]
 mod catalogue;
 #[cfg(test)]
+mod certificates;
+#[cfg(test)]
 mod cluster;
 #[cfg(test)]
 mod controllers;
 #[cfg(test)]
 mod definitions;
+#[cfg(test)]
+mod election;
 #[cfg(test)]
 mod injected;
 #[cfg(test)]

@@ -3,11 +3,15 @@
 //!
 //! - [`crd`]: the definitions of `portreeve.dev/v1alpha1`, made from the types of `portreeve_admission::api`.
 //! - [`status`]: what our resources say of themselves.
+//! - [`certificates`]: our own CA and path tokens in a Secret.
+//! - [`election`]: the lease for what only one replica may do.
 //! - [`registration`]: the two webhook entries, worked out from the policies in force, and what they would hold up.
 //! - [`registrar`]: keeps them in a cluster; [`discovery`] asks the cluster which kinds it serves.
 
+pub mod certificates;
 pub mod crd;
 pub mod discovery;
+pub mod election;
 pub mod registrar;
 pub mod registration;
 pub mod status;

@@ -1,0 +1,214 @@
+//! A folder's files as one value, to be kept elsewhere and brought back: in a Secret, from which every replica takes what
+//! it serves with. What the files mean is the folder's; nothing is renewed here.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+use crate::file::{self, FileError, Secrecy};
+use crate::folder::{CertificateFolder, FolderError};
+
+/// The files of a [`CertificateFolder`], by their names in its table.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct FolderContents(BTreeMap<&'static str, Vec<u8>>);
+
+/// Every file but those of a renewal that was cut off, in the order in which nobody who reads meanwhile is misled: what is
+/// trusted before what is served, what is taken before what is registered. A certificate comes right after its key.
+const FILES: [(&str, Secrecy); 10] = [
+    ("ca-bundle.crt", Secrecy::Public),
+    ("issued.crt", Secrecy::Public),
+    ("tokens", Secrecy::Secret),
+    ("ca.key", Secrecy::Secret),
+    ("ca.crt", Secrecy::Public),
+    ("ca-next.key", Secrecy::Secret),
+    ("ca-next.crt", Secrecy::Public),
+    ("tls.key", Secrecy::Secret),
+    ("tls.crt", Secrecy::Public),
+    ("token", Secrecy::Secret),
+];
+
+/// What only whoever signs needs.
+const OF_THE_SIGNER: [&str; 5] = ["ca.key", "ca.crt", "ca-next.key", "ca-next.crt", "issued.crt"];
+
+impl FolderContents {
+    /// The contents that these files make up; files of other names are passed over.
+    #[must_use]
+    pub fn of(files: impl IntoIterator<Item = (String, Vec<u8>)>) -> Self {
+        let known = files.into_iter().filter_map(|(name, bytes)| Some((named(&name)?, bytes)));
+        Self(known.collect())
+    }
+
+    /// Name and bytes of each file.
+    pub fn files(&self) -> impl Iterator<Item = (&'static str, &[u8])> {
+        self.0.iter().map(|(name, bytes)| (*name, bytes.as_slice()))
+    }
+
+    /// What a replica serves with: all but the CA's keys and what goes with them.
+    #[must_use]
+    pub fn to_serve(mut self) -> Self {
+        self.0.retain(|name, _| !OF_THE_SIGNER.contains(name));
+        self
+    }
+
+    /// The bundle that clients must trust, as PEM; none where there is no CA yet.
+    #[must_use]
+    pub fn bundle(&self) -> Option<&[u8]> {
+        self.0.get("ca-bundle.crt").map(Vec::as_slice)
+    }
+
+    /// The path token to register; none where there is none yet.
+    #[must_use]
+    pub fn token(&self) -> Option<&str> {
+        self.0.get("token").and_then(|bytes| std::str::from_utf8(bytes).ok())
+    }
+
+    /// Whether there is nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl fmt::Debug for FolderContents {
+    /// Names alone: most of it is secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+impl CertificateFolder {
+    /// Its files. A folder that is not there has none.
+    ///
+    /// # Errors
+    /// When a file can't be read, or a secret is open to others.
+    pub fn contents(&self) -> Result<FolderContents, FolderError> {
+        let mut contents = FolderContents::default();
+        for (name, secrecy) in FILES {
+            if let Some(bytes) = file::read_if_there(&self.place(name), secrecy)? {
+                contents.0.insert(name, bytes);
+            }
+        }
+        Ok(contents)
+    }
+
+    /// Makes the folder hold these files and no other of its own. A file that is there with the same bytes is not
+    /// touched. A reader that finds a new key beside an old certificate finds both new when it looks again.
+    ///
+    /// # Errors
+    /// When the folder is open to others, or something can't be written.
+    pub fn put_contents(&self, contents: &FolderContents) -> Result<(), FolderError> {
+        file::make_private_folder(self.path())?;
+        let _lock = self.lock()?;
+        for (name, secrecy) in FILES {
+            match contents.0.get(name) {
+                Some(bytes) => self.put(name, bytes, secrecy)?,
+                None => file::remove(&self.place(name))?,
+            }
+        }
+        Ok(())
+    }
+
+    fn put(&self, name: &str, bytes: &[u8], secrecy: Secrecy) -> Result<(), FileError> {
+        let path = self.place(name);
+        if file::read_if_there(&path, secrecy)?.is_some_and(|there| there == bytes) {
+            return Ok(());
+        }
+        file::write(&path, bytes, secrecy)
+    }
+
+    fn place(&self, name: &str) -> PathBuf {
+        self.path().join(name)
+    }
+}
+
+fn named(name: &str) -> Option<&'static str> {
+    FILES.into_iter().map(|(known, _)| known).find(|known| *known == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::names::ServerNames;
+    use crate::rotation::RotationPolicy;
+    use crate::serving::ServingCertificate;
+    use crate::token::PathTokens;
+
+    fn policy() -> RotationPolicy {
+        RotationPolicy::new(ServerNames::parse(["localhost"]).unwrap())
+    }
+
+    fn now() -> Timestamp {
+        "2030-01-01T12:00:00Z".parse().unwrap()
+    }
+
+    fn folder(scratch: &tempfile::TempDir, name: &str) -> CertificateFolder {
+        CertificateFolder::new(scratch.path().join(name))
+    }
+
+    fn made(scratch: &tempfile::TempDir) -> FolderContents {
+        let folder = folder(scratch, "made");
+        folder.ensure(now(), &policy()).unwrap();
+        folder.contents().unwrap()
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_has_no_files() {
+        assert!(folder(&tempfile::tempdir().unwrap(), "none").contents().unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_folder_that_was_brought_back_is_renewed_as_if_it_had_never_left() {
+        let scratch = tempfile::tempdir().unwrap();
+        let contents = made(&scratch);
+        let files = contents.files().map(|(name, bytes)| (name.to_owned(), bytes.to_vec()));
+        let back = folder(&scratch, "back");
+        back.put_contents(&FolderContents::of(files)).unwrap();
+        assert!(back.ensure(now(), &policy()).unwrap().done.is_empty());
+        assert_eq!(back.contents().unwrap(), contents);
+    }
+
+    #[test]
+    fn what_a_replica_serves_with_holds_no_key_of_the_ca() {
+        let scratch = tempfile::tempdir().unwrap();
+        let contents = made(&scratch).to_serve();
+        let names: Vec<&str> = contents.files().map(|(name, _)| name).collect();
+        assert_eq!(names, ["ca-bundle.crt", "tls.crt", "tls.key", "token", "tokens"]);
+        let served = folder(&scratch, "served");
+        served.put_contents(&contents).unwrap();
+        assert!(ServingCertificate::load(&served.leaf_certificate(), &served.leaf_key()).is_ok());
+        assert!(PathTokens::load(&served, now()).unwrap().accepts(contents.token().unwrap()));
+    }
+
+    #[test]
+    fn files_that_are_no_longer_among_the_contents_go() {
+        let scratch = tempfile::tempdir().unwrap();
+        let contents = made(&scratch);
+        let made = folder(&scratch, "made");
+        made.put_contents(&contents.to_serve()).unwrap();
+        assert!(!made.path().join("ca.key").exists());
+    }
+
+    #[test]
+    fn a_file_that_is_as_it_should_be_is_not_written_again() {
+        let scratch = tempfile::tempdir().unwrap();
+        let contents = made(&scratch);
+        let made = folder(&scratch, "made");
+        let written = || std::fs::metadata(made.leaf_key()).unwrap().modified().unwrap();
+        let before = written();
+        made.put_contents(&contents).unwrap();
+        assert_eq!(written(), before);
+    }
+
+    #[test]
+    fn nothing_secret_is_shown() {
+        let shown = format!("{:?}", made(&tempfile::tempdir().unwrap()));
+        assert!(shown.contains("tls.key") && !shown.contains("PRIVATE"), "{shown}");
+    }
+
+    #[test]
+    fn files_of_others_are_passed_over() {
+        assert!(FolderContents::of([("../x".to_owned(), Vec::new())]).is_empty());
+    }
+}

@@ -1,0 +1,92 @@
+//! Our own CA in a Secret of a real API server: made once, renewed by whoever leads, served by every replica.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use portreeve_certs::{CertificateFolder, FolderContents, PathTokens, RotationPolicy, ServerNames, ServingCertificate};
+use portreeve_cluster::certificates::{CertificateSecret, CertificateSecretError};
+use portreeve_tests::control_plane::Controllers;
+use portreeve_tests::server::until;
+use serde_json::json;
+use tokio::sync::watch;
+
+use crate::cluster::Cluster;
+
+const NAMESPACE: &str = "certificates";
+const SECRET: &str = "portreeve-tests";
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+async fn scene() -> Option<(Cluster, CertificateSecret)> {
+    let cluster = Cluster::start(Controllers::Absent).await?;
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}});
+    cluster.make_namespace(&namespace).await;
+    let secret = CertificateSecret::new(cluster.api.client(), NAMESPACE, SECRET);
+    Some((cluster, secret))
+}
+
+fn policy() -> RotationPolicy {
+    RotationPolicy::new(ServerNames::parse(["portreeve.portreeve.svc"]).unwrap())
+}
+
+#[tokio::test]
+async fn the_first_renewal_makes_it_and_the_next_does_nothing() {
+    let Some((_cluster, secret)) = scene().await else { return };
+    let now = Timestamp::now();
+    let made = secret.renew(now, &policy()).await.unwrap();
+    assert!(!made.done.is_empty() && made.next > now);
+    let again = secret.renew(now, &policy()).await.unwrap();
+    assert_eq!((again.done, again.contents), (Vec::new(), made.contents.clone()));
+    assert_eq!(secret.to_serve().await.unwrap(), made.contents.to_serve());
+}
+
+#[tokio::test]
+async fn old_and_new_ca_are_trusted_while_one_takes_over_from_the_other() {
+    let Some((_cluster, secret)) = scene().await else { return };
+    let now = Timestamp::now();
+    let cas = |contents: &FolderContents| {
+        let bundle = String::from_utf8(contents.bundle().unwrap().to_vec()).unwrap();
+        bundle.matches("BEGIN CERTIFICATE").count()
+    };
+    assert_eq!(cas(&secret.renew(now, &policy()).await.unwrap().contents), 1);
+    let two_thirds = now + 245 * DAY;
+    let announced = secret.renew(two_thirds, &policy()).await.unwrap().contents;
+    assert_eq!(cas(&announced), 2);
+    let promoted = secret.renew(two_thirds + DAY * 2, &policy()).await.unwrap().contents;
+    assert_eq!((cas(&promoted), promoted.bundle()), (2, announced.bundle()));
+    assert_ne!(promoted.to_serve(), announced.to_serve());
+}
+
+#[tokio::test]
+async fn every_replica_serves_with_what_the_leader_made() {
+    let Some((cluster, secret)) = scene().await else { return };
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = CertificateFolder::new(scratch.path().join("served"));
+    let (tell, told) = watch::channel(FolderContents::default());
+    let following = tokio::spawn({
+        let (secret, folder) = (secret.clone(), folder.clone());
+        async move { secret.follow(&folder, tell).await }
+    });
+    let made = secret.renew(Timestamp::now(), &policy()).await.unwrap().contents;
+    until("the replica has it", async || *told.borrow() == made.clone().to_serve()).await.unwrap();
+    assert!(ServingCertificate::load(&folder.leaf_certificate(), &folder.leaf_key()).is_ok());
+    let tokens = PathTokens::load(&folder, Timestamp::now()).unwrap();
+    assert_eq!(Some(tokens.current()), made.token());
+    assert!(!folder.path().join("ca.key").exists());
+
+    cluster.kubectl.run(&format!("delete secret -n {NAMESPACE} {SECRET}")).unwrap();
+    let remade = secret.renew(Timestamp::now(), &policy()).await.unwrap().contents;
+    until("the replica has the new one", async || *told.borrow() == remade.clone().to_serve()).await.unwrap();
+    drop(told);
+    following.await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_damaged_is_left_alone_and_told() {
+    let Some((cluster, secret)) = scene().await else { return };
+    let command =
+        format!("create secret generic -n {NAMESPACE} {SECRET} --from-literal=ca.crt=nonsense --from-literal=ca.key=k");
+    cluster.kubectl.run(&command).unwrap();
+    let error = secret.renew(Timestamp::now(), &policy()).await.unwrap_err();
+    assert!(matches!(error, CertificateSecretError::Unusable { .. }), "{error:?}");
+}

@@ -1,0 +1,201 @@
+//! Our own CA, its serving pair and the path tokens in a Secret: the leader renews them there, every replica takes from
+//! there what it serves with. How something is renewed, and in which order so that nobody is turned away, is the business
+//! of `portreeve_certs`; what the API server is told of it is the registration's.
+
+use std::path::PathBuf;
+
+use futures_util::{StreamExt, pin_mut};
+use jiff::Timestamp;
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{ObjectMeta, PostParams};
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Api, Client};
+use portreeve_certs::{CertificateFolder, FolderContents, FolderError, Renewal, Rotation, RotationPolicy};
+use tokio::sync::watch;
+
+use crate::registration::MANAGED_BY;
+
+/// The Secret.
+#[derive(Clone)]
+pub struct CertificateSecret {
+    secrets: Api<Secret>,
+    name: String,
+}
+
+/// What a renewal came to.
+#[derive(Debug, Clone)]
+pub struct Renewed {
+    /// What the Secret holds now.
+    pub contents: FolderContents,
+    /// The steps that were taken, in order; empty if nothing was due.
+    pub done: Vec<Renewal>,
+    /// When the next step is due.
+    pub next: Timestamp,
+}
+
+/// Certificates that can't be kept in the Secret or taken from it.
+#[derive(Debug, thiserror::Error)]
+pub enum CertificateSecretError {
+    /// The API server refuses, or does not answer.
+    #[error("the Secret {name:?} can't be {done}")]
+    Refused {
+        /// Its name.
+        name: String,
+        /// `read` or `written`.
+        done: &'static str,
+        /// Why.
+        source: Box<kube::Error>,
+    },
+    /// Another replica wrote it first: what it wrote holds.
+    #[error("the Secret {name:?} was written by another replica meanwhile; read it again")]
+    Overtaken {
+        /// Its name.
+        name: String,
+    },
+    /// What it holds can't be renewed.
+    #[error("what the Secret {name:?} holds can't be renewed; restore it, or delete it for a new CA")]
+    Unusable {
+        /// Its name.
+        name: String,
+        /// Why.
+        source: Box<FolderError>,
+    },
+    /// The local folder can't be used.
+    #[error("certificates can't be kept in {path}", path = .path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: Box<FolderError>,
+    },
+    /// No room to renew in.
+    #[error("there is no temporary folder to renew certificates in")]
+    NoRoom(#[from] std::io::Error),
+}
+
+impl CertificateSecret {
+    /// The Secret of this name, there or yet to be made.
+    #[must_use]
+    pub fn new(client: Client, namespace: &str, name: &str) -> Self {
+        Self { secrets: Api::namespaced(client, namespace), name: name.to_owned() }
+    }
+
+    /// Does what is due at `now`, and makes the Secret where there is none. For the leader; should two do it at once, one
+    /// of them is told [`CertificateSecretError::Overtaken`].
+    ///
+    /// # Errors
+    /// When the Secret can't be read or written, or what it holds can't be renewed.
+    pub async fn renew(&self, now: Timestamp, policy: &RotationPolicy) -> Result<Renewed, CertificateSecretError> {
+        let found = self.secrets.get_opt(&self.name).await.map_err(|source| self.refused("read", source))?;
+        let before = found.as_ref().map(contents).unwrap_or_default();
+        let (contents, rotation) = self.rotated(&before, now, policy)?;
+        if contents != before {
+            self.write(found, &contents).await?;
+        }
+        Ok(Renewed { contents, done: rotation.done, next: rotation.next.at })
+    }
+
+    /// What it holds now, without the keys of the CA; empty where it is yet to be made.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub async fn to_serve(&self) -> Result<FolderContents, CertificateSecretError> {
+        let found = self.secrets.get_opt(&self.name).await.map_err(|source| self.refused("read", source))?;
+        Ok(found.as_ref().map(contents).unwrap_or_default().to_serve())
+    }
+
+    /// Keeps in a folder what there is to serve with, and tells each time that it changed, until nobody listens any more.
+    /// What can't be had or kept is logged and tried again; the last good files stay.
+    pub async fn follow(&self, folder: &CertificateFolder, told: watch::Sender<FolderContents>) {
+        let secrets = watcher::watch_object(self.secrets.clone(), &self.name).default_backoff();
+        pin_mut!(secrets);
+        loop {
+            let seen = tokio::select! {
+                () = told.closed() => return,
+                seen = secrets.next() => seen,
+            };
+            match seen {
+                Some(Ok(Some(secret))) => {
+                    let contents = contents(&secret).to_serve();
+                    match self.keep(folder, &contents) {
+                        Ok(()) => told.send_replace(contents),
+                        Err(error) => {
+                            tracing::error!(error = &error as &dyn std::error::Error, "the old certificate stays");
+                            continue;
+                        }
+                    };
+                }
+                // Until the leader made it, and when somebody took it away: what is served goes on.
+                Some(Ok(None)) => tracing::info!(secret = self.name, "the Secret is not there (yet)"),
+                Some(Err(error)) => {
+                    tracing::debug!(error = &error as &dyn std::error::Error, "the watch of the Secret begins again");
+                }
+                None => return,
+            }
+        }
+    }
+
+    /// Renews in a private folder that goes with this call: keys are files of such a one wherever they are renewed.
+    fn rotated(
+        &self,
+        before: &FolderContents,
+        now: Timestamp,
+        policy: &RotationPolicy,
+    ) -> Result<(FolderContents, Rotation), CertificateSecretError> {
+        let scratch = tempfile::tempdir()?;
+        let folder = CertificateFolder::new(scratch.path().join("certificates"));
+        let rotated = folder.put_contents(before).and_then(|()| {
+            let rotation = folder.ensure(now, policy)?;
+            Ok((folder.contents()?, rotation))
+        });
+        rotated.map_err(|source| CertificateSecretError::Unusable { name: self.name.clone(), source: Box::new(source) })
+    }
+
+    fn keep(&self, folder: &CertificateFolder, contents: &FolderContents) -> Result<(), CertificateSecretError> {
+        let failed =
+            |source| CertificateSecretError::Folder { path: folder.path().to_owned(), source: Box::new(source) };
+        folder.put_contents(contents).map_err(failed)
+    }
+
+    /// Writes over what was found, and over nothing else.
+    async fn write(&self, found: Option<Secret>, contents: &FolderContents) -> Result<(), CertificateSecretError> {
+        let data = contents.files().map(|(name, bytes)| (name.to_owned(), ByteString(bytes.to_vec()))).collect();
+        let written = match found {
+            // Its version goes along: the API server refuses if it is another's by now.
+            Some(found) => {
+                let secret = Secret { data: Some(data), ..found };
+                self.secrets.replace(&self.name, &PostParams::default(), &secret).await
+            }
+            None => {
+                let secret = Secret { metadata: self.metadata(), data: Some(data), ..Secret::default() };
+                self.secrets.create(&PostParams::default(), &secret).await
+            }
+        };
+        match written {
+            Ok(_) => Ok(()),
+            Err(kube::Error::Api(status)) if status.is_conflict() || status.is_already_exists() => {
+                Err(CertificateSecretError::Overtaken { name: self.name.clone() })
+            }
+            Err(error) => Err(self.refused("written", error)),
+        }
+    }
+
+    fn metadata(&self) -> ObjectMeta {
+        let (label, value) = MANAGED_BY;
+        ObjectMeta {
+            name: Some(self.name.clone()),
+            labels: Some([(label.to_owned(), value.to_owned())].into()),
+            ..ObjectMeta::default()
+        }
+    }
+
+    fn refused(&self, done: &'static str, source: kube::Error) -> CertificateSecretError {
+        CertificateSecretError::Refused { name: self.name.clone(), done, source: Box::new(source) }
+    }
+}
+
+fn contents(secret: &Secret) -> FolderContents {
+    let data = secret.data.iter().flatten();
+    FolderContents::of(data.map(|(name, bytes)| (name.clone(), bytes.0.clone())))
+}
