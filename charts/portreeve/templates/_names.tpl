@@ -29,11 +29,27 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- default (include "portreeve.fullname" .) .Values.serviceAccount.name -}}
 {{- end -}}
 
+{{- /* The name that the API server calls, and that the certificate is for. */ -}}
+{{- define "portreeve.host" -}}
+{{ include "portreeve.fullname" . }}.{{ .Release.Namespace }}.svc
+{{- end -}}
+
 {{- define "portreeve.certificateSecret" -}}
 {{- default (printf "%s-tls" (include "portreeve.fullname" .)) .Values.certificate.secretName -}}
 {{- end -}}
 
+{{- define "portreeve.tokenSecret" -}}
+{{- $beside := printf "%s-token" (include "portreeve.fullname" .) -}}
+{{- $own := ternary $beside (include "portreeve.certificateSecret" .) (eq .Values.certificate.source "cert-manager") -}}
+{{- default $own .Values.callers.token.secretName -}}
+{{- end -}}
+
+{{- /* repository:tag, with the digest if there is one. Takes {repository, tag, digest}. */ -}}
+{{- define "portreeve.reference" -}}
+{{ .repository }}:{{ .tag }}{{ with .digest }}@{{ . }}{{ end }}
+{{- end -}}
+
 {{- define "portreeve.image" -}}
-{{- $tagged := printf "%s:%s" .Values.image.repository (default .Chart.AppVersion .Values.image.tag) -}}
-{{- ternary (printf "%s@%s" $tagged .Values.image.digest) $tagged (ne .Values.image.digest "") -}}
+{{- $image := .Values.image -}}
+{{- include "portreeve.reference" (dict "repository" $image.repository "tag" (default .Chart.AppVersion $image.tag) "digest" $image.digest) -}}
 {{- end -}}

@@ -1,0 +1,68 @@
+{{- /* Parts of the pod that depend on several values. */ -}}
+
+{{- define "portreeve.volumes" -}}
+- name: config
+  configMap:
+    name: {{ include "portreeve.fullname" . }}
+- name: certificate
+  secret:
+    secretName: {{ include "portreeve.certificateSecret" . }}
+    defaultMode: 0400
+    items:
+      - { key: tls.crt, path: tls.crt }
+      - { key: tls.key, path: tls.key }
+- name: callers
+  secret:
+    {{- if eq .Values.callers.by "token" }}
+    secretName: {{ include "portreeve.tokenSecret" . }}
+    defaultMode: 0400
+    items:
+      - { key: tokens, path: tokens }
+    {{- else }}
+    secretName: {{ required "callers.certificate.secretName: the Secret with the CAs of client certificates" .Values.callers.certificate.secretName }}
+    defaultMode: 0400
+    items:
+      - { key: ca.crt, path: ca.crt }
+    {{- end }}
+{{- if include "portreeve.hasPolicies" . }}
+- name: policies
+  projected:
+    sources:
+      {{- if .Values.policies.files }}
+      - configMap:
+          name: {{ include "portreeve.fullname" . }}-policies
+      {{- end }}
+      {{- range .Values.policies.configMaps }}
+      - configMap:
+          name: {{ . }}
+      {{- end }}
+{{- end }}
+{{- with .Values.registryCredentials.secretName }}
+- name: registries
+  secret:
+    secretName: {{ . }}
+    defaultMode: 0400
+    items:
+      - { key: config.json, path: config.json }
+{{- end }}
+{{- if not .Values.storage.persistent }}
+# Without a limit of size: going over it evicts the pod, and the book with it.
+- name: ledger
+  emptyDir: {}
+{{- end }}
+- name: tmp
+  emptyDir:
+    sizeLimit: 64Mi
+{{- end -}}
+
+{{- define "portreeve.antiAffinity" -}}
+{{- $term := dict "topologyKey" "kubernetes.io/hostname" "labelSelector" (dict "matchLabels" (include "portreeve.selectorLabels" . | fromYaml)) -}}
+{{- if eq .Values.antiAffinity "required" -}}
+requiredDuringSchedulingIgnoredDuringExecution:
+  - {{- toYaml $term | nindent 4 }}
+{{- else -}}
+preferredDuringSchedulingIgnoredDuringExecution:
+  - weight: 100
+    podAffinityTerm: {{- toYaml $term | nindent 6 }}
+{{- end -}}
+{{- end -}}
