@@ -8,8 +8,6 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use subtle::{Choice, ConstantTimeEq};
 
@@ -43,7 +41,7 @@ impl PathTokens {
         self.accepted.iter().fold(Choice::from(0), |found, token| found | equal(token)).into()
     }
 
-    /// The token to register, 43 characters of base64url (32 random bytes).
+    /// The token to register, 64 lower-case hexadecimal digits (32 random bytes).
     pub fn current(&self) -> &str {
         &self.current.0
     }
@@ -55,13 +53,14 @@ impl fmt::Debug for PathTokens {
     }
 }
 
-/// 32 random bytes as base64url without padding.
+/// 32 random bytes as lower-case hexadecimal digits: an API server takes no capitals and no underscores in the path of a
+/// registration that names a Service.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Token(String);
 
 impl Token {
     pub(crate) fn new() -> Result<Self, RandomnessUnavailable> {
-        Ok(Self(URL_SAFE_NO_PAD.encode(random_bytes::<32>()?)))
+        Ok(Self(hex::encode(random_bytes::<32>()?)))
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -73,10 +72,8 @@ impl FromStr for Token {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        match URL_SAFE_NO_PAD.decode(text) {
-            Ok(bytes) if bytes.len() == 32 => Ok(Self(text.to_owned())),
-            _ => Err(()),
-        }
+        let is_ours = text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        if is_ours { Ok(Self(text.to_owned())) } else { Err(()) }
     }
 }
 
@@ -196,10 +193,10 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_32_bytes_of_base64url() {
+    fn a_token_is_32_bytes_in_digits_that_a_services_path_may_have() {
         let token = Token::new().unwrap();
-        assert_eq!(token.as_str().len(), 43);
-        assert_eq!(URL_SAFE_NO_PAD.decode(token.as_str()).unwrap().len(), 32);
+        assert_eq!(hex::decode(token.as_str()).unwrap().len(), 32);
+        assert_eq!(token.as_str(), token.as_str().to_lowercase());
     }
 
     #[test]
@@ -214,9 +211,9 @@ mod tests {
     fn refuses_a_token_with_one_other_byte_wherever_it_is() {
         let token = Token::new().unwrap();
         let tokens = tokens(&[&token]);
-        for position in 0..43 {
+        for position in 0..64 {
             let mut wrong = token.as_str().to_owned().into_bytes();
-            wrong[position] = if wrong[position] == b'A' { b'B' } else { b'A' };
+            wrong[position] = if wrong[position] == b'0' { b'1' } else { b'0' };
             assert!(!tokens.accepts(std::str::from_utf8(&wrong).unwrap()), "byte {position}");
         }
     }
@@ -226,7 +223,7 @@ mod tests {
         let token = Token::new().unwrap();
         let tokens = tokens(&[&token]);
         assert!(!tokens.accepts(""));
-        assert!(!tokens.accepts(&token.as_str()[..42]));
+        assert!(!tokens.accepts(&token.as_str()[..63]));
         assert!(!tokens.accepts(&format!("{}A", token.as_str())));
     }
 

@@ -45,6 +45,11 @@
     items:
       - { key: config.json, path: config.json }
 {{- end }}
+{{- with .Values.imageLock.configMap }}
+- name: lock
+  configMap:
+    name: {{ . }}
+{{- end }}
 {{- if not .Values.storage.persistent }}
 # Without a limit of size: going over it evicts the pod, and the book with it.
 - name: ledger

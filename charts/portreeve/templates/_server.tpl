@@ -28,6 +28,9 @@ ledger:
 {{- if .Values.registryCredentials.secretName }}
 {{- $registries = merge (dict "credentialsFile" "/etc/portreeve/registries/config.json") $registries }}
 {{- end }}
+{{- if .Values.imageLock.configMap }}
+{{- $registries = merge (dict "lockFile" "/etc/portreeve/lock/images.lock") $registries }}
+{{- end }}
 {{- with $registries }}
 registries: {{- toYaml . | nindent 2 }}
 {{- end }}

@@ -52,7 +52,7 @@ fn a_renewal_for_other_names_makes_a_certificate_for_them() {
 fn the_token_is_printed_and_shown_nowhere_else() {
     let (_scratch, folder) = created();
     let token = portreeve(&["certs", "token", "--folder", &folder]).with_code(0).stdout;
-    assert_eq!(token.trim().len(), 43);
+    assert_eq!(token.trim().len(), 64);
     let shown = portreeve(&["certs", "show", "--folder", &folder, "-o", "json"]).with_code(0).stdout;
     assert!(!shown.contains(token.trim()));
 }
