@@ -21,6 +21,8 @@ pub(crate) struct Cluster {
     pub(crate) api: ApiServer,
     /// kubectl for it.
     pub(crate) kubectl: Kubectl,
+    /// What leads to it.
+    pub(crate) kubeconfig: PathBuf,
     controllers: Controllers,
     namespaces: Mutex<BTreeSet<String>>,
     /// None if it is not our own.
@@ -55,16 +57,24 @@ impl Cluster {
             return None;
         };
         let plane = ControlPlane::start(&assets, controllers, pod_security).await.unwrap();
-        let kubectl = Kubectl::new(assets.path(Program::Kubectl), plane.kubeconfig());
-        let api = ApiServer::at(plane.kubeconfig()).await.unwrap();
-        Some(Self { api, kubectl, controllers, namespaces: Mutex::default(), plane: Some(plane) })
+        let kubeconfig = plane.kubeconfig().to_owned();
+        let kubectl = Kubectl::new(assets.path(Program::Kubectl), &kubeconfig);
+        let api = ApiServer::at(&kubeconfig).await.unwrap();
+        Some(Self { api, kubectl, kubeconfig, controllers, namespaces: Mutex::default(), plane: Some(plane) })
     }
 
     async fn given(kubeconfig: &Path) -> Self {
         let found = Assets::find().unwrap().map(|assets| assets.path(Program::Kubectl));
         let kubectl = Kubectl::new(found.unwrap_or_else(|| PathBuf::from("kubectl")), kubeconfig);
         let api = ApiServer::at(kubeconfig).await.unwrap();
-        Self { api, kubectl, controllers: Controllers::Running, namespaces: Mutex::default(), plane: None }
+        Self {
+            api,
+            kubectl,
+            kubeconfig: kubeconfig.to_owned(),
+            controllers: Controllers::Running,
+            namespaces: Mutex::default(),
+            plane: None,
+        }
     }
 
     /// Makes a namespace, unless it is there already, and waits until pods can be put into it.

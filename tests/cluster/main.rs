@@ -14,6 +14,8 @@ mod catalogue;
 #[cfg(test)]
 mod certificates;
 #[cfg(test)]
+mod charts;
+#[cfg(test)]
 mod cluster;
 #[cfg(test)]
 mod controllers;

@@ -21,7 +21,8 @@ const OF_OPERATORS: [&str; 2] = ["secret-provider-class.yaml", "service-monitor.
 
 /// A platform.
 pub(crate) struct Platform {
-    name: String,
+    /// The name of its folder.
+    pub(crate) name: String,
     folder: PathBuf,
     /// Its Namespaces, those of what must be denied too.
     pub(crate) namespaces: Vec<Value>,

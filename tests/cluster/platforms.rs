@@ -40,7 +40,7 @@ async fn what_must_be_denied_is_refused_in_our_words() {
 }
 
 /// All that people and controllers look at, but not the API server's own notes on who wrote what and when.
-fn state(object: &Value) -> Value {
+pub(crate) fn state(object: &Value) -> Value {
     let mut state = object.clone();
     if let Some(Value::Object(metadata)) = state.get_mut("metadata") {
         metadata.remove("managedFields");

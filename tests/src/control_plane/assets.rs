@@ -66,6 +66,12 @@ impl Assets {
         self.folder().join(program.name())
     }
 
+    /// Where helm is, if it was built with them: other people's folders have none.
+    #[must_use]
+    pub fn helm(&self) -> PathBuf {
+        self.folder().join("helm")
+    }
+
     fn folder(&self) -> &Path {
         &self.0
     }

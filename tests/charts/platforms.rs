@@ -1,0 +1,132 @@
+//! The chart of the platforms is one telling of what runs there, the manifests of `tests/platforms` are another: in production
+//! they come to the same objects.
+
+use std::collections::BTreeMap;
+
+use portreeve_server::manifest::{Manifest, read_paths};
+use portreeve_tests::helm::Installation;
+use portreeve_tests::places::checkout;
+use serde_json::Value;
+
+use crate::helm;
+
+/// Labels that the chart puts on what it makes. On a namespace the first is the platform's own.
+const OF_THE_CHART: [&str; 3] = ["app.kubernetes.io/part-of", "app.kubernetes.io/managed-by", "helm.sh/chart"];
+
+/// What orders a list that stands for a map.
+const KEYS: [&str; 3] = ["name", "mountPath", "port"];
+
+/// Objects by kind, namespace and name.
+type Objects = BTreeMap<String, Value>;
+
+#[test]
+fn the_chart_comes_to_what_the_manifests_say() {
+    let Some(helm) = helm() else { return };
+    let mut compared = 0;
+    for platform in platforms() {
+        let rendered = objects(helm.render(&Installation::of_platform(&platform, "prod")).unwrap());
+        let folder = checkout().join("tests/platforms").join(&platform).join("manifests");
+        let written = read_paths(&[folder], &mut std::io::empty()).unwrap();
+        // Nodes are the provider's to make.
+        let written = written.into_iter().filter(|manifest| manifest.kind() != "Node").map(Manifest::into_value);
+        let written = objects(written.collect());
+        assert_eq!(Vec::from_iter(rendered.keys()), Vec::from_iter(written.keys()), "{platform}");
+        for (name, object) in &written {
+            assert_eq!(&rendered[name], object, "{platform}: {name}");
+            compared += 1;
+        }
+    }
+    println!("{compared} objects");
+}
+
+#[test]
+fn without_gpus_nothing_asks_for_one() {
+    let Some(helm) = helm() else { return };
+    for platform in platforms() {
+        let without = Installation::of_platform(&platform, "prod").with("gpu.enabled=false");
+        for object in helm.render(&without).unwrap() {
+            assert!(!object.to_string().contains("nvidia.com/gpu"), "{platform}: {object}");
+        }
+    }
+}
+
+#[test]
+fn an_image_with_a_digest_is_named_by_it_wherever_it_runs() {
+    let Some(helm) = helm() else { return };
+    let digest = format!("sha256:{}", "0".repeat(64));
+    let pinned = Installation::of_platform("arbitex", "prod").with(&format!("images.platform-api.digest={digest}"));
+    let text = Value::from(helm.render(&pinned).unwrap()).to_string();
+    // The API, its init container, and the two Jobs for migrations.
+    assert_eq!(text.matches(&format!("platform-api:v0.29.0@{digest}")).count(), 4);
+    assert!(!text.contains("platform-api:v0.29.0\""));
+}
+
+fn platforms() -> Vec<String> {
+    let entries = std::fs::read_dir(checkout().join("charts/platforms/values")).unwrap();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+fn objects(values: Vec<Value>) -> Objects {
+    values.into_iter().map(|value| (named(&value), in_order(without_chart_labels(value)))).collect()
+}
+
+fn named(object: &Value) -> String {
+    let metadata = &object["metadata"];
+    format!("{} {}/{}", object["kind"], metadata["namespace"], metadata["name"])
+}
+
+fn without_chart_labels(mut object: Value) -> Value {
+    let kept = usize::from(object["kind"] == "Namespace");
+    if let Some(Value::Object(metadata)) = object.get_mut("metadata")
+        && let Some(Value::Object(labels)) = metadata.get_mut("labels")
+    {
+        for label in OF_THE_CHART.iter().skip(kept) {
+            labels.remove(*label);
+        }
+        if labels.is_empty() {
+            metadata.remove("labels");
+        }
+    }
+    object
+}
+
+/// Lists of objects in the order of what names them, and amounts of resources as texts: neither makes a difference to an API
+/// server.
+fn in_order(value: Value) -> Value {
+    match value {
+        Value::Array(items) => {
+            let mut items: Vec<Value> = items.into_iter().map(in_order).collect();
+            if items.iter().all(Value::is_object) {
+                items.sort_by_cached_key(key);
+            }
+            Value::Array(items)
+        }
+        Value::Object(fields) => {
+            let field = |(name, value): (String, Value)| match name.as_str() {
+                "requests" | "limits" => (name, as_texts(value)),
+                _ => (name, in_order(value)),
+            };
+            Value::Object(fields.into_iter().map(field).collect())
+        }
+        other => other,
+    }
+}
+
+fn key(item: &Value) -> String {
+    let named: String = KEYS.iter().filter_map(|key| item.get(key)).map(Value::to_string).collect();
+    if named.is_empty() { item.to_string() } else { named }
+}
+
+fn as_texts(amounts: Value) -> Value {
+    let text = |amount: Value| match amount {
+        Value::Number(number) => Value::String(number.to_string()),
+        other => other,
+    };
+    match amounts {
+        Value::Object(fields) => Value::Object(fields.into_iter().map(|(name, value)| (name, text(value))).collect()),
+        other => other,
+    }
+}

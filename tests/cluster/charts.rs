@@ -1,0 +1,166 @@
+//! The charts on a real API server: every object that they make is one that it takes, all that the platforms' charts install
+//! is admitted with its defaults in, an upgrade changes nothing, and the server's chart registers it and goes in order.
+
+use portreeve_tests::api_server::{Answer, Run};
+use portreeve_tests::control_plane::Controllers;
+use portreeve_tests::helm::{Helm, Installation};
+use portreeve_tests::server::Wire;
+use serde_json::{Value, json};
+
+use crate::cluster::Cluster;
+use crate::injected::lacking;
+use crate::platform::{self, Platform};
+use crate::platforms::state;
+use crate::registration::is_ours;
+use crate::scene::{Scene, named};
+
+/// Groups of kinds that an API server learns from an operator, which is not here.
+const OF_OPERATORS: [&str; 3] = ["monitoring.coreos.com", "secrets-store.csi.x-k8s.io", "cert-manager.io"];
+
+/// A release, until it is dropped.
+struct Release<'h> {
+    helm: &'h Helm,
+    installation: Installation,
+}
+
+impl<'h> Release<'h> {
+    fn install(helm: &'h Helm, installation: Installation) -> Self {
+        helm.install(&installation).unwrap();
+        Self { helm, installation }
+    }
+
+    fn upgrade(&self) {
+        self.helm.upgrade(&self.installation).unwrap();
+    }
+}
+
+impl Drop for Release<'_> {
+    fn drop(&mut self) {
+        // A cluster that was given goes on without it; of one of our own nothing stays anyway.
+        if let Err(fault) = self.helm.uninstall(&self.installation) {
+            println!("{} stays: {fault}", self.installation.release);
+        }
+    }
+}
+
+/// A cluster and helm for it; none, and a word about it, where one of them is missing.
+async fn start() -> Option<(Cluster, Helm)> {
+    let Some(helm) = Helm::find().unwrap() else {
+        println!("skipped: no helm. `cargo xtask assets` builds one, or put one on the path");
+        return None;
+    };
+    let cluster = Cluster::start(Controllers::Absent).await?;
+    let helm = helm.at(&cluster.kubeconfig);
+    Some((cluster, helm))
+}
+
+/// Production, without the kinds of operators.
+fn of(platform: &Platform) -> Installation {
+    Installation::of_platform(&platform.name, "prod")
+        .with("operators.secretsStore=false")
+        .with("operators.prometheus=false")
+}
+
+/// What its releases made, as it stands now, but for hooks, which nobody here runs.
+async fn standing(scene: &Scene) -> Vec<Value> {
+    let mut standing = Vec::new();
+    for object in scene.platforms.iter().flat_map(|platform| &platform.objects).filter(|object| !is_hook(object)) {
+        let (object, _) = scene.cluster.api.get(object).await.unwrap().done().unwrap();
+        standing.push(object);
+    }
+    standing
+}
+
+fn is_hook(object: &Value) -> bool {
+    object["metadata"]["annotations"]["helm.sh/hook"].is_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_object_of_every_values_file_is_one_that_the_api_server_takes() {
+    let Some((cluster, helm)) = start().await else { return };
+    let mut taken = 0;
+    for installation in Installation::all().unwrap() {
+        let objects = helm.render(&installation).unwrap();
+        let own = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": &installation.namespace}});
+        for namespace in objects.iter().filter(|object| object["kind"] == "Namespace").chain([&own]) {
+            cluster.make_namespace(namespace).await;
+        }
+        let is_known = |object: &&Value| {
+            let group = object["apiVersion"].as_str().unwrap().split('/').next().unwrap();
+            !OF_OPERATORS.contains(&group)
+        };
+        for object in objects.iter().filter(is_known) {
+            if let Answer::Refused(refusal) = cluster.api.apply(object, Run::Dry).await.unwrap() {
+                panic!("{} of {installation:?}: {refusal}", named(object));
+            }
+            taken += 1;
+        }
+    }
+    println!("{taken} objects");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_charts_of_the_platforms_install_is_admitted_with_its_defaults_in_and_upgrades_change_nothing() {
+    let Some((cluster, helm)) = start().await else { return };
+    let scene = Scene::around(cluster, platform::all()).await;
+    let releases: Vec<Release<'_>> =
+        scene.platforms.iter().map(|platform| Release::install(&helm, of(platform))).collect();
+    let installed = standing(&scene).await;
+    let mut workloads = 0;
+    for object in &installed {
+        for expected in scene.platforms.iter().filter_map(|platform| platform.expectation(object)) {
+            assert_eq!(lacking(&expected.injected, object), [""; 0], "{}", named(object));
+            workloads += 1;
+        }
+    }
+    println!("{workloads} workloads");
+    assert!(workloads > 0);
+    for time in ["first", "second"] {
+        releases.iter().for_each(Release::upgrade);
+        for (after, before) in standing(&scene).await.iter().zip(&installed) {
+            assert_eq!(state(after), state(before), "{} after the {time} upgrade", named(after));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_chart_of_the_server_registers_it_and_takes_the_registration_away_first() {
+    let Some((cluster, helm)) = start().await else { return };
+    let webhook = Wire::start(&[], json!({"policies": null})).await.unwrap();
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "portreeve"}});
+    cluster.make_namespace(&namespace).await;
+    let registered = Installation::of_server(None)
+        .with("registration.enabled=true")
+        .with(&format!("registration.url=https://127.0.0.1:{}", webhook.running.webhook.port()))
+        .with(&format!("registration.token={}", webhook.token))
+        .with(&format!("registration.caBundle={}", webhook.ca_bundle().unwrap()));
+    let release = Release::install(&helm, registered);
+    let pod = json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "node-shell", "namespace": "default"},
+        "spec": {"hostPID": true, "containers": [{"name": "shell", "image": "team/shell:1"}]},
+    });
+    let refusal = cluster.api.create(&pod, Run::Real).await.unwrap().refused().unwrap();
+    assert!(is_ours(&refusal), "{refusal}");
+    drop(release);
+    cluster.api.create(&pod, Run::Real).await.unwrap().done().unwrap();
+}
+
+/// A Service is called by a path that the API server checks more strictly than a URL.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_of_ours_is_one_that_the_path_of_a_service_may_have() {
+    let Some((cluster, helm)) = start().await else { return };
+    let webhook = Wire::start(&[], json!({"policies": null})).await.unwrap();
+    let registered = Installation::of_server(None)
+        // Nobody answers at the Service.
+        .with("registration.enabled=true,registration.failurePolicy=Ignore")
+        .with(&format!("registration.token={}", webhook.token))
+        .with(&format!("registration.caBundle={}", webhook.ca_bundle().unwrap()));
+    let mut entries = 0;
+    for object in helm.render(&registered).unwrap() {
+        if object["kind"].as_str().is_some_and(|kind| kind.ends_with("WebhookConfiguration")) {
+            cluster.api.create(&object, Run::Dry).await.unwrap().done().unwrap();
+            entries += 1;
+        }
+    }
+    assert_eq!(entries, 2);
+}
