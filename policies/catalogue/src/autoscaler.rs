@@ -24,7 +24,7 @@ impl Autoscaler {
     pub(crate) fn of(case: &Case<'_>) -> Result<Option<Self>, Missing> {
         let Autoscalers(objects) = case.fact("")?;
         let request = case.request();
-        Ok(request.name().and_then(|name| Self::find(&objects, &request.kind(), &name)))
+        Ok(request.name().and_then(|name| Self::find(&objects, request.kind(), &name)))
     }
 
     fn find(objects: &[Object], kind: &GroupVersionKind, name: &str) -> Option<Self> {

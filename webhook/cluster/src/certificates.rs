@@ -121,7 +121,7 @@ impl CertificateSecret {
                     match self.keep(folder, &contents) {
                         Ok(()) => told.send_replace(contents),
                         Err(error) => {
-                            tracing::error!(error = &error as &dyn std::error::Error, "the old certificate stays");
+                            tracing::error!(error = crate::with_causes(&error), "the old certificate stays");
                             continue;
                         }
                     };
@@ -129,7 +129,7 @@ impl CertificateSecret {
                 // Until the leader made it, and when somebody took it away: what is served goes on.
                 Some(Ok(None)) => tracing::info!(secret = self.name, "the Secret is not there (yet)"),
                 Some(Err(error)) => {
-                    tracing::debug!(error = &error as &dyn std::error::Error, "the watch of the Secret begins again");
+                    tracing::debug!(error = crate::with_causes(&error), "the watch of the Secret begins again");
                 }
                 None => return,
             }

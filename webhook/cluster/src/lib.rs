@@ -18,3 +18,8 @@ pub mod status;
 
 /// Who we are in server-side apply.
 const FIELD_MANAGER: &str = "portreeve";
+
+/// An error as tracing shows it with all that led to it.
+fn with_causes(error: &(dyn std::error::Error + 'static)) -> &(dyn std::error::Error + 'static) {
+    error
+}

@@ -113,7 +113,7 @@ impl Registrar {
             let registered = match self.write(&now).await {
                 Ok(registered) => registered,
                 Err(error) => {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "the registration is tried again");
+                    tracing::warn!(error = crate::with_causes(&error), "the registration is tried again");
                     sleep(RETRY).await;
                     continue;
                 }
@@ -168,7 +168,7 @@ where
     objects.filter_map(async |seen| match seen {
         Ok(object) => Some(object.and_then(|object| object.resource_version())),
         Err(error) => {
-            tracing::debug!(error = &error as &dyn std::error::Error, "the watch of the registration begins again");
+            tracing::debug!(error = crate::with_causes(&error), "the watch of the registration begins again");
             None
         }
     })

@@ -86,7 +86,7 @@ impl Candidate {
                 Err(error) => {
                     tracing::warn!(
                         lease = self.lease,
-                        error = &error as &dyn std::error::Error,
+                        error = crate::with_causes(&error),
                         "no word of the lease"
                     );
                     renewed = renewed.filter(|renewed| renewed.elapsed() < self.times.patience);
@@ -132,7 +132,7 @@ impl Candidate {
             self.leases.replace(&self.lease, &PostParams::default(), &lease).await.map(drop)
         };
         if let Ok(Err(error)) = timeout(self.times.patience / 2, given).await {
-            tracing::info!(lease = self.lease, error = &error as &dyn std::error::Error, "the lease ends by itself");
+            tracing::info!(lease = self.lease, error = crate::with_causes(&error), "the lease ends by itself");
         }
     }
 }
