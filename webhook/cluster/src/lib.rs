@@ -20,6 +20,6 @@ pub mod status;
 const FIELD_MANAGER: &str = "portreeve";
 
 /// An error as tracing shows it with all that led to it.
-fn with_causes(error: &(dyn std::error::Error + 'static)) -> &(dyn std::error::Error + 'static) {
+fn with_causes<'a>(error: &'a (dyn std::error::Error + 'static)) -> &'a (dyn std::error::Error + 'static) {
     error
 }

@@ -1,5 +1,6 @@
 //! The definitions that helm installs are those of the types. `PORTREEVE_WRITE_CRDS=1 cargo test -p portreeve-cluster
 //! --test definitions` writes them anew; review the difference.
+#![allow(clippy::unwrap_used, reason = "a test may fail by panic")]
 
 use std::path::PathBuf;
 

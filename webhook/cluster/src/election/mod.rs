@@ -84,11 +84,7 @@ impl Candidate {
                 Ok(Standing::Leader) => renewed = Some(begun),
                 Ok(Standing::Follower) => renewed = None,
                 Err(error) => {
-                    tracing::warn!(
-                        lease = self.lease,
-                        error = crate::with_causes(&error),
-                        "no word of the lease"
-                    );
+                    tracing::warn!(lease = self.lease, error = crate::with_causes(&error), "no word of the lease");
                     renewed = renewed.filter(|renewed| renewed.elapsed() < self.times.patience);
                 }
             }
