@@ -1,6 +1,6 @@
 //! What is said of a pod's users: what the pod sets, what each container does, and what cannot be seen from here.
 
-use portreeve_sdk::view::Pod;
+use portreeve_sdk::view::{Container, Pod};
 use portreeve_sdk::{Case, Verdict};
 use serde_json::Value;
 
@@ -62,11 +62,28 @@ pub(super) fn container(case: &Case<'_>, pod: &Pod, governed: &Governed<'_>, unk
                 finds(NON_ROOT, FLAG, format!("container {name:?} may run as root, and its image {user}"), SET_USER);
             }
             Runs::UnknownOwner => owner(governed, unknown, verdict),
-            _ => finds(NON_ROOT, FLAG, format!("container {name:?} may run as root: nothing forbids it"), SET_FLAG),
+            _ => finds(NON_ROOT, FLAG, unchecked(pod, container), SET_FLAG),
         },
     }
     if governed.stance != Stance::Root {
         image(governed, unknown, verdict);
+    }
+}
+
+/// What holds of a container for which the flag is missing: with a number of its own or of the pod's it is no root, as long
+/// as nobody changes that.
+fn unchecked(pod: &Pod, container: &Container) -> String {
+    let name = &container.name;
+    let own = container.security.as_ref().and_then(|own| own.run_as_user);
+    let of_pod = pod.security.as_ref().and_then(|security| security.run_as_user);
+    match (own, of_pod) {
+        (Some(user @ 1..), _) => {
+            format!("container {name:?} runs as user {user}, but runAsNonRoot is missing, so that nothing checks it")
+        }
+        (None, Some(user @ 1..)) => format!(
+            "container {name:?} runs as the pod's user {user}, but runAsNonRoot is missing, so that nothing checks it"
+        ),
+        _ => format!("container {name:?} may run as root: nothing forbids it"),
     }
 }
 
