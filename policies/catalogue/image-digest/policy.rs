@@ -7,7 +7,7 @@
 mod pinned;
 mod place;
 
-use portreeve_sdk::fact::{Fact, ImageDigest as DigestFact};
+use portreeve_sdk::fact::{Fact, ImageDigest as DigestFact, Missing};
 use portreeve_sdk::image::{ImagePattern, Reference};
 use portreeve_sdk::view::Operation;
 use portreeve_sdk::{Can, Case, FactNeed, Manifest, Policy, SettingsError, Stop, Verdict, pointer};
@@ -26,6 +26,21 @@ const RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";
 pub(crate) struct Settings {
     /// Images that may be named by tag alone, such as those that are built on the node. They are never looked up.
     exempt_images: Vec<ImagePattern>,
+    /// What it is that an image is named by a tag alone, and no digest can be had for it: because no registry may be
+    /// asked, or none answers.
+    unresolved: Unresolved,
+}
+
+/// What it is that no digest can be had for a tag.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema, serde::Serialize), schemars(inline))]
+#[serde(rename_all = "lowercase")]
+enum Unresolved {
+    /// A failure: the failure policy of the ClusterPolicy says what becomes of the request.
+    #[default]
+    Fail,
+    /// A violation, by what is written: a tag is not enough.
+    Deny,
 }
 
 /// The policy.
@@ -61,8 +76,9 @@ impl Policy for ImageDigest {
         for place in place::all(case).iter().filter(|place| !self.is_exempt(place)) {
             match place.image().digest {
                 None => {
-                    let digest = pin(&before, place, &mut verdict)?;
-                    pinned.note(place, &digest);
+                    if let Some(digest) = self.pin(&before, place, &mut verdict)? {
+                        pinned.note(place, &digest);
+                    }
                 }
                 Some(digest) if pinned.has(place, digest) => {
                     let moved = if before.restarted { pin_again(&before, place, digest, &mut verdict) } else { None };
@@ -86,12 +102,24 @@ impl ImageDigest {
         let image = place.image();
         self.settings.exempt_images.iter().any(|pattern| pattern.matches(&image))
     }
+
+    /// An image without a digest is at fault, and is given the one that is answered, if one can be had.
+    fn pin(&self, before: &Before<'_>, place: &Place<'_>, verdict: &mut Verdict) -> Result<Option<String>, Stop> {
+        let digest = match before.digest_for(place, verdict) {
+            Err(missing) if self.settings.unresolved == Unresolved::Deny => {
+                unpinned(place, &by_hand(place, &missing.reason), verdict);
+                return Ok(None);
+            }
+            digest => digest?,
+        };
+        let named = place::named(&place.image(), &digest);
+        unpinned(place, &format!("name it by digest: {named}"), verdict);
+        verdict.set("unpinned", place.pointer.as_str(), named);
+        Ok(Some(digest))
+    }
 }
 
-/// An image without a digest is at fault, and is given the one that is answered.
-fn pin(before: &Before<'_>, place: &Place<'_>, verdict: &mut Verdict) -> Result<String, Stop> {
-    let digest = before.digest_for(place, verdict)?;
-    let named = place::named(&place.image(), &digest);
+fn unpinned(place: &Place<'_>, remedy: &str, verdict: &mut Verdict) {
     let finding = match place.container {
         Some(container) => verdict.violation("unpinned").container(container),
         None => verdict.violation("unpinned"),
@@ -100,9 +128,12 @@ fn pin(before: &Before<'_>, place: &Place<'_>, verdict: &mut Verdict) -> Result<
     finding
         .at(place.pointer.as_str())
         .says(format!("{who} names its image {written:?} by a tag, which can name another one tomorrow"))
-        .mend(format!("name it by digest: {named}"));
-    verdict.set("unpinned", place.pointer.as_str(), named);
-    Ok(digest)
+        .mend(remedy);
+}
+
+fn by_hand(place: &Place<'_>, reason: &str) -> String {
+    let named = place::named(&place.image(), "sha256:…");
+    format!("name it by digest, {named}: which that is could not be looked up here: {reason}")
 }
 
 /// A restart moves an image that was pinned here to what its tag names now; answers that if it is another one.
@@ -124,7 +155,7 @@ fn pin_again(before: &Before<'_>, place: &Place<'_>, digest: &str, verdict: &mut
 impl Before<'_> {
     /// What an image without a digest is given: what its tag had before the request, or, if there is no such thing or
     /// this is a restart, what it names now.
-    fn digest_for(&self, place: &Place<'_>, verdict: &mut Verdict) -> Result<String, Stop> {
+    fn digest_for(&self, place: &Place<'_>, verdict: &mut Verdict) -> Result<String, Missing> {
         let kept = self.digest(place);
         if let (Some(digest), false) = (&kept, self.restarted) {
             return Ok(digest.clone());
@@ -135,7 +166,7 @@ impl Before<'_> {
                 unresolved(place, &missing.reason, verdict);
                 Ok(digest)
             }
-            (Err(missing), None) => Err(missing.into()),
+            (Err(missing), None) => Err(missing),
         }
     }
 }
