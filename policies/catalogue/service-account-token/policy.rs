@@ -141,17 +141,23 @@ impl ServiceAccountToken {
             .container(token.container)
             .at(token.pointer.as_str())
             .says(format!("container {name:?} holds a token of the API server (volume {volume:?})"))
-            .mend("set automountServiceAccountToken: false in the template or on the service account, and mount none");
+            .mend(
+                "set automountServiceAccountToken: false in the template, or in the Pod if it has none, and mount none",
+            );
     }
 }
 
-/// Without a word in the template or the account, every container of its Pods gets a token.
+/// Without a word in the template it is for the account to say whether every container gets a token. A template can be
+/// there before its account, and the account can change after it: only the template's own word is certain.
 fn silent(case: &Case<'_>, verdict: &mut Verdict) {
     verdict
         .violation(AUTOMOUNT)
         .at(FLAG)
-        .says("every container is given a token of the API server: nothing says that it needs none")
-        .mend("set automountServiceAccountToken: false, or true if the program talks to the API server");
+        .says("the template does not say whether its containers get a token of the API server")
+        .mend(
+            "set automountServiceAccountToken: false in the template, or true if the program talks to the API server; \
+             what its service account says can't be seen here",
+        );
     // What an owner made stays as it is, and its Pods would have the token: that is no fault that an edit mends.
     if !has_controller(case) {
         verdict.set_default(AUTOMOUNT, FLAG, false);
