@@ -57,11 +57,18 @@ impl Policy for TopologySpread {
         if workload.chose_its_places(case) || !self.has_zones(case) {
             return Ok(verdict);
         }
+        let (why, remedy) = match Workload::has_idle_constraints(case) {
+            true => (
+                ": the labelSelector of no topologySpreadConstraint takes the pod's own labels",
+                "give it the pod's own labels".to_owned(),
+            ),
+            false => ("", format!("add a topologySpreadConstraint over {ZONE}")),
+        };
         verdict
             .violation("unspread")
             .at(spread::FIELD)
-            .says(format!("nothing spreads the {} replicas over zones", workload.replicas))
-            .mend(format!("add a topologySpreadConstraint over {ZONE}"));
+            .says(format!("nothing spreads the {} replicas over zones{why}", workload.replicas))
+            .mend(remedy);
         for constraint in &self.settings.constraints {
             let written = workload.constraint(constraint);
             verdict.append_unique("unspread", spread::FIELD, written, &["topologyKey", "whenUnsatisfiable"]);

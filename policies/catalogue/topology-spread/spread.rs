@@ -2,6 +2,7 @@
 //! places; and the constraint that suits it. When it is written is told in `policy`.
 
 use portreeve_sdk::Case;
+use portreeve_sdk::view::Pod;
 use serde_json::{Map, Value, json};
 
 use super::settings::{Constraint, WhenUnsatisfiable};
@@ -45,12 +46,19 @@ impl Workload {
         })
     }
 
-    /// Whether the author said where the pods go: by constraints, by any affinity over zones, or by choosing the zone.
+    /// Whether the author said where the pods go: by constraints or an anti-affinity over zones for these pods, by an
+    /// affinity over zones, or by choosing the zone.
     pub(super) fn chose_its_places(&self, case: &Case<'_>) -> bool {
-        let chose_zone = |pod: &portreeve_sdk::view::Pod| pod.node_selector.iter().any(|entry| is_zone(&entry.name));
-        case.read(FIELD).is_some_and(|constraints| !is_empty(&constraints))
+        let chose_zone = |pod: &Pod| pod.node_selector.iter().any(|entry| is_zone(&entry.name));
+        let is_own = |term: &Value| case.pod().is_some_and(|pod| counts(term, pod));
+        items(case.read(FIELD).as_ref()).any(is_own)
             || case.pod().is_some_and(chose_zone)
-            || case.read("/spec/affinity").is_some_and(|affinity| names_zone(&affinity))
+            || case.read("/spec/affinity").is_some_and(|affinity| chooses_zone(&affinity, is_own))
+    }
+
+    /// Whether constraints were written of which none counts the workload's own pods: such a one spreads nothing.
+    pub(super) fn has_idle_constraints(case: &Case<'_>) -> bool {
+        items(case.read(FIELD).as_ref()).next().is_some()
     }
 
     /// The constraint with what the API server wants beside it.
@@ -82,7 +90,25 @@ impl Workload {
     }
 }
 
-/// Whether an affinity is about zones: towards or away from pods (`topologyKey`), or towards nodes (`key`).
+/// Whether an affinity is about zones. One away from pods has to be away from these.
+fn chooses_zone(affinity: &Value, is_own: impl Fn(&Value) -> bool) -> bool {
+    let away = affinity.get("podAntiAffinity");
+    let required = items(away.and_then(|away| away.get("requiredDuringSchedulingIgnoredDuringExecution")));
+    let preferred = items(away.and_then(|away| away.get("preferredDuringSchedulingIgnoredDuringExecution")));
+    let mut terms = required.chain(preferred.filter_map(|preferred| preferred.get("podAffinityTerm")));
+    terms.any(|term| names_zone(term) && is_own(term))
+        || ["podAffinity", "nodeAffinity"].iter().filter_map(|kind| affinity.get(kind)).any(names_zone)
+}
+
+/// Whether a constraint or a term is about pods with these labels. Without a selector it is about none; of the keys
+/// beside it, those of `mismatchLabelKeys` keep it from the pods that are alike.
+fn counts(term: &Value, pod: &Pod) -> bool {
+    let selector = term.get("labelSelector").and_then(LabelSelector::read);
+    selector.is_some_and(|selector| selector.takes(|label| pod.label(label)))
+        && items(term.get("mismatchLabelKeys")).next().is_none()
+}
+
+/// Whether a term is about zones: towards or away from pods (`topologyKey`), or towards nodes (`key`).
 fn names_zone(affinity: &Value) -> bool {
     match affinity {
         Value::Object(fields) => fields.iter().any(|(name, value)| match value.as_str() {
@@ -99,5 +125,9 @@ fn is_zone(label: &str) -> bool {
 }
 
 fn is_empty(list: &Value) -> bool {
-    list.as_array().is_none_or(Vec::is_empty)
+    items(Some(list)).next().is_none()
+}
+
+fn items(list: Option<&Value>) -> impl Iterator<Item = &Value> {
+    list.and_then(Value::as_array).into_iter().flatten()
 }
