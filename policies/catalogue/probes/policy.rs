@@ -6,13 +6,16 @@ mod settings;
 
 use portreeve_sdk::view::{Container, ContainerKind, Pod};
 use portreeve_sdk::{Can, Case, Manifest, Policy, SettingsError, Stop, Verdict};
-use serde_json::json;
+use serde_json::{Value, json};
 
 pub(crate) use settings::Settings;
 use settings::{Asked, Sidecars};
 
 use crate::owner;
 use crate::selector::any_image;
+
+/// The fields of a probe that say how it asks.
+const WAYS: [&str; 4] = ["httpGet", "tcpSocket", "grpc", "exec"];
 
 /// The policy.
 pub(crate) struct Probes {
@@ -44,13 +47,39 @@ impl Policy for Probes {
         let mut verdict = Verdict::default();
         let Some(pod) = case.pod().filter(|pod| self.runs_for_long(case, pod)) else { return Ok(verdict) };
         for container in case.containers().iter().filter(|container| self.is_judged(container)) {
-            let lacks = |asked: &Asked| !container.probes.iter().any(|probe| probe.kind == asked.kind());
-            for asked in Asked::ALL.into_iter().filter(lacks) {
-                self.judge(asked, container, &mut verdict);
+            for asked in Asked::ALL {
+                let written = Written::of(case, container, asked);
+                if written == Written::Asks {
+                    continue;
+                }
+                self.judge(asked, written, container, &mut verdict);
                 self.give(asked, pod, container, &mut verdict);
             }
         }
         Ok(verdict)
+    }
+}
+
+/// What stands in the place of a probe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Written {
+    /// Nothing.
+    Nothing,
+    /// A probe without a way to ask, which the API server will refuse.
+    Idle,
+    /// A probe.
+    Asks,
+}
+
+impl Written {
+    fn of(case: &Case<'_>, container: &Container, asked: Asked) -> Self {
+        if !container.probes.iter().any(|probe| probe.kind == asked.kind()) {
+            return Self::Nothing;
+        }
+        // The view does not show how it asks.
+        let probe = case.read(&container.field(&["/", asked.field()].concat()));
+        let asks = |way: &&str| probe.as_ref().and_then(|probe| probe.get(way)).is_some_and(Value::is_object);
+        if WAYS.iter().any(|way| asks(&way)) { Self::Asks } else { Self::Idle }
     }
 }
 
@@ -70,11 +99,16 @@ impl Probes {
         by_kind && !any_image(&self.settings.exempt_images, &container.image)
     }
 
-    fn judge(&self, asked: Asked, container: &Container, verdict: &mut Verdict) {
+    fn judge(&self, asked: Asked, written: Written, container: &Container, verdict: &mut Verdict) {
         if !self.settings.require.contains(&asked) {
             return;
         }
+        let lacks = match written {
+            Written::Idle => format!("has a {} that asks nothing", asked.field()),
+            Written::Nothing | Written::Asks => format!("has no {}", asked.field()),
+        };
         let remedy = match asked {
+            _ if written == Written::Idle => "give it one of httpGet, tcpSocket, grpc and exec",
             Asked::Liveness => "add one that fails when only a restart helps",
             Asked::Readiness => "add one that fails while requests should go elsewhere",
             Asked::Startup => "add one that succeeds when the program has started",
@@ -83,7 +117,7 @@ impl Probes {
             .violation(asked.rule())
             .container(container)
             .at(container.field(&["/", asked.field()].concat()))
-            .says(format!("container {:?} has no {}", container.name, asked.field()))
+            .says(format!("container {:?} {lacks}", container.name))
             .mend(remedy);
     }
 
