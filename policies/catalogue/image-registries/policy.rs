@@ -1,7 +1,9 @@
 //! Images come from where the platform takes images from: other places are denied, and what a mirror holds is taken from
-//! the mirror. Which name that is, is told in `mirror`; what somebody may have meant, in `nearest`.
+//! the mirror. Which name that is, is told in `mirror`; what is a name at all, in `name`; what somebody may have meant, in
+//! `nearest`.
 
 mod mirror;
+mod name;
 mod nearest;
 
 use portreeve_sdk::view::{Container, Operation};
@@ -9,6 +11,7 @@ use portreeve_sdk::{Can, Case, Manifest, Policy, SettingsError, Stop, Verdict};
 use serde::Deserialize;
 
 use self::mirror::Mirror;
+use self::name::is_image;
 use self::nearest::nearest;
 use crate::images::{Place, places};
 use crate::repository::{Repository, RepositoryPattern};
@@ -55,6 +58,10 @@ impl Policy for ImageRegistries {
     fn evaluate(&self, case: &Case<'_>) -> Result<Verdict, Stop> {
         let mut verdict = Verdict::default();
         for place in places(case) {
+            if !is_image(place.written) {
+                self.judge_unreadable(&place, &mut verdict);
+                continue;
+            }
             let mirrored = Mirror::rewrite(&self.settings.mirrors, &place.image());
             self.judge(&place, mirrored.as_deref(), &mut verdict);
             if let Some(name) = mirrored.filter(|_| !is_running(case, &place)) {
@@ -66,6 +73,18 @@ impl Policy for ImageRegistries {
 }
 
 impl ImageRegistries {
+    /// What no runtime reads as an image is in no registry, whatever pattern its letters fit.
+    fn judge_unreadable(&self, place: &Place<'_>, verdict: &mut Verdict) {
+        if self.settings.allowed.is_none() {
+            return;
+        }
+        place
+            .at_fault(verdict.violation("registry"))
+            .at(place.pointer.as_str())
+            .says(format!("{} uses {:?}, which is no name of an image", place.who(), place.written))
+            .mend("name it registry/repository:tag, the repository in small letters, without .. or empty parts");
+    }
+
     fn judge(&self, place: &Place<'_>, mirrored: Option<&str>, verdict: &mut Verdict) {
         let Some(allowed) = &self.settings.allowed else { return };
         if RepositoryPattern::any(allowed, &place.image()) {
