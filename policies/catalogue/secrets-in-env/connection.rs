@@ -2,7 +2,7 @@
 //! `Password=…` or `AccountKey=…` beside one that names a server or a user, a signed URL of Azure's storage, and the
 //! forms of their own that Oracle and Go's MySQL driver take.
 
-use super::placeholder::is_placeholder;
+use super::settings::Placeholders;
 
 /// Keys of pairs whose value opens something.
 const SECRET_KEYS: [&str; 6] = ["password", "passwd", "pwd", "accountkey", "sharedaccesskey", "sharedaccesssignature"];
@@ -31,25 +31,29 @@ const SERVER_KEYS: [&str; 18] = [
 const SHORTEST_SIGNATURE: usize = 40;
 
 /// The password in a text that is a connection string or holds one.
-pub(super) fn password(text: &str) -> Option<&str> {
+pub(super) fn password(text: &str, placeholders: Placeholders) -> Option<&str> {
     // Most texts hold neither sign, and this is asked of every one.
-    let behind_user = || in_urls(text).or_else(|| of_go(text)).or_else(|| of_oracle(text));
+    let behind_user = || {
+        let in_form = in_urls(text, placeholders).or_else(|| of_go(text, placeholders));
+        in_form.or_else(|| of_oracle(text, placeholders))
+    };
     let found = if text.contains('@') { behind_user() } else { None };
-    found.or_else(|| if text.contains('=') { in_pairs(text).or_else(|| signature(text)) } else { None })
+    let in_pairs = || in_pairs(text, placeholders).or_else(|| signature(text, placeholders));
+    found.or_else(|| if text.contains('=') { in_pairs() } else { None })
 }
 
-fn in_urls(text: &str) -> Option<&str> {
+fn in_urls(text: &str, placeholders: Placeholders) -> Option<&str> {
     text.match_indices("://").find_map(|(at, sign)| {
         let rest = text.get(at + sign.len()..)?;
         let end = rest.find(|c: char| c.is_whitespace() || "/?#\"'`".contains(c)).unwrap_or(rest.len());
         let (user, _) = rest.get(..end)?.rsplit_once('@')?;
         let (_, password) = user.split_once(':')?;
-        Some(password).filter(|password| !is_placeholder(password))
+        Some(password).filter(|password| !placeholders.hold(password))
     })
 }
 
-fn in_pairs(text: &str) -> Option<&str> {
-    let found = values(text, &SECRET_KEYS).find(|value| !is_placeholder(value))?;
+fn in_pairs(text: &str, placeholders: Placeholders) -> Option<&str> {
+    let found = values(text, &SECRET_KEYS).find(|value| !placeholders.hold(value))?;
     let is_about_server = text.contains("://") || text.contains("jdbc:") || values(text, &SERVER_KEYS).next().is_some();
     is_about_server.then_some(found)
 }
@@ -83,23 +87,23 @@ fn value(text: &str) -> &str {
 }
 
 /// `user:password@tcp(host:3306)/database`.
-fn of_go(text: &str) -> Option<&str> {
+fn of_go(text: &str, placeholders: Placeholders) -> Option<&str> {
     let (user, _) = text.split_once("@tcp(").or_else(|| text.split_once("@unix("))?;
     let (_, password) = user.split_once(':')?;
-    Some(password).filter(|password| !is_placeholder(password))
+    Some(password).filter(|password| !placeholders.hold(password))
 }
 
 /// `jdbc:oracle:thin:user/password@//host:1521/service`.
-fn of_oracle(text: &str) -> Option<&str> {
+fn of_oracle(text: &str, placeholders: Placeholders) -> Option<&str> {
     let (_, rest) = text.split_once("jdbc:oracle:thin:")?;
     let (user, _) = rest.split_once('@')?;
     let (_, password) = user.split_once('/')?;
-    Some(password).filter(|password| !is_placeholder(password))
+    Some(password).filter(|password| !placeholders.hold(password))
 }
 
 /// `…?sv=…&se=…&sig=…`: whoever has such a URL may do what it was signed for.
-fn signature(text: &str) -> Option<&str> {
-    let is_one = |value: &&str| value.len() >= SHORTEST_SIGNATURE && !is_placeholder(value);
+fn signature(text: &str, placeholders: Placeholders) -> Option<&str> {
+    let is_one = |value: &&str| value.len() >= SHORTEST_SIGNATURE && !placeholders.hold(value);
     let signature = values(text, &["sig"]).find(is_one)?;
     values(text, &["sv", "se", "sp", "skn"]).next().map(|_| signature)
 }
@@ -107,6 +111,10 @@ fn signature(text: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn password(text: &str) -> Option<&str> {
+        super::password(text, Placeholders::Allow)
+    }
 
     #[test]
     fn passwords_in_urls_are_found() {
@@ -161,6 +169,13 @@ mod tests {
         ] {
             assert_eq!(password(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn what_asks_to_be_replaced_is_found_if_wanted() {
+        let text = "postgres://app:changeme@db/shop";
+        assert_eq!(password(text), None);
+        assert_eq!(super::password(text, Placeholders::Judge), Some("changeme"));
     }
 
     #[test]

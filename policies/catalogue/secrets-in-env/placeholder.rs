@@ -1,7 +1,9 @@
 //! Values that stand for a secret and are none: what another variable or a template fills in, what says that it is to be
 //! replaced, and what says where the secret lies.
 
-/// Words that a value holds if it was meant to be replaced.
+use super::settings::Placeholders;
+
+/// What a value says that was meant to be replaced, in one word or several.
 const REPLACE: [&str; 10] = [
     "changeme",
     "changethis",
@@ -14,8 +16,30 @@ const REPLACE: [&str; 10] = [
     "redacted",
     "dummy",
 ];
+/// `change me`, the longest of them.
+const MOST_WORDS: usize = 2;
+/// How AWS marks the keys of its manuals.
+const EXAMPLES: [&str; 2] = ["EXAMPLE", "EXAMPLEKEY"];
+/// What `yourpassword` and its like end with.
+const YOURS: [&str; 6] = ["password", "passwd", "secret", "token", "key", "here"];
 /// Words that are a whole such value.
-const NOTHING: [&str; 10] = ["todo", "none", "null", "nil", "undefined", "empty", "unset", "disabled", "true", "false"];
+const NOTHING: [&str; 15] = [
+    "todo",
+    "none",
+    "null",
+    "nil",
+    "undefined",
+    "empty",
+    "unset",
+    "enabled",
+    "disabled",
+    "true",
+    "false",
+    "yes",
+    "no",
+    "on",
+    "off",
+];
 /// How references to stores of secrets begin, in lower case.
 const STORES: [&str; 12] = [
     "arn:",
@@ -31,28 +55,66 @@ const STORES: [&str; 12] = [
     "file:",
     "enc(",
 ];
+/// What stands between words.
+const SEPARATORS: &str = "_-.,:;!?/<>[]()'\"";
 /// The longest word of a path. A secret that begins with a slash is one long word.
 const LONGEST_WORD: usize = 20;
 /// Kinds of characters below which a token is an example.
 const FEWEST: usize = 6;
 
-/// Whether the value stands for a secret. A weak password is none of these.
-pub(super) fn is_placeholder(value: &str) -> bool {
-    let value = value.trim();
-    let letters: String = value.chars().filter(|c| c.is_ascii_alphanumeric()).map(|c| c.to_ascii_lowercase()).collect();
-    is_filled_in(value)
-        || is_mask(value)
-        || NOTHING.contains(&letters.as_str())
-        || REPLACE.iter().any(|word| letters.contains(word))
-        || (letters.starts_with("your") && !letters.contains(|c: char| c.is_ascii_digit()))
+impl Placeholders {
+    /// Whether the value stands for a secret. A weak password does not.
+    pub(super) fn hold(self, value: &str) -> bool {
+        let value = value.trim();
+        let letters: String = letters(value).collect();
+        is_filled_in(value)
+            || is_mask(value)
+            || NOTHING.contains(&letters.as_str())
+            || (self == Self::Allow && asks_to_be_replaced(value, &letters))
+    }
 }
 
-/// Whether the body of a token is one from a manual: `xxxxxxxx`, `…EXAMPLE`.
+/// Whether the body of a token is one from a manual: `xxxxxxxx`, `…EXAMPLE`. Issuers make tokens by chance, so that such a
+/// word is none of theirs wherever it stands.
 pub(super) fn is_example(body: &str) -> bool {
     let mut kinds: Vec<char> = body.chars().collect();
     kinds.sort_unstable();
     kinds.dedup();
-    kinds.len() < FEWEST || is_placeholder(body)
+    let letters: String = letters(body).collect();
+    kinds.len() < FEWEST || REPLACE.iter().any(|word| letters.contains(word)) || Placeholders::Allow.hold(body)
+}
+
+fn letters(value: &str) -> impl Iterator<Item = char> {
+    value.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase())
+}
+
+/// `changeme`, `dummy-token`, `your api key`, with nothing beside it that could be a secret: `changeme-prod-4711` is one.
+fn asks_to_be_replaced(value: &str, letters: &str) -> bool {
+    let is_yours = letters.strip_prefix("your").is_some_and(|rest| YOURS.iter().any(|end| rest.ends_with(end)));
+    EXAMPLES.iter().any(|end| value.ends_with(end))
+        || (is_yours && letters.chars().all(|c| c.is_ascii_alphabetic()))
+        || (value.chars().all(|c| c.is_alphanumeric() || c.is_whitespace() || SEPARATORS.contains(c))
+            && has_only_words_beside(value))
+}
+
+/// Whether a word or two of the value ask to be replaced, and all others are words of a language.
+fn has_only_words_beside(value: &str) -> bool {
+    let words: Vec<&str> = value.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    let asks = |said: &[&str]| REPLACE.contains(&said.concat().to_ascii_lowercase().as_str());
+    let beside = |at: usize, count: usize| words.iter().take(at).chain(words.iter().skip(at + count));
+    let is_asked = |count: usize| {
+        let mut places = words.windows(count).enumerate();
+        places.any(|(at, said)| asks(said) && beside(at, count).all(|word| is_word(word)))
+    };
+    let is_yours = words.first().is_some_and(|word| word.eq_ignore_ascii_case("your"));
+    (1..=MOST_WORDS).any(is_asked) || (is_yours && words.iter().all(|word| is_word(word)))
+}
+
+/// Letters alone, in capitals at most the first or all.
+fn is_word(word: &str) -> bool {
+    let rest = word.chars().skip(1);
+    word.chars().all(char::is_alphabetic)
+        && (!rest.clone().any(char::is_uppercase) || !rest.clone().any(char::is_lowercase))
 }
 
 /// Whether the value says where a secret lies: a path, a URL, an entry of a store.
@@ -93,7 +155,7 @@ fn is_filled_in(value: &str) -> bool {
         || value.split_once('<').and_then(|(_, rest)| rest.split_once('>')).is_some_and(|(name, _)| named(name))
         || [("{", "}"), ("[", "]"), ("%", "%"), ("__", "__"), ("@", "@")].iter().any(|(start, end)| wrapped(start, end))
         || value == "%s"
-        || value.starts_with("$(")
+        || value.trim_start_matches(['"', '\'']).starts_with("$(")
         || is_name_of_variable(value)
 }
 
@@ -137,22 +199,36 @@ mod tests {
             "[your-token]",
             "__TOKEN__",
             "DB_PASSWORD",
+            "\"$(kubectl",
         ] {
-            assert!(is_placeholder(value), "{value}");
+            assert!(Placeholders::Allow.hold(value), "{value}");
         }
     }
 
     #[test]
     fn what_asks_to_be_replaced_is_no_secret() {
         for value in ["changeme", "CHANGE_ME", "Replace-Me!", "xxxxxxxx", "********", "your-api-key", "todo", "null"] {
-            assert!(is_placeholder(value), "{value}");
+            assert!(Placeholders::Allow.hold(value), "{value}");
+        }
+        for value in ["dummy-token", "example-password", "change me, please", "ChangeMe!", "yourpassword"] {
+            assert!(Placeholders::Allow.hold(value), "{value}");
+        }
+        for value in ["changeme", "change-me", "dummy-token", "your-api-key"] {
+            assert!(!Placeholders::Judge.hold(value), "{value}");
+        }
+    }
+
+    #[test]
+    fn what_asks_to_be_replaced_beside_something_else_is_a_secret() {
+        for value in ["changeme-prod-4711", "changeme123", "changeit1", "example$Kq!", "dummy-XkQvBz", "yoursTruly"] {
+            assert!(!Placeholders::Allow.hold(value), "{value}");
         }
     }
 
     #[test]
     fn weak_passwords_and_odd_ones_are_secrets_all_the_same() {
         for value in ["password", "postgres", "hunter2", "guest", "yours4ever", "a<b", "P@ss{1}x", "$2b$12$abc"] {
-            assert!(!is_placeholder(value), "{value}");
+            assert!(!Placeholders::Allow.hold(value), "{value}");
         }
     }
 

@@ -5,6 +5,7 @@
 //! No value ever leaves this policy: a finding says where it stands and what it looks like, and names a variable only if
 //! the name holds nothing of the value.
 
+mod about;
 mod base64;
 mod connection;
 mod jwt;
@@ -22,7 +23,6 @@ use portreeve_sdk::{Can, Case, Manifest, Policy, SettingsError, Stop, Verdict};
 
 use self::literal::{Assigned, arguments, assignments, variables};
 use self::name::{Called, called, is_secret};
-use self::placeholder::is_placeholder;
 use self::settings::Arguments;
 pub(crate) use self::settings::Settings;
 use self::shape::{Secret, Shape, find};
@@ -126,14 +126,14 @@ impl SecretsInEnv {
 
     fn by_looks<'t>(&self, text: &'t str) -> Option<Secret<'t>> {
         let listed = || Glob::any(&self.settings.values, text).then_some(Secret { shape: Shape::Listed, part: text });
-        find(text).or_else(|| listed().filter(|_| !is_placeholder(text)))
+        let placeholders = self.settings.placeholders;
+        find(text, placeholders).or_else(|| listed().filter(|_| !placeholders.hold(text)))
     }
 
     fn by_name<'t>(&self, assigned: &Assigned<'t>) -> Option<Secret<'t>> {
         let listed = Glob::any(&self.settings.names, assigned.name).then_some(Called::Secret);
         let called = listed.or_else(|| called(assigned.name))?;
-        let is_secret = is_secret(called, assigned.text, self.settings.min_length, self.settings.min_entropy);
-        is_secret.then_some(Secret { shape: Shape::Named, part: assigned.text })
+        is_secret(called, assigned.text, &self.settings).then_some(Secret { shape: Shape::Named, part: assigned.text })
     }
 }
 

@@ -24,7 +24,11 @@ pub(crate) struct Settings {
     pub(super) values: Vec<Glob>,
     /// Whether commands and arguments are read too.
     pub(super) arguments: Arguments,
-    /// The least entropy, in bits for each character, of a value that its name alone makes a secret.
+    /// Which values under a name that says password are passwords.
+    pub(super) passwords: Passwords,
+    /// Whether values such as `changeme` may stand there.
+    pub(super) placeholders: Placeholders,
+    /// The least entropy, in bits for each character, of a token or key that its name alone makes a secret.
     pub(super) min_entropy: f64,
     /// The fewest characters of such a value.
     pub(super) min_length: usize,
@@ -37,6 +41,8 @@ impl Default for Settings {
             names: Vec::new(),
             values: Vec::new(),
             arguments: Arguments::Judge,
+            passwords: Passwords::Any,
+            placeholders: Placeholders::Allow,
             min_entropy: 3.0,
             min_length: 8,
         }
@@ -52,6 +58,29 @@ pub(super) enum Arguments {
     Judge,
     /// They are not looked at.
     Ignore,
+}
+
+/// Which values under a name that says password are passwords.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema, serde::Serialize), schemars(inline))]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Passwords {
+    /// All, the weak ones too: nothing else stands under such a name.
+    Any,
+    /// Those that are as long and as mixed as tokens and keys have to be.
+    Mixed,
+}
+
+/// Whether values that ask to be replaced, such as `changeme` or `your-api-key`, may stand under names of secrets and in
+/// connection strings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema, serde::Serialize), schemars(inline))]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Placeholders {
+    /// They stand for a secret that comes later.
+    Allow,
+    /// They are judged as secrets: what nobody replaced is known to everybody.
+    Judge,
 }
 
 /// Texts that all of these describe.

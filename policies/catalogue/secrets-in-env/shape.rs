@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use super::settings::Placeholders;
 use super::{connection, jwt, key, token};
 
 /// A secret in a text. It has no `Debug`, so that no message and no log can hold it by accident.
@@ -61,12 +62,12 @@ impl fmt::Display for Shape {
 const LONG: usize = 40;
 
 /// The secret in a text, if it looks like one.
-pub(super) fn find(text: &str) -> Option<Secret<'_>> {
+pub(super) fn find(text: &str, placeholders: Placeholders) -> Option<Secret<'_>> {
     let found = |shape, part| Secret { shape, part };
     let long = Some(text).filter(|text| text.len() >= LONG);
     long.and_then(key::private)
         .map(|part| found(Shape::PrivateKey, part))
         .or_else(|| long.and_then(jwt::find).map(|part| found(Shape::Jwt, part)))
         .or_else(|| token::find(text).map(|(issuer, part)| found(Shape::Token(issuer), part)))
-        .or_else(|| connection::password(text).map(|part| found(Shape::Connection, part)))
+        .or_else(|| connection::password(text, placeholders).map(|part| found(Shape::Connection, part)))
 }

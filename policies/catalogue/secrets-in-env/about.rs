@@ -1,0 +1,168 @@
+//! Words behind a word for a secret that make a name speak of something about the secret, which may be told: where it
+//! lies, what it is called, how long it lasts, how it is made.
+
+/// Words that say where a secret lies, or what that is called.
+const PLACES: [&str; 53] = [
+    "ADDR",
+    "ADDRESS",
+    "ARN",
+    "BACKEND",
+    "BUCKET",
+    "CLASS",
+    "CONFIG",
+    "DIR",
+    "DIRECTORY",
+    "DOMAIN",
+    "DRIVER",
+    "ENDPOINT",
+    "ENGINE",
+    "FILE",
+    "FILENAME",
+    "FILES",
+    "FOLDER",
+    "HOST",
+    "HOSTNAME",
+    "ID",
+    "IDS",
+    "IDENTIFIER",
+    "ISSUER",
+    "KIND",
+    "LABEL",
+    "LOCATION",
+    "MANAGER",
+    "MOUNT",
+    "NAME",
+    "NAMES",
+    "NAMESPACE",
+    "PATH",
+    "PATHS",
+    "PORT",
+    "PROJECT",
+    "PROVIDER",
+    "REALM",
+    "REF",
+    "REFERENCE",
+    "REFS",
+    "REGION",
+    "SELECTOR",
+    "SERVER",
+    "SERVICE",
+    "SOURCE",
+    "STDIN",
+    "STORE",
+    "URI",
+    "URL",
+    "URLS",
+    "VAR",
+    "VARIABLE",
+    "VOLUME",
+];
+/// Words that say how much or how long.
+const NUMBERS: [&str; 41] = [
+    "AGE",
+    "ATTEMPTS",
+    "BITS",
+    "BUDGET",
+    "COST",
+    "COUNT",
+    "DAYS",
+    "DURATION",
+    "EXPIRATION",
+    "EXPIRE",
+    "EXPIRES",
+    "EXPIRY",
+    "HISTORY",
+    "HOURS",
+    "INTERVAL",
+    "ITERATIONS",
+    "LEEWAY",
+    "LEN",
+    "LENGTH",
+    "LIFETIME",
+    "LIMIT",
+    "MAX",
+    "MILLIS",
+    "MIN",
+    "MINUTES",
+    "MS",
+    "PERIOD",
+    "RETRIES",
+    "ROTATION",
+    "ROUNDS",
+    "SCORE",
+    "SECONDS",
+    "SECS",
+    "SIZE",
+    "STRENGTH",
+    "THRESHOLD",
+    "TIMEOUT",
+    "TTL",
+    "VALIDITY",
+    "VERSION",
+    "WINDOW",
+];
+/// Words that say of what kind a secret is, how it is sent, or who has it. What a hash was made of can't be told from it.
+const KINDS: [&str; 42] = [
+    "ALG",
+    "ALGO",
+    "ALGORITHM",
+    "ALLOWED",
+    "AUDIENCE",
+    "AUDIENCES",
+    "CHECKSUM",
+    "CLAIM",
+    "CLAIMS",
+    "COOKIE",
+    "DIGEST",
+    "DISABLED",
+    "EMAIL",
+    "ENABLED",
+    "ENCODING",
+    "FIELD",
+    "FINGERPRINT",
+    "FORMAT",
+    "HASH",
+    "HASHER",
+    "HEADER",
+    "HINT",
+    "METHOD",
+    "MODE",
+    "PARAM",
+    "PARAMETER",
+    "PATTERN",
+    "POLICY",
+    "PREFIX",
+    "PROMPT",
+    "REGEX",
+    "REQUIRED",
+    "SCOPE",
+    "SCOPES",
+    "STRATEGY",
+    "SUFFIX",
+    "TEMPLATE",
+    "THUMBPRINT",
+    "TYPE",
+    "USER",
+    "USERNAME",
+    "USERS",
+];
+
+/// Whether the word makes of the name of a secret one that speaks of something about it.
+pub(super) fn is_about(word: &str) -> bool {
+    [PLACES.as_slice(), &NUMBERS, &KINDS].iter().any(|words| words.contains(&word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_be_told_of_a_secret_is_known() {
+        for word in ["FILE", "NAME", "URL", "TTL", "LENGTH", "HEADER"] {
+            assert!(is_about(word), "{word}");
+        }
+        for word in ["DB", "GITHUB", "BASE", "CONTENT", "PASSWORD", ""] {
+            assert!(!is_about(word), "{word}");
+        }
+    }
+}
