@@ -178,7 +178,13 @@ fn canonical(name: &str) -> String {
     upper.strip_prefix("CAP_").map(str::to_owned).unwrap_or(upper)
 }
 
+/// A name that no container can write would allow nothing, and nobody would notice.
 fn spelt_right(names: &[String], at: &str) -> Result<(), SettingsError> {
+    if let Some(index) = names.iter().position(|name| name.contains('*')) {
+        let reason =
+            "a * is no pattern here: name each capability, or list images that are left alone under exemptImages";
+        return Err(SettingsError::new(format!("{at}/{index}"), reason));
+    }
     match names.iter().enumerate().find(|(_, name)| canonical(name) != **name) {
         Some((index, name)) => Err(SettingsError::new(
             format!("{at}/{index}"),
@@ -205,6 +211,13 @@ mod tests {
         }
         let accounts = r#"{"allowFor": [{"serviceAccounts": ["*"], "capabilities": ["NET_RAW"]}]}"#;
         assert_eq!(refused(accounts).as_deref(), Some("/allowFor/0"));
+    }
+
+    #[test]
+    fn a_star_is_no_capability() {
+        assert_eq!(refused(r#"{"allow": ["*"]}"#).as_deref(), Some("/allow/0"));
+        let some = r#"{"allowFor": [{"serviceAccounts": ["a"], "capabilities": ["SYS_TIME", "NET_*"]}]}"#;
+        assert_eq!(refused(some).as_deref(), Some("/allowFor/0/capabilities/1"));
     }
 
     #[test]

@@ -69,6 +69,9 @@ impl TryFrom<String> for HostPath {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
+        if text.contains('*') {
+            return Err(format!("{text:?} holds a *, which is no pattern here: a folder holds all that lies below it"));
+        }
         Self::parse(&text).map_err(|bad| format!("{text:?} {bad}: write the whole path, such as \"/var/log\""))
     }
 }

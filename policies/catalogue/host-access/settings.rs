@@ -8,6 +8,7 @@ use portreeve_sdk::{Case, SettingsError};
 use serde::Deserialize;
 
 use super::path::HostPath;
+use crate::exact::Exact;
 use crate::selector::any_image;
 use crate::trust;
 
@@ -97,9 +98,9 @@ pub(super) struct Allowance {
     /// Every container of the pod runs one of these images, init containers and sidecars included.
     images: Vec<ImagePattern>,
     /// The pod is in one of these namespaces.
-    namespaces: Vec<String>,
+    namespaces: Vec<Exact>,
     /// The pod template has all of these labels.
-    labels: BTreeMap<String, String>,
+    labels: BTreeMap<String, Exact>,
     /// Namespaces of the node that it may share.
     pub(super) host_namespaces: Vec<HostNamespace>,
     /// Folders of the node that it may mount.
@@ -168,8 +169,8 @@ impl Allowance {
         let namespace = case.request().namespace().unwrap_or_default();
         (self.service_accounts.is_empty() || self.service_accounts.iter().any(|account| account.runs(namespace, pod)))
             && (self.images.is_empty() || case.containers().iter().all(|c| any_image(&self.images, &c.image)))
-            && (self.namespaces.is_empty() || self.namespaces.iter().any(|own| own == namespace))
-            && self.labels.iter().all(|(name, value)| pod.label(name) == Some(value))
+            && (self.namespaces.is_empty() || Exact::any(&self.namespaces, namespace))
+            && self.labels.iter().all(|(name, value)| pod.label(name) == Some(value.as_str()))
     }
 }
 
@@ -186,6 +187,7 @@ impl TryFrom<String> for ServiceAccount {
 
     fn try_from(text: String) -> Result<Self, String> {
         match text.split_once('/') {
+            _ if text.contains('*') => Err(format!("{text:?} holds a *, which is no pattern here: write each one out")),
             Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() && !name.contains('/') => {
                 Ok(Self { namespace: namespace.to_owned(), name: name.to_owned() })
             }

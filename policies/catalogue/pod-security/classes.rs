@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::standard::{Demand, Level, Version};
 use crate::devices::Devices;
+use crate::exact::Exact;
 use crate::trust::name_somebody;
 
 /// A class of workloads with a level of its own.
@@ -36,7 +37,7 @@ struct When {
     /// Whether it asks for a GPU, by an extended resource or by a resource claim that counts as one.
     requests_gpu: Option<bool>,
     /// Labels of the pod template. What asks for less than usual can't rest on labels alone: anybody can write them.
-    labels: BTreeMap<String, String>,
+    labels: BTreeMap<String, Exact>,
     /// Service accounts, one of which it runs as.
     service_accounts: Vec<Glob>,
     /// Images; every container's is one of them.
@@ -67,7 +68,7 @@ impl Class {
         let containers = case.containers();
         let account = pod.service_account.as_deref().filter(|name| !name.is_empty()).unwrap_or("default");
         let asked = || gpus.asked_for(pod, containers) || gpus.claimed(case, pod);
-        when.labels.iter().all(|(name, value)| pod.label(name) == Some(value))
+        when.labels.iter().all(|(name, value)| pod.label(name) == Some(value.as_str()))
             && (when.service_accounts.is_empty() || Glob::any(&when.service_accounts, account))
             && (when.images.is_empty() || containers.iter().all(|container| when.has_image(container)))
             && when.requests_gpu.is_none_or(|wanted| wanted == asked())

@@ -6,6 +6,7 @@ use portreeve_sdk::view::{Container, ContainerKind, Operation};
 use portreeve_sdk::{Case, Request};
 
 use super::settings::{Exemptions, Templates};
+use crate::exact::Exact;
 
 /// Subresources of Pods that carry no pod, or one that nobody can change through them. The others, whatever they will
 /// be called, are judged.
@@ -66,7 +67,7 @@ impl Exemptions {
 
     /// Whether pods of this runtime class are.
     pub(super) fn take_runtime_class(&self, name: Option<&str>) -> bool {
-        name.is_some_and(|name| self.runtime_classes.iter().any(|exempt| exempt == name))
+        name.is_some_and(|name| Exact::any(&self.runtime_classes, name))
     }
 
     /// Whether all of the request's namespace is.
@@ -76,6 +77,6 @@ impl Exemptions {
     }
 
     fn take_user(&self, request: Request<'_>) -> bool {
-        !self.usernames.is_empty() && self.usernames.contains(&request.user_name())
+        !self.usernames.is_empty() && Exact::any(&self.usernames, &request.user_name())
     }
 }

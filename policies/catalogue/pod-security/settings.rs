@@ -7,6 +7,7 @@ use serde::Deserialize;
 use super::classes::Class;
 use super::standard::{Demand, Level, Version};
 use crate::devices::Devices;
+use crate::exact::Exact;
 use crate::injected::Injected;
 use crate::trust::name_somebody;
 
@@ -98,9 +99,9 @@ pub(super) struct Exemptions {
     /// Namespaces; `*` stands for any characters.
     pub(super) namespaces: Vec<Glob>,
     /// Users who make the request, by name.
-    pub(super) usernames: Vec<String>,
+    pub(super) usernames: Vec<Exact>,
     /// Runtime classes, by name.
-    pub(super) runtime_classes: Vec<String>,
+    pub(super) runtime_classes: Vec<Exact>,
 }
 
 impl Settings {

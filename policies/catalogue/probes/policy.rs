@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 pub(crate) use settings::Settings;
 use settings::{Asked, Sidecars};
 
+use crate::exact::Exact;
 use crate::owner;
 use crate::selector::any_image;
 
@@ -78,14 +79,14 @@ impl Written {
         }
         // The view does not show how it asks.
         let probe = case.read(&container.field(&["/", asked.field()].concat()));
-        let asks = |way: &&str| probe.as_ref().and_then(|probe| probe.get(way)).is_some_and(Value::is_object);
-        if WAYS.iter().any(|way| asks(&way)) { Self::Asks } else { Self::Idle }
+        let asks = |way: &str| probe.as_ref().and_then(|probe| probe.get(way)).is_some_and(Value::is_object);
+        if WAYS.iter().any(|way| asks(way)) { Self::Asks } else { Self::Idle }
     }
 }
 
 impl Probes {
     fn runs_for_long(&self, case: &Case<'_>, pod: &Pod) -> bool {
-        self.settings.kinds.contains(&case.request().kind().kind)
+        Exact::any(&self.settings.kinds, &case.request().kind().kind)
             && pod.restart_policy.as_deref().is_none_or(|policy| policy == "Always")
             && owner::controller_kind(case).is_none_or(|kind| kind != "Job")
     }

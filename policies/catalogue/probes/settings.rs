@@ -6,6 +6,7 @@ use portreeve_sdk::view::ProbeKind;
 use serde::Deserialize;
 
 use super::probe::Probe;
+use crate::exact::Exact;
 use crate::selector::Selector;
 
 /// Settings of probes.
@@ -19,7 +20,7 @@ pub(crate) struct Settings {
     /// given: only the author knows what to ask.
     pub(super) defaults: Vec<Defaults>,
     /// Kinds that run for long. Pods that end by themselves are passed over, whatever their kind.
-    pub(super) kinds: Vec<String>,
+    pub(super) kinds: Vec<Exact>,
     /// Whether sidecars (init containers that go on running) are judged too.
     pub(super) sidecars: Sidecars,
     /// Images that need no probes, such as single-purpose workers without a port.
@@ -32,7 +33,7 @@ impl Default for Settings {
         Self {
             require: vec![Asked::Liveness, Asked::Readiness],
             defaults: Vec::new(),
-            kinds: kinds.map(String::from).into(),
+            kinds: Exact::known(kinds),
             sidecars: Sidecars::Ignore,
             exempt_images: Vec::new(),
         }

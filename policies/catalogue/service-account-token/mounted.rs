@@ -5,6 +5,8 @@ use portreeve_sdk::view::{Container, Mount, Volume};
 use portreeve_sdk::{Case, pointer};
 use serde_json::Value;
 
+use crate::exact::Exact;
+
 /// What the names of the volumes begin with that the API server's ServiceAccount plugin adds to Pods.
 const AUTOMATIC: &str = "kube-api-access-";
 /// Where that plugin mounts them, and clients look for them.
@@ -26,7 +28,7 @@ impl Token<'_> {
 }
 
 /// Every token for one of the API server's audiences, by container and mount.
-pub(super) fn tokens<'a>(case: &Case<'a>, audiences: &[String]) -> Vec<Token<'a>> {
+pub(super) fn tokens<'a>(case: &Case<'a>, audiences: &[Exact]) -> Vec<Token<'a>> {
     let projected: Vec<&Volume> =
         case.volumes().iter().filter(|volume| projects_token(case, volume, audiences)).collect();
     let mut tokens = Vec::new();
@@ -42,7 +44,7 @@ pub(super) fn tokens<'a>(case: &Case<'a>, audiences: &[String]) -> Vec<Token<'a>
     tokens
 }
 
-fn projects_token(case: &Case<'_>, volume: &Volume, audiences: &[String]) -> bool {
+fn projects_token(case: &Case<'_>, volume: &Volume, audiences: &[Exact]) -> bool {
     if volume.source != "projected" {
         return false;
     }
@@ -51,7 +53,7 @@ fn projects_token(case: &Case<'_>, volume: &Volume, audiences: &[String]) -> boo
         source.get("serviceAccountToken").is_some_and(|token| {
             // Without an audience it is for the API server.
             let audience = token.get("audience").and_then(Value::as_str).unwrap_or_default();
-            token.is_object() && (audience.is_empty() || audiences.iter().any(|one| one == audience))
+            token.is_object() && (audience.is_empty() || Exact::any(audiences, audience))
         })
     };
     sources.as_ref().and_then(Value::as_array).is_some_and(|sources| sources.iter().any(is_for_api))

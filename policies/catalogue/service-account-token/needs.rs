@@ -8,6 +8,7 @@ use portreeve_sdk::view::{Container, Pod};
 use portreeve_sdk::{Case, SettingsError};
 use serde::Deserialize;
 
+use crate::exact::Exact;
 use crate::repository::RepositoryPattern;
 use crate::trust::name_somebody;
 
@@ -61,7 +62,7 @@ pub(super) struct Need {
     /// One of their containers runs one of these images.
     images: Vec<RepositoryPattern>,
     /// They have all of these labels. Never by themselves, since whoever writes a workload writes its labels.
-    labels: BTreeMap<String, String>,
+    labels: BTreeMap<String, Exact>,
 }
 
 /// All that need the API.
@@ -98,7 +99,7 @@ impl Need {
     fn takes(&self, pod: &Pod, containers: &[Container]) -> bool {
         (self.service_accounts.is_empty() || Glob::any(&self.service_accounts, account(pod)))
             && (self.images.is_empty() || runs_any(&self.images, containers))
-            && self.labels.iter().all(|(name, value)| pod.label(name) == Some(value))
+            && self.labels.iter().all(|(name, value)| pod.label(name) == Some(value.as_str()))
     }
 }
 

@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use self::mounted::{Token, tokens};
 use self::needs::{Need, Needs, account, is_default};
+use crate::exact::Exact;
 use crate::injected::Judgement;
 
 const AUTOMOUNT: &str = "automount";
@@ -32,17 +33,19 @@ pub(crate) struct Settings {
     /// Workloads that need the API, besides well-known controllers and collectors. Nothing is judged or set on them.
     needs_token: Vec<Need>,
     /// Audiences for which the API server takes tokens, besides that of tokens that name none.
-    api_audiences: Vec<String>,
+    api_audiences: Vec<Exact>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        let audiences = ["https://kubernetes.default.svc", "https://kubernetes.default.svc.cluster.local"];
         Self {
             templates: Templates::Leave,
             explicit: Judgement::Allow,
             needs_token: Vec::new(),
-            api_audiences: audiences.map(str::to_owned).into(),
+            api_audiences: Exact::known([
+                "https://kubernetes.default.svc",
+                "https://kubernetes.default.svc.cluster.local",
+            ]),
         }
     }
 }
@@ -75,7 +78,7 @@ pub(crate) struct ServiceAccountToken {
     templates: Templates,
     explicit: Judgement,
     needs: Needs,
-    api_audiences: Vec<String>,
+    api_audiences: Vec<Exact>,
 }
 
 impl Policy for ServiceAccountToken {

@@ -4,6 +4,7 @@
 
 mod autoscaler;
 mod devices;
+mod exact;
 mod images;
 mod injected;
 mod label_key;

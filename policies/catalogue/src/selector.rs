@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 
 use portreeve_sdk::SettingsError;
+use portreeve_sdk::glob::Glob;
 use portreeve_sdk::image::{ImagePattern, Reference};
 use portreeve_sdk::view::{Container, Pod};
 use serde::Deserialize;
+
+use crate::exact::Exact;
 
 /// Containers that all of these describe. At least one is given.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -14,10 +17,10 @@ use serde::Deserialize;
 pub(crate) struct Selector {
     /// The container runs one of these images.
     images: Vec<ImagePattern>,
-    /// The container has one of these names.
-    containers: Vec<String>,
+    /// The container has one of these names; `*` stands for any characters.
+    containers: Vec<Glob>,
     /// The pod template has all of these labels.
-    labels: BTreeMap<String, String>,
+    labels: BTreeMap<String, Exact>,
 }
 
 impl Selector {
@@ -42,8 +45,8 @@ impl Selector {
     /// Whether the container is one of those meant.
     pub(crate) fn takes(&self, pod: &Pod, container: &Container) -> bool {
         (self.images.is_empty() || any_image(&self.images, &container.image))
-            && (self.containers.is_empty() || self.containers.contains(&container.name))
-            && self.labels.iter().all(|(name, value)| pod.label(name) == Some(value))
+            && (self.containers.is_empty() || Glob::any(&self.containers, &container.name))
+            && self.labels.iter().all(|(name, value)| pod.label(name) == Some(value.as_str()))
     }
 }
 

@@ -13,6 +13,8 @@ use portreeve_sdk::{Can, Case, FactNeed, Manifest, Policy, SettingsError, Stop, 
 pub(crate) use settings::Settings;
 use spread::Workload;
 
+use crate::exact::Exact;
+
 /// Label of nodes that says their zone.
 const ZONE: &str = "topology.kubernetes.io/zone";
 /// The same as clusters before 1.17 wrote it, and manifests still do.
@@ -81,7 +83,7 @@ impl TopologySpread {
     /// The workload, if it is one that is spread.
     fn replicated(&self, case: &Case<'_>) -> Option<Workload> {
         let kind = &case.request().kind().kind;
-        if !self.settings.kinds.contains(kind) {
+        if !Exact::any(&self.settings.kinds, kind) {
             return None;
         }
         Workload::read(case, kind.clone()).filter(|workload| workload.replicas >= self.settings.min_replicas)

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use portreeve_sdk::SettingsError;
 use serde::Deserialize;
 
+use crate::exact::Exact;
 use crate::label_key::LabelKey;
 
 /// Settings of topology-spread.
@@ -13,7 +14,7 @@ use crate::label_key::LabelKey;
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub(crate) struct Settings {
     /// Kinds whose pods are spread: those that keep a number of `replicas` of one template under a `selector`.
-    pub(super) kinds: Vec<String>,
+    pub(super) kinds: Vec<Exact>,
     /// Fewer replicas than these are not spread.
     pub(super) min_replicas: u64,
     /// The zones of the cluster, where the fact `zones` is not granted. Fewer than two are nothing to spread over.
@@ -30,7 +31,7 @@ impl Default for Settings {
             Some(Constraint { topology_key, max_skew, when_unsatisfiable: WhenUnsatisfiable::ScheduleAnyway })
         };
         Self {
-            kinds: ["Deployment", "StatefulSet"].map(String::from).into(),
+            kinds: Exact::known(["Deployment", "StatefulSet"]),
             min_replicas: 2,
             zones: None,
             constraints: [anyway(super::ZONE, 1), anyway(super::NODE, 3)].into_iter().flatten().collect(),
