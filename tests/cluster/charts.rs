@@ -18,15 +18,16 @@ use crate::scene::{Scene, named};
 const OF_OPERATORS: [&str; 3] = ["monitoring.coreos.com", "secrets-store.csi.x-k8s.io", "cert-manager.io"];
 
 /// A release, until it is dropped.
-struct Release<'h> {
-    helm: &'h Helm,
+struct Release<'c> {
+    cluster: &'c Cluster,
+    helm: &'c Helm,
     installation: Installation,
 }
 
-impl<'h> Release<'h> {
-    fn install(helm: &'h Helm, installation: Installation) -> Self {
+impl<'c> Release<'c> {
+    fn install(cluster: &'c Cluster, helm: &'c Helm, installation: Installation) -> Self {
         helm.install(&installation).unwrap();
-        Self { helm, installation }
+        Self { cluster, helm, installation }
     }
 
     fn upgrade(&self) {
@@ -36,8 +37,10 @@ impl<'h> Release<'h> {
 
 impl Drop for Release<'_> {
     fn drop(&mut self) {
-        // A cluster that was given goes on without it; of one of our own nothing stays anyway.
-        if let Err(fault) = self.helm.uninstall(&self.installation) {
+        // A cluster that was given goes on without it; of one of our own nothing stays anyway, and nobody empties namespaces.
+        if self.cluster.is_given()
+            && let Err(fault) = self.helm.uninstall(&self.installation)
+        {
             println!("{} stays: {fault}", self.installation.release);
         }
     }
@@ -103,8 +106,8 @@ async fn every_object_of_every_values_file_is_one_that_the_api_server_takes() {
 async fn what_the_charts_of_the_platforms_install_is_admitted_with_its_defaults_in_and_upgrades_change_nothing() {
     let Some((cluster, helm)) = start().await else { return };
     let scene = Scene::around(cluster, platform::all()).await;
-    let releases: Vec<Release<'_>> =
-        scene.platforms.iter().map(|platform| Release::install(&helm, of(platform))).collect();
+    let install = |platform| Release::install(&scene.cluster, &helm, of(platform));
+    let releases: Vec<Release<'_>> = scene.platforms.iter().map(install).collect();
     let installed = standing(&scene).await;
     let mut workloads = 0;
     for object in &installed {
@@ -134,14 +137,14 @@ async fn the_chart_of_the_server_registers_it_and_takes_the_registration_away_fi
         .with(&format!("registration.url=https://127.0.0.1:{}", webhook.running.webhook.port()))
         .with(&format!("registration.token={}", webhook.token))
         .with(&format!("registration.caBundle={}", webhook.ca_bundle().unwrap()));
-    let release = Release::install(&helm, registered);
+    let release = Release::install(&cluster, &helm, registered);
     let pod = json!({
         "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "node-shell", "namespace": "default"},
         "spec": {"hostPID": true, "containers": [{"name": "shell", "image": "team/shell:1"}]},
     });
     let refusal = cluster.api.create(&pod, Run::Real).await.unwrap().refused().unwrap();
     assert!(is_ours(&refusal), "{refusal}");
-    drop(release);
+    helm.uninstall(&release.installation).unwrap();
     cluster.api.create(&pod, Run::Real).await.unwrap().done().unwrap();
 }
 

@@ -93,6 +93,11 @@ impl Cluster {
         }
     }
 
+    /// Whether it was there before the tests, and stays.
+    pub(crate) fn is_given(&self) -> bool {
+        self.plane.is_none()
+    }
+
     /// Whether a test made this namespace.
     pub(crate) fn has_made(&self, namespace: &str) -> bool {
         self.namespaces.lock().unwrap().contains(namespace)
@@ -102,7 +107,7 @@ impl Cluster {
 impl Drop for Cluster {
     fn drop(&mut self) {
         let namespaces: Vec<String> = std::mem::take(&mut *self.namespaces.lock().unwrap()).into_iter().collect();
-        if self.plane.is_none() && !namespaces.is_empty() {
+        if self.is_given() && !namespaces.is_empty() {
             // In one command, since each takes some seconds.
             let delete = format!("delete namespace --ignore-not-found {}", namespaces.join(" "));
             if let Err(complaint) = self.kubectl.run(&delete) {

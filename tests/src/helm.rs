@@ -166,13 +166,14 @@ impl Helm {
         self.put("upgrade", installation)
     }
 
-    /// Takes it away.
+    /// Takes it away, if it is there, and waits until it is gone.
     ///
     /// # Errors
     /// What helm says.
     pub fn uninstall(&self, installation: &Installation) -> Result<(), HelmFailed> {
-        let arguments =
-            vec![installation.release.clone().into(), "--namespace".into(), installation.namespace.clone().into()];
+        let Installation { release, namespace, .. } = installation;
+        let mut arguments: Vec<OsString> = vec![release.into(), "--namespace".into(), namespace.into()];
+        arguments.extend(["--wait".into(), "--ignore-not-found".into()]);
         self.run("uninstall", installation, arguments, Vec::new()).map(drop)
     }
 

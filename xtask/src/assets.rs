@@ -23,18 +23,9 @@ const HELM: &str = "helm.sh/helm/v4/cmd/helm@v4.3.1";
 /// Where the Kubernetes commands keep the version that they say they are.
 const VERSION: &str = "k8s.io/component-base/version";
 
-/// What is built.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Extent {
-    /// What the cluster tests start.
-    ControlPlane,
-    /// That, and helm.
-    Everything,
-}
-
 /// Fills the folder and prints where it is.
 pub(crate) fn run(arguments: &[OsString]) -> Result<ExitCode, XtaskError> {
-    let folder = make(&release(arguments)?, Extent::Everything)?;
+    let folder = make(&release(arguments)?)?;
     println!("export KUBEBUILDER_ASSETS={}", folder.display());
     Ok(ExitCode::SUCCESS)
 }
@@ -49,7 +40,7 @@ fn release(arguments: &[OsString]) -> Result<String, XtaskError> {
 }
 
 /// The folder for a release, full.
-pub(crate) fn make(release: &str, extent: Extent) -> Result<PathBuf, XtaskError> {
+pub(crate) fn make(release: &str) -> Result<PathBuf, XtaskError> {
     let folder = folder(release)?;
     let lacks = |name: &&str| !folder.join(name).is_file();
     if COMMANDS.iter().any(lacks) {
@@ -62,7 +53,7 @@ pub(crate) fn make(release: &str, extent: Extent) -> Result<PathBuf, XtaskError>
     if COMMANDS.iter().any(lacks) {
         step("Kubernetes", || build_kubernetes(&place::pin(&root(), release), &folder))?;
     }
-    if extent == Extent::Everything && lacks(&"helm") {
+    if lacks(&"helm") {
         step("helm", || install_helm(&folder))?;
     }
     Ok(folder)

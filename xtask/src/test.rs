@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
-use crate::assets::{self, Extent};
+use crate::assets;
 use crate::cargo::{cargo, exit_code, output, program, root, status};
 use crate::error::XtaskError;
 use crate::test_cluster::ASSETS;
@@ -118,7 +118,7 @@ fn control_plane() -> Result<ExitCode, XtaskError> {
         println!("{ASSETS}={}", named.display());
         return Ok(ExitCode::SUCCESS);
     }
-    match assets::make(assets::NEWEST, Extent::ControlPlane) {
+    match assets::make(assets::NEWEST) {
         Ok(folder) => println!("{}", folder.display()),
         Err(error) => println!("the tests against a real API server will be skipped: {error}"),
     }

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::assets::{self, Extent};
+use crate::assets;
 use crate::cargo::{cargo, exit_code, status};
 use crate::error::XtaskError;
 
@@ -32,7 +32,7 @@ pub(crate) fn run(arguments: &[OsString]) -> Result<ExitCode, XtaskError> {
     match Cluster::asked_for(arguments)? {
         Cluster::Named => {}
         Cluster::Own(release) => {
-            test.env(ASSETS, assets::make(&release, Extent::ControlPlane)?);
+            test.env(ASSETS, assets::make(&release)?);
         }
         Cluster::Given(kubeconfig) => {
             // One cluster can have one registration at a time.
