@@ -26,6 +26,8 @@ mod election;
 #[cfg(test)]
 mod injected;
 #[cfg(test)]
+mod namespaces;
+#[cfg(test)]
 mod platform;
 #[cfg(test)]
 mod platforms;
@@ -37,5 +39,7 @@ mod registrar;
 mod registration;
 #[cfg(test)]
 mod scene;
+#[cfg(test)]
+mod several_faults;
 #[cfg(test)]
 mod unanswered;

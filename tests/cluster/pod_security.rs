@@ -4,7 +4,7 @@
 
 #[allow(dead_code, reason = "the policy's own tests need the rest of it")]
 #[path = "../../policies/catalogue/pod-security/tests/trials.rs"]
-mod trials;
+pub(crate) mod trials;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use self::trials::Trial;
 use crate::cluster::Cluster;
 use crate::registration::Registration;
+use crate::several_faults::{self, Mixed};
 
 /// How many pods are judged at once.
 const AT_ONCE: usize = 8;
@@ -58,12 +59,15 @@ struct Question {
 
 impl Question {
     fn of(trial: &Trial, mode: Mode, made: Value) -> Self {
-        let namespace = namespace(trial, mode);
-        let mut object = made;
+        Self::new(&trial.name, (&trial.level, &trial.version), mode, made)
+    }
+
+    fn new(name: &str, (level, version): (&str, &str), mode: Mode, mut object: Value) -> Self {
+        let namespace = namespace(level, version, mode);
         object["metadata"]["namespace"] = namespace["metadata"]["name"].clone();
         Self {
-            name: format!("{} at {}:{}", trial.name, trial.level, trial.version),
-            release: trial.version.strip_prefix("v1.").map(|minor| minor.parse().unwrap()),
+            name: format!("{name} at {level}:{version}"),
+            release: version.strip_prefix("v1.").map(|minor| minor.parse().unwrap()),
             namespace,
             object,
         }
@@ -79,6 +83,15 @@ impl Asked {
         let trials: Vec<Trial> = trials::own().into_iter().chain(trials::public().unwrap_or_default()).collect();
         let numbered = trials.iter().enumerate();
         Self(numbered.map(|(number, trial)| Question::of(trial, mode, made(pod(number, trial)))).collect())
+    }
+
+    /// Pods with several faults at once.
+    fn mixed(mode: Mode) -> Self {
+        let asked = several_faults::pods().into_iter().enumerate();
+        let question = |(number, Mixed { name, level, version, pod: made }): (usize, Mixed)| {
+            Question::new(&name, (level, &version), mode, named(number, made))
+        };
+        Self(asked.map(question).collect())
     }
 
     /// What our policy says. What the API server's release does not know the rules of is asked of nobody.
@@ -153,18 +166,21 @@ async fn minor(cluster: &Cluster) -> u32 {
     version.minor.trim_end_matches('+').parse().unwrap()
 }
 
-fn namespace(trial: &Trial, mode: Mode) -> Value {
+fn namespace(level: &str, version: &str, mode: Mode) -> Value {
     let mode = format!("pod-security.kubernetes.io/{mode:?}").to_lowercase();
-    let name = format!("{}-{}", trial.level, trial.version.replace('.', "-"));
+    let name = format!("{level}-{}", version.replace('.', "-"));
     json!({
         "apiVersion": "v1", "kind": "Namespace",
-        "metadata": {"name": name, "labels": {mode.clone(): trial.level, format!("{mode}-version"): trial.version}},
+        "metadata": {"name": name, "labels": {mode.clone(): level, format!("{mode}-version"): version}},
     })
 }
 
 /// As an API server takes it: with images, and a name that is one and no other pod's.
 fn pod(number: usize, trial: &Trial) -> Value {
-    let mut pod = trial.pod.clone();
+    named(number, trial.pod.clone())
+}
+
+fn named(number: usize, mut pod: Value) -> Value {
     let name = pod["metadata"]["name"].as_str().unwrap_or("pod").replace('_', "-").to_lowercase();
     pod["metadata"]["name"] = json!(format!("{name}-{number}"));
     for container in pod.pointer_mut("/spec/ephemeralContainers").and_then(Value::as_array_mut).into_iter().flatten() {
@@ -232,6 +248,14 @@ impl End {
 #[tokio::test(flavor = "multi_thread")]
 async fn our_policy_denies_what_the_built_in_controller_denies_word_for_word() {
     let mut asked = Asked::all(Mode::Enforce, |pod| pod);
+    let Some(ours) = asked.by_our_policy().await else { return };
+    let Some(built_in) = asked.by_the_built_in_controller().await else { return };
+    asked.compare(&built_in, &ours);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn faults_of_several_checks_are_told_in_the_same_order_and_words() {
+    let mut asked = Asked::mixed(Mode::Enforce);
     let Some(ours) = asked.by_our_policy().await else { return };
     let Some(built_in) = asked.by_the_built_in_controller().await else { return };
     asked.compare(&built_in, &ours);
