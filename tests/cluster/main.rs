@@ -38,6 +38,8 @@ mod registrar;
 #[cfg(test)]
 mod registration;
 #[cfg(test)]
+mod resources;
+#[cfg(test)]
 mod scene;
 #[cfg(test)]
 mod several_faults;

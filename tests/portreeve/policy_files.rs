@@ -115,6 +115,14 @@ fn an_exception_from_a_policy_that_is_not_there_is_refused() {
 }
 
 #[test]
+fn a_policy_of_a_namespace_is_answered_with_what_to_write_instead() {
+    let policy = "apiVersion: portreeve.dev/v1alpha1\nkind: Policy\nmetadata: {name: p, namespace: shop}\n\
+        spec: {module: {builtin: seccomp}}\n";
+    says(&only(&[("a.yaml", policy)]), &["a.yaml:1", "Policy/shop/p", "ClusterPolicy", "namespaceSelector"]);
+    says(&only(&[("a.yaml", &policy.replace("seccomp}", "seccomp}, mutate: true"))]), &["a.yaml:1", "mutate"]);
+}
+
+#[test]
 fn a_set_that_names_a_policy_that_is_not_there_is_refused() {
     let set = "apiVersion: portreeve.dev/v1alpha1\nkind: PolicySet\nmetadata: {name: s}\nspec: {policies: [a]}\n";
     says(&only(&[("a.yaml", set)]), &["\"a\""]);

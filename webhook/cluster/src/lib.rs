@@ -2,7 +2,8 @@
 //! read from one. Nothing is decided here, and nothing here knows how a policy is run.
 //!
 //! - [`crd`]: the definitions of `portreeve.dev/v1alpha1`, made from the types of `portreeve_admission::api`.
-//! - [`status`]: what our resources say of themselves.
+//! - [`resources`]: our resources as they stand in a cluster; [`status`]: what they say of themselves, and [`report`]
+//!   writes it there.
 //! - [`certificates`]: our own CA and path tokens in a Secret.
 //! - [`election`]: the lease for what only one replica may do.
 //! - [`registration`]: the two webhook entries, worked out from the policies in force, and what they would hold up.
@@ -14,6 +15,8 @@ pub mod discovery;
 pub mod election;
 pub mod registrar;
 pub mod registration;
+pub mod report;
+pub mod resources;
 pub mod status;
 
 /// Who we are in server-side apply.

@@ -11,7 +11,7 @@ use super::structural::structural;
 use crate::status::{ExceptionStatus, PolicyStatus, SetStatus};
 
 /// One of our kinds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     /// A policy in force.
     ClusterPolicy,

@@ -200,3 +200,6 @@ fn words(role: Role) -> &'static str {
         Role::Admission => "another admission webhook",
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,16 +4,17 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use portreeve_admission::api::{LabelSelector, Match, Mode};
-use portreeve_admission::case::{GroupVersionKind, GroupVersionResource, Operation};
-use portreeve_admission::matching::TEMPLATES;
+use portreeve_admission::case::{GroupVersionKind, GroupVersionResource};
 use portreeve_admission::policy::{Abilities, ResourceRule};
-use proptest::prelude::*;
+use portreeve_certs::FolderContents;
 use serde_json::{Value, json};
 
 use super::*;
 
+mod properties;
+
 /// A policy of pod templates that finds violations and makes edits.
-fn policy(id: &str) -> Policy {
+pub(super) fn policy(id: &str) -> Policy {
     Policy {
         id: id.to_owned(),
         mode: Mode::Enforce,
@@ -28,14 +29,14 @@ fn policy(id: &str) -> Policy {
 }
 
 /// The same, of a resource of one group.
-fn wanting(group: &str, resource: &str, operations: &[&str]) -> Policy {
+pub(super) fn wanting(group: &str, resource: &str, operations: &[&str]) -> Policy {
     let list = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
     let (groups, versions, resources) = (list(&[group]), list(&["v1"]), list(&[resource]));
     let rule = ResourceRule { groups, versions, resources, operations: list(operations) };
     Policy { wants: vec![rule], ..policy("named") }
 }
 
-fn registered(policies: &[Policy]) -> Registration {
+pub(super) fn registered(policies: &[Policy]) -> Registration {
     registered_with(policies, &TemplatePaths::default(), &Served::default())
 }
 
@@ -162,7 +163,7 @@ fn excluded_namespaces_are_never_asked_about() {
     }
 }
 
-fn selecting(label: &str) -> Policy {
+pub(super) fn selecting(label: &str) -> Policy {
     let selector =
         LabelSelector { match_labels: [(label.to_owned(), "yes".to_owned())].into(), ..LabelSelector::default() };
     let matching = Match { namespace_selector: Some(selector.clone()), object_selector: Some(selector) };
@@ -273,188 +274,19 @@ fn a_service_is_named_with_the_path_and_the_token() {
 }
 
 #[test]
+fn what_replicas_serve_with_is_what_is_registered() {
+    let endpoint = Endpoint::Url("https://127.0.0.1:1".to_owned());
+    assert_eq!(Site::serving("pr", endpoint.clone(), &FolderContents::default()), None);
+    let files = [("ca-bundle.crt", "PEM"), ("token", "t")].map(|(name, text)| (name.to_owned(), text.into()));
+    let site = Site::serving("pr", endpoint, &FolderContents::of(files)).unwrap();
+    assert_eq!((site.ca_bundle.as_slice(), site.token.as_deref()), (&b"PEM"[..], Some("t")));
+}
+
+#[test]
 fn the_token_is_not_shown() {
     let endpoint = Endpoint::Url("https://127.0.0.1:1".to_owned());
     let site = Site { name: "pr".into(), endpoint, ca_bundle: Vec::new(), token: Some("secret".into()) };
     assert!(!format!("{site:?}").contains("secret"));
-}
-
-fn any_policy() -> impl Strategy<Value = Policy> {
-    let group = prop::sample::select(vec!["", "apps", "networking.k8s.io", "*"]);
-    let resource = prop::sample::select(vec![
-        "pods",
-        "deployments",
-        "services",
-        "*",
-        "*/*",
-        "pods/*",
-        "*/scale",
-        "pods/exec",
-        "services/status",
-        TEMPLATES,
-    ]);
-    let operation = prop::sample::select(vec!["CREATE", "UPDATE", "DELETE", "CONNECT", "*"]);
-    let rule = (group, resource, operation)
-        .prop_map(|(group, resource, operation)| wanting(group, resource, &[operation]).wants.remove(0));
-    let mode = prop::sample::select(vec![Mode::Enforce, Mode::Warn, Mode::Audit, Mode::Off]);
-    (prop::collection::vec(rule, 0..4), mode, any::<bool>(), any::<bool>()).prop_map(
-        |(wants, mode, validate, mutate)| {
-            let can = Abilities { validate, mutate, rewrite_images: false };
-            Policy { wants, mode, can, ..policy("any") }
-        },
-    )
-}
-
-/// Whether a rule of the entry takes in this resource and operation, as an API server reads it.
-fn takes_in(entry: &Entry, group: &str, resource: &str, operation: Operation) -> bool {
-    let (name, part) = resource.split_once('/').map_or((resource, None), |(name, part)| (name, Some(part)));
-    let has =
-        |names: &Option<Vec<String>>, wanted: &str| names.iter().flatten().any(|name| name == "*" || name == wanted);
-    let resource_in = |written: &String| match written.split_once('/') {
-        Some((known, known_part)) => (known == "*" || known == name) && part == Some(known_part),
-        None => part.is_none() && (written == "*" || written == name),
-    };
-    entry.rules.iter().any(|rule| {
-        has(&rule.api_groups, group)
-            && has(&rule.operations, &operation.to_string())
-            && rule.resources.iter().flatten().any(resource_in)
-    })
-}
-
-/// A CREATE or UPDATE of such an object, as the index of the set in force would see it.
-fn review(group: &str, kind: &str, resource: &str, operation: Operation) -> portreeve_admission::review::Review {
-    let (name, part) = resource.split_once('/').map_or((resource, None), |(name, part)| (name, Some(part)));
-    let object =
-        |image: &str| json!({"metadata": {"name": "a"}, "spec": {"template": {"spec": {"a": image}}, "a": image}});
-    let mut request = json!({
-        "uid": "1", "operation": operation, "namespace": "shop",
-        "object": object("new"), "oldObject": object("old"),
-        "kind": {"group": group, "version": "v1", "kind": kind},
-        "resource": {"group": group, "version": "v1", "resource": name},
-    });
-    if let Some(part) = part {
-        request["subResource"] = json!(part);
-    }
-    let review = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request});
-    portreeve_admission::review::decode(review.to_string().as_bytes()).unwrap()
-}
-
-proptest! {
-    /// What the set in force would show a policy that has a say in a decision, the API server asks about; and nothing else.
-    #[test]
-    fn exactly_what_a_policy_would_see_is_asked_about(policies in prop::collection::vec(any_policy(), 0..4)) {
-        let deciding: Vec<Policy> = policies.iter().filter(|policy| policy.can.validate).cloned().collect();
-        let index = portreeve_admission::matching::Index::new(&deciding, []);
-        let paths = TemplatePaths::default();
-        let entry = registered(&policies).validating;
-        for (group, kind, resource) in [
-            ("", "Pod", "pods"),
-            ("", "Pod", "pods/ephemeralcontainers"),
-            ("", "Pod", "pods/status"),
-            ("apps", "Deployment", "deployments"),
-            ("autoscaling", "Scale", "deployments/scale"),
-            ("", "Service", "services"),
-            ("networking.k8s.io", "Ingress", "ingresses"),
-        ] {
-            for operation in [Operation::Create, Operation::Update, Operation::Delete] {
-                if resource == "pods/ephemeralcontainers" && operation == Operation::Create {
-                    continue; // No API server sends that.
-                }
-                let review = review(group, kind, resource, operation);
-                let plan = portreeve_admission::plan::Plan::of(&review, &paths);
-                let seen = !index.candidates(&review, plan, &paths).is_empty();
-                prop_assert_eq!(takes_in(&entry, group, resource, operation), seen, "{} {} {}", kind, resource, operation);
-            }
-        }
-    }
-
-    #[test]
-    fn rules_are_such_as_an_api_server_accepts(policies in prop::collection::vec(any_policy(), 0..4)) {
-        let registration = registered(&policies);
-        for entry in registration.entries() {
-            for rule in &entry.rules {
-                let resources = rule.resources.clone().unwrap();
-                let starred = resources.iter().any(|name| name == "*");
-                prop_assert!(!starred || resources.iter().all(|name| name == "*" || name.contains('/')));
-                for part in resources.iter().filter_map(|name| name.strip_prefix("*/")) {
-                    let same = resources.iter().filter(|name| name.ends_with(&format!("/{part}")));
-                    prop_assert_eq!(same.count(), 1, "{:?}", &resources);
-                }
-                prop_assert!(!rule.operations.clone().unwrap().is_empty());
-            }
-        }
-    }
-}
-
-mod doctor {
-    use std::collections::BTreeMap;
-
-    use super::*;
-    use crate::registration::doctor::{Advice, Certificates, Danger, Finding, Harm, Surroundings, examine};
-
-    fn findings(registration: &Registration, namespaces: &[&str]) -> Vec<Finding> {
-        let namespaces: BTreeMap<_, _> = namespaces.iter().map(|name| ((*name).to_owned(), BTreeMap::new())).collect();
-        let certificates = Certificates::Own;
-        examine(registration, &Surroundings { own_namespace: Some("portreeve"), namespaces: &namespaces, certificates })
-    }
-
-    const USUAL: [&str; 4] = ["default", "kube-system", "kube-node-lease", "portreeve"];
-
-    #[test]
-    fn the_usual_registration_holds_up_nothing() {
-        assert_eq!(findings(&registered(&[policy("p"), wanting("*", "*", &["*"])]), &USUAL), []);
-    }
-
-    #[test]
-    fn leases_that_a_policy_names_are_found_and_refused() {
-        let found = findings(&registered(&[wanting("coordination.k8s.io", "leases", &["UPDATE"])]), &USUAL);
-        assert_eq!(found.len(), 2, "{found:?}");
-        assert!(found[1].to_string().contains("coordination.k8s.io"), "{}", found[1]);
-        assert_eq!(found[1].advice(Certificates::Own), Advice::Refuse);
-    }
-
-    #[test]
-    fn our_own_namespace_and_the_control_planes_are_found_where_they_are_not_excluded() {
-        let registration = Registration::of(&Demand {
-            policies: &[policy("p")],
-            paths: &TemplatePaths::default(),
-            excluded: &BTreeSet::new(),
-            failure_policy: FailurePolicy::Fail,
-            served: &Served::default(),
-            user: None,
-        });
-        let found = findings(&registration, &USUAL);
-        let refused = |danger: &dyn Fn(&Danger) -> bool| {
-            found.iter().any(|finding| danger(&finding.danger) && finding.advice(Certificates::Own) == Advice::Refuse)
-        };
-        assert!(refused(&|danger| *danger == Danger::OwnNamespace("portreeve".into())));
-        assert!(refused(&|danger| matches!(danger, Danger::Namespace { name, .. } if name == "kube-system")));
-        assert!(!refused(&|danger| matches!(danger, Danger::Namespace { name, .. } if name == "default")));
-    }
-
-    #[test]
-    fn a_certificate_controller_is_vital_where_it_makes_our_certificate() {
-        let found = findings(&registered(&[policy("p")]), &["cert-manager"]);
-        let advice = |certificates| found.iter().map(|finding| finding.advice(certificates)).max().unwrap();
-        assert_eq!(advice(Certificates::Own), Advice::Warn);
-        assert_eq!(advice(Certificates::InCluster), Advice::Refuse);
-        assert!(found[0].to_string().contains("excludedNamespaces"), "{}", found[0]);
-    }
-
-    #[test]
-    fn a_namespace_that_no_policy_selects_is_not_held_up() {
-        assert_eq!(findings(&registered(&[selecting("watched")]), &["cert-manager"]), []);
-    }
-
-    #[test]
-    fn where_failures_pass_things_only_wait() {
-        let mut registration = registered(&[wanting("", "nodes", &["UPDATE"])]);
-        registration.mutating.failure_policy = FailurePolicy::Ignore;
-        registration.validating.failure_policy = FailurePolicy::Ignore;
-        let found = findings(&registration, &USUAL);
-        assert!(found.iter().all(|finding| finding.harm == Harm::Delayed(10)));
-        assert!(found.iter().all(|finding| finding.advice(Certificates::Own) == Advice::Warn));
-    }
 }
 
 #[test]

@@ -10,6 +10,7 @@ use k8s_openapi::api::admissionregistration::v1::{
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use portreeve_admission::api::FailurePolicy;
+use portreeve_certs::FolderContents;
 
 use super::{Call, Condition, Entry, Registration};
 
@@ -80,6 +81,14 @@ impl Registration {
 pub(crate) const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "portreeve");
 
 impl Site {
+    /// With the certificates and the token that replicas serve with; none before there are any.
+    #[must_use]
+    pub fn serving(name: &str, endpoint: Endpoint, contents: &FolderContents) -> Option<Self> {
+        let ca_bundle = contents.bundle()?.to_vec();
+        let token = Some(contents.token()?.to_owned());
+        Some(Self { name: name.to_owned(), endpoint, ca_bundle, token })
+    }
+
     fn metadata(&self) -> ObjectMeta {
         let (label, value) = MANAGED_BY;
         ObjectMeta {

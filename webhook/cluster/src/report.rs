@@ -1,0 +1,145 @@
+//! Tells people what became of our resources: writes their `status`, and only where it says something else than before.
+
+use jiff::Timestamp;
+use kube::api::{DynamicObject, Patch, PatchParams};
+use kube::{Api, Client};
+use serde_json::{Value, json};
+
+use crate::FIELD_MANAGER;
+use crate::crd::{GROUP, Kind, VERSION};
+use crate::resources::{Known, Place, api_resource};
+use crate::status::{Condition, ExceptionStatus, PolicyStatus, Readiness, SetStatus};
+
+/// Writes statuses.
+#[derive(Clone)]
+pub struct Reporter {
+    client: Client,
+}
+
+/// What became of a resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// Whether it is in force, and if not, why.
+    pub readiness: Readiness,
+    /// What is in force by it: the digest of a policy's module, or of the whole set. An exception has none.
+    pub digest: Option<String>,
+}
+
+/// Whether a status was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// It was.
+    Changed,
+    /// It said so already, or the resource is gone.
+    AsBefore,
+}
+
+/// A status that can't be written.
+#[derive(Debug, thiserror::Error)]
+#[error("the status of {place} can't be written")]
+pub struct ReportError {
+    /// Of which resource.
+    pub place: Place,
+    /// Why.
+    pub source: Box<kube::Error>,
+}
+
+impl Reporter {
+    /// One that writes through this client.
+    #[must_use]
+    pub fn new(client: Client) -> Self {
+        Self { client }
+    }
+
+    /// Tells what became of a resource, as it was at its generation.
+    ///
+    /// # Errors
+    /// If the API server does not take it.
+    pub async fn report(&self, known: &Known, outcome: &Outcome, now: Timestamp) -> Result<Written, ReportError> {
+        let status = status(known, outcome, now);
+        if status == known.status {
+            return Ok(Written::AsBefore);
+        }
+        let Place { kind, namespace, name } = &known.place;
+        let patch = json!({
+            "apiVersion": format!("{GROUP}/{VERSION}"),
+            "kind": kind.name(),
+            "metadata": {"name": name, "namespace": namespace},
+            "status": status,
+        });
+        let parameters = PatchParams::apply(FIELD_MANAGER).force();
+        match self.objects(&known.place).patch_status(name, &parameters, &Patch::Apply(&patch)).await {
+            Ok(_) => Ok(Written::Changed),
+            Err(kube::Error::Api(refusal)) if refusal.is_not_found() => Ok(Written::AsBefore),
+            Err(error) => Err(ReportError { place: known.place.clone(), source: Box::new(error) }),
+        }
+    }
+
+    fn objects(&self, place: &Place) -> Api<DynamicObject> {
+        let resource = api_resource(place.kind);
+        match &place.namespace {
+            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
+            None => Api::all_with(self.client.clone(), &resource),
+        }
+    }
+}
+
+/// The status that says so. What others wrote there, or an older version of us, is no reason to fail.
+fn status(known: &Known, outcome: &Outcome, now: Timestamp) -> Value {
+    let before: Vec<Condition> =
+        known.status.get("conditions").and_then(|list| serde_json::from_value(list.clone()).ok()).unwrap_or_default();
+    let observed_generation = known.generation;
+    let conditions = vec![outcome.readiness.condition(observed_generation, &before, now)];
+    let digest = outcome.digest.clone();
+    match known.place.kind {
+        Kind::ClusterPolicy | Kind::Policy => {
+            json!(PolicyStatus { observed_generation, module_digest: digest, conditions })
+        }
+        Kind::PolicySet => json!(SetStatus { observed_generation, digest, conditions }),
+        Kind::PolicyException => json!(ExceptionStatus { observed_generation, conditions }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use portreeve_admission::api::Resource;
+
+    use super::*;
+
+    fn known(status: Value) -> Known {
+        let resource: Resource = serde_json::from_value(json!({
+            "apiVersion": "portreeve.dev/v1alpha1", "kind": "ClusterPolicy", "metadata": {"name": "a"},
+            "spec": {"module": {"builtin": "seccomp"}},
+        }))
+        .unwrap();
+        let place = Place { kind: Kind::ClusterPolicy, namespace: None, name: "a".to_owned() };
+        Known { resource, place, generation: Some(2), status }
+    }
+
+    fn in_force() -> Outcome {
+        Outcome { readiness: Readiness::InForce, digest: Some("sha256:ab".to_owned()) }
+    }
+
+    #[test]
+    fn a_status_says_what_is_in_force_and_since_when() {
+        let now: Timestamp = "2030-01-01T12:00:00Z".parse().unwrap();
+        let status = status(&known(Value::Null), &in_force(), now);
+        assert_eq!(status["moduleDigest"], "sha256:ab");
+        assert_eq!(status["observedGeneration"], 2);
+        assert_eq!(status["conditions"][0]["type"], "Ready");
+        assert_eq!(status["conditions"][0]["lastTransitionTime"], "2030-01-01T12:00:00Z");
+    }
+
+    #[test]
+    fn a_status_that_says_so_already_stays_as_it_is() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let first = status(&known(Value::Null), &in_force(), at("2030-01-01T12:00:00Z"));
+        assert_eq!(status(&known(first.clone()), &in_force(), at("2030-01-02T12:00:00Z")), first);
+    }
+
+    #[test]
+    fn a_status_that_is_none_is_written_anew() {
+        let status = status(&known(json!({"conditions": "none"})), &in_force(), Timestamp::UNIX_EPOCH);
+        assert_eq!(status["conditions"][0]["status"], "True");
+    }
+}
