@@ -43,4 +43,6 @@ mod recorded;
 #[cfg(test)]
 mod restart;
 #[cfg(test)]
+mod told;
+#[cfg(test)]
 mod wire;

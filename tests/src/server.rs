@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use portreeve_certs::{CertificateFolder, Existing, PathTokens, RotationPolicy, ServerNames};
 use portreeve_server::config::ServerConfig;
-use portreeve_server::serve::{Running, start};
+use portreeve_server::serve::{Outside, Running, start, start_with};
 use reqwest::{Client, RequestBuilder};
 use rustls::crypto::ring;
 use rustls::version::{TLS12, TLS13};
@@ -67,6 +67,14 @@ impl Wire {
     /// # Errors
     /// If it does not start.
     pub async fn start(policies: &[(&str, &str)], more: Value) -> Result<Self, Fault> {
+        Self::start_with(policies, more, Outside::default()).await
+    }
+
+    /// The same with what comes to it from elsewhere.
+    ///
+    /// # Errors
+    /// If it does not start.
+    pub async fn start_with(policies: &[(&str, &str)], more: Value, outside: Outside) -> Result<Self, Fault> {
         let folder = tempfile::tempdir()?;
         std::fs::create_dir(folder.path().join("policies"))?;
         for (name, text) in policies {
@@ -78,7 +86,7 @@ impl Wire {
         let token = PathTokens::load(&certificates, Timestamp::now())?.current().to_owned();
         let config: ServerConfig = serde_json::from_value(configuration(folder.path(), &more))?;
         let config = config.relative_to(folder.path());
-        Ok(Self { running: start(config).await?, folder, token })
+        Ok(Self { running: start_with(config, outside).await?, folder, token })
     }
 
     /// The same server once more in the same folder, stopped in order while `change` is made there.

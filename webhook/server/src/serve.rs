@@ -5,6 +5,7 @@ mod assemble;
 mod exceptions;
 mod fingerprint;
 mod ledger;
+mod origin;
 mod policies;
 mod watch;
 
@@ -19,7 +20,8 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-pub use assemble::{Parts, StartError};
+pub use assemble::{Outside, Parts, StartError};
+pub use origin::{Became, Origin, Told};
 
 use crate::app::{operations, webhook};
 use crate::config::ServerConfig;
@@ -51,7 +53,15 @@ pub struct Running {
 /// # Errors
 /// Names the part that can't be had: a port that is taken, a folder, a certificate, a policy file.
 pub async fn start(config: ServerConfig) -> Result<Running, StartError> {
-    let parts = Arc::new(Parts::assemble(config).await?);
+    start_with(config, Outside::default()).await
+}
+
+/// The same with what comes from elsewhere than the configuration.
+///
+/// # Errors
+/// As [`start`].
+pub async fn start_with(config: ServerConfig, outside: Outside) -> Result<Running, StartError> {
+    let parts = Arc::new(Parts::assemble(config, outside).await?);
     let tls = server_config(parts.certificate.clone(), parts.clients.clone())?;
     let webhook_listener = listen(parts.config.listen).await?;
     let operations_listener = listen(parts.config.operations).await?;

@@ -15,7 +15,7 @@ use portreeve_ledger::{Durability, Ledger};
 use portreeve_supply::Images;
 
 use super::exceptions;
-use super::fingerprint::Fingerprint;
+use super::origin::{Origin, Seen};
 use super::policies;
 use crate::app::App;
 use crate::around::Around;
@@ -46,8 +46,19 @@ pub struct Parts {
     pub health: Arc<Health>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
-    /// What the policy files held when they were first read.
-    pub(super) seen: Option<Fingerprint>,
+    /// Where policies come from.
+    pub(super) origin: Origin,
+    /// What they were made from at the start.
+    pub(super) seen: Seen,
+}
+
+/// What comes to a server from elsewhere than its configuration. Nothing, by default.
+#[derive(Default)]
+pub struct Outside {
+    /// Where policies come from.
+    pub origin: Origin,
+    /// Who tells what stands around an object.
+    pub around: Around,
 }
 
 /// A server that can't start, and which part of it.
@@ -121,32 +132,33 @@ impl Parts {
     ///
     /// # Errors
     /// The first part that can't be made.
-    pub async fn assemble(config: ServerConfig) -> Result<Self, StartError> {
-        tokio::task::spawn_blocking(move || Self::make(config)).await?
+    pub async fn assemble(config: ServerConfig, outside: Outside) -> Result<Self, StartError> {
+        tokio::task::spawn_blocking(move || Self::make(config, outside)).await?
     }
 
-    fn make(config: ServerConfig) -> Result<Self, StartError> {
+    fn make(config: ServerConfig, Outside { origin, around }: Outside) -> Result<Self, StartError> {
         let health = Arc::new(Health::default());
         let metrics = Arc::new(Metrics::default());
         let certificate = Arc::new(certificate(&config.tls)?);
         let (callers, clients) = callers(&config.callers)?;
         let book = book(&config, &health)?;
         let loader = Arc::new(loader(&config)?);
-        let (set, seen) = policies::at_start(&loader, &config, &health)?;
+        let (set, seen) = policies::at_start(&loader, &config, &origin, &health)?;
         exceptions::look(set.exceptions(), &health, Timestamp::now());
         book.keep_set(&set)?;
         health.set(Part::Certificate, State::Good("loaded".to_owned()));
         metrics.certificate_ends(certificate.current().leaf().validity().not_after());
         let gate = Gate {
-            set: ArcSwap::from_pointee(set),
+            set: ArcSwap::new(set),
             images: Images::open(&config.registries)?,
             book,
-            around: Around::PolicyFiles,
+            around,
             paths: template_paths(&config.template_paths)?,
             runner: Runner::new(config.limits.evaluations.unwrap_or_else(twice_the_processors)),
             clock: Timestamp::now,
         };
-        Ok(Self { config, gate: Arc::new(gate), loader, certificate, clients, callers, health, metrics, seen })
+        let gate = Arc::new(gate);
+        Ok(Self { config, gate, loader, certificate, clients, callers, health, metrics, origin, seen })
     }
 
     /// What the routers share.

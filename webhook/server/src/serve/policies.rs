@@ -1,89 +1,123 @@
-//! Which set is in force: at the start and whenever policy files change. What is put in force is kept, and a start whose
-//! policy files are no use takes the set that was kept. What a set is made of is told in `set`.
+//! Which set is in force: at the start and whenever policies change. What is put in force is kept, and a start whose
+//! policies are no use takes the set that was kept. What a set is made of is told in `set`.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use super::assemble::{Parts, StartError};
-use super::fingerprint::Fingerprint;
+use super::origin::{Became, Origin, Seen};
 use crate::config::ServerConfig;
 use crate::health::{Health, Part, State};
 use crate::set::{LastGood, LoadError, Loader, PolicySet, Problem, Sources, chain, platform, read_folder};
 
-/// The set to begin with: that of the policy files, else the last good one; and what the files held.
+/// The set to begin with: that of what there is, else the last good one; and what was looked at.
 ///
 /// # Errors
-/// Every problem of the files, if no set was kept; and why that one is no use, if one was.
+/// Every problem of what there is, if no set was kept; and why that one is no use, if one was.
 pub(super) fn at_start(
     loader: &Loader,
     config: &ServerConfig,
+    origin: &Origin,
     health: &Health,
-) -> Result<(PolicySet, Option<Fingerprint>), StartError> {
+) -> Result<(Arc<PolicySet>, Seen), StartError> {
     let last_good = last_good(config);
-    // Before they are read: what changes meanwhile is seen at the first look.
-    let seen = config.policies.as_deref().map(Fingerprint::of_folder);
-    let Read { seen, made } = read_set(loader, config.policies.as_deref(), seen);
+    // Before it is read: what changes meanwhile is seen at the first look.
+    let Read { seen, made } = read_set(loader, config, Seen::now(config, origin));
     let set = match made {
-        Ok((sources, set)) => {
+        Ok(Made { sources, set }) => {
             keep(last_good.as_ref(), &sources, &set, health);
             health.set(Part::Policies, State::Good(in_force(&set)));
+            tell(origin, &seen, Ok(&set));
             set
         }
-        Err(error) => match last_good {
-            Some(last_good) => from_before(&last_good, loader, error, health)?,
-            None => return Err(error.into()),
-        },
+        Err(error) => {
+            tell(origin, &seen, Err(&error));
+            match last_good {
+                Some(last_good) => Arc::new(from_before(&last_good, loader, error, health)?),
+                None => return Err(error.into()),
+            }
+        }
     };
     Ok((set, seen))
 }
 
-/// Puts a changed set in force, or says why not and leaves the old one. `seen` is what the files held before, and what
-/// they hold now comes back.
-pub(super) fn look(parts: &Parts, seen: Option<Fingerprint>) -> Option<Fingerprint> {
-    let folder = parts.config.policies.as_deref()?;
-    let now = Fingerprint::of_folder(folder);
-    if seen.as_ref().is_some_and(|seen| seen.same_as(&now)) {
+/// Puts a changed set in force, or says why not and leaves the old one. `seen` is what was looked at before, and what was
+/// looked at now comes back.
+pub(super) fn look(parts: &Parts, seen: Seen) -> Seen {
+    let now = Seen::now(&parts.config, &parts.origin);
+    if seen.is(&now) {
         return seen;
     }
-    let Read { seen: now, made } = read_set(&parts.loader, Some(folder), Some(now));
+    let Read { seen: now, made } = read_set(&parts.loader, &parts.config, now);
     match made {
-        Ok((sources, set)) => match parts.gate.book.keep_set(&set) {
-            Ok(()) => put_in_force(parts, &sources, set),
-            // Nothing was wrong with the files: the next look tries again.
+        Ok(Made { sources, set }) => match parts.gate.book.keep_set(&set) {
+            Ok(()) => {
+                put_in_force(parts, &sources, Arc::clone(&set));
+                tell(&parts.origin, &now, Ok(&set));
+            }
+            // Nothing was wrong with them: the next look tries again.
             Err(error) => {
                 refused(&parts.health, &parts.gate.set.load(), &error);
                 return seen;
             }
         },
-        Err(error) => refused(&parts.health, &parts.gate.set.load(), &error),
+        Err(error) => {
+            refused(&parts.health, &parts.gate.set.load(), &error);
+            tell(&parts.origin, &now, Err(&error));
+        }
     }
     now
+}
+
+/// Says to whoever told of them what became of these resources.
+fn tell(origin: &Origin, seen: &Seen, made: Result<&Arc<PolicySet>, &LoadError>) {
+    if let (Origin::Told(told), Seen::Told(Some(sources))) = (origin, seen) {
+        let made = made.map(Arc::clone).map_err(Clone::clone);
+        told.became.send_replace(Some(Became { sources: Arc::clone(sources), made }));
+    }
 }
 
 fn last_good(config: &ServerConfig) -> Option<LastGood> {
     config.state.as_ref().map(|state| LastGood::in_folder(&state.folder))
 }
 
-/// What came of reading policies, and what the files held.
+/// What came of reading policies, and what was looked at.
 struct Read {
-    seen: Option<Fingerprint>,
-    made: Result<(Sources, PolicySet), LoadError>,
+    seen: Seen,
+    made: Result<Made, LoadError>,
 }
 
-/// The set of a policy folder that held `seen`, or the platform profile where there is none.
-fn read_set(loader: &Loader, folder: Option<&Path>, seen: Option<Fingerprint>) -> Read {
-    let sources = match folder {
-        Some(folder) => read_folder(folder).and_then(|sources| in_use(sources, folder)),
-        None => Ok(Sources::of_builtin(platform())),
+/// A set and what it was made from.
+struct Made {
+    sources: Arc<Sources>,
+    set: Arc<PolicySet>,
+}
+
+/// The set of what is to be looked at.
+fn read_set(loader: &Loader, config: &ServerConfig, seen: Seen) -> Read {
+    let sources = match (&seen, &config.policies) {
+        (Seen::Files(_), Some(folder)) => read_folder(folder).and_then(|sources| in_use(sources, folder)).map(Arc::new),
+        (Seen::Told(None), _) => Err(nobody_told()),
+        // As where nothing is configured.
+        (Seen::Told(Some(sources)), _) if !sources.resources.is_empty() => Ok(Arc::clone(sources)),
+        _ => Ok(Arc::new(Sources::of_builtin(platform()))),
     };
     match sources {
         Ok(sources) => {
-            let seen = seen.map(|seen| seen.with_modules(sources.module_files()));
-            let made = loader.load(&sources).map(|set| (sources, set));
+            let seen = match seen {
+                Seen::Files(files) => Seen::Files(files.with_modules(sources.module_files())),
+                seen => seen,
+            };
+            let made = loader.load(&sources).map(|set| Made { sources, set: Arc::new(set) });
             Read { seen, made }
         }
         Err(error) => Read { seen, made: Err(error) },
     }
+}
+
+fn nobody_told() -> LoadError {
+    let reason = "which policies there are in the cluster is not known: it was not reached yet".to_owned();
+    LoadError { problems: vec![Problem { place: String::new(), reason }] }
 }
 
 /// A folder without a policy is a wrong mount or an emptied volume, not a wish to admit everything.
@@ -113,12 +147,12 @@ fn from_before(
     }
 }
 
-fn put_in_force(parts: &Parts, sources: &Sources, set: PolicySet) {
+fn put_in_force(parts: &Parts, sources: &Sources, set: Arc<PolicySet>) {
     keep(last_good(&parts.config).as_ref(), sources, &set, &parts.health);
     let text = in_force(&set);
     tracing::info!("{text}");
     parts.health.set(Part::Policies, State::Good(text));
-    parts.gate.set.store(Arc::new(set));
+    parts.gate.set.store(set);
 }
 
 /// Keeps a set for the next start. One that can't be kept is in force all the same.

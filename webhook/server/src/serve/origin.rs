@@ -1,0 +1,67 @@
+//! Where policies come from: the files that the configuration names, or somebody who tells of them, as a cluster does. When
+//! they are looked at, and what is made of them, is told in `policies`.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::fingerprint::Fingerprint;
+use crate::config::ServerConfig;
+use crate::set::{LoadError, PolicySet, Sources};
+
+/// Where policies come from.
+#[derive(Default)]
+pub enum Origin {
+    /// The policy folder of the configuration, or the platform profile if it names none.
+    #[default]
+    Files,
+    /// Somebody who knows all resources tells of them, in place of the folder.
+    Told(Told),
+}
+
+/// The two ends of a conversation with somebody who knows all resources.
+pub struct Told {
+    /// All of them as they stand, told anew whenever one changed; none until they are known.
+    pub sources: watch::Receiver<Option<Arc<Sources>>>,
+    /// What became of those that were looked at last.
+    pub became: watch::Sender<Option<Became>>,
+}
+
+/// What became of resources that were told.
+#[derive(Clone)]
+pub struct Became {
+    /// Which they were.
+    pub sources: Arc<Sources>,
+    /// The set that they make, now in force; or why they make none, and the one before stays.
+    pub made: Result<Arc<PolicySet>, LoadError>,
+}
+
+/// What policies are to be made from, as it was when it was looked at.
+#[derive(Debug, Clone)]
+pub(super) enum Seen {
+    /// No folder is named.
+    Profile,
+    Files(Fingerprint),
+    Told(Option<Arc<Sources>>),
+}
+
+impl Seen {
+    /// What there is now.
+    pub(super) fn now(config: &ServerConfig, origin: &Origin) -> Self {
+        match (origin, &config.policies) {
+            (Origin::Told(told), _) => Self::Told(told.sources.borrow().clone()),
+            (Origin::Files, Some(folder)) => Self::Files(Fingerprint::of_folder(folder)),
+            (Origin::Files, None) => Self::Profile,
+        }
+    }
+
+    /// Whether this is what there is now.
+    pub(super) fn is(&self, now: &Self) -> bool {
+        match (self, now) {
+            (Self::Profile, Self::Profile) | (Self::Told(None), Self::Told(None)) => true,
+            (Self::Files(seen), Self::Files(now)) => seen.same_as(now),
+            (Self::Told(Some(seen)), Self::Told(Some(now))) => Arc::ptr_eq(seen, now),
+            _ => false,
+        }
+    }
+}
