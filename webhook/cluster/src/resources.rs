@@ -122,7 +122,7 @@ fn change(kind: Kind, event: watcher::Result<watcher::Event<DynamicObject>>) -> 
         Ok(watcher::Event::Apply(_) | watcher::Event::Delete(_)) => Some(Change::Changed),
         Ok(watcher::Event::Init | watcher::Event::InitApply(_)) => None,
         Err(error) => {
-            tracing::warn!(kind = kind.name(), error = &error as &dyn std::error::Error, "the watch begins again");
+            tracing::warn!(kind = kind.name(), error = crate::with_causes(&error), "the watch begins again");
             None
         }
     }
