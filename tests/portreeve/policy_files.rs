@@ -59,6 +59,17 @@ fn an_unknown_field_is_named_with_its_place() {
 }
 
 #[test]
+fn a_folder_without_a_policy_is_refused() {
+    let namespace = "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n";
+    says(&only(&[("a.yaml", namespace)]), &["no ClusterPolicy and no PolicySet", "profile: none"]);
+}
+
+#[test]
+fn a_module_that_is_only_a_name_is_told_how_modules_are_named() {
+    says(&only(&[("a.yaml", &policy("a", "{module: seccomp}"))]), &["spec.module", "{builtin: NAME}", "{file: PATH}"]);
+}
+
+#[test]
 fn two_of_one_name_are_both_told() {
     let text = policy("a", "{module: {builtin: seccomp}}");
     says(&only(&[("a.yaml", &text), ("b.yaml", &text)]), &["b.yaml:2", "stands twice", "a.yaml:2"]);

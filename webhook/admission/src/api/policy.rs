@@ -38,7 +38,12 @@ pub struct ClusterPolicySpec {
 
 /// Where the code of a policy comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, untagged)]
+#[serde(
+    rename_all = "camelCase",
+    deny_unknown_fields,
+    untagged,
+    expecting = "a module is `{builtin: NAME}`, or `{file: PATH}` with `policy: NAME` if the component carries several"
+)]
 pub enum ModuleSource {
     /// One of the policies that ship.
     Builtin {

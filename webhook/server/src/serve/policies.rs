@@ -1,7 +1,6 @@
 //! Which set is in force: at the start and whenever policies change. What is put in force is kept, and a start whose
 //! policies are no use takes the set that was kept. What a set is made of is told in `set`.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use super::assemble::{Parts, StartError};
@@ -96,7 +95,7 @@ struct Made {
 /// The set of what is to be looked at.
 fn read_set(loader: &Loader, config: &ServerConfig, seen: Seen) -> Read {
     let sources = match (&seen, &config.policies) {
-        (Seen::Files(_), Some(folder)) => read_folder(folder).and_then(|sources| in_use(sources, folder)).map(Arc::new),
+        (Seen::Files(_), Some(folder)) => read_folder(folder).map(Arc::new),
         (Seen::Told(None), _) => Err(nobody_told()),
         // As where nothing is configured.
         (Seen::Told(Some(sources)), _) if !sources.resources.is_empty() => Ok(Arc::clone(sources)),
@@ -118,15 +117,6 @@ fn read_set(loader: &Loader, config: &ServerConfig, seen: Seen) -> Read {
 fn nobody_told() -> LoadError {
     let reason = "which policies there are in the cluster is not known: it was not reached yet".to_owned();
     LoadError { problems: vec![Problem { place: String::new(), reason }] }
-}
-
-/// A folder without a policy is a wrong mount or an emptied volume, not a wish to admit everything.
-fn in_use(sources: Sources, folder: &Path) -> Result<Sources, LoadError> {
-    if !sources.resources.is_empty() {
-        return Ok(sources);
-    }
-    let reason = "there is no ClusterPolicy and no PolicySet in it; `spec: {profile: none}` admits everything";
-    Err(LoadError { problems: vec![Problem { place: folder.display().to_string(), reason: reason.to_owned() }] })
 }
 
 /// The set that was kept, in place of one that can't be had.
