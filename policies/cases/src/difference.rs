@@ -77,7 +77,7 @@ pub enum Difference {
         reason: String,
     },
     /// There is a verdict, though a fact is missing that it should not do without.
-    #[error("there is a verdict, though the fact {fact} {key:?} is missing")]
+    #[error("there is a verdict, though the fact {fact}{} is missing", about(key))]
     Verdict {
         /// Kind of the fact.
         fact: String,
@@ -222,6 +222,11 @@ impl fmt::Display for Remark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{}: {}", self.rule, of(self.container.as_deref()), self.message)
     }
+}
+
+/// What a fact is about; some are one of a kind.
+fn about(key: &str) -> String {
+    if key.is_empty() { String::new() } else { format!(" {key:?}") }
 }
 
 fn of(container: Option<&str>) -> String {

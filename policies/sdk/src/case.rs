@@ -77,13 +77,8 @@ impl<'a> Case<'a> {
     /// [`Missing`] says which and why; `?` makes a [`Stop`](crate::Stop) of it.
     pub fn fact<F: Fact>(&self, key: &str) -> Result<F, Missing> {
         let missing = |reason: String| Missing { kind: F::KIND, key: key.into(), reason };
-        let text = self.views.source.fact(self.id, F::KIND, key).map_err(|unavailable| {
-            missing(match unavailable {
-                Unavailable::Undeclared => "the policy does not declare that it asks for such facts".into(),
-                Unavailable::Ungranted => "the administrator has not granted such facts to the policy".into(),
-                Unavailable::Missing(reason) => reason,
-            })
-        })?;
+        let text = self.views.source.fact(self.id, F::KIND, key);
+        let text = text.map_err(|unavailable| missing(why(unavailable, F::KIND)))?;
         serde_json::from_str(&text).map_err(|error| missing(format!("its value can't be read: {error}")))
     }
 
@@ -208,7 +203,35 @@ pub(crate) trait Source {
     fn log(&self, level: LogLevel, message: &str);
 }
 
+/// Why a fact is not there, and what to do where that is for an administrator to mend.
+fn why(unavailable: Unavailable, kind: &str) -> String {
+    match unavailable {
+        Unavailable::Undeclared => "the policy does not declare that it asks for such facts".into(),
+        Unavailable::Ungranted => format!(
+            "such facts are not granted to the policy: put `facts: [{kind}]` into the spec of its ClusterPolicy, or add \
+             {kind} to those that stand there"
+        ),
+        Unavailable::Missing(reason) => reason,
+    }
+}
+
 /// The host answers JSON, so that there is nothing to report here.
 fn parse(text: Option<String>) -> Option<Value> {
     serde_json::from_str(&text?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fact_that_is_not_granted_says_how_to_grant_it() {
+        let said = why(Unavailable::Ungranted, "network-policies");
+        assert!(said.contains("put `facts: [network-policies]` into the spec of its ClusterPolicy"), "{said}");
+    }
+
+    #[test]
+    fn a_reason_of_the_hosts_is_told_as_it_is() {
+        assert_eq!(why(Unavailable::Missing("timed out".into()), "image-digest"), "timed out");
+    }
 }

@@ -98,11 +98,11 @@ pub enum Outcome {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
     /// A required fact could not be had.
-    #[error("the fact {kind} {key:?} is missing: {reason}")]
+    #[error("the fact {} is missing: {reason}", fact(.kind, .key))]
     MissingFact {
         /// Kind of the fact.
         kind: String,
-        /// What was asked for, such as an image.
+        /// What was asked for, such as an image; empty for facts of which there is one.
         key: String,
         /// Why it is not there.
         reason: String,
@@ -176,5 +176,24 @@ impl std::fmt::Display for Limit {
             Self::HostCalls => "host calls",
             Self::Output => "output size",
         })
+    }
+}
+
+fn fact(kind: &str, key: &str) -> String {
+    if key.is_empty() { kind.to_owned() } else { format!("{kind} {key:?}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn missing(kind: &str, key: &str) -> String {
+        Failure::MissingFact { kind: kind.into(), key: key.into(), reason: "it is not granted".into() }.to_string()
+    }
+
+    #[test]
+    fn a_missing_fact_is_told_with_its_key_if_it_has_one() {
+        assert_eq!(missing("image-digest", "a:1"), r#"the fact image-digest "a:1" is missing: it is not granted"#);
+        assert_eq!(missing("network-policies", ""), "the fact network-policies is missing: it is not granted");
     }
 }
