@@ -20,6 +20,11 @@ pub(super) enum Called {
 
 /// Words for passwords.
 const PASSWORDS: [&str; 6] = ["PASSWORD", "PASSWORDS", "PASSWD", "PASSPHRASE", "PASSCODE", "REQUIREPASS"];
+/// Words before a word for a password that make a switch of it: `--no-password`, `ASK_PASSWORD`.
+const SWITCHES: [&str; 16] = [
+    "ALLOW", "ASK", "CHANGE", "DISABLE", "ENABLE", "FORCE", "GENERATE", "HIDE", "NO", "PROMPT", "RANDOM", "REQUIRE",
+    "RESET", "SHOW", "SKIP", "WITHOUT",
+];
 /// Words for secrets, or for objects that hold them.
 const OBJECTS: [&str; 5] = ["SECRET", "SECRETS", "CREDENTIAL", "CREDENTIALS", "SALT"];
 /// What one word ends with that was written without separators, and is no password.
@@ -99,6 +104,8 @@ pub(super) fn called(name: &str) -> Option<Called> {
     match called {
         _ if behind.iter().any(|word| is_about(word)) => None,
         Called::Password | Called::Secret if !behind.is_empty() => Some(Called::SecretOrObject),
+        // What stands there may be no password at all: it has to look like one.
+        Called::Password if words.iter().any(|word| SWITCHES.contains(word)) => Some(Called::Secret),
         called => Some(called),
     }
 }
@@ -276,6 +283,7 @@ mod tests {
     fn what_follows_a_word_for_a_password_may_be_what_the_value_is() {
         assert_eq!(called("DB_PASSWORD_2"), Some(Called::Password));
         assert_eq!(called("PASSWORD_DB"), Some(Called::SecretOrObject));
+        assert_eq!(called("no-password"), Some(Called::Secret));
     }
 
     #[test]

@@ -145,8 +145,9 @@ fn is_filled_in(value: &str) -> bool {
     let wrapped =
         |start: &str, end: &str| value.len() > start.len() && value.starts_with(start) && value.ends_with(end);
     let variable = value.strip_prefix('$').is_some_and(|name| {
-        name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        let is_named = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        is_named || (!name.is_empty() && name.chars().all(|c| c.is_ascii_digit()))
     });
     let inside = [("$(", ")"), ("${", "}"), ("{{", "}}"), ("#{", "}")];
     let named = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || " _.-".contains(c));
@@ -155,7 +156,7 @@ fn is_filled_in(value: &str) -> bool {
         || value.split_once('<').and_then(|(_, rest)| rest.split_once('>')).is_some_and(|(name, _)| named(name))
         || [("{", "}"), ("[", "]"), ("%", "%"), ("__", "__"), ("@", "@")].iter().any(|(start, end)| wrapped(start, end))
         || value == "%s"
-        || value.trim_start_matches(['"', '\'']).starts_with("$(")
+        || ["$(", "${", "`"].iter().any(|start| value.trim_start_matches(['"', '\'']).starts_with(start))
         || is_name_of_variable(value)
 }
 
@@ -200,6 +201,9 @@ mod tests {
             "__TOKEN__",
             "DB_PASSWORD",
             "\"$(kubectl",
+            "\"${PW:-of",
+            "`cat",
+            "$1",
         ] {
             assert!(Placeholders::Allow.hold(value), "{value}");
         }
