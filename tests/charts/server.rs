@@ -1,7 +1,7 @@
 //! The chart of the server: every values file is sound, the server reads the configuration that it writes, and our own
 //! policies have nothing to add to it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use portreeve_admission::api::Mode;
 use portreeve_admission::subject::TemplatePaths;
@@ -10,6 +10,7 @@ use portreeve_server::config::ServerConfig;
 use portreeve_supply::{ImageLock, Images};
 use portreeve_tests::gate::cache;
 use portreeve_tests::helm::Installation;
+use portreeve_tests::places::checkout;
 use serde_json::Value;
 
 use crate::helm;
@@ -57,6 +58,26 @@ fn the_server_reads_the_configuration_that_the_chart_writes() {
         let config = ServerConfig::read(&file).unwrap_or_else(|error| panic!("{installation:?}: {error}"));
         assert!(config.ledger.is_some() && config.state.is_some(), "{installation:?}");
     }
+}
+
+/// Files of the server are the chart's to mount and to name.
+#[test]
+fn the_schema_of_the_values_knows_what_the_servers_own_schema_knows() {
+    let read =
+        |path: &str| -> Value { serde_json::from_slice(&std::fs::read(checkout().join(path)).unwrap()).unwrap() };
+    let names = |shape: &Value| -> BTreeSet<String> {
+        let properties = shape["properties"].as_object().into_iter().flatten().map(|(name, _)| name.clone());
+        properties.filter(|name| !["credentialsFile", "lockFile", "caFile"].contains(&name.as_str())).collect()
+    };
+    let (server, values) = (read("docs/schemas/server-config.json"), read("charts/portreeve/values.schema.json"));
+    let mut compared = 0;
+    for (name, shape) in server["$defs"].as_object().unwrap() {
+        if let Some(ours) = values["definitions"].get(name) {
+            assert_eq!(names(ours), names(shape), "{name}");
+            compared += 1;
+        }
+    }
+    assert!(compared > 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
