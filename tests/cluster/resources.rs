@@ -82,6 +82,7 @@ async fn what_became_of_a_resource_is_seen_where_people_look() {
     let is_told = async || scene.watched().is_some_and(|known| known.status["moduleDigest"] == json!(in_force.digest));
     until("the status is told", is_told).await.unwrap();
     assert_eq!(report(&in_force).await.unwrap(), Written::AsBefore);
+    let gone = scene.watched().unwrap();
     scene.cluster.api.delete(&policy("warn")).await.unwrap();
-    assert_eq!(report(&outcome).await.unwrap(), Written::AsBefore);
+    assert_eq!(reporter.report(&gone, &outcome, Timestamp::now()).await.unwrap(), Written::AsBefore);
 }
