@@ -130,6 +130,8 @@ impl Drop for Scene {
         // Of a cluster that was given, the namespaces could not go otherwise.
         let kinds = "mutatingwebhookconfigurations,validatingwebhookconfigurations";
         let _ = self.cluster.kubectl.run(&format!("delete --ignore-not-found {kinds} {NAME}"));
+        let _ = self.cluster.kubectl.run("delete --ignore-not-found node unanswered");
+        let _ = self.cluster.kubectl.run("delete --ignore-not-found clusterpolicy.portreeve.dev mended");
     }
 }
 
@@ -215,10 +217,4 @@ async fn a_policy_of_everything_holds_up_nothing_that_a_cluster_comes_back_by() 
     }
     let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta("a")});
     assert!(!scene.created(&map).await, "what nothing comes back by is asked about");
-    scene
-        .cluster
-        .api
-        .delete(&json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "unanswered"}}))
-        .await
-        .unwrap();
 }
