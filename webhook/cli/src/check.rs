@@ -1,5 +1,6 @@
 //! `portreeve check`: what a cluster would say to manifests, before they get there.
 
+mod policies_from;
 pub(crate) mod report;
 mod text;
 

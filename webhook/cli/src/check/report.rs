@@ -6,11 +6,11 @@ use portreeve_admission::edit::Claim;
 use portreeve_admission::verdict::{Change, Violation};
 use portreeve_server::check::Verdict;
 use portreeve_server::manifest::Manifest;
-use portreeve_server::set::Rules;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::check::policies_from::PoliciesFrom;
 use crate::judging::{Ending, Judged, Judgement};
 use crate::path::Path;
 
@@ -32,18 +32,6 @@ pub(crate) struct CheckReport {
     pub(super) ending_exceptions: Vec<EndingReport>,
     /// All together.
     pub(crate) summary: Summary,
-}
-
-/// Where the policies come from that manifests are judged by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub(crate) enum PoliciesFrom {
-    /// The platform profile.
-    Profile,
-    /// The folder that was named.
-    Folder,
-    /// What was read.
-    Manifests,
 }
 
 /// A policy that is taken to be in another mode than it is.
@@ -394,16 +382,6 @@ impl Remark {
 impl FailureReport {
     fn of(failure: &PolicyFailure) -> Self {
         Self { policy: failure.policy.clone(), message: failure.failure.to_string(), refuses: failure.refuses() }
-    }
-}
-
-impl From<Rules> for PoliciesFrom {
-    fn from(rules: Rules) -> Self {
-        match rules {
-            Rules::OfProfile => Self::Profile,
-            Rules::OfFolder => Self::Folder,
-            Rules::OfManifests => Self::Manifests,
-        }
     }
 }
 

@@ -2,9 +2,8 @@
 
 use serde_json::Value;
 
-use super::report::{
-    ChangeReport, CheckReport, Injected, ObjectReport, PoliciesFrom, RaisedReport, Remark, Summary, VerdictReport,
-};
+use super::policies_from::PoliciesFrom;
+use super::report::{ChangeReport, CheckReport, Injected, ObjectReport, RaisedReport, Remark, Summary, VerdictReport};
 
 /// The whole text.
 pub(super) fn of(report: &CheckReport) -> String {
