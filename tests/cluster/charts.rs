@@ -64,10 +64,11 @@ fn of(platform: &Platform) -> Installation {
         .with("operators.prometheus=false")
 }
 
-/// What its releases made, as it stands now, but for hooks, which nobody here runs.
+/// What its releases made, as it stands now, but for hooks, which nobody here runs, and nodes, which no chart makes.
 async fn standing(scene: &Scene) -> Vec<Value> {
     let mut standing = Vec::new();
-    for object in scene.platforms.iter().flat_map(|platform| &platform.objects).filter(|object| !is_hook(object)) {
+    let objects = scene.platforms.iter().flat_map(|platform| &platform.objects);
+    for object in objects.filter(|object| !is_hook(object) && object["kind"] != "Node") {
         let (object, _) = scene.cluster.api.get(object).await.unwrap().done().unwrap();
         standing.push(object);
     }

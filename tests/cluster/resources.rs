@@ -67,6 +67,7 @@ async fn what_is_applied_changed_and_deleted_is_told() {
 async fn what_became_of_a_resource_is_seen_where_people_look() {
     let Some(scene) = Scene::start().await else { return };
     scene.apply(&scene.cluster.api, "warn").await;
+    until("it is told", async || scene.watched().is_some()).await.unwrap();
     let reporter = Reporter::new(scene.cluster.api.client());
     let shown = || scene.cluster.kubectl.run("get clusterpolicy watched -o wide --no-headers").unwrap();
 

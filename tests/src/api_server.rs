@@ -209,7 +209,7 @@ fn place(object: &Value) -> String {
 fn warnings<B>(answer: &Response<B>) -> Vec<String> {
     let values = answer.headers().get_all(http::header::WARNING).iter();
     let texts = values.filter_map(|value| std::str::from_utf8(value.as_bytes()).ok()?.split_once('"'));
-    texts.map(|(_, text)| text.trim_end_matches('"').replace("\\\"", "\"").replace("\\\\", "\\")).collect()
+    texts.map(|(_, text)| text.strip_suffix('"').unwrap_or(text).replace("\\\"", "\"").replace("\\\\", "\\")).collect()
 }
 
 fn refusal(status: StatusCode, body: &Value) -> Refusal {
