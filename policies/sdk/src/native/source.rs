@@ -96,7 +96,7 @@ impl Source for Json {
         match self.0.facts.get(kind, key) {
             Some(Ok(value)) => Ok(value.to_string()),
             Some(Err(reason)) => Err(Unavailable::Missing(reason.clone())),
-            None => Err(Unavailable::Missing("nobody looked for it".into())),
+            None => Err(Unavailable::Missing("it was not gathered".into())),
         }
     }
 
