@@ -82,6 +82,18 @@ async fn every_replica_serves_with_what_the_leader_made() {
 }
 
 #[tokio::test]
+async fn whoever_leads_keeps_it_there() {
+    let Some((_cluster, secret)) = scene().await else { return };
+    let kept = tokio::spawn({
+        let secret = secret.clone();
+        async move { secret.keep_renewed(&policy()).await }
+    });
+    let is_made = async || secret.to_serve().await.is_ok_and(|contents| !contents.is_empty());
+    until("it is made", is_made).await.unwrap();
+    kept.abort();
+}
+
+#[tokio::test]
 async fn what_is_damaged_is_left_alone_and_told() {
     let Some((cluster, secret)) = scene().await else { return };
     let command =

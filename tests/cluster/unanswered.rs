@@ -7,7 +7,7 @@ use std::time::Duration;
 use portreeve_admission::api::{FailurePolicy, Match, Mode};
 use portreeve_admission::policy::{Abilities, Policy, ResourceRule};
 use portreeve_admission::subject::TemplatePaths;
-use portreeve_cluster::discovery::served;
+use portreeve_cluster::discovery::{namespaces, served};
 use portreeve_cluster::registrar::Registrar;
 use portreeve_cluster::registration::{Configurations, Demand, Endpoint, Registration, Site};
 use portreeve_tests::api_server::{Answer, Run};
@@ -188,6 +188,14 @@ async fn nobody_asks_us_about_ourselves_nodes_or_namespaces_that_are_excluded() 
     assert!(scene.created_by(USER, "system:serviceaccounts", "ours").is_ok());
     let refusal = scene.created_by("somebody", "people", "theirs").unwrap_err();
     assert!(refusal.contains("failed calling webhook \"mutate.portreeve.dev\""), "{refusal}");
+}
+
+#[tokio::test]
+async fn the_doctor_knows_the_namespaces_that_there_are() {
+    let Some(scene) = Scene::start().await else { return };
+    let namespaces = namespaces(scene.cluster.api.client()).await.unwrap();
+    assert_eq!(namespaces["unanswered"]["kubernetes.io/metadata.name"], "unanswered");
+    assert!(namespaces.contains_key("kube-system"));
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 //! of `portreeve_certs`; what the API server is told of it is the registration's.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use futures_util::{StreamExt, pin_mut};
 use jiff::Timestamp;
@@ -13,8 +14,15 @@ use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client};
 use portreeve_certs::{CertificateFolder, FolderContents, FolderError, Renewal, Rotation, RotationPolicy};
 use tokio::sync::watch;
+use tokio::time::sleep;
 
 use crate::registration::MANAGED_BY;
+
+/// After a failure, this long until the next attempt.
+const RETRY: Duration = Duration::from_secs(5);
+
+/// How often the leader looks whether the Secret is as it should be.
+const LOOK: Duration = Duration::from_secs(60);
 
 /// The Secret.
 #[derive(Clone)]
@@ -94,6 +102,25 @@ impl CertificateSecret {
             self.write(found, &contents).await?;
         }
         Ok(Renewed { contents, done: rotation.done, next: rotation.next.at })
+    }
+
+    /// Renews whenever something is due, for as long as it is let run: the leader's duty. A Secret that somebody took away
+    /// is made again within a minute. Failures are logged and tried again.
+    pub async fn keep_renewed(&self, policy: &RotationPolicy) {
+        loop {
+            let wait = match self.renew(Timestamp::now(), policy).await {
+                Ok(renewed) => {
+                    renewed.done.iter().for_each(|step| tracing::info!(secret = self.name, "{step}"));
+                    let due = Duration::try_from(renewed.next.duration_since(Timestamp::now())).unwrap_or_default();
+                    due.clamp(RETRY, LOOK)
+                }
+                Err(error) => {
+                    tracing::warn!(error = crate::with_causes(&error), "certificates are renewed at the next attempt");
+                    RETRY
+                }
+            };
+            sleep(wait).await;
+        }
     }
 
     /// What it holds now, without the keys of the CA; empty where it is yet to be made.

@@ -6,6 +6,7 @@
 //! was made from. A holder that could not renew stops being one well before others may take over.
 
 mod ballot;
+mod duty;
 
 use std::time::Duration;
 
@@ -14,6 +15,8 @@ use kube::api::{ObjectMeta, PostParams};
 use kube::{Api, Client};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
+
+pub use duty::while_leading;
 
 use ballot::{Ballot, Turn};
 
