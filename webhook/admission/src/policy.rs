@@ -73,9 +73,7 @@ impl Policy {
                     || (review.old_object.is_some() && selector.matches(&review.old_meta.labels))
             })
     }
-}
 
-impl Policy {
     /// The selector of namespaces that decides whether it sees this review.
     #[must_use]
     pub fn namespace_selector(&self, review: &Review) -> Option<&LabelSelector> {

@@ -3,7 +3,6 @@
 use portreeve_admission::case::{Case, FactKind, Subject};
 use portreeve_admission::document::Document;
 use portreeve_admission::pointer::Pointer;
-use serde_json::Value;
 
 use super::convert;
 use crate::case::Source;
@@ -23,11 +22,10 @@ impl Json {
     fn find(subject: Option<&Subject>, document: Option<&Document>, root: Root, at: &str) -> Option<String> {
         let at: Pointer = at.parse().ok()?;
         let document = document?;
-        let found = match root {
-            Root::Object => document.find(&at),
-            Root::Template => subject?.at.read(document, &at),
-        };
-        found.map(Value::to_string)
+        match root {
+            Root::Object => document.read(&at),
+            Root::Template => subject?.at.read_text(document, &at),
+        }
     }
 }
 
