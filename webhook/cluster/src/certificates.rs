@@ -9,14 +9,14 @@ use futures_util::{StreamExt, pin_mut};
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
-use kube::api::{ObjectMeta, PostParams};
+use kube::api::PostParams;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client};
 use portreeve_certs::{CertificateFolder, FolderContents, FolderError, Renewal, Rotation, RotationPolicy};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use crate::registration::MANAGED_BY;
+use crate::metadata_of_ours;
 
 /// After a failure, this long until the next attempt.
 const RETRY: Duration = Duration::from_secs(5);
@@ -195,7 +195,7 @@ impl CertificateSecret {
                 self.secrets.replace(&self.name, &PostParams::default(), &secret).await
             }
             None => {
-                let secret = Secret { metadata: self.metadata(), data: Some(data), ..Secret::default() };
+                let secret = Secret { metadata: metadata_of_ours(&self.name), data: Some(data), ..Secret::default() };
                 self.secrets.create(&PostParams::default(), &secret).await
             }
         };
@@ -205,15 +205,6 @@ impl CertificateSecret {
                 Err(CertificateSecretError::Overtaken { name: self.name.clone() })
             }
             Err(error) => Err(self.refused("written", error)),
-        }
-    }
-
-    fn metadata(&self) -> ObjectMeta {
-        let (label, value) = MANAGED_BY;
-        ObjectMeta {
-            name: Some(self.name.clone()),
-            labels: Some([(label.to_owned(), value.to_owned())].into()),
-            ..ObjectMeta::default()
         }
     }
 

@@ -19,10 +19,25 @@ pub mod report;
 pub mod resources;
 pub mod status;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+/// By which a person, and `uninstall`, knows that we wrote it.
+const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "portreeve");
+
 /// Who we are in server-side apply.
 const FIELD_MANAGER: &str = "portreeve";
 
 /// An error as tracing shows it with all that led to it.
 fn with_causes<'a>(error: &'a (dyn std::error::Error + 'static)) -> &'a (dyn std::error::Error + 'static) {
     error
+}
+
+/// Metadata of an object that we write.
+fn metadata_of_ours(name: &str) -> ObjectMeta {
+    let (label, value) = MANAGED_BY;
+    ObjectMeta {
+        name: Some(name.to_owned()),
+        labels: Some([(label.to_owned(), value.to_owned())].into()),
+        ..ObjectMeta::default()
+    }
 }

@@ -14,8 +14,8 @@ use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::FIELD_MANAGER;
-use crate::registration::{Configurations, MANAGED_BY};
+use crate::registration::Configurations;
+use crate::{FIELD_MANAGER, MANAGED_BY};
 
 /// Somebody who insists on another registration is answered once in this time, so that neither wears the API server out.
 const PATIENCE: Duration = Duration::from_secs(1);

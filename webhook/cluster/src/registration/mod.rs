@@ -23,7 +23,6 @@ use portreeve_admission::subject::TemplatePaths;
 
 pub use condition::{Condition, Spared};
 pub use served::Served;
-pub(crate) use written::MANAGED_BY;
 pub use written::{Configurations, Endpoint, Site};
 
 use wanted::{Wanted, takes_part};

@@ -8,11 +8,11 @@ use k8s_openapi::api::admissionregistration::v1::{
     MatchCondition, MutatingWebhook, MutatingWebhookConfiguration, ServiceReference, ValidatingWebhook,
     ValidatingWebhookConfiguration, WebhookClientConfig,
 };
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use portreeve_admission::api::FailurePolicy;
 use portreeve_certs::FolderContents;
 
 use super::{Call, Condition, Entry, Registration};
+use crate::metadata_of_ours;
 
 /// Where the API server reaches us, and by what it knows us and we it.
 #[derive(Clone, PartialEq, Eq)]
@@ -66,19 +66,16 @@ impl Registration {
     pub fn at(&self, site: &Site) -> Configurations {
         Configurations {
             mutating: MutatingWebhookConfiguration {
-                metadata: site.metadata(),
+                metadata: metadata_of_ours(&site.name),
                 webhooks: Some(vec![self.mutating.mutating(site)]),
             },
             validating: ValidatingWebhookConfiguration {
-                metadata: site.metadata(),
+                metadata: metadata_of_ours(&site.name),
                 webhooks: Some(vec![self.validating.validating(site)]),
             },
         }
     }
 }
-
-/// By which a person, and `uninstall`, knows that we wrote it.
-pub(crate) const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "portreeve");
 
 impl Site {
     /// With the certificates and the token that replicas serve with; none before there are any.
@@ -87,15 +84,6 @@ impl Site {
         let ca_bundle = contents.bundle()?.to_vec();
         let token = Some(contents.token()?.to_owned());
         Some(Self { name: name.to_owned(), endpoint, ca_bundle, token })
-    }
-
-    fn metadata(&self) -> ObjectMeta {
-        let (label, value) = MANAGED_BY;
-        ObjectMeta {
-            name: Some(self.name.clone()),
-            labels: Some([(label.to_owned(), value.to_owned())].into()),
-            ..ObjectMeta::default()
-        }
     }
 
     fn client(&self, call: Call) -> WebhookClientConfig {
@@ -131,20 +119,34 @@ impl Entry {
         format!("{}.portreeve.dev", self.call.name())
     }
 
+    /// The other entry's words, and what defaults alone need.
     fn mutating(&self, site: &Site) -> MutatingWebhook {
+        let ValidatingWebhook {
+            admission_review_versions,
+            client_config,
+            failure_policy,
+            match_conditions,
+            match_policy,
+            name,
+            namespace_selector,
+            object_selector,
+            rules,
+            side_effects,
+            timeout_seconds,
+        } = self.validating(site);
         MutatingWebhook {
-            admission_review_versions: vec![REVIEWS.to_owned()],
-            client_config: site.client(self.call),
-            failure_policy: Some(self.failure_policy().to_owned()),
-            match_conditions: Some(self.match_conditions()),
-            match_policy: Some(MATCH_POLICY.to_owned()),
-            name: self.name(),
-            namespace_selector: Some(self.namespaces.clone()),
-            object_selector: Some(self.objects.clone()),
+            admission_review_versions,
+            client_config,
+            failure_policy,
+            match_conditions,
+            match_policy,
+            name,
+            namespace_selector,
+            object_selector,
             reinvocation_policy: Some(REINVOCATION.to_owned()),
-            rules: Some(self.rules.clone()),
-            side_effects: SIDE_EFFECTS.to_owned(),
-            timeout_seconds: Some(self.timeout_seconds),
+            rules,
+            side_effects,
+            timeout_seconds,
         }
     }
 
