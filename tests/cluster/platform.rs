@@ -77,7 +77,15 @@ pub(crate) fn all() -> Vec<Platform> {
     let entries = std::fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path());
     let mut folders: Vec<PathBuf> = entries.filter(|path| path.join("manifests").is_dir()).collect();
     folders.sort();
-    folders.into_iter().map(Platform::read).collect()
+    let mut platforms: Vec<Platform> = folders.into_iter().map(Platform::read).collect();
+    // One cluster holds them all here: a node port that one of them names must not have gone to another by chance.
+    platforms.sort_by_key(|platform| !platform.objects.iter().any(names_a_node_port));
+    platforms
+}
+
+fn names_a_node_port(object: &Value) -> bool {
+    let ports = object.pointer("/spec/ports").and_then(Value::as_array);
+    ports.is_some_and(|ports| ports.iter().any(|port| port.get("nodePort").is_some()))
 }
 
 fn folder() -> PathBuf {
