@@ -30,6 +30,7 @@ const NOBODY: &str = "https://127.0.0.1:1";
 pub(crate) fn of_templates() -> Policy {
     Policy {
         id: "templates".to_owned(),
+        of_namespace: None,
         mode: Mode::Enforce,
         mutate: true,
         failure_policy: FailurePolicy::Fail,

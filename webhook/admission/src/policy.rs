@@ -10,8 +10,10 @@ use crate::review::Review;
 /// A policy in force.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Policy {
-    /// Name of the ClusterPolicy.
+    /// Name of the ClusterPolicy; of a Policy, with its namespace before it, as in `shop/labels`.
     pub id: String,
+    /// The only namespace that it sees, if it is one's own.
+    pub of_namespace: Option<String>,
     /// What a violation leads to.
     pub mode: Mode,
     /// Whether its edits are made.
@@ -65,6 +67,9 @@ impl Policy {
     /// Whether the review lies within its selectors, or may do so where the labels of its namespace are not known.
     #[must_use]
     pub fn selects(&self, review: &Review, namespace_labels: Option<&BTreeMap<String, String>>) -> bool {
+        if self.of_namespace.as_ref().is_some_and(|own| !is_within(review, own)) {
+            return false;
+        }
         let object = self.matching.object_selector.as_ref();
         let by_namespace = self.namespace_selector(review).zip(namespace_labels);
         by_namespace.is_none_or(|(selector, labels)| selector.matches(labels))
@@ -91,6 +96,13 @@ impl ResourceRule {
             && self.resources.iter().any(|wanted| is_wanted(wanted, request))
             && one_of(&self.operations, &request.operation.to_string())
     }
+}
+
+/// Whether the review is of an object in this namespace. Reviews of the namespace itself name it too.
+fn is_within(review: &Review, namespace: &str) -> bool {
+    let request = &review.request;
+    let is_namespace = (request.kind.group.as_str(), request.kind.kind.as_str()) == ("", "Namespace");
+    request.namespace.as_deref() == Some(namespace) && !is_namespace
 }
 
 fn is_wanted(wanted: &str, request: &Request) -> bool {

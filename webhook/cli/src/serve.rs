@@ -1,5 +1,7 @@
 //! `portreeve serve`: starts the webhook, waits for the order to stop, stops it in order.
 
+mod cluster;
+
 use std::path::PathBuf;
 
 use portreeve_server::config::ServerConfig;
@@ -34,6 +36,8 @@ pub(crate) struct Arguments {
 enum ServeError {
     #[error("the server could not start")]
     Start(#[source] portreeve_server::serve::StartError),
+    #[error("the server could not start in its cluster")]
+    StartInCluster(#[source] cluster::ClusterError),
     #[error("the order to stop can't be waited for")]
     Signal(#[source] std::io::Error),
     #[error("the book could not be closed in order")]
@@ -50,14 +54,25 @@ async fn serve(config: ServerConfig) -> Result<Outcome, Failure> {
     // Before the start, so that an order that comes during it is not lost.
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-    let running = start(config).await.map_err(|error| Failure::failed(ServeError::Start(error)))?;
+    let (running, tie) = match config.kubernetes.clone() {
+        None => (start(config).await.map_err(|error| Failure::failed(ServeError::Start(error)))?, None),
+        Some(kubernetes) => {
+            let started = cluster::start(config, &kubernetes).await;
+            let (running, tie) = started.map_err(|error| Failure::failed(ServeError::StartInCluster(error)))?;
+            (running, Some(tie))
+        }
+    };
     print_text(&ready(&running))?;
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
     tracing::info!("stopping: what was accepted is finished first");
-    running.stop().await.map_err(|error| Failure::failed(ServeError::Stop(error)))?;
+    let stopped = running.stop().await;
+    if let Some(tie) = tie {
+        tie.end().await;
+    }
+    stopped.map_err(|error| Failure::failed(ServeError::Stop(error)))?;
     Ok(Outcome::Fine)
 }
 

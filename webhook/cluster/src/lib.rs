@@ -1,15 +1,18 @@
 //! Kubernetes, on the server's behalf: the definitions of our resources, what is registered with an API server and what is
 //! read from one. Nothing is decided here, and nothing here knows how a policy is run.
 //!
+//! - [`connection`]: the way to an API server.
 //! - [`crd`]: the definitions of `portreeve.dev/v1alpha1`, made from the types of `portreeve_admission::api`.
 //! - [`resources`]: our resources as they stand in a cluster; [`status`]: what they say of themselves, and [`report`]
 //!   writes it there.
+//! - [`surroundings`]: namespaces, and other objects that policies know of.
 //! - [`certificates`]: our own CA and path tokens in a Secret.
 //! - [`election`]: the lease for what only one replica may do.
 //! - [`registration`]: the two webhook entries, worked out from the policies in force, and what they would hold up.
 //! - [`registrar`]: keeps them in a cluster; [`discovery`] asks the cluster which kinds it serves.
 
 pub mod certificates;
+pub mod connection;
 pub mod crd;
 pub mod discovery;
 pub mod election;
@@ -18,6 +21,7 @@ pub mod registration;
 pub mod report;
 pub mod resources;
 pub mod status;
+pub mod surroundings;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 

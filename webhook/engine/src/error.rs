@@ -130,6 +130,17 @@ pub enum LoadError {
     Compile(#[source] Source),
 }
 
+impl LoadError {
+    /// The instance that is to blame, if it is one.
+    #[must_use]
+    pub fn instance(&self) -> Option<&String> {
+        match self {
+            Self::NoSuchPolicy { instance, .. } | Self::Settings { instance, .. } => Some(instance),
+            _ => None,
+        }
+    }
+}
+
 /// A step of loading that runs the guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {

@@ -1,6 +1,7 @@
 //! What one server needs beside its policies: listeners, TLS, who may call, the book, registries, template paths. One
 //! file, with a JSON Schema; relative paths in it start from its own folder. Policies are resources of their own.
 
+mod kubernetes;
 mod limits;
 mod template_path;
 
@@ -13,6 +14,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+pub use kubernetes::{KubernetesConfig, PoliciesFrom, RegistrationConfig, ServedAt};
 pub use limits::{ConnectionLimits, LimitsConfig, Seconds};
 pub use template_path::{EditedConfig, HoldsConfig, TemplatePathConfig, TemplatePathError, template_paths};
 
@@ -60,6 +62,9 @@ pub struct ServerConfig {
     /// What is known of namespaces that no Namespace manifest in the policy folder describes.
     #[serde(default)]
     pub namespace_defaults: NamespaceDefaults,
+    /// The cluster that we serve. Left out: no API server is asked for anything, and policy files say all.
+    #[serde(default)]
+    pub kubernetes: Option<KubernetesConfig>,
     /// Bounds of what is taken and done at once.
     #[serde(default)]
     pub limits: LimitsConfig,
@@ -203,6 +208,7 @@ impl ServerConfig {
         paths.extend([&mut self.policies, &mut self.cache].into_iter().flatten());
         paths.extend(self.ledger.as_mut().map(|ledger| &mut ledger.folder));
         paths.extend(self.state.as_mut().map(|state| &mut state.folder));
+        paths.extend(self.kubernetes.iter_mut().flat_map(KubernetesConfig::paths));
         for path in paths {
             *path = folder.join(&*path);
         }

@@ -18,6 +18,8 @@ pub enum Part {
     Exceptions,
     /// The serving certificate.
     Certificate,
+    /// What stands around the objects that are judged.
+    Cluster,
     /// What outlasts a restart.
     State,
     /// The book.
@@ -38,14 +40,15 @@ pub enum State {
 }
 
 impl Part {
-    const ALL: [Self; 6] =
-        [Self::Policies, Self::Exceptions, Self::Certificate, Self::State, Self::Ledger, Self::Serving];
+    const ALL: [Self; 7] =
+        [Self::Policies, Self::Exceptions, Self::Certificate, Self::Cluster, Self::State, Self::Ledger, Self::Serving];
 
     fn name(self) -> &'static str {
         match self {
             Self::Policies => "policies",
             Self::Exceptions => "exceptions",
             Self::Certificate => "certificate",
+            Self::Cluster => "cluster",
             Self::State => "state",
             Self::Ledger => "ledger",
             Self::Serving => "serving",

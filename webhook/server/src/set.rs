@@ -16,13 +16,16 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use portreeve_admission::api::FailurePolicy;
 use portreeve_admission::exception::Exception;
 use portreeve_admission::matching::Index;
 use portreeve_admission::policy::Policy;
 use portreeve_engine::Program;
 use tokio::sync::Semaphore;
 
-pub use folder::{Rules, Sources, read_folder};
+use crate::digest::sha256;
+
+pub use folder::{Located, Rules, Sources, WrittenBy, read_folder};
 pub use last_good::{LastGood, LastGoodError};
 pub(crate) use load::chain;
 pub use load::{LoadError, Loader, Problem};
@@ -41,6 +44,8 @@ pub struct PolicySet {
     objects: Objects,
     digest: String,
     content: Vec<Vec<u8>>,
+    failure_policy: FailurePolicy,
+    left_out: Vec<Problem>,
 }
 
 /// A module with the policies in force that it carries.
@@ -96,6 +101,18 @@ impl PolicySet {
         &self.digest
     }
 
+    /// What becomes of a request that nobody answers.
+    #[must_use]
+    pub fn failure_policy(&self) -> FailurePolicy {
+        self.failure_policy
+    }
+
+    /// What namespaces wrote that is wrong, and so is not in force.
+    #[must_use]
+    pub fn left_out(&self) -> &[Problem] {
+        &self.left_out
+    }
+
     /// All that a record of this set may name: modules, settings, the description.
     pub fn content(&self) -> impl Iterator<Item = &[u8]> {
         self.modules.iter().map(|module| module.bytes()).chain(self.content.iter().map(Vec::as_slice))
@@ -119,6 +136,12 @@ impl LoadedModule {
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// SHA-256 of the component, as `sha256:` and 64 hexadecimal digits.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        sha256(&self.bytes)
     }
 
     /// The file that it was read from; none for the catalogue.

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{FailurePolicy, LabelSelector, Mode};
+use super::{ClusterPolicySpec, FailurePolicy, LabelSelector, Match, Mode, ModuleSource};
 
 /// `spec` of a Policy.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -30,6 +30,23 @@ pub struct PolicySpec {
     /// The most time it may take, such as `500ms` or `2s`. Left out: as the PolicySet says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<String>,
+}
+
+impl PolicySpec {
+    /// What a ClusterPolicy would say in its place, but for the namespace.
+    #[must_use]
+    pub fn for_cluster(self) -> ClusterPolicySpec {
+        ClusterPolicySpec {
+            module: ModuleSource::Builtin { builtin: self.module.builtin },
+            mode: self.mode,
+            mutate: Some(false),
+            settings: self.settings,
+            matching: Match { namespace_selector: None, object_selector: self.matching.object_selector },
+            failure_policy: self.failure_policy,
+            timeout: self.timeout,
+            facts: Vec::new(),
+        }
+    }
 }
 
 /// One of the policies that ship.

@@ -15,6 +15,7 @@ use serde_json::json;
 pub(crate) fn policy(id: &str, mode: Mode, failure_policy: FailurePolicy) -> Policy {
     Policy {
         id: id.into(),
+        of_namespace: None,
         mode,
         mutate: true,
         failure_policy,

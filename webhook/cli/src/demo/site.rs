@@ -132,6 +132,7 @@ impl Site {
             registries,
             template_paths: Vec::new(),
             state: None,
+            kubernetes: None,
             namespace_defaults: NamespaceDefaults::default(),
             limits: LimitsConfig::default(),
         }

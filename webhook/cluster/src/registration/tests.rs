@@ -17,6 +17,7 @@ mod properties;
 pub(super) fn policy(id: &str) -> Policy {
     Policy {
         id: id.to_owned(),
+        of_namespace: None,
         mode: Mode::Enforce,
         mutate: true,
         failure_policy: FailurePolicy::Fail,

@@ -13,6 +13,7 @@ use portreeve_certs::{
 use portreeve_engine::{Cache, CacheFolder, Engine, Limits, Options};
 use portreeve_ledger::{Durability, Ledger};
 use portreeve_supply::Images;
+use tokio::sync::watch;
 
 use super::exceptions;
 use super::origin::{Origin, Seen};
@@ -25,7 +26,7 @@ use crate::config::{
 };
 use crate::health::{Health, Part, State};
 use crate::metrics::Metrics;
-use crate::set::{COMPILED, LastGoodError, LoadError, Loader};
+use crate::set::{COMPILED, LastGoodError, LoadError, Loader, PolicySet};
 use crate::way::{Book, BookError, Gate, Runner};
 
 /// What a server is put together from.
@@ -46,6 +47,8 @@ pub struct Parts {
     pub health: Arc<Health>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// The set in force, told whenever it is another.
+    pub sets: watch::Sender<Arc<PolicySet>>,
     /// Where policies come from.
     pub(super) origin: Origin,
     /// What they were made from at the start.
@@ -148,8 +151,9 @@ impl Parts {
         book.keep_set(&set)?;
         health.set(Part::Certificate, State::Good("loaded".to_owned()));
         metrics.certificate_ends(certificate.current().leaf().validity().not_after());
+        health.set(Part::Cluster, at_start(&around));
         let gate = Gate {
-            set: ArcSwap::new(set),
+            set: ArcSwap::new(Arc::clone(&set)),
             images: Images::open(&config.registries)?,
             book,
             around,
@@ -158,7 +162,8 @@ impl Parts {
             clock: Timestamp::now,
         };
         let gate = Arc::new(gate);
-        Ok(Self { config, gate, loader, certificate, clients, callers, health, metrics, origin, seen })
+        let sets = watch::Sender::new(set);
+        Ok(Self { config, gate, loader, certificate, clients, callers, health, metrics, sets, origin, seen })
     }
 
     /// What the routers share.
@@ -245,6 +250,16 @@ fn loader(config: &ServerConfig) -> Result<Loader, StartError> {
     let engine = Engine::new(Options { cache, limits, embedded: &COMPILED, ..Options::default() })?;
     let own_namespace = std::env::var("POD_NAMESPACE").ok();
     Ok(Loader::new(engine, portreeve_builtin::CATALOGUE, config.namespace_defaults.labels.clone(), own_namespace))
+}
+
+/// How much is known of the cluster before anybody told.
+fn at_start(around: &Around) -> State {
+    match around {
+        Around::PolicyFiles => {
+            State::Good("none is asked: policy files tell of namespaces and other objects".to_owned())
+        }
+        Around::Cluster(_) => State::Down("it did not tell of its namespaces yet".to_owned()),
+    }
 }
 
 fn twice_the_processors() -> usize {

@@ -97,8 +97,13 @@ fn read_set(loader: &Loader, config: &ServerConfig, seen: Seen) -> Read {
     let sources = match (&seen, &config.policies) {
         (Seen::Files(_), Some(folder)) => read_folder(folder).map(Arc::new),
         (Seen::Told(None), _) => Err(nobody_told()),
+        (Seen::Told(Some(sources)), _) if sources.rule_anything() => Ok(Arc::clone(sources)),
         // As where nothing is configured.
-        (Seen::Told(Some(sources)), _) if !sources.resources.is_empty() => Ok(Arc::clone(sources)),
+        (Seen::Told(Some(sources)), _) => {
+            let mut sources = Sources::clone(sources);
+            sources.add_builtin(platform());
+            Ok(Arc::new(sources))
+        }
         _ => Ok(Arc::new(Sources::of_builtin(platform()))),
     };
     match sources {
@@ -142,7 +147,8 @@ fn put_in_force(parts: &Parts, sources: &Sources, set: Arc<PolicySet>) {
     let text = in_force(&set);
     tracing::info!("{text}");
     parts.health.set(Part::Policies, State::Good(text));
-    parts.gate.set.store(set);
+    parts.gate.set.store(Arc::clone(&set));
+    parts.sets.send_replace(set);
 }
 
 /// Keeps a set for the next start. One that can't be kept is in force all the same.

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use portreeve_admission::api::{ClusterPolicySpec, PolicyExceptionSpec, PolicySetSpec, Resource};
 use portreeve_admission::exception::Exception;
 
-use super::folder::{Located, Sources, place_of};
+use super::folder::{Located, Sources, WrittenBy, place_of};
 use super::load::{LoadError, Problem};
 
 /// A set in the making, with all that is wrong so far.
@@ -17,12 +17,33 @@ pub(super) struct Draft {
     policies: Vec<InForce>,
     exceptions: Vec<(Exception, PolicyExceptionSpec)>,
     problems: Vec<Problem>,
+    written_by: WrittenBy,
+    left_out: Vec<Problem>,
+}
+
+/// What a problem leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Weight {
+    /// The whole set is refused.
+    RefusesAll,
+    /// What it is about is not part of the set.
+    LeftOut,
+}
+
+/// What there is beside policies, if nothing is wrong.
+pub(super) struct Finished {
+    /// Exceptions.
+    pub(super) exceptions: Vec<(Exception, PolicyExceptionSpec)>,
+    /// What was wrong with a namespace's own part.
+    pub(super) left_out: Vec<Problem>,
 }
 
 /// A ClusterPolicy that is to be in force.
 pub(super) struct InForce {
-    /// Its name.
+    /// Its name, that of a Policy with its namespace.
     pub(super) name: String,
+    /// The namespace whose own it is, if it is one's.
+    pub(super) namespace: Option<String>,
     /// File, line and name.
     pub(super) place: String,
     pub(super) spec: ClusterPolicySpec,
@@ -77,7 +98,7 @@ impl Draft {
     pub(super) fn of(sources: &Sources) -> Self {
         let mut all = sources.clone();
         all.add_profile();
-        let mut draft = Self::default();
+        let mut draft = Self { problems: all.unreadable.clone(), written_by: all.written_by, ..Self::default() };
         draft.sort(&all);
         draft.choose();
         draft
@@ -88,9 +109,38 @@ impl Draft {
         self.problems.push(Problem { place: place.to_owned(), reason: reason.into() });
     }
 
-    /// The exceptions, if nothing is wrong.
-    pub(super) fn finish(self) -> Result<Vec<(Exception, PolicyExceptionSpec)>, LoadError> {
-        if self.problems.is_empty() { Ok(self.exceptions) } else { Err(LoadError { problems: self.problems }) }
+    /// Puts down a problem of a policy.
+    pub(super) fn problem_of(&mut self, policy: &InForce, reason: String) -> Weight {
+        match policy.namespace {
+            Some(_) => self.problem_of_namespace(policy.place.clone(), reason),
+            None => {
+                self.problem(&policy.place, reason);
+                Weight::RefusesAll
+            }
+        }
+    }
+
+    /// Puts down what is wrong with a namespace's own part.
+    fn problem_of_namespace(&mut self, place: String, reason: String) -> Weight {
+        let problem = Problem { place, reason };
+        match self.written_by {
+            WrittenBy::OneHand => {
+                self.problems.push(problem);
+                Weight::RefusesAll
+            }
+            WrittenBy::Namespaces => {
+                self.left_out.push(problem);
+                Weight::LeftOut
+            }
+        }
+    }
+
+    /// The exceptions and what was left out, if nothing is wrong with the whole.
+    pub(super) fn finish(self) -> Result<Finished, LoadError> {
+        if self.problems.is_empty() {
+            return Ok(Finished { exceptions: self.exceptions, left_out: self.left_out });
+        }
+        Err(LoadError { problems: self.problems })
     }
 
     /// The policies in force, by module, in the order of their names.
@@ -120,6 +170,7 @@ impl Draft {
         match &located.resource {
             Resource::ClusterPolicy(object) => self.policies.push(InForce {
                 name: object.metadata.name.clone(),
+                namespace: None,
                 place: place_of(located),
                 source: Source::of(located),
                 spec: object.spec.clone(),
@@ -128,29 +179,41 @@ impl Draft {
             Resource::PolicySet(_) => self.problem(&located.place, "a second PolicySet: one set is in force"),
             Resource::PolicyException(object) => match Exception::new(&object.metadata, object.spec.clone()) {
                 Ok(exception) => self.exceptions.push((exception, object.spec.clone())),
-                Err(error) => self.problem(&place_of(located), error.to_string()),
+                Err(error) => {
+                    self.problem_of_namespace(place_of(located), error.to_string());
+                }
             },
-            Resource::Policy(_) => self.problem(&place_of(located), POLICY_IN_A_SET),
+            Resource::Policy(object) => match (self.written_by, &object.metadata.namespace) {
+                (WrittenBy::Namespaces, Some(namespace)) => self.policies.push(InForce {
+                    name: format!("{namespace}/{}", object.metadata.name),
+                    namespace: Some(namespace.clone()),
+                    place: place_of(located),
+                    spec: object.spec.clone().for_cluster(),
+                    source: Source::Builtin,
+                }),
+                _ => self.problem(&place_of(located), POLICY_IN_A_SET),
+            },
         }
     }
 
     /// Keeps the policies that the set names, and asks for each name to be there.
     fn choose(&mut self) {
         let named = self.set.as_ref().map(|set| set.policies.clone()).unwrap_or_default();
-        let known: BTreeSet<String> = self.policies.iter().map(|policy| policy.name.clone()).collect();
+        let of_cluster = self.policies.iter().filter(|policy| policy.namespace.is_none());
+        let known: BTreeSet<String> = of_cluster.map(|policy| policy.name.clone()).collect();
         for missing in named.iter().filter(|name| !known.contains(*name)) {
             self.problem("PolicySet", format!("spec.policies names {missing:?}, and there is no such ClusterPolicy"));
         }
         if !named.is_empty() {
-            self.policies.retain(|policy| named.contains(&policy.name));
+            self.policies.retain(|policy| policy.namespace.is_some() || named.contains(&policy.name));
         }
-        let stray = self.exceptions.iter().map(|(exception, _)| exception).filter(|e| !known.contains(e.policy()));
-        let strays: Vec<Problem> = stray
-            .map(|exception| Problem {
-                place: format!("PolicyException/{}", exception.name),
-                reason: format!("spec.policy names {:?}, and there is no such ClusterPolicy", exception.policy()),
-            })
-            .collect();
-        self.problems.extend(strays);
+        let (exceptions, strays): (Vec<_>, Vec<_>) = std::mem::take(&mut self.exceptions)
+            .into_iter()
+            .partition(|(exception, _)| known.contains(exception.policy()));
+        self.exceptions = exceptions;
+        for (exception, _) in strays {
+            let reason = format!("spec.policy names {:?}, and there is no such ClusterPolicy", exception.policy());
+            self.problem_of_namespace(format!("PolicyException/{}", exception.name), reason);
+        }
     }
 }

@@ -79,6 +79,7 @@ fn policy(
     let spec = &located.spec;
     Policy {
         id: located.name.clone(),
+        of_namespace: located.namespace.clone(),
         mode: spec.mode,
         mutate: spec.mutate.unwrap_or(spec.mode != Mode::Audit),
         failure_policy: spec.failure_policy.unwrap_or(set.failure_policy),

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use portreeve_admission::api::{API_VERSION, ClusterPolicySpec, Mode, ModuleSource, Object, Profile, Resource};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use super::load::{LoadError, Problem, chain};
 use super::namespace::{KnownFrom, Namespace};
@@ -26,6 +26,22 @@ pub struct Sources {
     pub namespaces: BTreeMap<String, Namespace>,
     /// The objects that facts are made of.
     pub objects: Objects,
+    /// What can't be read of what belongs here.
+    pub unreadable: Vec<Problem>,
+    /// Who wrote them.
+    pub written_by: WrittenBy,
+}
+
+/// Who wrote the sources of a set.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WrittenBy {
+    /// Whoever answers for all of it: anything wrong refuses the whole.
+    #[default]
+    OneHand,
+    /// Each namespace wrote its own part: what is wrong with that is left out, and the rest holds. No namespace can so keep
+    /// the cluster's policies from changing.
+    Namespaces,
 }
 
 /// Where the policies come from that manifests are judged by.
@@ -53,14 +69,14 @@ pub struct Located {
 /// Reads all policy files of a folder and below.
 ///
 /// # Errors
-/// Every problem of every file; a folder without any resource of ours is one.
+/// Every problem of every file; a folder without any policy or set is one.
 pub fn read_folder(folder: &Path) -> Result<Sources, LoadError> {
     let manifests = read_paths(&[folder.to_owned()], &mut std::io::empty()).map_err(|unread| LoadError {
         problems: unread.errors().iter().map(|error| Problem { place: String::new(), reason: chain(error) }).collect(),
     })?;
     let mut sources = Sources::default();
     let mut problems: Vec<Problem> = manifests.iter().filter_map(|manifest| sources.add(manifest).err()).collect();
-    if problems.is_empty() && sources.resources.is_empty() {
+    if problems.is_empty() && !sources.rule_anything() {
         // A wrong path, a wrong mount or an emptied volume, and not a wish to admit everything.
         let reason = "there is no ClusterPolicy and no PolicySet in it; `spec: {profile: none}` admits everything";
         problems.push(Problem { place: folder.display().to_string(), reason: reason.to_owned() });
@@ -81,7 +97,8 @@ impl Sources {
             let folder = Path::new(manifest.source()).parent().unwrap_or(Path::new(".")).to_owned();
             self.resources.push(Located { resource, place, folder });
         } else if (manifest.api_version(), manifest.kind()) == NAMESPACE {
-            let (name, namespace) = namespace(manifest).map_err(|reason| Problem { place, reason })?;
+            let (name, namespace) =
+                Namespace::read(manifest.value(), KnownFrom::Manifest).map_err(|reason| Problem { place, reason })?;
             self.namespaces.insert(name, namespace);
         } else {
             self.objects.add(manifest, None).map_err(|reason| Problem { place, reason })?;
@@ -100,12 +117,18 @@ impl Sources {
         if !problems.is_empty() {
             return Err(LoadError { problems });
         }
-        let rules = |located: &Located| matches!(located.resource, Resource::ClusterPolicy(_) | Resource::PolicySet(_));
-        if sources.resources.iter().any(rules) {
+        if sources.rule_anything() {
             return Ok((sources, Rules::OfManifests));
         }
         sources.add_builtin(platform());
         Ok((sources, Rules::OfProfile))
+    }
+
+    /// Whether they say what is to be in force. Exceptions, and what a namespace asks of itself, say it of no cluster.
+    #[must_use]
+    pub fn rule_anything(&self) -> bool {
+        let rules = |located: &Located| matches!(located.resource, Resource::ClusterPolicy(_) | Resource::PolicySet(_));
+        self.resources.iter().any(rules)
     }
 
     /// Sources of these resources alone, which no file holds.
@@ -214,29 +237,6 @@ fn object<Spec: DeserializeOwned>(manifest: &Manifest) -> Result<Object<Spec>, S
         let at = error.path().to_string();
         if at == "." { error.inner().to_string() } else { format!("{at}: {}", error.inner()) }
     })
-}
-
-#[derive(Deserialize)]
-struct RawNamespace {
-    metadata: RawMetadata,
-}
-
-#[derive(Deserialize)]
-struct RawMetadata {
-    name: String,
-    labels: Option<BTreeMap<String, String>>,
-    annotations: Option<BTreeMap<String, String>>,
-}
-
-fn namespace(manifest: &Manifest) -> Result<(String, Namespace), String> {
-    let raw: RawNamespace = serde_path_to_error::deserialize(manifest.value())
-        .map_err(|error| format!("{}: {}", error.path(), error.inner()))?;
-    let namespace = Namespace {
-        labels: raw.metadata.labels.unwrap_or_default(),
-        annotations: raw.metadata.annotations.unwrap_or_default(),
-        known_from: KnownFrom::Manifest,
-    };
-    Ok((raw.metadata.name.clone(), namespace.named(&raw.metadata.name)))
 }
 
 /// Where a problem is, as it is shown.

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 use tempfile::NamedTempFile;
 
-use super::folder::{Located, Sources};
+use super::folder::{Located, Sources, WrittenBy};
 use super::namespace::Namespace;
 use super::objects::Objects;
 use super::{LoadError, LoadedModule, Loader, PolicySet};
@@ -102,6 +102,9 @@ struct Description {
     #[serde(default)]
     objects: Objects,
     modules: BTreeSet<String>,
+    /// Left out by servers that knew of one hand alone.
+    #[serde(default)]
+    written_by: WrittenBy,
 }
 
 /// A resource, and where it was read once.
@@ -168,7 +171,8 @@ impl LastGood {
         }
         let located = |kept: Kept| Located { resource: kept.resource, place: kept.place, folder: self.folder.clone() };
         let resources = description.resources.into_iter().map(located).collect();
-        Ok(Some(Sources { resources, namespaces: description.namespaces, objects: description.objects }))
+        let Description { written_by, namespaces, objects, .. } = description;
+        Ok(Some(Sources { resources, namespaces, objects, written_by, ..Sources::default() }))
     }
 
     fn check_module(&self, digest: &str) -> Result<(), LastGoodError> {
@@ -230,6 +234,7 @@ fn described(sources: &Sources, modules: &HashMap<&Path, String>) -> Description
         namespaces: sources.namespaces.clone(),
         objects: sources.objects.clone(),
         modules: modules.values().cloned().collect(),
+        written_by: sources.written_by,
     }
 }
 

@@ -10,11 +10,11 @@ use portreeve_admission::exception::Exception;
 use portreeve_admission::matching::Index;
 use portreeve_admission::policy::Policy;
 use portreeve_admission::recovery::NAMESPACES;
-use portreeve_engine::{Engine, Instance, Manifest};
+use portreeve_engine::{Engine, Instance, Manifest, Program};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
-use super::draft::{Draft, Group, Source};
+use super::draft::{Draft, Finished, Group, Source, Weight};
 use super::drafted::{Drafted, draft_policy, instance_by_name};
 use super::folder::Sources;
 use super::namespace::Namespace;
@@ -80,7 +80,7 @@ impl Loader {
         let set = draft.set.clone().unwrap_or_default();
         let groups = draft.groups();
         let modules: Vec<Made> = groups.into_iter().filter_map(|group| self.module(&mut draft, group, &set)).collect();
-        let mut exceptions = draft.finish()?;
+        let Finished { mut exceptions, left_out } = draft.finish()?;
         exceptions.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name));
         let excluded = set.excluded_namespaces.unwrap_or_else(|| NAMESPACES.map(|(name, _)| name.to_owned()).into());
         let excluded: BTreeSet<String> =
@@ -103,6 +103,8 @@ impl Loader {
             default_namespace: Namespace { labels: self.default_labels.clone(), ..Namespace::default() },
             digest,
             content,
+            failure_policy: set.failure_policy,
+            left_out,
         })
     }
 
@@ -116,19 +118,42 @@ impl Loader {
             Some(program) => program.manifests().to_vec(),
             None => self.inspected(draft, &group, &bytes)?,
         };
-        let policies = drafted(draft, &group, &manifests, set)?;
-        let instances: Vec<Instance> = policies.iter().map(|policy| policy.instance.clone()).collect();
-        let program = match cached.map_or_else(|| self.engine.load(&bytes, &instances), Ok) {
-            Ok(program) => program,
-            Err(error) => {
-                draft.problem(group.place(), chain(&error));
-                return None;
-            }
+        let mut policies = drafted(draft, &group, &manifests, set)?;
+        let program = match cached {
+            // It was configured with all of them.
+            Some(program) if policies.len() == group.policies.len() => program,
+            _ => self.configured(draft, &group, &bytes, &mut policies)?,
         };
         let turns = group.source.is_outside().then(|| Arc::new(Semaphore::new(OUTSIDE_TURNS)));
         let ids = policies.iter().map(|policy| policy.policy.id.clone()).collect();
         let file = group.source.into_file();
         Some(Made { loaded: Arc::new(LoadedModule { program, bytes, file, ids, turns }), policies })
+    }
+
+    /// A module configured with these policies, but for those that are left out since it refuses their settings.
+    fn configured(
+        &self,
+        draft: &mut Draft,
+        group: &Group,
+        bytes: &[u8],
+        policies: &mut Vec<Drafted>,
+    ) -> Option<Program> {
+        loop {
+            let instances: Vec<Instance> = policies.iter().map(|policy| policy.instance.clone()).collect();
+            let error = match self.engine.load(bytes, &instances) {
+                Ok(program) => return Some(program),
+                Err(error) => error,
+            };
+            let refused = group.policies.iter().find(|located| error.instance() == Some(&located.name));
+            let Some(located) = refused else {
+                draft.problem(group.place(), chain(&error));
+                return None;
+            };
+            match draft.problem_of(located, chain(&error)) {
+                Weight::LeftOut => policies.retain(|policy| policy.policy.id != located.name),
+                Weight::RefusesAll => return None,
+            }
+        }
     }
 
     fn bytes(&self, draft: &mut Draft, group: &Group) -> Option<Arc<[u8]>> {
@@ -162,13 +187,14 @@ struct Made {
 /// The policies of a module, each checked against its manifest.
 fn drafted(draft: &mut Draft, group: &Group, manifests: &[Manifest], set: &PolicySetSpec) -> Option<Vec<Drafted>> {
     let mut good = Vec::new();
+    let mut weights = Vec::new();
     for located in &group.policies {
         match draft_policy(located, manifests, set) {
             Ok(policy) => good.push(policy),
-            Err(reasons) => reasons.into_iter().for_each(|reason| draft.problem(&located.place, reason)),
+            Err(reasons) => weights.extend(reasons.into_iter().map(|reason| draft.problem_of(located, reason))),
         }
     }
-    (good.len() == group.policies.len()).then_some(good)
+    weights.iter().all(|weight| *weight == Weight::LeftOut).then_some(good)
 }
 
 /// The set in words, its digest, and all that records of it name but the modules. Where files lie says nothing in it:
@@ -184,6 +210,7 @@ fn described(
         let settings = drafted.instance.settings.to_string().into_bytes();
         policies.push(json!({
             "id": drafted.policy.id,
+            "namespace": drafted.policy.of_namespace,
             "policy": drafted.instance.policy,
             "module": module,
             "settings": sha256(&settings),

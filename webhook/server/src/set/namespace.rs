@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// What is known of a namespace.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +47,22 @@ impl KnownFrom {
 }
 
 impl Namespace {
+    /// What a Namespace object says of itself, with its name.
+    ///
+    /// # Errors
+    /// Where it has not the shape it should have.
+    pub fn read(object: &Value, known_from: KnownFrom) -> Result<(String, Self), String> {
+        let Raw { metadata } =
+            serde_path_to_error::deserialize(object).map_err(|error| format!("{}: {}", error.path(), error.inner()))?;
+        let namespace = Self {
+            labels: metadata.labels.unwrap_or_default(),
+            annotations: metadata.annotations.unwrap_or_default(),
+            known_from,
+        };
+        let named = namespace.named(&metadata.name);
+        Ok((metadata.name, named))
+    }
+
     /// The same for the namespace of this name: the API server labels every one with its name.
     #[must_use]
     pub fn named(&self, name: &str) -> Self {
@@ -61,6 +78,18 @@ impl Namespace {
         // A map of strings is always JSON.
         serde_json::to_string(&Shown { labels, annotations }).unwrap_or_default()
     }
+}
+
+#[derive(Deserialize)]
+struct Raw {
+    metadata: RawMetadata,
+}
+
+#[derive(Deserialize)]
+struct RawMetadata {
+    name: String,
+    labels: Option<BTreeMap<String, String>>,
+    annotations: Option<BTreeMap<String, String>>,
 }
 
 /// A namespace as policies see it.

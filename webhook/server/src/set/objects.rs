@@ -37,6 +37,8 @@ pub enum Reach {
     /// There are no others in any namespace. Of Nodes, which are seldom among manifests, nothing is known unless there
     /// is one.
     Everything,
+    /// As [`Reach::KindsListed`], for a cluster that is watched.
+    Watched,
 }
 
 /// A kind of object that facts are made of.
@@ -92,15 +94,40 @@ impl Objects {
     /// Where its metadata has not the shape that the API server asks for.
     pub fn add(&mut self, manifest: &Manifest, namespace: Option<&str>) -> Result<(), String> {
         let Some(kind) = Listed::of(manifest) else { return Ok(()) };
-        let shown = Shown::read(manifest)?;
-        let namespace = match kind {
-            Listed::Node => "",
-            _ => manifest.namespace().or(namespace).unwrap_or(DEFAULT_NAMESPACE),
-        };
-        let listing = self.listed.entry(kind).or_default().entry(namespace.to_owned()).or_default();
+        let namespace = manifest.namespace().or(namespace).unwrap_or(DEFAULT_NAMESPACE);
+        self.put(kind, namespace, manifest.value())
+    }
+
+    /// Puts an object of this kind and namespace among them, in place of one of the same name.
+    ///
+    /// # Errors
+    /// As [`Objects::add`].
+    pub fn put(&mut self, kind: Listed, namespace: &str, object: &Value) -> Result<(), String> {
+        let shown = Shown::read(object)?;
+        let listing = self.listed.entry(kind).or_default().entry(kind.listed_in(namespace).to_owned()).or_default();
         listing.objects.insert(shown.name.clone(), shown);
         listing.text = OnceLock::new();
         Ok(())
+    }
+
+    /// Takes the object of this name away.
+    pub fn remove(&mut self, kind: Listed, namespace: &str, name: &str) {
+        let listing = self.listed.get_mut(&kind).and_then(|listed| listed.get_mut(kind.listed_in(namespace)));
+        if let Some(listing) = listing {
+            listing.objects.remove(name);
+            listing.text = OnceLock::new();
+        }
+    }
+
+    /// Takes the objects of this kind from the others, and for all that there are of it.
+    pub fn take_kind(&mut self, kind: Listed, mut others: Self) {
+        self.listed.insert(kind, others.listed.remove(&kind).unwrap_or_default());
+    }
+
+    /// Whether all objects of this kind are known.
+    #[must_use]
+    pub fn lists(&self, kind: Listed) -> bool {
+        self.listed.contains_key(&kind)
     }
 
     /// What is known of the objects of this kind in a namespace, as JSON; of Nodes, which are in none, their zones.
@@ -122,6 +149,9 @@ impl Reach {
     fn unlisted(self, kind: Listed) -> String {
         let (name, source) = (kind.name(), self.source());
         match kind {
+            _ if self == Self::Watched => {
+                format!("which objects of kind {name} there are is not known yet: the API server did not tell so far")
+            }
             Listed::Node => format!(
                 "no Node is among {source}: add the Nodes with their label {ZONE}, or name the zones in the policy's \
                  settings"
@@ -138,6 +168,7 @@ impl Reach {
         match self {
             Self::KindsListed => "the policy files",
             Self::Everything => "the manifests",
+            Self::Watched => "the cluster",
         }
     }
 }
@@ -165,6 +196,11 @@ impl Listed {
         Self::ALL.into_iter().find(|kind| (kind.group(), kind.name()) == (manifest.group(), manifest.kind()))
     }
 
+    /// Where an object that names this namespace is listed.
+    fn listed_in(self, namespace: &str) -> &str {
+        if self == Self::Node { "" } else { namespace }
+    }
+
     fn fact(self) -> FactKind {
         match self {
             Self::NetworkPolicy => FactKind::NetworkPolicies,
@@ -176,7 +212,9 @@ impl Listed {
         }
     }
 
-    fn group(self) -> &'static str {
+    /// Its API group; the core group is empty.
+    #[must_use]
+    pub fn group(self) -> &'static str {
         match self {
             Self::NetworkPolicy => "networking.k8s.io",
             Self::PodDisruptionBudget => "policy",
@@ -185,7 +223,9 @@ impl Listed {
         }
     }
 
-    fn name(self) -> &'static str {
+    /// The kind.
+    #[must_use]
+    pub fn name(self) -> &'static str {
         match self {
             Self::NetworkPolicy => "NetworkPolicy",
             Self::PodDisruptionBudget => "PodDisruptionBudget",
@@ -233,9 +273,9 @@ struct RawOwner {
 }
 
 impl Shown {
-    fn read(manifest: &Manifest) -> Result<Self, String> {
-        let raw: Raw = serde_path_to_error::deserialize(manifest.value())
-            .map_err(|error| format!("{}: {}", error.path(), error.inner()))?;
+    fn read(object: &Value) -> Result<Self, String> {
+        let raw: Raw =
+            serde_path_to_error::deserialize(object).map_err(|error| format!("{}: {}", error.path(), error.inner()))?;
         let mut annotations = raw.metadata.annotations.unwrap_or_default();
         annotations.remove(LAST_APPLIED);
         let mut owners = raw.metadata.owner_references.unwrap_or_default().into_iter();

@@ -1,0 +1,113 @@
+//! A server in its cluster: what is seen there is told to the server, and what only one replica may do is done by the
+//! leader. Each part is in its own file; here they are begun in the order in which they need each other, and ended.
+
+mod around;
+mod certificates;
+mod outcome;
+mod registration;
+mod resources;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use portreeve_cluster::connection::{Connection, ConnectionError};
+use portreeve_cluster::election::{Candidate, Standing, Times, while_leading};
+use portreeve_server::around::Around;
+use portreeve_server::config::{KubernetesConfig, PoliciesFrom, ServerConfig};
+use portreeve_server::health::Part;
+use portreeve_server::serve::{Origin, Outside, Running, StartError, start_with};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+
+/// How long a start waits for what the API server has to tell. A replica that restarts while it is away serves what it
+/// knew.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A server that can't start in its cluster.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ClusterError {
+    #[error("kubernetes")]
+    Connection(#[from] ConnectionError),
+    #[error(transparent)]
+    Certificates(#[from] certificates::CertificateError),
+    #[error(transparent)]
+    Registration(#[from] registration::RegistrationError),
+    #[error(transparent)]
+    Start(#[from] StartError),
+}
+
+/// What ties a server to its cluster, until it is untied.
+pub(super) struct Tie {
+    tasks: JoinSet<()>,
+    standing: watch::Receiver<Standing>,
+    election: JoinHandle<()>,
+}
+
+/// Starts a server that is told of its cluster.
+pub(super) async fn start(config: ServerConfig, kubernetes: &KubernetesConfig) -> Result<(Running, Tie), ClusterError> {
+    let connection = connect(kubernetes).await?;
+    let mut tie = Tie::stand(&connection, kubernetes, &config.replica);
+    let registered = registration::Registered::read(kubernetes, &config, &connection)?;
+    let config = match &kubernetes.certificate_secret {
+        Some(secret) => certificates::from_secret(config, &connection, secret, &mut tie).await?,
+        None => config,
+    };
+    let around = around::begin(&connection, &mut tie);
+    let (origin, reporting) = match kubernetes.policies {
+        PoliciesFrom::Files => (Origin::Files, None),
+        PoliciesFrom::Resources => {
+            let (told, reporting) = resources::begin(&connection, &mut tie).await;
+            (Origin::Told(told), Some(reporting))
+        }
+    };
+    let outside = Outside { origin, around: Around::Cluster(Arc::clone(&around.seen) as Arc<_>) };
+    let running = start_with(config, outside).await?;
+    running.parts.health.set(Part::Cluster, around.ready(&running.parts, &mut tie).await);
+    if let Some(reporting) = reporting {
+        let standing = tie.standing();
+        tie.spawn(while_leading(standing, async move || reporting.keep().await));
+    }
+    if let Some(registered) = registered {
+        let parts = Arc::clone(&running.parts);
+        let standing = tie.standing();
+        tie.spawn(while_leading(standing, async move || registered.keep(&connection, &parts).await));
+    }
+    Ok((running, tie))
+}
+
+/// By the configured way, in the configured namespace.
+async fn connect(kubernetes: &KubernetesConfig) -> Result<Connection, ConnectionError> {
+    let connection = Connection::of_server(kubernetes.kubeconfig.as_deref()).await?;
+    let own = kubernetes.namespace.clone().or_else(|| std::env::var("POD_NAMESPACE").ok());
+    Ok(Connection { namespace: own.unwrap_or(connection.namespace), ..connection })
+}
+
+impl Tie {
+    /// Stands for election.
+    fn stand(connection: &Connection, kubernetes: &KubernetesConfig, replica: &str) -> Self {
+        let Connection { client, namespace } = connection;
+        let candidate = Candidate::new(client.clone(), namespace, &kubernetes.lease, replica, Times::default());
+        let (tell, standing) = watch::channel(Standing::default());
+        let election = tokio::spawn(async move { candidate.stand(tell).await });
+        Self { tasks: JoinSet::new(), standing, election }
+    }
+
+    /// Does this until the end.
+    fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(task);
+    }
+
+    /// Whether we lead.
+    fn standing(&self) -> watch::Receiver<Standing> {
+        self.standing.clone()
+    }
+
+    /// Ends all of it, and gives the lease back.
+    pub(super) async fn end(mut self) {
+        self.tasks.shutdown().await;
+        drop(self.standing);
+        if let Err(error) = self.election.await {
+            tracing::error!(%error, "the lease ends by itself");
+        }
+    }
+}

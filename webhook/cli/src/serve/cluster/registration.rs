@@ -1,0 +1,175 @@
+//! The registration, kept by the leader: worked out from the set in force and what the API server serves, examined for what
+//! it would hold up, and written with the certificates and the token that replicas serve with.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use portreeve_certs::{CertificateFolder, FolderError};
+use portreeve_cluster::connection::Connection;
+use portreeve_cluster::discovery::{DiscoveryError, namespaces, served};
+use portreeve_cluster::registrar::Registrar;
+use portreeve_cluster::registration::doctor::{Advice, Certificates, Surroundings, examine};
+use portreeve_cluster::registration::{Configurations, Demand, Endpoint, Registration, Site};
+use portreeve_server::config::{
+    CallersConfig, KubernetesConfig, RegistrationConfig, ServedAt, ServerConfig, TlsConfig,
+};
+use portreeve_server::serve::Parts;
+use portreeve_server::set::PolicySet;
+use tokio::sync::watch;
+use tokio::time::{interval, sleep};
+
+/// How often it is looked whether certificates, or the kinds that are served, are others than they were.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// After a failure, this long until the next attempt.
+const RETRY: Duration = Duration::from_secs(2);
+
+/// Where we are registered, and with what.
+pub(super) struct Registered {
+    name: String,
+    endpoint: Endpoint,
+    authorities: PathBuf,
+    tokens: Option<CertificateFolder>,
+    certificates: Certificates,
+}
+
+/// A registration that can't be made.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::serve) enum RegistrationError {
+    #[error(
+        "kubernetes.registration.caFile is needed: the certificate is not our own, and the API server has to trust it"
+    )]
+    NoAuthorities,
+}
+
+/// A registration that can't be worked out now.
+#[derive(Debug, thiserror::Error)]
+enum Unready {
+    #[error("the CA in {} can't be read", .path.display())]
+    Authorities { path: PathBuf, source: std::io::Error },
+    #[error("the token can't be read")]
+    Token(#[from] FolderError),
+    #[error("there is no token yet")]
+    NoToken,
+    #[error(transparent)]
+    Discovery(#[from] DiscoveryError),
+    #[error("it would hold up what the cluster comes back by: {0}")]
+    Dangerous(String),
+}
+
+impl Registered {
+    /// As the configuration says; none where somebody else registers us.
+    pub(super) fn read(
+        kubernetes: &KubernetesConfig,
+        config: &ServerConfig,
+        connection: &Connection,
+    ) -> Result<Option<Self>, RegistrationError> {
+        let Some(RegistrationConfig { name, at, ca_file }) = &kubernetes.registration else { return Ok(None) };
+        let endpoint = match at {
+            ServedAt::Url { url } => Endpoint::Url(url.clone()),
+            ServedAt::Service { service, port } => Endpoint::Service {
+                namespace: connection.namespace.clone(),
+                name: service.clone(),
+                port: i32::from(*port),
+            },
+        };
+        let (authorities, certificates) = match (ca_file, &config.tls) {
+            (Some(file), _) => (file.clone(), Certificates::InCluster),
+            (None, TlsConfig::Own { folder, .. }) => (CertificateFolder::new(folder).bundle(), Certificates::Own),
+            (None, TlsConfig::Files { .. }) => return Err(RegistrationError::NoAuthorities),
+        };
+        let tokens = match &config.callers {
+            CallersConfig::Token { token_folder } => Some(CertificateFolder::new(token_folder)),
+            CallersConfig::Certificates { .. } => None,
+        };
+        Ok(Some(Self { name: name.clone(), endpoint, authorities, tokens, certificates }))
+    }
+
+    /// Keeps it in the cluster for as long as it is let run.
+    pub(super) async fn keep(&self, connection: &Connection, parts: &Parts) {
+        let registrar = Registrar::new(connection.client.clone());
+        let mut sets = parts.sets.subscribe();
+        let wanted = watch::Sender::new(self.first(connection, parts, &mut sets).await);
+        let kept = registrar.keep(wanted.subscribe());
+        tokio::pin!(kept);
+        let mut ticks = interval(LOOK);
+        loop {
+            tokio::select! {
+                () = &mut kept => return,
+                changed = sets.changed() => if changed.is_err() { return },
+                _ = ticks.tick() => {}
+            }
+            let set = sets.borrow_and_update().clone();
+            match self.wanted(connection, parts, &set).await {
+                Ok(now) => drop(wanted.send_if_modified(|before| {
+                    let changed = *before != now;
+                    *before = now;
+                    changed
+                })),
+                Err(error) => told(&error, "the registration stays as it is"),
+            }
+        }
+    }
+
+    async fn first(
+        &self,
+        connection: &Connection,
+        parts: &Parts,
+        sets: &mut watch::Receiver<std::sync::Arc<PolicySet>>,
+    ) -> Configurations {
+        loop {
+            let set = sets.borrow_and_update().clone();
+            match self.wanted(connection, parts, &set).await {
+                Ok(configurations) => return configurations,
+                Err(error) => told(&error, "nothing is registered yet"),
+            }
+            sleep(RETRY).await;
+        }
+    }
+
+    /// What has to be registered now.
+    async fn wanted(&self, connection: &Connection, parts: &Parts, set: &PolicySet) -> Result<Configurations, Unready> {
+        let site = self.site()?;
+        let paths = &parts.gate.paths;
+        let served = served(connection.client.clone(), paths).await?;
+        let user = connection.service_account().await.map_err(DiscoveryError::from)?;
+        let excluded: BTreeSet<String> = set.index().excluded().map(str::to_owned).collect();
+        let registration = Registration::of(&Demand {
+            policies: set.policies(),
+            paths,
+            excluded: &excluded,
+            failure_policy: set.failure_policy(),
+            served: &served,
+            user: user.as_deref(),
+        });
+        let there = namespaces(connection.client.clone()).await?;
+        let surroundings = Surroundings {
+            own_namespace: Some(&connection.namespace),
+            namespaces: &there,
+            certificates: self.certificates,
+        };
+        let (vital, others): (Vec<_>, Vec<_>) = examine(&registration, &surroundings)
+            .into_iter()
+            .partition(|finding| finding.advice(self.certificates) == Advice::Refuse);
+        others.iter().for_each(|finding| tracing::debug!("{finding}"));
+        if !vital.is_empty() {
+            return Err(Unready::Dangerous(vital.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")));
+        }
+        Ok(registration.at(&site))
+    }
+
+    fn site(&self) -> Result<Site, Unready> {
+        let unreadable = |source| Unready::Authorities { path: self.authorities.clone(), source };
+        let ca_bundle = std::fs::read(&self.authorities).map_err(unreadable)?;
+        let token = match &self.tokens {
+            Some(folder) => Some(folder.contents()?.token().ok_or(Unready::NoToken)?.to_owned()),
+            None => None,
+        };
+        Ok(Site { name: self.name.clone(), endpoint: self.endpoint.clone(), ca_bundle, token })
+    }
+}
+
+fn told(error: &Unready, meanwhile: &str) {
+    tracing::warn!(error = error as &dyn std::error::Error, "{meanwhile}");
+}

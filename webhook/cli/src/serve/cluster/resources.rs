@@ -1,0 +1,133 @@
+//! Our resources in the cluster, told to the server as what its set is made from; and what became of them, told by the
+//! leader to whoever wrote them. What is said of which is in `outcome`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use portreeve_admission::api::Resource;
+use portreeve_cluster::connection::Connection;
+use portreeve_cluster::report::Reporter;
+use portreeve_cluster::resources::{Known, Resources, watch as watch_resources};
+use portreeve_server::serve::{Became, Told};
+use portreeve_server::set::{Located, Problem, Sources, WrittenBy};
+use tokio::sync::watch;
+use tokio::time::{interval, timeout};
+
+use super::outcome::outcome;
+use super::{PATIENCE, Tie};
+
+/// How often an exception is looked at for having expired.
+const LOOK: Duration = Duration::from_secs(60);
+
+/// Where resources of the cluster are, for whoever reads what is wrong with them.
+const PLACE: &str = "in the cluster";
+
+/// Resources with what a set is made from by them.
+#[derive(Clone)]
+struct Translated {
+    resources: Arc<Resources>,
+    sources: Arc<Sources>,
+}
+
+/// Tells what became of resources.
+pub(super) struct Reporting {
+    reporter: Reporter,
+    translated: watch::Receiver<Option<Translated>>,
+    became: watch::Receiver<Option<Became>>,
+}
+
+/// Begins to watch our resources. They are known when this returns, unless the API server does not answer.
+pub(super) async fn begin(connection: &Connection, tie: &mut Tie) -> (Told, Reporting) {
+    let (tell_seen, seen) = watch::channel(None);
+    let (tell_translated, mut translated) = watch::channel(None);
+    let (tell_sources, sources) = watch::channel(None);
+    let (tell_became, became) = watch::channel(None);
+    tie.spawn(watch_resources(connection.client.clone(), tell_seen));
+    tie.spawn(translate_all(seen, tell_translated, tell_sources));
+    if timeout(PATIENCE, translated.wait_for(Option::is_some)).await.is_err() {
+        tracing::warn!("the API server did not tell of our resources yet");
+    }
+    let reporter = Reporter::new(connection.client.clone());
+    (Told { sources, became: tell_became }, Reporting { reporter, translated, became })
+}
+
+async fn translate_all(
+    mut seen: watch::Receiver<Option<Resources>>,
+    translated: watch::Sender<Option<Translated>>,
+    sources: watch::Sender<Option<Arc<Sources>>>,
+) {
+    while seen.changed().await.is_ok() {
+        let Some(resources) = seen.borrow_and_update().clone() else { continue };
+        let before = translated.borrow().clone();
+        let now = translate(resources, before.as_ref());
+        let says_as_before = before.is_some_and(|before| Arc::ptr_eq(&before.sources, &now.sources));
+        let told = Arc::clone(&now.sources);
+        translated.send_replace(Some(now));
+        if !says_as_before {
+            sources.send_replace(Some(told));
+        }
+    }
+}
+
+/// What a set is made from by these resources. If they say what those before said, as where only a status was written, it
+/// is the same as before.
+fn translate(resources: Resources, before: Option<&Translated>) -> Translated {
+    let resources = Arc::new(resources);
+    if let Some(before) = before
+        && says(&before.resources).eq(says(&resources))
+        && before.resources.unreadable == resources.unreadable
+    {
+        return Translated { resources, sources: Arc::clone(&before.sources) };
+    }
+    let located =
+        |known: &Known| Located { resource: known.resource.clone(), place: PLACE.to_owned(), folder: "/".into() };
+    let sources = Sources {
+        resources: resources.known.iter().map(located).collect(),
+        unreadable: unreadable(&resources),
+        written_by: WrittenBy::Namespaces,
+        ..Sources::default()
+    };
+    Translated { resources, sources: Arc::new(sources) }
+}
+
+fn says(resources: &Resources) -> impl Iterator<Item = &Resource> {
+    resources.known.iter().map(|known| &known.resource)
+}
+
+/// What of the cluster's own resources can't be read. What a namespace wrote that can't be read is left out.
+fn unreadable(resources: &Resources) -> Vec<Problem> {
+    let of_cluster = resources.unreadable.iter().filter(|one| one.place.namespace.is_none());
+    of_cluster.map(|one| Problem { place: format!("{PLACE} ({})", one.place), reason: one.reason.clone() }).collect()
+}
+
+impl Reporting {
+    /// Tells, whenever something changed, what became of each resource.
+    pub(super) async fn keep(&self) {
+        let (mut translated, mut became) = (self.translated.clone(), self.became.clone());
+        let mut ticks = interval(LOOK);
+        loop {
+            let (now, made) = (translated.borrow_and_update().clone(), became.borrow_and_update().clone());
+            // Otherwise the server has not looked at them yet.
+            if let (Some(now), Some(made)) = (now, made)
+                && Arc::ptr_eq(&now.sources, &made.sources)
+            {
+                self.report(&now.resources, &made).await;
+            }
+            tokio::select! {
+                changed = translated.changed() => if changed.is_err() { return },
+                changed = became.changed() => if changed.is_err() { return },
+                _ = ticks.tick() => {}
+            }
+        }
+    }
+
+    async fn report(&self, resources: &Resources, became: &Became) {
+        let now = Timestamp::now();
+        for known in &resources.known {
+            if let Err(error) = self.reporter.report(known, &outcome(known, became, now), now).await {
+                tracing::warn!(error = &error as &dyn std::error::Error, "it is told at the next occasion");
+            }
+        }
+    }
+}

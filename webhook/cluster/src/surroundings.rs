@@ -1,0 +1,77 @@
+//! What stands around the objects that are judged, as it is seen in a cluster: objects of a kind, watched, told one by one.
+//! What is made of them is not known here.
+
+use std::fmt::Debug;
+
+use futures_util::{StreamExt, pin_mut};
+use k8s_openapi::api::core::v1::Namespace;
+use kube::api::{ApiResource, DynamicObject};
+use kube::core::PartialObjectMeta;
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Api, Client, Resource, ResourceExt};
+use portreeve_admission::case::GroupVersionKind;
+use portreeve_admission::kinds::resource;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+pub use kube::runtime::watcher::Event;
+
+/// How much of an object is to be seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// Its metadata.
+    Metadata,
+    /// All of it.
+    Whole,
+}
+
+/// Tells of all objects of a kind, and of whatever becomes of them, for as long as it is let run. After a failure all of
+/// them are told anew.
+pub async fn watch(client: Client, kind: &GroupVersionKind, detail: Detail, tell: impl FnMut(Event<Value>)) {
+    let named = resource(kind);
+    let api = ApiResource::from_gvk_with_plural(
+        &kube::api::GroupVersionKind::gvk(&kind.group, &kind.version, &kind.kind),
+        &named.resource,
+    );
+    match detail {
+        Detail::Metadata => told(Api::<PartialObjectMeta<DynamicObject>>::all_with(client, &api), kind, tell).await,
+        Detail::Whole => told(Api::<DynamicObject>::all_with(client, &api), kind, tell).await,
+    }
+}
+
+/// Metadata of a namespace as it stands now; none if there is none.
+///
+/// # Errors
+/// If the API server does not answer, or not us.
+pub async fn namespace(client: Client, name: &str) -> Result<Option<Value>, kube::Error> {
+    let found = Api::<Namespace>::all(client).get_metadata_opt(name).await?;
+    Ok(found.map(written))
+}
+
+async fn told<K>(objects: Api<K>, kind: &GroupVersionKind, mut tell: impl FnMut(Event<Value>))
+where
+    K: Resource + Clone + Debug + DeserializeOwned + Serialize + Send + 'static,
+{
+    let events = watcher::watcher(objects, watcher::Config::default()).default_backoff();
+    pin_mut!(events);
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(Event::Init) => tell(Event::Init),
+            Ok(Event::InitApply(object)) => tell(Event::InitApply(written(object))),
+            Ok(Event::InitDone) => tell(Event::InitDone),
+            Ok(Event::Apply(object)) => tell(Event::Apply(written(object))),
+            Ok(Event::Delete(object)) => tell(Event::Delete(written(object))),
+            Err(error) => {
+                tracing::warn!(kind = kind.kind, error = crate::with_causes(&error), "the watch begins again");
+            }
+        }
+    }
+}
+
+/// As JSON, without the API server's notes on who wrote what.
+fn written<K: Resource + Serialize>(mut object: K) -> Value {
+    object.managed_fields_mut().clear();
+    // Objects of an API server always are JSON.
+    serde_json::to_value(object).unwrap_or_default()
+}

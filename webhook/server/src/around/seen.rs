@@ -1,0 +1,251 @@
+//! A cluster as it was last seen: its namespaces and the objects that facts are made of. Who watches it tells of them one
+//! by one; what nobody told of yet is unknown, and never an empty list.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{PoisonError, RwLock};
+use std::time::Instant;
+
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, ready};
+use portreeve_admission::case::Fact;
+use serde_json::Value;
+
+use super::Cluster;
+use crate::set::{KnownFrom, Listed, Namespace, Objects, Reach};
+
+/// A cluster as it was last seen.
+pub struct Seen {
+    ask: Box<dyn Ask>,
+    known: RwLock<Known>,
+}
+
+/// Whoever reads a namespace that nobody told of yet.
+pub trait Ask: Send + Sync {
+    /// The Namespace of this name as it stands; none if there is none.
+    ///
+    /// # Errors
+    /// Why it can't be read.
+    fn namespace<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<Value>, String>>;
+}
+
+/// A kind that is watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Watched {
+    /// Namespaces.
+    Namespaces,
+    /// A kind that facts are made of.
+    Objects(Listed),
+}
+
+/// What somebody who watches a kind sees.
+#[derive(Debug, Clone)]
+pub enum Sight {
+    /// All objects are told of anew; until then what was known holds.
+    Begun,
+    /// One of all objects.
+    One(Value),
+    /// That were all.
+    Complete,
+    /// An object as it stands now.
+    Now(Value),
+    /// An object that is gone, as it stood.
+    Gone(Value),
+}
+
+#[derive(Default)]
+struct Known {
+    namespaces: Option<Namespaces>,
+    objects: Objects,
+    arriving: BTreeMap<Watched, Arriving>,
+}
+
+type Namespaces = HashMap<String, Namespace>;
+
+/// What was told of a kind since it was begun anew.
+#[derive(Default)]
+struct Arriving {
+    namespaces: Namespaces,
+    objects: Objects,
+}
+
+impl Seen {
+    /// A cluster that nothing is known of yet.
+    #[must_use]
+    pub fn new(ask: Box<dyn Ask>) -> Self {
+        let known = Known { objects: Objects::default().reaching(Reach::Watched), ..Known::default() };
+        Self { ask, known: RwLock::new(known) }
+    }
+
+    /// Whether all objects of this kind were told of.
+    #[must_use]
+    pub fn knows(&self, kind: Watched) -> bool {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        match kind {
+            Watched::Namespaces => known.namespaces.is_some(),
+            Watched::Objects(kind) => known.objects.lists(kind),
+        }
+    }
+
+    /// Puts down what was seen.
+    ///
+    /// # Errors
+    /// Of an object that has not the shape that the API server gives it: it is passed over.
+    pub fn tell(&self, kind: Watched, sight: Sight) -> Result<(), String> {
+        self.known.write().unwrap_or_else(PoisonError::into_inner).take(kind, sight)
+    }
+}
+
+impl Known {
+    fn take(&mut self, kind: Watched, sight: Sight) -> Result<(), String> {
+        match (sight, kind) {
+            (Sight::Begun, _) => drop(self.arriving.insert(kind, Arriving::default())),
+            (Sight::One(object), Watched::Namespaces) => {
+                put(&mut self.arriving.entry(kind).or_default().namespaces, &object)?;
+            }
+            (Sight::One(object), Watched::Objects(listed)) => {
+                self.arriving.entry(kind).or_default().objects.put(listed, namespace_of(&object), &object)?;
+            }
+            (Sight::Complete, _) => self.complete(kind),
+            (Sight::Now(object), Watched::Namespaces) => put(self.namespaces.get_or_insert_default(), &object)?,
+            (Sight::Now(object), Watched::Objects(listed)) => {
+                self.objects.put(listed, namespace_of(&object), &object)?;
+            }
+            (Sight::Gone(object), Watched::Namespaces) => {
+                self.namespaces.get_or_insert_default().remove(name_of(&object));
+            }
+            (Sight::Gone(object), Watched::Objects(listed)) => {
+                self.objects.remove(listed, namespace_of(&object), name_of(&object));
+            }
+        }
+        Ok(())
+    }
+
+    fn complete(&mut self, kind: Watched) {
+        let arrived = self.arriving.remove(&kind).unwrap_or_default();
+        match kind {
+            Watched::Namespaces => self.namespaces = Some(arrived.namespaces),
+            Watched::Objects(listed) => self.objects.take_kind(listed, arrived.objects),
+        }
+    }
+}
+
+fn put(namespaces: &mut Namespaces, object: &Value) -> Result<(), String> {
+    let (name, namespace) = Namespace::read(object, KnownFrom::Cluster)?;
+    namespaces.insert(name, namespace);
+    Ok(())
+}
+
+fn namespace_of(object: &Value) -> &str {
+    object.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or_default()
+}
+
+fn name_of(object: &Value) -> &str {
+    object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default()
+}
+
+impl Cluster for Seen {
+    fn namespace<'a>(&'a self, name: &'a str, _: Instant) -> BoxFuture<'a, Result<Namespace, String>> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(namespace) = known.namespaces.iter().find_map(|namespaces| namespaces.get(name)) {
+            return ready(Ok(namespace.clone())).boxed();
+        }
+        let asked = async move {
+            match self.ask.namespace(name).await {
+                Ok(Some(object)) => Namespace::read(&object, KnownFrom::Cluster).map(|(_, namespace)| namespace),
+                Ok(None) => Err(format!("there is no namespace {name}")),
+                Err(error) => Err(format!("namespace {name} can't be read: {error}")),
+            }
+        };
+        asked.boxed()
+    }
+
+    fn fact(&self, kind: Listed, namespace: &str) -> Fact {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).objects.fact(kind, namespace)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde_json::json;
+
+    use super::*;
+
+    /// An API server with one namespace, `late`.
+    struct Late;
+
+    impl Ask for Late {
+        fn namespace<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<Value>, String>> {
+            let found = (name == "late").then(|| namespace("late", "restricted"));
+            ready(Ok(found)).boxed()
+        }
+    }
+
+    fn namespace(name: &str, level: &str) -> Value {
+        json!({"metadata": {"name": name, "labels": {"level": level}}})
+    }
+
+    fn service(name: &str) -> Value {
+        json!({"metadata": {"name": name, "namespace": "shop"}, "spec": {"selector": {"app": name}}})
+    }
+
+    fn seen(kind: Watched, sights: impl IntoIterator<Item = Sight>) -> Seen {
+        let seen = Seen::new(Box::new(Late));
+        sights.into_iter().for_each(|sight| seen.tell(kind, sight).unwrap());
+        seen
+    }
+
+    async fn level(seen: &Seen, name: &str) -> Result<Option<String>, String> {
+        let namespace = seen.namespace(name, Instant::now() + Duration::from_secs(1)).await?;
+        assert_eq!(namespace.known_from, KnownFrom::Cluster);
+        Ok(namespace.labels.get("level").cloned())
+    }
+
+    #[tokio::test]
+    async fn a_namespace_is_as_it_was_last_seen() {
+        let sights =
+            [Sight::Begun, Sight::One(namespace("shop", "a")), Sight::Complete, Sight::Now(namespace("shop", "b"))];
+        assert_eq!(level(&seen(Watched::Namespaces, sights), "shop").await, Ok(Some("b".to_owned())));
+    }
+
+    #[tokio::test]
+    async fn a_namespace_that_nobody_told_of_is_asked_for() {
+        let seen = seen(Watched::Namespaces, [Sight::Begun, Sight::Complete]);
+        assert_eq!(level(&seen, "late").await, Ok(Some("restricted".to_owned())));
+        assert_eq!(level(&seen, "nowhere").await, Err("there is no namespace nowhere".to_owned()));
+    }
+
+    #[test]
+    fn a_kind_is_unknown_until_all_of_it_was_told() {
+        let kind = Watched::Objects(Listed::Service);
+        let begun = seen(kind, [Sight::Begun, Sight::One(service("web"))]);
+        assert!(begun.fact(Listed::Service, "shop").unwrap_err().contains("not known yet"));
+        begun.tell(kind, Sight::Complete).unwrap();
+        assert!(begun.knows(kind) && !begun.knows(Watched::Objects(Listed::Pod)));
+        assert!(begun.fact(Listed::Service, "shop").unwrap().contains("web"));
+        assert_eq!(&*begun.fact(Listed::Service, "other").unwrap(), "[]");
+    }
+
+    #[test]
+    fn what_was_known_holds_until_all_was_told_anew() {
+        let kind = Watched::Objects(Listed::Service);
+        let seen = seen(kind, [Sight::Begun, Sight::One(service("web")), Sight::Complete, Sight::Begun]);
+        assert!(seen.fact(Listed::Service, "shop").unwrap().contains("web"));
+        seen.tell(kind, Sight::Complete).unwrap();
+        assert_eq!(&*seen.fact(Listed::Service, "shop").unwrap(), "[]");
+    }
+
+    #[test]
+    fn what_is_gone_is_no_longer_told_of() {
+        let sights = [
+            Sight::Begun,
+            Sight::One(service("web")),
+            Sight::Complete,
+            Sight::Now(service("api")),
+            Sight::Gone(service("web")),
+        ];
+        let fact = seen(Watched::Objects(Listed::Service), sights).fact(Listed::Service, "shop").unwrap();
+        assert!(fact.contains("api") && !fact.contains("web"), "{fact}");
+    }
+}

@@ -1,0 +1,97 @@
+//! The cluster that a server works in: how its API server is reached, and what is kept there. The server itself asks nobody;
+//! what is told of the cluster comes to it from outside.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The cluster that we serve.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct KubernetesConfig {
+    /// What leads to its API server. Left out: the service account of the pod that we run in.
+    #[serde(default)]
+    pub kubeconfig: Option<PathBuf>,
+    /// Our own namespace. Left out: `$POD_NAMESPACE`, else that of the service account or the kubeconfig.
+    #[serde(default)]
+    pub namespace: Option<String>,
+    /// Where policies come from.
+    #[serde(default)]
+    pub policies: PoliciesFrom,
+    /// Secret of our own namespace that all replicas take their certificate and their token from: the leader makes it, and
+    /// `tls.folder` is this replica's copy. Left out: the folders are this replica's own affair.
+    #[serde(default)]
+    pub certificate_secret: Option<String>,
+    /// Lease of our own namespace, by which one replica does what only one may do.
+    #[serde(default = "ours")]
+    pub lease: String,
+    /// How the API server is told to ask us. Left out: somebody else tells it.
+    #[serde(default)]
+    pub registration: Option<RegistrationConfig>,
+}
+
+/// Where policies come from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum PoliciesFrom {
+    /// Our resources in the cluster; the platform profile while there is no ClusterPolicy and no PolicySet.
+    #[default]
+    Resources,
+    /// The policy folder, as without a cluster.
+    Files,
+}
+
+/// How the API server is told to ask us.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RegistrationConfig {
+    /// Name of both webhook configurations.
+    #[serde(default = "ours")]
+    pub name: String,
+    /// Where the API server reaches us.
+    pub at: ServedAt,
+    /// PEM of the CAs that our certificate is signed by, where it is not our own.
+    #[serde(default)]
+    pub ca_file: Option<PathBuf>,
+}
+
+/// Where the API server reaches us.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(
+    rename_all = "camelCase",
+    deny_unknown_fields,
+    untagged,
+    expecting = "say `{service: NAME}`, with `port` if it is not 443, or `{url: https://HOST:PORT}`"
+)]
+pub enum ServedAt {
+    /// By a Service of our own namespace.
+    Service {
+        /// Its name.
+        service: String,
+        /// Its port.
+        #[serde(default = "https")]
+        port: u16,
+    },
+    /// By itself.
+    Url {
+        /// As in `https://10.0.0.7:8443`.
+        url: String,
+    },
+}
+
+impl KubernetesConfig {
+    /// Paths that may be relative.
+    pub(super) fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        let ca_file = self.registration.as_mut().and_then(|registration| registration.ca_file.as_mut());
+        [self.kubeconfig.as_mut(), ca_file].into_iter().flatten()
+    }
+}
+
+fn ours() -> String {
+    "portreeve".to_owned()
+}
+
+fn https() -> u16 {
+    443
+}
