@@ -199,7 +199,9 @@ fn roots(bundle: &Path) -> Result<RootCertStore, Fault> {
     Ok(roots)
 }
 
-fn cache() -> Option<PathBuf> {
+/// Where servers of all tests keep compiled policies; none if the test program's own place is not known.
+#[must_use]
+pub fn cache() -> Option<PathBuf> {
     let exe = std::env::current_exe().ok()?;
     Some(exe.parent()?.join("portreeve-test-cache"))
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::cache::{self, Caches};
 use crate::digest::ModuleDigest;
+use crate::instance;
 use crate::load::{self, Draft, Order};
 use crate::module::Module;
 use crate::program::Program;
@@ -33,6 +34,9 @@ pub struct Inspection {
     /// Why it can't be frozen and is configured for every evaluation; none if it can.
     pub not_frozen_because: Option<String>,
 }
+
+/// A module that is asked about instances which nobody puts in force.
+pub struct Rehearsal<'a>(Draft<'a>);
 
 /// Bytes of a page of WebAssembly memory.
 const PAGE: u64 = 64 << 10;
@@ -66,6 +70,15 @@ impl Engine {
         })
     }
 
+    /// Compiles a module quickly and checks it against the contract, to be asked whether it would take some settings.
+    ///
+    /// # Errors
+    /// As [`Engine::inspect`].
+    pub fn rehearse<'a>(&'a self, module: &'a [u8]) -> Result<Rehearsal<'a>, LoadError> {
+        let module = Module::new(module, &self.runtime.limits)?;
+        Draft::new(&self.runtime, &module).map(Rehearsal)
+    }
+
     /// Puts a module in force with these instances: checked, described, configured, frozen, compiled. A program that
     /// was loaded before with the same module and settings comes from the cache in milliseconds.
     ///
@@ -90,6 +103,24 @@ impl Engine {
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.runtime.counters.read()
+    }
+}
+
+impl Rehearsal<'_> {
+    /// The policies that the module carries.
+    ///
+    /// # Errors
+    /// If it fails to describe itself.
+    pub fn manifests(&self) -> Result<Vec<Manifest>, LoadError> {
+        self.0.describe()
+    }
+
+    /// Configures the module with this instance alone.
+    ///
+    /// # Errors
+    /// [`LoadError::Settings`] if it refuses them, with the place.
+    pub fn configure(&self, instance: &Instance) -> Result<(), LoadError> {
+        self.0.take(&instance::to_configure(&[instance])?)
     }
 }
 

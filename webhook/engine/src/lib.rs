@@ -50,7 +50,7 @@ mod stats;
 pub use cache::{CacheError, CacheFolder, EmbeddedEntry};
 pub use contract::CONTRACT;
 pub use digest::ModuleDigest;
-pub use engine::{Engine, Inspection};
+pub use engine::{Engine, Inspection, Rehearsal};
 pub use error::{EngineError, LoadError, Source, Step};
 pub use instance::Instance;
 pub use load::Start;

@@ -13,15 +13,17 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use portreeve_admission::decision::Answer;
 use portreeve_admission::response::{RefusalKind, Response};
-use portreeve_admission::review::ReviewError;
+use portreeve_admission::review::{ReviewError, decode};
 use serde::Deserialize;
 use serde_json::json;
+use tokio::task::JoinError;
 
 use crate::callers::Callers;
 use crate::deadline::Deadlines;
 use crate::door::Seat;
 use crate::health::Health;
 use crate::metrics::{Call, Metrics};
+use crate::proposal::Proposals;
 use crate::way::{Answered, Gate};
 
 /// What the routers share.
@@ -35,6 +37,8 @@ pub struct App {
     pub health: Arc<Health>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Who looks at changes of our own resources, where they are in a cluster.
+    pub proposals: Option<Proposals>,
     /// The largest body, in bytes.
     pub body_bytes: usize,
 }
@@ -47,6 +51,8 @@ pub fn webhook(app: App) -> Router {
         .route("/mutate/{token}", post(mutate))
         .route("/validate", post(validate))
         .route("/validate/{token}", post(validate))
+        .route("/resources", post(resources))
+        .route("/resources/{token}", post(resources))
         .merge(probes())
         .layer(limit)
         .with_state(app)
@@ -70,51 +76,94 @@ struct Parameters {
 type Token = Option<Path<String>>;
 
 async fn mutate(State(app): State<App>, token: Token, query: Query<Parameters>, request: Request) -> HttpResponse {
-    answer(app, Call::Mutate, token, &query, request).await
+    let judge = |gate: Arc<Gate>, body: Bytes, deadlines| async move { gate.mutate(&body, deadlines).await };
+    answer(app, Call::Mutate, token, &query, request, judge).await
 }
 
 async fn validate(State(app): State<App>, token: Token, query: Query<Parameters>, request: Request) -> HttpResponse {
-    answer(app, Call::Validate, token, &query, request).await
+    let judge = |gate: Arc<Gate>, body: Bytes, deadlines| async move { gate.validate(&body, deadlines).await };
+    answer(app, Call::Validate, token, &query, request, judge).await
 }
 
-async fn answer(app: App, call: Call, token: Token, query: &Parameters, request: Request) -> HttpResponse {
+/// Changes of our own resources. They are no decision about a workload, and the book does not tell of them.
+async fn resources(State(app): State<App>, token: Token, query: Query<Parameters>, request: Request) -> HttpResponse {
+    let body = match received(&app, Call::Resources, token, &query, request).await {
+        Ok(Received { body, .. }) => body,
+        Err(refusal) => return refusal,
+    };
+    let review = match decode(&body) {
+        Ok(review) => review,
+        Err(error) => return unreadable(&app, Call::Resources, &error),
+    };
+    let Some(proposals) = app.proposals else { return send(&Response::allowed(&review.uid)) };
+    match tokio::task::spawn_blocking(move || proposals.answer(&review)).await {
+        Ok(response) => send(&response),
+        Err(error) => lost(&error),
+    }
+}
+
+/// A call that may be made, and has come whole.
+struct Received {
+    begun: Instant,
+    body: Bytes,
+    deadlines: Deadlines,
+}
+
+async fn received(
+    app: &App,
+    call: Call,
+    token: Token,
+    query: &Parameters,
+    request: Request,
+) -> Result<Received, HttpResponse> {
     let begun = Instant::now();
     if !app.callers.admit(token.as_ref().map(|Path(token)| token.as_str())) {
         app.metrics.turned_away(call);
-        return refuse(StatusCode::FORBIDDEN, "the path does not carry a token in force");
+        return Err(refuse(StatusCode::FORBIDDEN, "the path does not carry a token in force"));
     }
     // Without a seat there is no connection: a test, or an embedder.
     if let Some(Err(crowded)) = request.extensions().get::<Arc<Seat>>().map(|seat| seat.prove()) {
-        return refuse(StatusCode::SERVICE_UNAVAILABLE, &crowded.to_string());
+        return Err(refuse(StatusCode::SERVICE_UNAVAILABLE, &crowded.to_string()));
     }
-    let deadlines = match Deadlines::of(begun, query.timeout.as_deref()) {
-        Ok(deadlines) => deadlines,
-        Err(error) => return refuse(StatusCode::BAD_REQUEST, &error.to_string()),
-    };
-    let body = match tokio::time::timeout_at(deadlines.judged.into(), taken(request)).await {
-        Ok(Ok(body)) => body,
-        Ok(Err((status, message))) => return refuse(status, &message),
-        Err(_) => return refuse(StatusCode::REQUEST_TIMEOUT, "the body did not come in time"),
+    let deadlines = Deadlines::of(begun, query.timeout.as_deref())
+        .map_err(|error| refuse(StatusCode::BAD_REQUEST, &error.to_string()))?;
+    match tokio::time::timeout_at(deadlines.judged.into(), taken(request)).await {
+        Ok(Ok(body)) => Ok(Received { begun, body, deadlines }),
+        Ok(Err((status, message))) => Err(refuse(status, &message)),
+        Err(_) => Err(refuse(StatusCode::REQUEST_TIMEOUT, "the body did not come in time")),
+    }
+}
+
+async fn answer<Judged>(
+    app: App,
+    call: Call,
+    token: Token,
+    query: &Parameters,
+    request: Request,
+    judge: impl FnOnce(Arc<Gate>, Bytes, Deadlines) -> Judged,
+) -> HttpResponse
+where
+    Judged: Future<Output = Result<Answered, ReviewError>> + Send + 'static,
+{
+    let Received { begun, body, deadlines } = match received(&app, call, token, query, request).await {
+        Ok(received) => received,
+        Err(refusal) => return refusal,
     };
     // A task of its own: a caller that hangs up does not stop a decision halfway.
-    let gate = Arc::clone(&app.gate);
-    let work = tokio::spawn(async move {
-        match call {
-            Call::Mutate => gate.mutate(&body, deadlines).await,
-            Call::Validate => gate.validate(&body, deadlines).await,
-        }
-    });
+    let work = tokio::spawn(judge(Arc::clone(&app.gate), body, deadlines));
     match work.await {
         Ok(Ok(answered)) => {
             app.metrics.answered(call, &answered, begun.elapsed());
             send(&answered.response)
         }
         Ok(Err(error)) => unreadable(&app, call, &error),
-        Err(error) => {
-            tracing::error!(%error, "a request was lost");
-            refuse(StatusCode::INTERNAL_SERVER_ERROR, "the request could not be judged")
-        }
+        Err(error) => lost(&error),
     }
+}
+
+fn lost(error: &JoinError) -> HttpResponse {
+    tracing::error!(%error, "a request was lost");
+    refuse(StatusCode::INTERNAL_SERVER_ERROR, "the request could not be judged")
 }
 
 /// The body, if it is JSON by its own account, not too large, and whole. It is read only now: who may not call can't

@@ -15,6 +15,7 @@ pub mod health;
 pub mod lock;
 pub mod manifest;
 pub mod metrics;
+pub mod proposal;
 pub mod serve;
 pub mod set;
 pub mod trial;

@@ -22,6 +22,8 @@ pub enum Call {
     Mutate,
     /// `/validate`.
     Validate,
+    /// `/resources`.
+    Resources,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]

@@ -44,8 +44,13 @@ pub(super) struct Tie {
 }
 
 /// Starts a server that is told of its cluster.
-pub(super) async fn start(config: ServerConfig, kubernetes: &KubernetesConfig) -> Result<(Running, Tie), ClusterError> {
+pub(super) async fn start(
+    mut config: ServerConfig,
+    kubernetes: &KubernetesConfig,
+) -> Result<(Running, Tie), ClusterError> {
     let connection = connect(kubernetes).await?;
+    // Wherever it was found: no policy sees it.
+    config.kubernetes = Some(KubernetesConfig { namespace: Some(connection.namespace.clone()), ..kubernetes.clone() });
     let mut tie = Tie::stand(&connection, kubernetes, &config.replica);
     let registered = registration::Registered::read(kubernetes, &config, &connection)?;
     let config = match &kubernetes.certificate_secret {

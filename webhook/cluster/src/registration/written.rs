@@ -5,13 +5,14 @@ use std::fmt;
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::admissionregistration::v1::{
-    MatchCondition, MutatingWebhook, MutatingWebhookConfiguration, ServiceReference, ValidatingWebhook,
-    ValidatingWebhookConfiguration, WebhookClientConfig,
+    MatchCondition, MutatingWebhook, MutatingWebhookConfiguration, RuleWithOperations, ServiceReference,
+    ValidatingWebhook, ValidatingWebhookConfiguration, WebhookClientConfig,
 };
 use portreeve_admission::api::FailurePolicy;
 use portreeve_certs::FolderContents;
 
-use super::{Call, Condition, Entry, Registration};
+use super::{Condition, Entry, Registration};
+use crate::crd::{GROUP, Kind, VERSION};
 use crate::metadata_of_ours;
 
 /// Where the API server reaches us, and by what it knows us and we it.
@@ -71,7 +72,7 @@ impl Registration {
             },
             validating: ValidatingWebhookConfiguration {
                 metadata: metadata_of_ours(&site.name),
-                webhooks: Some(vec![self.validating.validating(site)]),
+                webhooks: Some(vec![self.validating.validating(site), resources(site)]),
             },
         }
     }
@@ -86,9 +87,9 @@ impl Site {
         Some(Self { name: name.to_owned(), endpoint, ca_bundle, token })
     }
 
-    fn client(&self, call: Call) -> WebhookClientConfig {
+    fn client(&self, call: &str) -> WebhookClientConfig {
         let token = self.token.as_ref().map(|token| format!("/{token}")).unwrap_or_default();
-        let path = format!("/{}{token}", call.name());
+        let path = format!("/{call}{token}");
         let ca_bundle = Some(ByteString(self.ca_bundle.clone()));
         match &self.endpoint {
             Endpoint::Url(origin) => {
@@ -105,12 +106,37 @@ impl Site {
 
 /// Version of the reviews that we read.
 const REVIEWS: &str = "v1";
+/// Where changes of our own resources are looked at.
+const RESOURCES: &str = "resources";
 /// A dry run leaves no record, a real request one.
 const SIDE_EFFECTS: &str = "NoneOnDryRun";
 /// A kind is asked for in one version, whatever version it is sent in.
 const MATCH_POLICY: &str = "Equivalent";
 /// Others who edit after us are seen too: our defaults settle on what they leave.
 const REINVOCATION: &str = "IfNeeded";
+
+/// Asks us of changes of our own resources, so that a mistake in one is told to whoever makes it. It never stands in the
+/// way: without us they are stored, and their status says later what is wrong.
+fn resources(site: &Site) -> ValidatingWebhook {
+    let rule = RuleWithOperations {
+        api_groups: Some(vec![GROUP.to_owned()]),
+        api_versions: Some(vec![VERSION.to_owned()]),
+        operations: Some(["CREATE", "UPDATE"].map(str::to_owned).into()),
+        resources: Some(Kind::ALL.map(|kind| kind.plural().to_owned()).into()),
+        scope: None,
+    };
+    ValidatingWebhook {
+        admission_review_versions: vec![REVIEWS.to_owned()],
+        client_config: site.client(RESOURCES),
+        failure_policy: Some("Ignore".to_owned()),
+        match_policy: Some(MATCH_POLICY.to_owned()),
+        name: format!("{RESOURCES}.portreeve.dev"),
+        rules: Some(vec![rule]),
+        side_effects: "None".to_owned(),
+        timeout_seconds: Some(10),
+        ..ValidatingWebhook::default()
+    }
+}
 
 impl Entry {
     /// Its name, which stands before our words in what a user is told.
@@ -153,7 +179,7 @@ impl Entry {
     fn validating(&self, site: &Site) -> ValidatingWebhook {
         ValidatingWebhook {
             admission_review_versions: vec![REVIEWS.to_owned()],
-            client_config: site.client(self.call),
+            client_config: site.client(self.call.name()),
             failure_policy: Some(self.failure_policy().to_owned()),
             match_conditions: Some(self.match_conditions()),
             match_policy: Some(MATCH_POLICY.to_owned()),

@@ -26,6 +26,7 @@ use crate::config::{
 };
 use crate::health::{Health, Part, State};
 use crate::metrics::Metrics;
+use crate::proposal::Proposals;
 use crate::set::{COMPILED, LastGoodError, LoadError, Loader, PolicySet};
 use crate::way::{Book, BookError, Gate, Runner};
 
@@ -174,6 +175,10 @@ impl Parts {
             callers: self.callers.clone(),
             health: Arc::clone(&self.health),
             metrics: Arc::clone(&self.metrics),
+            proposals: match &self.origin {
+                Origin::Files => None,
+                Origin::Told(told) => Some(Proposals::of(Arc::clone(&self.loader), told.sources.clone())),
+            },
             body_bytes: self.config.limits.body_bytes,
         }
     }
@@ -248,7 +253,8 @@ fn loader(config: &ServerConfig) -> Result<Loader, StartError> {
     let evaluations = config.limits.evaluations.unwrap_or_else(twice_the_processors);
     let limits = Limits { evaluations: u32::try_from(evaluations).unwrap_or(u32::MAX), ..Limits::default() };
     let engine = Engine::new(Options { cache, limits, embedded: &COMPILED, ..Options::default() })?;
-    let own_namespace = std::env::var("POD_NAMESPACE").ok();
+    let configured = config.kubernetes.as_ref().and_then(|kubernetes| kubernetes.namespace.clone());
+    let own_namespace = configured.or_else(|| std::env::var("POD_NAMESPACE").ok());
     Ok(Loader::new(engine, portreeve_builtin::CATALOGUE, config.namespace_defaults.labels.clone(), own_namespace))
 }
 

@@ -135,6 +135,11 @@ impl Draft {
         }
     }
 
+    /// All that is wrong, with the whole or with a namespace's own part.
+    pub(super) fn into_problems(self) -> Vec<Problem> {
+        self.problems.into_iter().chain(self.left_out).collect()
+    }
+
     /// The exceptions and what was left out, if nothing is wrong with the whole.
     pub(super) fn finish(self) -> Result<Finished, LoadError> {
         if self.problems.is_empty() {

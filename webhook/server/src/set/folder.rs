@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use portreeve_admission::api::{API_VERSION, ClusterPolicySpec, Mode, ModuleSource, Object, Profile, Resource};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::load::{LoadError, Problem, chain};
 use super::namespace::{KnownFrom, Namespace};
@@ -220,20 +221,25 @@ pub(super) fn resource(manifest: &Manifest) -> Result<Resource, String> {
     if manifest.api_version() != API_VERSION {
         return Err(format!("apiVersion is {:?}; this server knows {API_VERSION}", manifest.api_version()));
     }
+    of_kind(manifest.kind(), manifest.value())
+}
+
+/// A resource of this kind; the error says where it is wrong.
+pub(crate) fn of_kind(kind: &str, value: &Value) -> Result<Resource, String> {
     // By kind, and not as a tagged enum: that would lose where the fault is.
-    match manifest.kind() {
-        "ClusterPolicy" => object(manifest).map(Resource::ClusterPolicy),
-        "PolicySet" => object(manifest).map(Resource::PolicySet),
-        "PolicyException" => object(manifest).map(Resource::PolicyException),
-        "Policy" => object(manifest).map(Resource::Policy),
+    match kind {
+        "ClusterPolicy" => object(value).map(Resource::ClusterPolicy),
+        "PolicySet" => object(value).map(Resource::PolicySet),
+        "PolicyException" => object(value).map(Resource::PolicyException),
+        "Policy" => object(value).map(Resource::Policy),
         other => Err(format!("there is no kind {other:?} in {API_VERSION}; there are {KINDS}")),
     }
 }
 
 const KINDS: &str = "ClusterPolicy, PolicySet, PolicyException and Policy";
 
-fn object<Spec: DeserializeOwned>(manifest: &Manifest) -> Result<Object<Spec>, String> {
-    serde_path_to_error::deserialize(manifest.value()).map_err(|error| {
+fn object<Spec: DeserializeOwned>(value: &Value) -> Result<Object<Spec>, String> {
+    serde_path_to_error::deserialize(value).map_err(|error| {
         let at = error.path().to_string();
         if at == "." { error.inner().to_string() } else { format!("{at}: {}", error.inner()) }
     })

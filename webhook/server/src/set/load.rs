@@ -108,6 +108,38 @@ impl Loader {
         })
     }
 
+    /// All that is wrong with sources, what would only be left out too, without putting anything in force. Blocks while
+    /// modules are compiled, quickly, and asked whether they take their settings.
+    #[must_use]
+    pub fn examine(&self, sources: &Sources) -> Vec<Problem> {
+        let mut draft = Draft::of(sources);
+        let set = draft.set.clone().unwrap_or_default();
+        for group in draft.groups() {
+            self.rehearse(&mut draft, &group, &set);
+        }
+        draft.into_problems()
+    }
+
+    fn rehearse(&self, draft: &mut Draft, group: &Group, set: &PolicySetSpec) {
+        let Some(bytes) = self.bytes(draft, group) else { return };
+        let rehearsed = self.engine.rehearse(&bytes).and_then(|rehearsal| Ok((rehearsal.manifests()?, rehearsal)));
+        let (manifests, rehearsal) = match rehearsed {
+            Ok(rehearsed) => rehearsed,
+            Err(error) => return draft.problem(group.place(), format!("spec.module: {}", chain(&error))),
+        };
+        for located in &group.policies {
+            let reasons = match draft_policy(located, &manifests, set) {
+                Ok(drafted) => {
+                    rehearsal.configure(&drafted.instance).err().map(|error| chain(&error)).into_iter().collect()
+                }
+                Err(reasons) => reasons,
+            };
+            for reason in reasons {
+                draft.problem_of(located, reason);
+            }
+        }
+    }
+
     /// One module with its policies, compiled; none if something is wrong, which the draft then knows.
     fn module(&self, draft: &mut Draft, group: Group, set: &PolicySetSpec) -> Option<Made> {
         let bytes = self.bytes(draft, &group)?;
@@ -244,7 +276,8 @@ fn by_name(modules: &[Made]) -> Vec<(String, &Drafted)> {
 }
 
 /// An error with all that led to it, for whoever runs the server.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(inner) = source {

@@ -15,9 +15,9 @@ use portreeve_server::config::{
     CallersConfig, KubernetesConfig, RegistrationConfig, ServedAt, ServerConfig, TlsConfig,
 };
 use portreeve_server::serve::Parts;
-use portreeve_server::set::PolicySet;
+use portreeve_server::set::{PolicySet, chain};
 use tokio::sync::watch;
-use tokio::time::{interval, sleep};
+use tokio::time::sleep;
 
 /// How often it is looked whether certificates, or the kinds that are served, are others than they were.
 const LOOK: Duration = Duration::from_secs(10);
@@ -88,43 +88,38 @@ impl Registered {
 
     /// Keeps it in the cluster for as long as it is let run.
     pub(super) async fn keep(&self, connection: &Connection, parts: &Parts) {
-        let registrar = Registrar::new(connection.client.clone());
         let mut sets = parts.sets.subscribe();
-        let wanted = watch::Sender::new(self.first(connection, parts, &mut sets).await);
+        let mut troubles = Troubles::default();
+        let first = loop {
+            let set = sets.borrow_and_update().clone();
+            match self.wanted(connection, parts, &set).await {
+                Ok(configurations) => break configurations,
+                Err(error) => troubles.tell(&error, "nothing is registered yet"),
+            }
+            sleep(RETRY).await;
+        };
+        let wanted = watch::Sender::new(first);
+        let registrar = Registrar::new(connection.client.clone());
         let kept = registrar.keep(wanted.subscribe());
         tokio::pin!(kept);
-        let mut ticks = interval(LOOK);
         loop {
             tokio::select! {
                 () = &mut kept => return,
                 changed = sets.changed() => if changed.is_err() { return },
-                _ = ticks.tick() => {}
+                () = sleep(LOOK) => {}
             }
             let set = sets.borrow_and_update().clone();
             match self.wanted(connection, parts, &set).await {
-                Ok(now) => drop(wanted.send_if_modified(|before| {
-                    let changed = *before != now;
-                    *before = now;
-                    changed
-                })),
-                Err(error) => told(&error, "the registration stays as it is"),
+                Ok(now) => {
+                    troubles = Troubles::default();
+                    wanted.send_if_modified(|before| {
+                        let changed = *before != now;
+                        *before = now;
+                        changed
+                    });
+                }
+                Err(error) => troubles.tell(&error, "the registration stays as it is"),
             }
-        }
-    }
-
-    async fn first(
-        &self,
-        connection: &Connection,
-        parts: &Parts,
-        sets: &mut watch::Receiver<std::sync::Arc<PolicySet>>,
-    ) -> Configurations {
-        loop {
-            let set = sets.borrow_and_update().clone();
-            match self.wanted(connection, parts, &set).await {
-                Ok(configurations) => return configurations,
-                Err(error) => told(&error, "nothing is registered yet"),
-            }
-            sleep(RETRY).await;
         }
     }
 
@@ -170,6 +165,16 @@ impl Registered {
     }
 }
 
-fn told(error: &Unready, meanwhile: &str) {
-    tracing::warn!(error = error as &dyn std::error::Error, "{meanwhile}");
+/// What stood in the way last: it is told once.
+#[derive(Default)]
+struct Troubles(String);
+
+impl Troubles {
+    fn tell(&mut self, error: &Unready, meanwhile: &str) {
+        let text = chain(error);
+        if self.0 != text {
+            tracing::warn!("{meanwhile}: {text}");
+            self.0 = text;
+        }
+    }
 }

@@ -1,0 +1,144 @@
+//! Policies applied with kubectl: in force in every replica within seconds, refused with words that help, never half.
+
+use std::time::{Duration, Instant};
+
+use portreeve_tests::server::until;
+use serde_json::{Value, json};
+
+use crate::scene::{Scene, deployment, wants_label};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_applied_is_in_force_in_every_replica_within_seconds_and_says_so() {
+    let Some(scene) = Scene::start().await else { return };
+    let _replicas = [scene.replica("one").await, scene.replica("two").await];
+    scene.registered().await;
+    scene.put_in_force(&wants_label("team", "team")).await;
+    let applied = Instant::now();
+    scene.apply(&wants_label("team", "owner")).await;
+    // Connections go to one replica and the other in turn.
+    let mut in_a_row = 0;
+    while in_a_row < 4 {
+        let said = scene.refusal(&deployment("web")).await.unwrap_or_default();
+        in_a_row = if said.contains("owner") { in_a_row + 1 } else { 0 };
+        assert!(applied.elapsed() < Duration::from_secs(60), "{said}");
+    }
+    println!("in force everywhere {:?} after it was applied", applied.elapsed());
+    let shown = scene.kubectl.run("get clusterpolicies").unwrap();
+    assert!(shown.contains("team") && shown.contains("True"), "{shown}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_is_refused_when_it_is_applied() {
+    let Some(scene) = Scene::start().await else { return };
+    let _replica = scene.replica("one").await;
+    scene.registered().await;
+    scene.put_in_force(&wants_label("team", "team")).await;
+    let wrong = |change: fn(&mut Value)| {
+        let mut policy = wants_label("wrong", "owner");
+        change(&mut policy);
+        policy
+    };
+    let cases: [(&str, Value); 4] = [
+        ("no-such-policy", wrong(|policy| policy["spec"]["module"] = json!({"builtin": "no-such-policy"}))),
+        ("spec.settings", wrong(|policy| policy["spec"]["settings"] = json!({"labels": "team"}))),
+        ("spec.facts", wrong(|policy| policy["spec"]["facts"] = json!(["zones"]))),
+        ("a/b/c", wrong(|policy| policy["spec"]["settings"] = json!({"labels": [{"key": "a/b/c"}]}))),
+    ];
+    for (words, policy) in cases {
+        let said = scene.refusal(&policy).await.unwrap();
+        assert!(said.contains("resources.portreeve.dev") && said.contains(words), "{said}");
+    }
+    assert_eq!(scene.refusal(&wants_label("more", "owner")).await, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_set_that_is_wrong_all_the_same_changes_nothing_and_its_status_says_why() {
+    let Some(scene) = Scene::start().await else { return };
+    let replica = scene.replica("one").await;
+    scene.registered().await;
+    scene.put_in_force(&wants_label("team", "team")).await;
+    // As where nobody answered when it was applied.
+    scene.front.remove(replica.webhook);
+    let wrong = json!({
+        "apiVersion": "portreeve.dev/v1alpha1", "kind": "ClusterPolicy", "metadata": {"name": "wrong"},
+        "spec": {"module": {"builtin": "no-such-policy"}},
+    });
+    scene.apply(&wrong).await;
+    scene.front.add(replica.webhook);
+    let refused = async || scene.readiness(&wrong).await;
+    until("it is refused", async || refused().await.is_some()).await.unwrap();
+    let ready = refused().await.unwrap();
+    assert_eq!((ready["status"].as_str(), ready["reason"].as_str()), (Some("False"), Some("Refused")));
+    assert!(ready["message"].as_str().unwrap().contains("no-such-policy"), "{ready}");
+    assert!(scene.refusal(&deployment("web")).await.unwrap().contains("team"));
+    let readiness = replica.says("/readyz?verbose").await;
+    assert!(readiness.starts_with("HTTP/1.1 200") && readiness.contains("[!] policies"), "{readiness}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_of_a_namespace_is_added_there_and_nowhere_else() {
+    let Some(scene) = Scene::start().await else { return };
+    let _replica = scene.replica("one").await;
+    scene.registered().await;
+    scene.put_in_force(&wants_label("team", "team")).await;
+    let mut own = wants_label("owner", "owner");
+    own["kind"] = json!("Policy");
+    own["metadata"]["namespace"] = json!("shop");
+    scene.put_in_force(&own).await;
+    let said = scene.refusal(&deployment("web")).await.unwrap();
+    assert!(said.contains("team") && said.contains("owner"), "{said}");
+    let mut elsewhere = deployment("web");
+    elsewhere["metadata"]["namespace"] = json!("default");
+    let said = scene.refusal(&elsewhere).await.unwrap();
+    assert!(said.contains("team") && !said.contains("owner"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_namespace_gets_wrong_is_its_own_affair() {
+    let Some(scene) = Scene::start().await else { return };
+    let replica = scene.replica("one").await;
+    scene.registered().await;
+    scene.front.remove(replica.webhook);
+    let exception = json!({
+        "apiVersion": "portreeve.dev/v1alpha1", "kind": "PolicyException",
+        "metadata": {"name": "stray", "namespace": "shop"},
+        "spec": {
+            "policy": "no-such-policy", "owner": "shop", "ticket": "SHOP-1", "reason": "a try",
+            "expires": "2099-01-01T00:00:00Z", "match": {"workloads": ["Deployment/web"]},
+        },
+    });
+    scene.apply(&exception).await;
+    let mut own = wants_label("wrong", "team");
+    own["kind"] = json!("Policy");
+    own["metadata"]["namespace"] = json!("shop");
+    own["spec"]["settings"] = json!({"labels": "team"});
+    scene.apply(&own).await;
+    scene.front.add(replica.webhook);
+    scene.put_in_force(&wants_label("team", "team")).await;
+    assert!(scene.refusal(&deployment("web")).await.unwrap().contains("team"));
+    for resource in [&exception, &own] {
+        let ready = scene.readiness(resource).await.unwrap();
+        assert_eq!(ready["reason"], "Refused", "{ready}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_knows_a_namespace_that_was_made_a_moment_ago() {
+    let Some(scene) = Scene::start().await else { return };
+    let _replica = scene.replica("one").await;
+    scene.registered().await;
+    let mut policy = wants_label("team", "team");
+    policy["spec"]["match"] = json!({"namespaceSelector": {"matchLabels": {"tier": "gold"}}});
+    scene.put_in_force(&policy).await;
+    assert_eq!(scene.refusal(&deployment("web")).await, None);
+    for number in 0..5 {
+        let name = format!("gold-{number}");
+        let namespace = json!({
+            "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": {"tier": "gold"}},
+        });
+        scene.apply(&namespace).await;
+        let mut web = deployment("web");
+        web["metadata"]["namespace"] = json!(name);
+        assert!(scene.refusal(&web).await.unwrap().contains("team"));
+    }
+}

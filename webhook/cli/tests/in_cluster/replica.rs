@@ -1,0 +1,119 @@
+//! A replica: the program, run with a configuration of its own in a folder of its own.
+
+use std::fs::File;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use portreeve_tests::server::until;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+/// A replica that runs, until it is dropped.
+pub(crate) struct Replica {
+    process: Child,
+    folder: TempDir,
+    /// Where `/mutate` and `/validate` are.
+    pub(crate) webhook: SocketAddr,
+    operations: SocketAddr,
+}
+
+impl Replica {
+    /// Starts one, which serves at `front`, and waits until it is ready.
+    pub(crate) async fn start(name: &str, kubeconfig: &Path, front: SocketAddr) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), &configuration(name, kubeconfig, front));
+        Self::run(folder).await
+    }
+
+    async fn run(folder: TempDir) -> Self {
+        let out = folder.path().join("out");
+        let mut process = Command::new(env!("CARGO_BIN_EXE_portreeve"))
+            .args(["serve", "--log", "info", "--config"])
+            .arg(folder.path().join("server.yaml"))
+            .stdout(File::create(&out).unwrap())
+            .stderr(File::create(folder.path().join("log")).unwrap())
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap();
+        let said = async || std::fs::read_to_string(&out).unwrap().contains("in force");
+        let began = until("a replica is ready", async || said().await || process.try_wait().unwrap().is_some()).await;
+        let text = std::fs::read_to_string(&out).unwrap();
+        let at = |word: &str| {
+            let line = text.lines().find(|line| line.trim_start().starts_with(word));
+            line.and_then(|line| line.split_once("://")?.1.split('/').next()?.parse().ok())
+        };
+        match (began, at("webhook"), at("operations")) {
+            (Ok(()), Some(webhook), Some(operations)) => Self { process, folder, webhook, operations },
+            _ => panic!("no replica:\n{}", std::fs::read_to_string(folder.path().join("log")).unwrap()),
+        }
+    }
+
+    /// What it says at `/readyz?verbose` or another path of operations, its status line before it.
+    pub(crate) async fn says(&self, path: &str) -> String {
+        let mut stream = TcpStream::connect(self.operations).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nhost: portreeve\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    /// Orders it to stop, and waits until it did; whether that was in order.
+    pub(crate) async fn stop(mut self) -> bool {
+        let pid = self.process.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        let ended = until("a replica stops", async || self.process.try_wait().unwrap().is_some()).await;
+        ended.is_ok() && self.process.wait().unwrap().success()
+    }
+
+    /// Ends it at once, as a lost node does.
+    pub(crate) fn kill(mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    /// Ends it at once, and starts it again in the same folder with another configuration.
+    pub(crate) async fn again(mut self, change: impl FnOnce(&mut Value)) -> Self {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+        let folder = std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap());
+        let text = std::fs::read_to_string(folder.path().join("server.yaml")).unwrap();
+        let mut config = serde_json::from_str(&text).unwrap();
+        change(&mut config);
+        write(folder.path(), &config);
+        Self::run(folder).await
+    }
+}
+
+impl Drop for Replica {
+    fn drop(&mut self) {
+        // It may be gone.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn write(folder: &Path, config: &Value) {
+    std::fs::write(folder.join("server.yaml"), config.to_string()).unwrap();
+}
+
+fn configuration(name: &str, kubeconfig: &Path, front: SocketAddr) -> Value {
+    json!({
+        "cluster": "test", "replica": name,
+        "listen": "127.0.0.1:0", "operations": "127.0.0.1:0",
+        "tls": {"folder": "certs", "names": ["localhost", "127.0.0.1"]},
+        "callers": {"tokenFolder": "certs"},
+        "cache": portreeve_tests::server::cache(),
+        "state": {"folder": "state"},
+        "ledger": {"folder": "book"},
+        "kubernetes": {
+            "kubeconfig": kubeconfig,
+            "namespace": "portreeve",
+            "certificateSecret": "portreeve",
+            "registration": {"at": {"url": format!("https://{front}")}},
+        },
+    })
+}

@@ -1,0 +1,59 @@
+//! Replicas come and go: one leads and another follows, what they share outlasts them, and the API server can be away.
+
+use serde_json::json;
+
+use crate::scene::{Scene, deployment, wants_label};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_leader_is_followed_and_what_somebody_changes_is_put_back() {
+    let Some(scene) = Scene::start().await else { return };
+    let first = scene.replica("one").await;
+    scene.registered().await;
+    let _second = scene.replica("two").await;
+    scene.put_in_force(&wants_label("team", "team")).await;
+    scene.front.remove(first.webhook);
+    first.kill();
+    scene.kubectl.run("delete validatingwebhookconfiguration portreeve").unwrap();
+    scene.registered().await;
+    assert!(scene.refusal(&deployment("web")).await.unwrap().contains("team"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replicas_share_one_certificate_and_leave_in_order() {
+    let Some(scene) = Scene::start().await else { return };
+    let (first, second) = (scene.replica("one").await, scene.replica("two").await);
+    scene.registered().await;
+    scene.put_in_force(&wants_label("team", "team")).await;
+    for gone in [first, second] {
+        let back = format!("again-{}", gone.webhook.port());
+        scene.front.remove(gone.webhook);
+        assert!(gone.stop().await);
+        let _next = scene.replica(&back).await;
+        assert!(scene.refusal(&deployment("web")).await.unwrap().contains("team"));
+    }
+    let lease = scene.kubectl.run("get lease portreeve -n portreeve -o jsonpath={.spec.holderIdentity}").unwrap();
+    assert!(!["one", "two"].contains(&lease.as_str()), "{lease}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_without_the_api_server_serves_the_last_good_set() {
+    let Some(scene) = Scene::start().await else { return };
+    let replica = scene.replica("one").await;
+    scene.registered().await;
+    scene.put_in_force(&wants_label("team", "team")).await;
+    let nobody = scene.folder().join("nobody.kubeconfig");
+    let kubeconfig = json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "nobody",
+        "clusters": [{"name": "nobody", "cluster": {"server": "https://127.0.0.1:1"}}],
+        "contexts": [{"name": "nobody", "context": {"cluster": "nobody", "user": "nobody"}}],
+        "users": [{"name": "nobody", "user": {"token": "none"}}],
+    });
+    std::fs::write(&nobody, kubeconfig.to_string()).unwrap();
+    scene.front.remove(replica.webhook);
+    let again = replica.again(|config| config["kubernetes"]["kubeconfig"] = json!(nobody)).await;
+    scene.front.add(again.webhook);
+    let readiness = again.says("/readyz?verbose").await;
+    assert!(readiness.starts_with("HTTP/1.1 200"), "{readiness}");
+    assert!(readiness.contains("[!] policies") && readiness.contains("[!] cluster"), "{readiness}");
+    assert!(scene.refusal(&deployment("web")).await.unwrap().contains("team"));
+}

@@ -1,0 +1,117 @@
+//! A control plane with our definitions and our namespace, an address for replicas, and what users do there.
+
+use std::path::Path;
+
+use portreeve_tests::api_server::{Answer, ApiServer, Run};
+use portreeve_tests::control_plane::{Assets, BuiltInPodSecurity, ControlPlane, Controllers, Program};
+use portreeve_tests::kubectl::Kubectl;
+use portreeve_tests::places::checkout;
+use portreeve_tests::server::until;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::front::Front;
+use crate::replica::Replica;
+
+/// The scene.
+pub(crate) struct Scene {
+    /// The API server, asked as a user.
+    pub(crate) api: ApiServer,
+    /// kubectl.
+    pub(crate) kubectl: Kubectl,
+    /// Where the API server reaches replicas.
+    pub(crate) front: Front,
+    plane: ControlPlane,
+    folder: TempDir,
+}
+
+impl Scene {
+    /// A cluster with the namespaces `portreeve` and `shop`; none, and a word about it, where there is no control plane.
+    pub(crate) async fn start() -> Option<Self> {
+        let Some(assets) = Assets::find().unwrap() else {
+            println!(
+                "skipped: no control plane. `cargo xtask assets` builds one (it needs Go), or KUBEBUILDER_ASSETS names one"
+            );
+            return None;
+        };
+        let plane = ControlPlane::start(&assets, Controllers::Absent, BuiltInPodSecurity::On).await.unwrap();
+        let kubectl = Kubectl::new(assets.path(Program::Kubectl), plane.kubeconfig());
+        let definitions = checkout().join("charts/portreeve/crds");
+        kubectl.run(&format!("apply --server-side -f {}", definitions.display())).unwrap();
+        kubectl.run("wait --for=condition=Established --timeout=60s crd --all").unwrap();
+        let api = ApiServer::at(plane.kubeconfig()).await.unwrap();
+        let scene = Self { api, kubectl, front: Front::open().await, plane, folder: tempfile::tempdir().unwrap() };
+        for name in ["portreeve", "shop"] {
+            scene.apply(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})).await;
+        }
+        Some(scene)
+    }
+
+    /// A folder for files.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A replica that is ready, behind the address.
+    pub(crate) async fn replica(&self, name: &str) -> Replica {
+        let replica = Replica::start(name, self.plane.kubeconfig(), self.front.at).await;
+        self.front.add(replica.webhook);
+        replica
+    }
+
+    /// Waits until the API server asks us.
+    pub(crate) async fn registered(&self) {
+        let is_there = async || self.kubectl.run("get validatingwebhookconfiguration portreeve").is_ok();
+        until("we are registered", is_there).await.unwrap();
+    }
+
+    /// Applies an object that has to be taken.
+    pub(crate) async fn apply(&self, object: &Value) {
+        self.api.apply(object, Run::Real).await.unwrap().done().unwrap();
+    }
+
+    /// Applies a policy, and waits until it says what became of it.
+    pub(crate) async fn put_in_force(&self, policy: &Value) {
+        self.apply(policy).await;
+        let says = async || self.readiness(policy).await.is_some_and(|ready| ready["status"] == "True");
+        until("the policy is in force", says).await.unwrap();
+    }
+
+    /// The condition `Ready` of a resource, once it speaks of the resource as it stands.
+    pub(crate) async fn readiness(&self, resource: &Value) -> Option<Value> {
+        let (found, _) = self.api.get(resource).await.unwrap().done().unwrap();
+        let ready = found["status"]["conditions"].get(0)?.clone();
+        (ready["observedGeneration"] == found["metadata"]["generation"]).then_some(ready)
+    }
+
+    /// What a user reads who creates this object without anything coming of it; nothing if it is taken.
+    pub(crate) async fn refusal(&self, object: &Value) -> Option<String> {
+        match self.api.create(object, Run::Dry).await.unwrap() {
+            Answer::Done { .. } => None,
+            Answer::Refused(refusal) => Some(refusal.message),
+        }
+    }
+}
+
+/// A ClusterPolicy that wants this label on every workload.
+pub(crate) fn wants_label(name: &str, label: &str) -> Value {
+    json!({
+        "apiVersion": "portreeve.dev/v1alpha1", "kind": "ClusterPolicy", "metadata": {"name": name},
+        "spec": {"module": {"builtin": "labels"}, "settings": {"labels": [{"key": label}]}},
+    })
+}
+
+/// A Deployment in the namespace `shop`.
+pub(crate) fn deployment(name: &str) -> Value {
+    json!({
+        "apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": {"name": name, "namespace": "shop"},
+        "spec": {
+            "selector": {"matchLabels": {"app": name}},
+            "template": {
+                "metadata": {"labels": {"app": name}},
+                "spec": {"containers": [{"name": "web", "image": "registry.example/web:1"}]},
+            },
+        },
+    })
+}
