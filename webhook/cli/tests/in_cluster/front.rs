@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex};
 
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 /// The address, until it is dropped.
 pub(crate) struct Front {
     /// Where it listens.
     pub(crate) at: SocketAddr,
     behind: Arc<Mutex<Vec<SocketAddr>>>,
+    passed: Arc<Mutex<JoinSet<()>>>,
     task: JoinHandle<()>,
 }
 
@@ -21,8 +22,9 @@ impl Front {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let at = listener.local_addr().unwrap();
         let behind = Arc::new(Mutex::new(Vec::new()));
-        let task = tokio::spawn(accept(listener, Arc::clone(&behind)));
-        Self { at, behind, task }
+        let passed = Arc::default();
+        let task = tokio::spawn(accept(listener, Arc::clone(&behind), Arc::clone(&passed)));
+        Self { at, behind, passed, task }
     }
 
     /// Lets connections go to this replica too.
@@ -34,6 +36,11 @@ impl Front {
     pub(crate) fn remove(&self, replica: SocketAddr) {
         self.behind.lock().unwrap().retain(|one| *one != replica);
     }
+
+    /// Cuts all connections.
+    pub(crate) fn cut(&self) {
+        self.passed.lock().unwrap().abort_all();
+    }
 }
 
 impl Drop for Front {
@@ -42,7 +49,7 @@ impl Drop for Front {
     }
 }
 
-async fn accept(listener: TcpListener, behind: Arc<Mutex<Vec<SocketAddr>>>) {
+async fn accept(listener: TcpListener, behind: Arc<Mutex<Vec<SocketAddr>>>, passed: Arc<Mutex<JoinSet<()>>>) {
     while let Ok((from, _)) = listener.accept().await {
         let next = {
             let mut behind = behind.lock().unwrap();
@@ -54,7 +61,7 @@ async fn accept(listener: TcpListener, behind: Arc<Mutex<Vec<SocketAddr>>>) {
         };
         // Where there is none the connection is closed, as by a Service without endpoints.
         if let Some(next) = next {
-            tokio::spawn(pass(from, next));
+            passed.lock().unwrap().spawn(pass(from, next));
         }
     }
 }

@@ -59,6 +59,7 @@ async fn a_set_that_is_wrong_all_the_same_changes_nothing_and_its_status_says_wh
     scene.put_in_force(&wants_label("team", "team")).await;
     // As where nobody answered when it was applied.
     scene.front.remove(replica.webhook);
+    scene.front.cut();
     let wrong = json!({
         "apiVersion": "portreeve.dev/v1alpha1", "kind": "ClusterPolicy", "metadata": {"name": "wrong"},
         "spec": {"module": {"builtin": "no-such-policy"}},
@@ -99,12 +100,13 @@ async fn what_a_namespace_gets_wrong_is_its_own_affair() {
     let replica = scene.replica("one").await;
     scene.registered().await;
     scene.front.remove(replica.webhook);
+    scene.front.cut();
     let exception = json!({
         "apiVersion": "portreeve.dev/v1alpha1", "kind": "PolicyException",
         "metadata": {"name": "stray", "namespace": "shop"},
         "spec": {
             "policy": "no-such-policy", "owner": "shop", "ticket": "SHOP-1", "reason": "a try",
-            "expires": "2099-01-01T00:00:00Z", "match": {"workloads": ["Deployment/web"]},
+            "expires": "2099-01-01T00:00:00Z", "match": {"images": ["registry.example/web"]},
         },
     });
     scene.apply(&exception).await;

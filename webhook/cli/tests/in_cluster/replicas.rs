@@ -24,11 +24,12 @@ async fn replicas_share_one_certificate_and_leave_in_order() {
     let (first, second) = (scene.replica("one").await, scene.replica("two").await);
     scene.registered().await;
     scene.put_in_force(&wants_label("team", "team")).await;
+    let mut next = Vec::new();
     for gone in [first, second] {
         let back = format!("again-{}", gone.webhook.port());
         scene.front.remove(gone.webhook);
         assert!(gone.stop().await);
-        let _next = scene.replica(&back).await;
+        next.push(scene.replica(&back).await);
         assert!(scene.refusal(&deployment("web")).await.unwrap().contains("team"));
     }
     let lease = scene.kubectl.run("get lease portreeve -n portreeve -o jsonpath={.spec.holderIdentity}").unwrap();
