@@ -43,6 +43,8 @@ mod recorded;
 #[cfg(test)]
 mod restart;
 #[cfg(test)]
+mod spelling;
+#[cfg(test)]
 mod told;
 #[cfg(test)]
 mod wire;
