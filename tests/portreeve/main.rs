@@ -47,4 +47,6 @@ mod spelling;
 #[cfg(test)]
 mod told;
 #[cfg(test)]
+mod whole;
+#[cfg(test)]
 mod wire;
