@@ -43,6 +43,10 @@ mod recorded;
 #[cfg(test)]
 mod restart;
 #[cfg(test)]
+mod spelling;
+#[cfg(test)]
 mod told;
+#[cfg(test)]
+mod whole;
 #[cfg(test)]
 mod wire;

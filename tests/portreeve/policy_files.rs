@@ -48,6 +48,21 @@ fn a_setting_of_the_wrong_type_is_named_with_its_place() {
 }
 
 #[test]
+fn a_setting_that_is_none_of_a_choice_is_answered_with_the_choice() {
+    let said = |spec: &str| only(&[("a.yaml", &policy("a", spec))]);
+    says(
+        &said("{module: {builtin: availability}, settings: {singletons: forbid}}"),
+        &["a.yaml:2", "settings/singletons", r#""forbid" is none of "deny", "warn", "allow""#],
+    );
+    says(
+        &said(
+            "{module: {builtin: image-signatures}, settings: {requirements: [{images: [a/b], anyOf: [{issuer: x}]}]}}",
+        ),
+        &["settings/requirements/0/anyOf/0", "one with key; one with issuer and subject", r#""subject" is a required"#],
+    );
+}
+
+#[test]
 fn an_unknown_setting_is_named() {
     let problem = only(&[("a.yaml", &policy("a", "{module: {builtin: seccomp}, settings: {colour: red}}"))]);
     says(&problem, &["colour"]);

@@ -11,3 +11,4 @@ pub mod kubectl;
 pub mod places;
 pub mod review;
 pub mod server;
+pub mod whole;

@@ -30,8 +30,8 @@ impl<'a, 'c> Bearer<'a, 'c> {
 
     /// Whether this one is meant.
     pub(super) fn is_meant(&self, asked: &Asked) -> bool {
-        let on = &asked.requirement.on;
-        on.contains(&self.place) || (self.is_pod() && on.contains(&Place::Object))
+        let places = &asked.requirement.places;
+        places.contains(&self.place) || (self.is_pod() && places.contains(&Place::Object))
     }
 
     /// Whether it is a Namespace, which is in none.

@@ -30,8 +30,8 @@ pub(super) struct Requirement {
     #[serde(default)]
     pub(super) description: String,
     /// Where it has to be. In a Pod, `object` and `template` are the same place.
-    #[serde(default = "on_objects")]
-    pub(super) on: Vec<Place>,
+    #[serde(rename = "where", default = "on_objects")]
+    pub(super) places: Vec<Place>,
     /// What may stand there; `*` stands for any characters. Anything but nothing, unless given.
     #[serde(default)]
     pub(super) values: Vec<Glob>,
@@ -95,8 +95,8 @@ impl Asked {
         let at = pointer::child(&["/metadata/", note.list()].concat(), requirement.key.as_str());
         let asked = Self { note, requirement, at };
         let error = |field, reason| Err(SettingsError::new(format!("/{}/{index}/{field}", note.list()), reason));
-        if asked.requirement.on.is_empty() {
-            return error("on", "names no place: give object, template or namespace");
+        if asked.requirement.places.is_empty() {
+            return error("where", "names no place: give object, template or namespace");
         }
         if asked.requirement.default.as_deref().is_some_and(|value| !asked.takes(value)) {
             return error("default", "is no value that `values` and the API server take");
@@ -158,6 +158,6 @@ mod tests {
 
     #[test]
     fn a_requirement_that_is_asked_for_nowhere_is_refused() {
-        assert_eq!(refused_at(r#"{"annotations": [{"key": "owner", "on": []}]}"#), "/annotations/0/on");
+        assert_eq!(refused_at(r#"{"annotations": [{"key": "owner", "where": []}]}"#), "/annotations/0/where");
     }
 }

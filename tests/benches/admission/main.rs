@@ -1,4 +1,4 @@
-//! What admission costs: a policy set in process, the wire with and without policies, starting. One run, so that the
+//! What admission costs: policy sets in process, the wire with and without policies, starting. One run, so that the
 //! numbers can be compared with each other; on a shared machine believe ratios. Run it by `cargo xtask bench`.
 #![allow(
     clippy::unwrap_used,
@@ -17,8 +17,8 @@ mod wire;
 
 fn main() {
     // `cargo test --benches` and the like pass flags; there is one thing to do.
-    println!("in process, a pod with three containers, the platform profile");
-    process::profile();
+    println!("in process, a pod with three containers");
+    process::all();
     println!("\nover TLS, HTTP/1.1");
     wire::all();
 }

@@ -8,41 +8,69 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use portreeve_certs::{CertificateFolder, Existing, PathTokens, RotationPolicy, ServerNames};
+use portreeve_tests::review::create;
 use portreeve_tests::server::{configuration, trusting};
+use portreeve_tests::whole;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::sample::{Samples, review};
+use crate::sample::Samples;
 
 const FOR: Duration = Duration::from_secs(5);
 
 /// What is in force and how it is recorded.
 struct Shape {
     name: &'static str,
-    profile: &'static str,
+    set: Set,
     ledger: Option<&'static str>,
     connections: usize,
 }
 
-const SHAPES: [Shape; 6] = [
-    Shape { name: "no policy, no book", profile: "none", ledger: None, connections: 50 },
-    Shape { name: "no policy, written", profile: "none", ledger: Some("write-only"), connections: 50 },
-    Shape { name: "profile, written", profile: "platform", ledger: Some("write-only"), connections: 50 },
-    Shape { name: "profile, durable", profile: "platform", ledger: Some("durable"), connections: 50 },
-    Shape { name: "profile, written", profile: "platform", ledger: Some("write-only"), connections: 500 },
-    Shape { name: "profile, durable", profile: "platform", ledger: Some("durable"), connections: 500 },
+/// What is in force.
+#[derive(Clone, Copy)]
+enum Set {
+    Nothing,
+    Profile,
+    Catalogue,
+}
+
+impl Set {
+    /// As policy files say it.
+    fn policies(self) -> String {
+        let of_profile = |profile| {
+            format!(
+                "apiVersion: portreeve.dev/v1alpha1\nkind: PolicySet\nmetadata: {{name: bench}}\nspec: {{profile: {profile}}}\n"
+            )
+        };
+        match self {
+            Self::Nothing => of_profile("none"),
+            Self::Profile => of_profile("platform"),
+            Self::Catalogue => whole::POLICIES.to_owned(),
+        }
+    }
+}
+
+const SHAPES: [Shape; 8] = [
+    Shape { name: "no policy, no book", set: Set::Nothing, ledger: None, connections: 50 },
+    Shape { name: "no policy, written", set: Set::Nothing, ledger: Some("write-only"), connections: 50 },
+    Shape { name: "profile, written", set: Set::Profile, ledger: Some("write-only"), connections: 50 },
+    Shape { name: "profile, durable", set: Set::Profile, ledger: Some("durable"), connections: 50 },
+    Shape { name: "catalogue, written", set: Set::Catalogue, ledger: Some("write-only"), connections: 50 },
+    Shape { name: "catalogue, durable", set: Set::Catalogue, ledger: Some("durable"), connections: 50 },
+    Shape { name: "profile, written", set: Set::Profile, ledger: Some("write-only"), connections: 500 },
+    Shape { name: "profile, durable", set: Set::Profile, ledger: Some("durable"), connections: 500 },
 ];
 
 /// Prints a line for each shape.
 pub(crate) fn all() {
     let binary = PathBuf::from(std::env::var_os("PORTREEVE").expect("PORTREEVE names the released binary"));
     let cache = tempfile::tempdir().unwrap();
-    for profile in ["none", "platform"] {
+    for set in [Set::Nothing, Set::Profile, Set::Catalogue] {
         // Compiles once, so that what is measured starts from a warm cache.
-        drop(Server::start(&binary, cache.path(), profile, None));
+        drop(Server::start(&binary, cache.path(), set, None));
     }
     for shape in SHAPES {
-        let server = Server::start(&binary, cache.path(), shape.profile, shape.ledger);
+        let server = Server::start(&binary, cache.path(), shape.set, shape.ledger);
         let mut samples = load(&server, shape.connections);
         println!(
             "  {:<20} {:>3} connections  {:>7.0}/s  {}  ready {:>4} ms  {:>4} MiB resident",
@@ -65,19 +93,22 @@ struct Server {
 }
 
 impl Server {
-    fn start(binary: &Path, cache: &Path, profile: &str, ledger: Option<&str>) -> Self {
+    fn start(binary: &Path, cache: &Path, set: Set, ledger: Option<&str>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let certificates = CertificateFolder::new(folder.path().join("certs"));
         let names = RotationPolicy::new(ServerNames::parse(["localhost", "127.0.0.1"]).unwrap());
         certificates.create(Timestamp::now(), &names, Existing::Keep).unwrap();
         let token = PathTokens::load(&certificates, Timestamp::now()).unwrap().current().to_owned();
         std::fs::create_dir(folder.path().join("policies")).unwrap();
-        let set = format!(
-            "apiVersion: portreeve.dev/v1alpha1\nkind: PolicySet\nmetadata: {{name: bench}}\nspec: {{profile: {profile}}}\n"
-        );
-        std::fs::write(folder.path().join("policies/set.yaml"), set).unwrap();
-        let book = ledger.map(|durability| json!({"folder": folder.path().join("book"), "durability": durability}));
-        let config = configuration(folder.path(), &json!({"cache": cache.join("compiled"), "ledger": book}));
+        std::fs::write(folder.path().join("policies/set.yaml"), set.policies()).unwrap();
+        std::fs::write(folder.path().join("policies/around.yaml"), whole::AROUND).unwrap();
+        std::fs::write(folder.path().join("images.lock"), whole::lock()).unwrap();
+        let more = json!({
+            "cache": cache.join("compiled"),
+            "ledger": ledger.map(|durability| json!({"folder": folder.path().join("book"), "durability": durability})),
+            "registries": {"lockFile": folder.path().join("images.lock")},
+        });
+        let config = configuration(folder.path(), &more);
         let file = folder.path().join("server.yaml");
         std::fs::write(&file, config.to_string()).unwrap();
 
@@ -130,7 +161,7 @@ fn listening(stdout: &mut impl BufRead) -> u16 {
 /// Each connection sends the next request when it has the answer to the last.
 fn load(server: &Server, connections: usize) -> Samples {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let body = review().to_string();
+    let body = create(&whole::pod()).to_string();
     let bundle = server.folder.path().join("certs/ca-bundle.crt");
     runtime.block_on(async {
         let until = Instant::now() + FOR;

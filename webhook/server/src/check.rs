@@ -3,6 +3,8 @@
 //!
 //! Reading the manifests is `manifest`'s, and showing what came of it is left to whoever asks.
 
+mod accounts;
+
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,6 +27,7 @@ use portreeve_engine::{Cache, Engine, EngineError};
 use portreeve_supply::Images;
 use serde_json::{Value, json};
 
+use self::accounts::Accounts;
 use crate::around::Around;
 use crate::manifest::Manifest;
 use crate::set::{COMPILED, LoadError, Loader, PolicySet, Rules, Sources, read_folder};
@@ -69,6 +72,7 @@ pub enum Corrections {
 pub struct Checker {
     gate: Gate,
     namespace: String,
+    accounts: Accounts,
     corrections: Corrections,
     rules: Rules,
     raised: BTreeMap<String, Mode>,
@@ -155,7 +159,9 @@ impl Checker {
             runner: Runner::new(std::thread::available_parallelism().map_or(1, std::num::NonZero::get)),
             clock: Timestamp::now,
         };
-        Ok(Self { gate, namespace: options.namespace, corrections: options.corrections, rules, raised })
+        let CheckOptions { namespace, corrections, .. } = options;
+        let accounts = Accounts::among(manifests, &namespace);
+        Ok(Self { gate, namespace, accounts, corrections, rules, raised })
     }
 
     /// The modes that policies really are in, where they are taken to be in another, by name.
@@ -190,7 +196,7 @@ impl Checker {
     /// Judges one object.
     pub async fn check(&self, manifest: &Manifest) -> Checked {
         let mut object = manifest.value().clone();
-        let completed = self.complete(&kind(manifest), &mut object);
+        let completed = self.complete(manifest, &mut object);
         let checked = Checked::of(self.namespace_of(manifest));
         let review = match decode(self.review(manifest, &object).to_string().as_bytes()) {
             Ok(review) => review,
@@ -233,11 +239,13 @@ impl Checker {
     }
 
     /// Puts in what the API server would.
-    fn complete(&self, kind: &GroupVersionKind, object: &mut Value) -> Vec<Completed> {
-        let Some(holder) = Holder::of(kind) else { return Vec::new() };
+    fn complete(&self, manifest: &Manifest, object: &mut Value) -> Vec<Completed> {
+        let kind = kind(manifest);
+        let account = self.accounts.automount(manifest.namespace().unwrap_or(&self.namespace), object);
+        let Some(holder) = Holder::of(&kind, account) else { return Vec::new() };
         let document = Document::from_value(object.clone());
         // A template that can't be read is told of when it is judged.
-        let subjects = self.gate.paths.subjects(kind, &document).unwrap_or_default();
+        let subjects = self.gate.paths.subjects(&kind, &document).unwrap_or_default();
         subjects.iter().flat_map(|subject| complete(object, subject.at.pointer(), holder)).collect()
     }
 

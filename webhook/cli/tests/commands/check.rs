@@ -110,6 +110,17 @@ fn policies_among_the_manifests_count_unless_others_are_named() {
 }
 
 #[test]
+fn a_pod_holds_the_token_that_the_api_server_would_mount() {
+    let policy = "---\napiVersion: portreeve.dev/v1alpha1\nkind: ClusterPolicy\nmetadata: {name: tokens}\n\
+        spec: {module: {builtin: service-account-token}, settings: {templates: disable}}\n";
+    let account =
+        "---\napiVersion: v1\nkind: ServiceAccount\nmetadata: {name: default}\nautomountServiceAccountToken: false\n";
+    let ended = judging(&format!("{POD}{policy}"), &["check", "-"]).with_code(1);
+    assert!(ended.stdout.contains("holds a token of the API server"), "{}", ended.stdout);
+    judging(&format!("{POD}{policy}{account}"), &["check", "-"]).with_code(0);
+}
+
+#[test]
 fn an_exception_among_the_manifests_counts_with_the_profile() {
     let exception = "---\napiVersion: portreeve.dev/v1alpha1\nkind: PolicyException\n\
         metadata: {name: root, namespace: shop}\n\

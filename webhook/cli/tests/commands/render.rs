@@ -30,6 +30,7 @@ fn the_api_servers_own_defaults_are_not_written_down() {
     let rendered = judging(&pod, &["render", "-"]).with_code(0).stdout;
     assert!(!rendered.contains("requests"), "{rendered}");
     assert!(!rendered.contains("name: scratch, emptyDir"), "{rendered}");
+    assert!(!rendered.contains("kube-api-access"), "{rendered}");
 }
 
 #[test]

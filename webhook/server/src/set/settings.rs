@@ -1,5 +1,9 @@
-//! Settings against a policy's own schema, before the policy sees them: a typo is answered with its place.
+//! Settings against a policy's own schema, before the policy sees them: a typo is answered with its place. How a choice
+//! among several forms is put in words is told in `forms`.
 
+mod forms;
+
+use jsonschema::ValidationError;
 use portreeve_admission::pointer::Pointer;
 use serde_json::Value;
 
@@ -19,9 +23,15 @@ pub(super) struct SettingsFault {
 /// If the schema itself is none, which is the module's fault.
 pub(super) fn faults(schema: &Value, settings: &Value) -> Result<Vec<SettingsFault>, String> {
     let validator = jsonschema::validator_for(schema).map_err(|error| error.to_string())?;
-    let fault = |error: jsonschema::ValidationError<'_>| SettingsFault {
-        at: error.instance_path().as_str().parse().unwrap_or_default(),
-        reason: error.to_string(),
-    };
-    Ok(validator.iter_errors(settings).map(fault).collect())
+    Ok(validator.iter_errors(settings).flat_map(|error| faults_of(schema, &error)).collect())
+}
+
+fn faults_of(schema: &Value, error: &ValidationError<'_>) -> Vec<SettingsFault> {
+    forms::faults(schema, error).unwrap_or_else(|| vec![SettingsFault::new(error, error.to_string())])
+}
+
+impl SettingsFault {
+    fn new(error: &ValidationError<'_>, reason: String) -> Self {
+        Self { at: error.instance_path().as_str().parse().unwrap_or_default(), reason }
+    }
 }
