@@ -16,9 +16,9 @@ use tempfile::TempDir;
 use self::credentials::Credentials;
 use self::port::free_port;
 use self::process::Process;
+use crate::Fault;
 use crate::api_server::ApiServer;
-use crate::gate::Fault;
-use crate::server::until;
+use crate::until;
 
 pub use self::assets::{Assets, Program};
 

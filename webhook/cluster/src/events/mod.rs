@@ -1,0 +1,159 @@
+//! Events for the owners of workloads, of what was denied at the gate and what was warned of: `kubectl describe deployment`
+//! shows why there are no pods. The gate puts down what happened and goes on; a task of its own writes it, as series where
+//! it happens again and again, no faster than the limits say. What does not fit is dropped and counted, never queued.
+//!
+//! Nothing of an object but its name is in an event, and no value of it.
+
+mod happening;
+mod limit;
+mod owner;
+mod series;
+mod written;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::api::events::v1::Event;
+use kube::api::{Patch, PatchParams, PostParams};
+use kube::{Api, Client, ResourceExt};
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+pub use happening::{Happening, Involved, Place, Weight};
+pub use limit::Rate;
+
+use series::{Due, Key, Observed, Series};
+
+/// How many events there may be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventLimits {
+    /// Writes, of whatever object.
+    pub in_all: Rate,
+    /// New events about one object.
+    pub by_object: Rate,
+    /// Series that are counted at one time.
+    pub series: usize,
+    /// Happenings that wait to be written.
+    pub waiting: usize,
+    /// How often the counts of series are brought up to date.
+    pub period: Duration,
+}
+
+impl Default for EventLimits {
+    /// Ten writes in a second and fifty at once; of one object ten events, then two in a minute.
+    fn default() -> Self {
+        Self {
+            in_all: Rate { burst: 50, each: Duration::from_millis(100) },
+            by_object: Rate { burst: 10, each: Duration::from_secs(30) },
+            series: 1024,
+            waiting: 256,
+            period: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Where the gate puts down what happened.
+#[derive(Debug, Clone)]
+pub struct Ear {
+    heard: Sender<Happening>,
+    dropped: Arc<AtomicU64>,
+}
+
+/// Writes what was put down.
+pub struct Teller {
+    client: Client,
+    instance: String,
+    heard: Receiver<Happening>,
+    dropped: Arc<AtomicU64>,
+    series: Series,
+    period: Duration,
+}
+
+/// A teller of what is put down at the ear. `instance` is who tells it: the pod's name.
+#[must_use]
+pub fn teller(client: Client, instance: &str, limits: &EventLimits) -> (Ear, Teller) {
+    let (hear, heard) = channel(limits.waiting.max(1));
+    let dropped = Arc::new(AtomicU64::new(0));
+    let series = Series::new(limits, Instant::now());
+    let ear = Ear { heard: hear, dropped: Arc::clone(&dropped) };
+    (ear, Teller { client, instance: instance.to_owned(), heard, dropped, series, period: limits.period })
+}
+
+impl Ear {
+    /// Puts down what happened; never waits. Where there is no room it is dropped and counted.
+    pub fn tell(&self, happening: Happening) {
+        if self.heard.try_send(happening).is_err() {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// How many happenings no event tells of.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+}
+
+impl Teller {
+    /// Writes until every ear is gone and all that was heard is told.
+    pub async fn run(mut self) {
+        let mut period = interval(self.period);
+        period.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                heard = self.heard.recv() => match heard {
+                    Some(happening) => self.hear(happening).await,
+                    None => break,
+                },
+                _ = period.tick() => self.bring_up_to_date().await,
+            }
+        }
+        self.bring_up_to_date().await;
+    }
+
+    async fn hear(&mut self, happening: Happening) {
+        let key = happening.key();
+        match self.series.observe(&key, Timestamp::now(), Instant::now()) {
+            Observed::First => self.begin(key, &happening).await,
+            Observed::Again => {}
+            Observed::TooMany => drop(self.dropped.fetch_add(1, Ordering::Relaxed)),
+        }
+    }
+
+    /// Writes the first event of a series.
+    async fn begin(&mut self, key: Key, happening: &Happening) {
+        let regarding = owner::topmost(&self.client, &happening.involved).await;
+        let event = written::event(happening, &regarding, &self.instance, Timestamp::now());
+        let namespace = event.namespace().unwrap_or_default();
+        match self.events(&namespace).create(&PostParams::default(), &event).await {
+            Ok(event) => self.series.is_written(&key, namespace, event.name_any()),
+            Err(error) => {
+                tracing::debug!(error = crate::with_causes(&error), "an event is dropped");
+                self.series.forget(&key);
+                self.dropped.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Writes how often it happened by now.
+    async fn bring_up_to_date(&mut self) {
+        for Due { key, namespace, name, count, last } in self.series.due(Instant::now()) {
+            let patch = Patch::Merge(written::series(count, last));
+            match self.events(&namespace).patch(&name, &PatchParams::default(), &patch).await {
+                Ok(_) => self.series.is_told(&key, count),
+                // It was deleted, or has expired: what happens next begins anew.
+                Err(kube::Error::Api(status)) if status.is_not_found() => self.series.forget(&key),
+                Err(error) => {
+                    tracing::debug!(error = crate::with_causes(&error), "the count of an event is told later");
+                }
+            }
+        }
+        self.series.end_idle(Instant::now());
+    }
+
+    fn events(&self, namespace: &str) -> Api<Event> {
+        Api::namespaced(self.client.clone(), namespace)
+    }
+}
