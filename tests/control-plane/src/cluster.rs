@@ -100,6 +100,12 @@ impl Cluster {
         }
     }
 
+    /// The control plane, if it is our own.
+    #[must_use]
+    pub fn plane(&self) -> Option<&ControlPlane> {
+        self.plane.as_ref()
+    }
+
     /// Whether it was there before the tests, and stays.
     pub fn is_given(&self) -> bool {
         self.plane.is_none()

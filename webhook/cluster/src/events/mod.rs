@@ -69,6 +69,8 @@ pub struct Teller {
     dropped: Arc<AtomicU64>,
     series: Series,
     period: Duration,
+    /// Whether the last event could not be written.
+    failing: bool,
 }
 
 /// A teller of what is put down at the ear. `instance` is who tells it: the pod's name.
@@ -78,7 +80,10 @@ pub fn teller(client: Client, instance: &str, limits: &EventLimits) -> (Ear, Tel
     let dropped = Arc::new(AtomicU64::new(0));
     let series = Series::new(limits, Instant::now());
     let ear = Ear { heard: hear, dropped: Arc::clone(&dropped) };
-    (ear, Teller { client, instance: instance.to_owned(), heard, dropped, series, period: limits.period })
+    (
+        ear,
+        Teller { client, instance: instance.to_owned(), heard, dropped, series, period: limits.period, failing: false },
+    )
 }
 
 impl Ear {
@@ -128,9 +133,15 @@ impl Teller {
         let event = written::event(happening, &regarding, &self.instance, Timestamp::now());
         let namespace = event.namespace().unwrap_or_default();
         match self.events(&namespace).create(&PostParams::default(), &event).await {
-            Ok(event) => self.series.is_written(&key, namespace, event.name_any()),
+            Ok(event) => {
+                self.failing = false;
+                self.series.is_written(&key, namespace, event.name_any());
+            }
             Err(error) => {
-                tracing::debug!(error = crate::with_causes(&error), "an event is dropped");
+                // Where one is refused all may be: the first is told.
+                if !std::mem::replace(&mut self.failing, true) {
+                    tracing::warn!(error = crate::with_causes(&error), "events are dropped and counted");
+                }
                 self.series.forget(&key);
                 self.dropped.fetch_add(1, Ordering::Relaxed);
             }

@@ -12,6 +12,9 @@ use crate::reports::cut;
 /// Who reports it.
 const CONTROLLER: &str = "portreeve.dev/portreeve";
 
+/// What its name begins with. An object's own name may be none that an event can have.
+const NAME: &str = "portreeve-";
+
 /// What was done when it happened.
 const ACTION: &str = "Admission";
 
@@ -28,7 +31,7 @@ pub(super) fn event(happening: &Happening, regarding: &Place, instance: &str, no
     let related = (object != regarding && !object.name.is_empty()).then(|| reference(object));
     Event {
         metadata: ObjectMeta {
-            generate_name: Some(format!("{}.", regarding.name)),
+            generate_name: Some(NAME.to_owned()),
             namespace: Some(regarding.namespace.clone().unwrap_or_else(|| WITHOUT_NAMESPACE.to_owned())),
             ..ObjectMeta::default()
         },

@@ -108,30 +108,22 @@ impl Reports {
     /// # Errors
     /// If the API server does not take it. That the object is gone meanwhile is no error.
     pub async fn write(&self, mut report: Report, noted: Noted, now: Timestamp) -> Result<(), ReportsError> {
-        let (name, api) = (report.name().to_owned(), self.api(report.scope_of_itself(), report.namespace()));
-        let refused = |done, source| ReportsError::Refused {
-            name: name.clone(),
-            object: report_object(&report),
-            done,
-            source: Box::new(source),
-        };
+        let api = self.api(report.scope_of_itself(), report.namespace());
+        let (name, object) = (report.name().to_owned(), report.about());
         let before = match noted {
-            Noted::Changed => api.get_opt(&name).await.map_err(|source| refused("written", source))?,
-            Noted::New | Noted::AsBefore | Noted::TooMany => None,
+            Noted::Changed => api.get_opt(&name).await,
+            Noted::New | Noted::AsBefore | Noted::TooMany => Ok(None),
         };
-        let before = before.and_then(|before| serde_json::to_value(before).ok()).and_then(shape::read);
-        report.set_times(before.as_ref(), now);
-        let object = self.standard.object(&report);
-        match api.patch(&name, &PatchParams::apply(FIELD_MANAGER).force(), &Patch::Apply(&object)).await {
+        let written = async {
+            report.set_times(before?.and_then(shape::read).as_ref(), now);
+            let sent = self.standard.object(report);
+            api.patch(&name, &PatchParams::apply(FIELD_MANAGER).force(), &Patch::Apply(&sent)).await
+        };
+        match written.await {
             Ok(_) => Ok(()),
             // The namespace, or the kind, went while the object was judged.
             Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
-            Err(source) => Err(ReportsError::Refused {
-                object: report_object(&report),
-                name,
-                done: "written",
-                source: Box::new(source),
-            }),
+            Err(source) => Err(ReportsError::Refused { name, object, done: "written", source: Box::new(source) }),
         }
     }
 
@@ -200,8 +192,4 @@ impl Reports {
 
 fn is_not_found(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.is_not_found())
-}
-
-fn report_object(report: &Report) -> String {
-    report.scope.as_ref().map(ToString::to_string).unwrap_or_default()
 }

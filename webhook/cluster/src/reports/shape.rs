@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::Timestamp;
+use kube::api::DynamicObject;
 use portreeve_admission::kinds::Scope;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -210,6 +211,11 @@ impl Report {
         if self.metadata.namespace.is_some() { Scope::Namespaced } else { Scope::Cluster }
     }
 
+    /// What it is about, for people.
+    pub(super) fn about(&self) -> String {
+        self.scope.as_ref().map(ToString::to_string).unwrap_or_default()
+    }
+
     /// Puts times to the results: `now`, or that of the same result before.
     pub(super) fn set_times(&mut self, before: Option<&Self>, now: Timestamp) {
         let mut before: Vec<Tested> = before.map(|report| report.results.clone()).unwrap_or_default();
@@ -229,6 +235,6 @@ impl Tested {
 }
 
 /// A report as it stands; none if it is written in some way of somebody else's.
-pub(super) fn read(object: Value) -> Option<Report> {
-    serde_json::from_value(object).ok()
+pub(super) fn read(object: DynamicObject) -> Option<Report> {
+    serde_json::from_value(serde_json::to_value(object).ok()?).ok()
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use kube::api::{ApiResource, GroupVersionKind};
 use portreeve_admission::kinds::Scope;
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use super::shape::{Report, SOURCE};
 
@@ -41,20 +41,25 @@ impl Standard {
     }
 
     /// The object that is sent. Who found it stands once in an OpenReports report, and in every result of the older one.
-    pub(super) fn object(self, report: &Report) -> Value {
+    pub(super) fn object(self, mut report: Report) -> Sent {
         let ApiResource { api_version, kind, .. } = self.resource(report.scope_of_itself());
-        let mut object = json!(report);
-        object["apiVersion"] = json!(api_version);
-        object["kind"] = json!(kind);
+        let source = Some(SOURCE.to_owned());
         match self {
-            Self::OpenReports => object["source"] = json!(SOURCE),
-            Self::PolicyReports => {
-                let results = object.get_mut("results").and_then(Value::as_array_mut).into_iter().flatten();
-                results.for_each(|result| result["source"] = json!(SOURCE));
-            }
+            Self::OpenReports => report.source = source,
+            Self::PolicyReports => report.results.iter_mut().for_each(|result| result.source.clone_from(&source)),
         }
-        object
+        Sent { api_version, kind, report }
     }
+}
+
+/// A report with its kind.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Sent {
+    api_version: String,
+    kind: String,
+    #[serde(flatten)]
+    report: Report,
 }
 
 impl fmt::Display for Standard {
@@ -68,15 +73,17 @@ impl fmt::Display for Standard {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::super::made::tests::report;
     use super::*;
 
     #[test]
     fn who_found_it_stands_where_each_api_has_a_field_for_it() {
-        let open = Standard::OpenReports.object(&report());
+        let open = json!(Standard::OpenReports.object(report()));
         assert_eq!((&open["apiVersion"], &open["kind"]), (&json!("openreports.io/v1alpha1"), &json!("Report")));
         assert_eq!((&open["source"], &open["results"][0]["source"]), (&json!("portreeve"), &Value::Null));
-        let older = Standard::PolicyReports.object(&report());
+        let older = json!(Standard::PolicyReports.object(report()));
         assert_eq!((&older["apiVersion"], &older["kind"]), (&json!("wgpolicyk8s.io/v1alpha2"), &json!("PolicyReport")));
         assert_eq!((&older["source"], &older["results"][0]["source"]), (&Value::Null, &json!("portreeve")));
     }

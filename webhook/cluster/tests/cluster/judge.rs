@@ -1,4 +1,4 @@
-//! A judge for tests: it remembers what it was asked about, and finds a fault wherever a label says so.
+//! A judge for tests: it remembers what it was asked about, and finds the faults that a label names.
 
 use std::sync::{Arc, Mutex};
 
@@ -10,7 +10,7 @@ use portreeve_cluster::scan::{Judge, Judged, ScannedKind};
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
-/// The label of an object with a fault.
+/// The label of an object with faults, as in `one.two`.
 pub(crate) const FAULTY: &str = "faulty";
 
 /// What was judged, in order, as `Deployment/namespace/name`.
@@ -51,7 +51,7 @@ impl Judge for Remembering {
         let name = format!("{}/{}/{}", text("/kind"), text("/metadata/namespace"), text("/metadata/name"));
         self.judged.lock().unwrap().push(name);
         let fault = text(&format!("/metadata/labels/{FAULTY}"));
-        let findings = (!fault.is_empty()).then(|| finding(fault)).into_iter().collect();
+        let findings = fault.split('.').filter(|fault| !fault.is_empty()).map(finding).collect();
         let policies = vec!["fake".to_owned(), "other".to_owned()];
         Judged { policies, decision: Decision { findings, ..Decision::default() } }
     }

@@ -9,9 +9,13 @@
 )]
 
 #[cfg(test)]
+mod events;
+#[cfg(test)]
 mod judge;
 #[cfg(test)]
 mod reports;
+#[cfg(test)]
+mod scale;
 #[cfg(test)]
 mod scan;
 #[cfg(test)]

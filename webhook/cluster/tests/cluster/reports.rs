@@ -28,6 +28,12 @@ async fn reports(cluster: &Cluster, standard: Standard) -> Vec<DynamicObject> {
     all_reports(cluster, standard, Scope::Namespaced).list(&ListParams::default()).await.unwrap().items
 }
 
+/// The report of the Deployment of this name.
+async fn report_of(cluster: &Cluster, name: &str) -> DynamicObject {
+    let all = reports(cluster, Standard::OpenReports).await;
+    all.into_iter().find(|report| report.data["scope"]["name"] == name).unwrap()
+}
+
 fn versions(reports: &[DynamicObject]) -> BTreeMap<String, Option<String>> {
     reports.iter().map(|report| (report.name_any(), report.resource_version())).collect()
 }
@@ -71,12 +77,20 @@ async fn another_fault_is_another_result_and_one_that_stays_keeps_its_time() {
     let Some((cluster, created)) = with_faults(Standard::OpenReports).await else { return };
     let mut scan = scan(&cluster, Remembering::willing(), Standard::OpenReports);
     scan.round().await;
-    cluster.api.merge(&created[0], &json!({"metadata": {"labels": {FAULTY: "two"}}})).await.unwrap().done().unwrap();
+    let mut report = serde_json::to_value(report_of(&cluster, "a").await).unwrap();
+    report["results"][0]["timestamp"]["seconds"] = json!(1);
+    cluster.api.merge(&report, &json!({"results": report["results"]})).await.unwrap().done().unwrap();
+    let faults = json!({"metadata": {"labels": {FAULTY: "one.two"}}});
+    cluster.api.merge(&created[0], &faults).await.unwrap().done().unwrap();
+
     let counts = scan.another_round().await.counts;
     assert_eq!((counts.written, counts.as_before), (1, 1));
-    let all = reports(&cluster, Standard::OpenReports).await;
-    let report = all.iter().find(|report| report.data["scope"]["name"] == "a").unwrap();
-    assert_eq!(report.data["results"][0]["message"], "it has the fault two: mend it");
+    let report = report_of(&cluster, "a").await;
+    let results = report.data["results"].as_array().unwrap();
+    let messages: Vec<_> = results.iter().map(|result| result["message"].as_str().unwrap()).collect();
+    assert_eq!(messages, ["it has the fault one: mend it", "it has the fault two: mend it"]);
+    assert_eq!(results[0]["timestamp"]["seconds"], 1);
+    assert_ne!(results[1]["timestamp"]["seconds"], 1);
 }
 
 #[tokio::test]

@@ -85,3 +85,34 @@ async fn a_change_of_the_policies_begins_a_round_at_once() {
     scan.another_round().await;
     assert_eq!(judge.judged().len(), 6);
 }
+
+/// PodTemplates are read from the store itself: other kinds the API server remembers for longer.
+fn pod_template(number: usize) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "PodTemplate",
+        "metadata": {"name": format!("web-{number:03}"), "namespace": "shop"},
+        "template": {"spec": {"containers": [{"name": "app", "image": "registry.example/app:1"}]}},
+    })
+}
+
+#[tokio::test]
+async fn a_scan_whose_continuation_is_compacted_away_goes_on_from_the_same_place() {
+    let Some(cluster) = own_cluster().await else { return };
+    make_namespace(&cluster, "shop").await;
+    create(&cluster, (0..100).map(pod_template).collect()).await;
+    let judge = Remembering::for_turns(30);
+    let mut scan = scan(&cluster, judge.clone(), Standard::OpenReports);
+    tokio::select! {
+        () = scan.scanner.run() => panic!("the scan ended"),
+        met = until("thirty are judged", async || judge.judged().len() == 30) => met.unwrap(),
+    }
+    // The version that the continuation names does not have it.
+    create(&cluster, vec![pod_template(999)]).await;
+    cluster.plane().unwrap().compact().await.unwrap();
+    judge.go_on();
+    let finished = scan.round().await;
+    let judged = judge.judged();
+    assert_eq!(finished.counts.judged, 101);
+    assert_eq!((judged.len(), distinct(&judged)), (111, 101));
+    assert!(judged.contains(&"PodTemplate/shop/web-999".to_owned()));
+}

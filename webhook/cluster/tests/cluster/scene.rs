@@ -121,14 +121,18 @@ pub(crate) struct Scan<J> {
     pub(crate) finished: watch::Receiver<Option<Finished>>,
 }
 
-/// A scan with small pages, that is done once unless somebody asks for more.
+/// A scan with small pages and no limit to its pace.
 pub(crate) fn scan<J: Judge>(cluster: &Cluster, judge: J, standard: Standard) -> Scan<J> {
     let count = |count| NonZeroU32::new(count).unwrap();
-    let settings = ScanSettings { every: Duration::from_secs(3600), per_second: count(100_000), page: count(20) };
+    let settings = ScanSettings { per_second: count(100_000), page: count(20), ..ScanSettings::default() };
+    scan_with(cluster, judge, standard, &settings)
+}
+
+pub(crate) fn scan_with<J: Judge>(cluster: &Cluster, judge: J, standard: Standard, settings: &ScanSettings) -> Scan<J> {
     let reports = Reports::new(cluster.api.client(), standard, Limits::default());
     let (sought, told) = watch::channel(Some(sought("kube-system")));
     let (tell, finished) = watch::channel(None);
-    let scanner = Scanner::new(cluster.api.client(), judge, reports, &settings, told, tell);
+    let scanner = Scanner::new(cluster.api.client(), judge, reports, settings, told, tell);
     Scan { scanner, sought, finished }
 }
 
