@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use kube::ResourceExt;
 use kube::api::{DynamicObject, ListParams};
 use portreeve_admission::kinds::Scope;
+use portreeve_admission::policy::ResourceRule;
 use portreeve_cluster::reports::Standard;
 use portreeve_control_plane::cluster::Cluster;
 use serde_json::{Value, json};
 
 use crate::judge::{FAULTY, Remembering};
-use crate::scene::{all_reports, create, deployment, install_reports, make_namespace, own_cluster, scan};
+use crate::scene::{all_reports, create, deployment, install_reports, make_namespace, own_cluster, scan, sought};
 
 /// Three Deployments, the first two with a fault, and the definitions of reports.
 async fn with_faults(standard: Standard) -> Option<(Cluster, Vec<Value>)> {
@@ -69,6 +70,28 @@ async fn a_report_says_what_is_wrong_with_which_object_and_is_owned_by_it() {
         assert!(result["timestamp"]["seconds"].is_i64());
         let source = if standard == Standard::OpenReports { &report.data["source"] } else { &result["source"] };
         assert_eq!(source, "portreeve");
+    }
+}
+
+#[tokio::test]
+async fn what_has_no_namespace_has_a_report_without_one() {
+    for standard in [Standard::OpenReports, Standard::PolicyReports] {
+        let Some(cluster) = own_cluster().await else { return };
+        install_reports(&cluster, standard).await;
+        let labels = json!({FAULTY: "one"});
+        let namespace =
+            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop", "labels": labels}});
+        let [namespace] = create(&cluster, vec![namespace]).await.try_into().unwrap();
+        let mut scan = scan(&cluster, Remembering::willing(), standard);
+        let list = |name: &str| vec![name.to_owned()];
+        let (groups, versions, resources) = (list(""), list("v1"), list("namespaces"));
+        let namespaces = ResourceRule { groups, versions, resources, operations: list("CREATE") };
+        scan.sought.send_replace(Some(sought(vec![namespaces])));
+        scan.round().await;
+        let reports = all_reports(&cluster, standard, Scope::Cluster).list(&ListParams::default()).await.unwrap();
+        let [report] = reports.items.try_into().unwrap();
+        assert_eq!(report.owner_references()[0].uid, namespace["metadata"]["uid"].as_str().unwrap());
+        assert_eq!(report.data["scope"]["kind"], "Namespace");
     }
 }
 

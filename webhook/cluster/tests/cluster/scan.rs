@@ -2,13 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use portreeve_cluster::election::{Standing, while_leading};
 use portreeve_cluster::reports::Standard;
 use portreeve_control_plane::cluster::Cluster;
 use portreeve_control_plane::until;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
 use crate::judge::Remembering;
-use crate::scene::{create, deployment, make_namespace, own_cluster, scan};
+use crate::scene::{Scan, create, deployment, make_namespace, own_cluster, scan};
 
 /// Two namespaces that are looked at, and one that is not.
 async fn with_deployments(count: usize) -> Option<Cluster> {
@@ -74,6 +76,28 @@ async fn a_scan_that_was_broken_off_goes_on_with_its_page() {
     // Two pages of twenty were done; of the third ten objects were judged, and are judged again.
     assert_eq!((judge.judged().len(), distinct(&judge.judged())), (110, 100));
     assert_eq!(finished.counts.judged, 100);
+}
+
+#[tokio::test]
+async fn a_scan_that_ended_with_our_leadership_goes_on_when_we_lead_again() {
+    let Some(cluster) = with_deployments(100).await else { return };
+    let judge = Remembering::for_turns(50);
+    let Scan { mut scanner, mut finished, sought: _sought } = scan(&cluster, judge.clone(), Standard::OpenReports);
+    let (tell, standing) = watch::channel(Standing::Leader);
+    let course = async {
+        until("fifty are judged", async || judge.judged().len() == 50).await.unwrap();
+        tell.send(Standing::Follower).unwrap();
+        judge.go_on();
+        tell.send(Standing::Leader).unwrap();
+        finished.changed().await.unwrap();
+    };
+    tokio::select! {
+        () = while_leading(standing, async || scanner.run().await) => panic!("the scan ended"),
+        () = course => {}
+    }
+    assert_eq!(distinct(&judge.judged()), 100);
+    // Of what was done, no more than a page is done again.
+    assert!(judge.judged().len() <= 120, "{}", judge.judged().len());
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use futures_util::{StreamExt, stream};
 use kube::api::{Api, DynamicObject, ListParams};
 use portreeve_admission::api::{FailurePolicy, Match, Mode};
 use portreeve_admission::kinds::Scope;
-use portreeve_admission::policy::{Abilities, Policy};
+use portreeve_admission::policy::{Abilities, Policy, ResourceRule};
 use portreeve_admission::subject::TemplatePaths;
 use portreeve_cluster::crd::schema_of;
 use portreeve_cluster::registration::{Demand, Served, Sought};
@@ -91,8 +91,8 @@ pub(crate) fn all_reports(cluster: &Cluster, standard: Standard, scope: Scope) -
     Api::all_with(cluster.api.client(), &standard.resource(scope))
 }
 
-/// What a policy of all pod templates seeks, but in this namespace.
-pub(crate) fn sought(excluded: &str) -> Sought {
+/// What a policy seeks that wants to see this, but in the namespace of the control plane.
+pub(crate) fn sought(wants: Vec<ResourceRule>) -> Sought {
     let policy = Policy {
         id: "fake".to_owned(),
         mode: Mode::Enforce,
@@ -100,18 +100,23 @@ pub(crate) fn sought(excluded: &str) -> Sought {
         failure_policy: FailurePolicy::Fail,
         timeout: Duration::from_secs(2),
         matching: Match::default(),
-        wants: Vec::new(),
+        wants,
         can: Abilities { validate: true, ..Abilities::default() },
         facts: BTreeSet::new(),
     };
     Sought::of(&Demand {
         policies: &[policy],
         paths: &TemplatePaths::default(),
-        excluded: &[excluded.to_owned()].into(),
+        excluded: &["kube-system".to_owned()].into(),
         failure_policy: FailurePolicy::Fail,
         served: &Served::default(),
         user: None,
     })
+}
+
+/// What a policy of all pod templates seeks.
+pub(crate) fn templates() -> Sought {
+    sought(Vec::new())
 }
 
 /// A scan of a cluster, with the ends by which it is told things and tells them.
@@ -130,7 +135,7 @@ pub(crate) fn scan<J: Judge>(cluster: &Cluster, judge: J, standard: Standard) ->
 
 pub(crate) fn scan_with<J: Judge>(cluster: &Cluster, judge: J, standard: Standard, settings: &ScanSettings) -> Scan<J> {
     let reports = Reports::new(cluster.api.client(), standard, Limits::default());
-    let (sought, told) = watch::channel(Some(sought("kube-system")));
+    let (sought, told) = watch::channel(Some(templates()));
     let (tell, finished) = watch::channel(None);
     let scanner = Scanner::new(cluster.api.client(), judge, reports, settings, told, tell);
     Scan { scanner, sought, finished }
@@ -150,7 +155,7 @@ impl<J: Judge> Scan<J> {
 
     /// Asks for another round, as when the policies changed, and runs until it is done.
     pub(crate) async fn another_round(&mut self) -> Finished {
-        self.sought.send_replace(Some(sought("kube-system")));
+        self.sought.send_replace(Some(templates()));
         self.round().await
     }
 }
