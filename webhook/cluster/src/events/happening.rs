@@ -35,14 +35,14 @@ pub enum Weight {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Involved {
     /// The object. It may not be there: its creation was denied.
-    pub object: Place,
+    pub object: ObjectRef,
     /// Its controller, as its `ownerReferences` name it.
-    pub controller: Option<Place>,
+    pub controller: Option<ObjectRef>,
 }
 
 /// Which object.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Place {
+pub struct ObjectRef {
     /// Such as `apps/v1`.
     pub api_version: String,
     /// Such as `Deployment`.
@@ -57,7 +57,7 @@ pub struct Place {
 
 impl Involved {
     /// Whom it concerns first: the controller, else the object itself.
-    pub(super) fn nearest(&self) -> &Place {
+    pub(super) fn nearest(&self) -> &ObjectRef {
         self.controller.as_ref().unwrap_or(&self.object)
     }
 }
@@ -122,13 +122,13 @@ pub(super) mod tests {
 
     use super::*;
 
-    pub(in crate::events) fn place(kind: &str, name: &str) -> Place {
+    pub(in crate::events) fn place(kind: &str, name: &str) -> ObjectRef {
         let [api_version, kind, name] = ["apps/v1", kind, name].map(str::to_owned);
-        Place { api_version, kind, namespace: Some("shop".to_owned()), name, uid: None }
+        ObjectRef { api_version, kind, namespace: Some("shop".to_owned()), name, uid: None }
     }
 
     /// A denial by a rule of a policy.
-    pub(in crate::events) fn denied(object: Place, rule: &str) -> Happening {
+    pub(in crate::events) fn denied(object: ObjectRef, rule: &str) -> Happening {
         Happening {
             involved: Involved { object, controller: None },
             weight: Weight::Denied,

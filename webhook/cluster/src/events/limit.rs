@@ -25,14 +25,22 @@ impl Bucket {
         Self { rate, whole_at: now }
     }
 
+    /// Whether there is one.
+    pub(super) fn has(&self, now: Instant) -> bool {
+        self.after_one(now) - now <= self.rate.each * self.rate.burst
+    }
+
     /// Takes one, if there is one.
     pub(super) fn take(&mut self, now: Instant) -> bool {
-        let whole_at = self.whole_at.max(now) + self.rate.each;
-        let may = whole_at - now <= self.rate.each * self.rate.burst;
-        if may {
-            self.whole_at = whole_at;
+        let has = self.has(now);
+        if has {
+            self.whole_at = self.after_one(now);
         }
-        may
+        has
+    }
+
+    fn after_one(&self, now: Instant) -> Instant {
+        self.whole_at.max(now) + self.rate.each
     }
 
     /// Whether all is given back.

@@ -18,10 +18,10 @@ use jiff::Timestamp;
 use k8s_openapi::api::events::v1::Event;
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Client, ResourceExt};
-use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-pub use happening::{Happening, Involved, Place, Weight};
+pub use happening::{Happening, Involved, ObjectRef, Weight};
 pub use limit::Rate;
 
 use series::{Due, Key, Observed, Series};
@@ -56,16 +56,16 @@ impl Default for EventLimits {
 
 /// Where the gate puts down what happened.
 #[derive(Debug, Clone)]
-pub struct Ear {
-    heard: Sender<Happening>,
+pub struct EventSender {
+    happened: Sender<Happening>,
     dropped: Arc<AtomicU64>,
 }
 
 /// Writes what was put down.
-pub struct Teller {
+pub struct EventWriter {
     client: Client,
     instance: String,
-    heard: Receiver<Happening>,
+    happened: Receiver<Happening>,
     dropped: Arc<AtomicU64>,
     series: Series,
     period: Duration,
@@ -73,23 +73,21 @@ pub struct Teller {
     failing: bool,
 }
 
-/// A teller of what is put down at the ear. `instance` is who tells it: the pod's name.
+/// Both ends. `instance` is who writes: the pod's name.
 #[must_use]
-pub fn teller(client: Client, instance: &str, limits: &EventLimits) -> (Ear, Teller) {
-    let (hear, heard) = channel(limits.waiting.max(1));
+pub fn channel(client: Client, instance: &str, limits: &EventLimits) -> (EventSender, EventWriter) {
+    let (send, happened) = mpsc::channel(limits.waiting.max(1));
     let dropped = Arc::new(AtomicU64::new(0));
+    let sender = EventSender { happened: send, dropped: Arc::clone(&dropped) };
     let series = Series::new(limits, Instant::now());
-    let ear = Ear { heard: hear, dropped: Arc::clone(&dropped) };
-    (
-        ear,
-        Teller { client, instance: instance.to_owned(), heard, dropped, series, period: limits.period, failing: false },
-    )
+    let (instance, period) = (instance.to_owned(), limits.period);
+    (sender, EventWriter { client, instance, happened, dropped, series, period, failing: false })
 }
 
-impl Ear {
+impl EventSender {
     /// Puts down what happened; never waits. Where there is no room it is dropped and counted.
-    pub fn tell(&self, happening: Happening) {
-        if self.heard.try_send(happening).is_err() {
+    pub fn send(&self, happening: Happening) {
+        if self.happened.try_send(happening).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -101,15 +99,15 @@ impl Ear {
     }
 }
 
-impl Teller {
-    /// Writes until every ear is gone and all that was heard is told.
+impl EventWriter {
+    /// Writes until every sender is gone and all that was sent is told.
     pub async fn run(mut self) {
         let mut period = interval(self.period);
         period.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                heard = self.heard.recv() => match heard {
-                    Some(happening) => self.hear(happening).await,
+                happened = self.happened.recv() => match happened {
+                    Some(happening) => self.take(happening).await,
                     None => break,
                 },
                 _ = period.tick() => self.bring_up_to_date().await,
@@ -118,7 +116,7 @@ impl Teller {
         self.bring_up_to_date().await;
     }
 
-    async fn hear(&mut self, happening: Happening) {
+    async fn take(&mut self, happening: Happening) {
         let key = happening.key();
         match self.series.observe(&key, Timestamp::now(), Instant::now()) {
             Observed::First => self.begin(key, &happening).await,

@@ -6,13 +6,13 @@ use kube::{Api, Client, ResourceExt};
 use portreeve_admission::case::GroupVersionKind;
 use portreeve_admission::kinds::{Scope, resource, scope};
 
-use super::happening::{Involved, Place};
+use super::happening::{Involved, ObjectRef};
 
 /// A Pod of a Job of a JobSet of a controller of somebody's own: more than that is a circle.
 const MOST_STEPS: usize = 4;
 
 /// The topmost controller that can be found; the nearest, or the object itself, where nothing is known of it.
-pub(super) async fn topmost(client: &Client, involved: &Involved) -> Place {
+pub(super) async fn topmost(client: &Client, involved: &Involved) -> ObjectRef {
     let mut top = involved.nearest().clone();
     if involved.controller.is_none() {
         return top;
@@ -31,7 +31,7 @@ pub(super) async fn topmost(client: &Client, involved: &Involved) -> Place {
 }
 
 /// The controller of an object, if it is there and has one.
-async fn controller(client: &Client, of: &Place) -> Result<Option<Place>, kube::Error> {
+async fn controller(client: &Client, of: &ObjectRef) -> Result<Option<ObjectRef>, kube::Error> {
     let Some(found) = read(client, of).await? else { return Ok(None) };
     if of.uid.is_some() && of.uid != found.uid() {
         return Ok(None);
@@ -40,11 +40,17 @@ async fn controller(client: &Client, of: &Place) -> Result<Option<Place>, kube::
     Ok(owner.map(|owner| {
         let (group, kind) = (group(&owner.api_version), owner.kind.as_str());
         let namespace = of.namespace.clone().filter(|_| scope(group, kind) == Scope::Namespaced);
-        Place { namespace, api_version: owner.api_version, kind: owner.kind, name: owner.name, uid: Some(owner.uid) }
+        ObjectRef {
+            namespace,
+            api_version: owner.api_version,
+            kind: owner.kind,
+            name: owner.name,
+            uid: Some(owner.uid),
+        }
     }))
 }
 
-async fn read(client: &Client, place: &Place) -> Result<Option<PartialObjectMeta<DynamicObject>>, kube::Error> {
+async fn read(client: &Client, place: &ObjectRef) -> Result<Option<PartialObjectMeta<DynamicObject>>, kube::Error> {
     let (group, version) = place.api_version.split_once('/').unwrap_or(("", &place.api_version));
     let kind = GroupVersionKind { group: group.into(), version: version.into(), kind: place.kind.clone() };
     let plural = resource(&kind).resource;

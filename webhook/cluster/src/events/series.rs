@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::EventLimits;
-use super::happening::{Place, Weight};
+use super::happening::{ObjectRef, Weight};
 use super::limit::{Bucket, Rate};
 
 /// A series ends when it did not happen for so long, as with Kubernetes' own events.
@@ -17,7 +17,7 @@ const END: Duration = Duration::from_secs(360);
 /// What makes two happenings the same.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Key {
-    pub(super) object: Place,
+    pub(super) object: ObjectRef,
     pub(super) weight: Weight,
     pub(super) policy: String,
     pub(super) rule: Option<String>,
@@ -50,7 +50,7 @@ pub(super) struct Series {
     running: HashMap<Key, Running>,
     most: usize,
     in_all: Bucket,
-    by_object: HashMap<Place, Bucket>,
+    by_object: HashMap<ObjectRef, Bucket>,
     each_object: Rate,
 }
 
@@ -90,7 +90,11 @@ impl Series {
         Observed::First
     }
 
-    fn may_begin(&mut self, object: &Place, now: Instant) -> bool {
+    /// An object that has had its share takes nothing from others; where nobody may, no object is remembered.
+    fn may_begin(&mut self, object: &ObjectRef, now: Instant) -> bool {
+        if !self.in_all.has(now) {
+            return false;
+        }
         let rate = self.each_object;
         let own = self.by_object.entry(object.clone()).or_insert_with(|| Bucket::new(rate, now));
         own.take(now) && self.in_all.take(now)

@@ -6,7 +6,7 @@ use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use serde_json::{Value, json};
 
-use super::happening::{Happening, Place, Weight};
+use super::happening::{Happening, ObjectRef, Weight};
 use crate::reports::cut;
 
 /// Who reports it.
@@ -26,7 +26,7 @@ const INSTANCE: usize = 128;
 const WITHOUT_NAMESPACE: &str = "default";
 
 /// The first event of a series.
-pub(super) fn event(happening: &Happening, regarding: &Place, instance: &str, now: Timestamp) -> Event {
+pub(super) fn event(happening: &Happening, regarding: &ObjectRef, instance: &str, now: Timestamp) -> Event {
     let object = &happening.involved.object;
     let related = (object != regarding && !object.name.is_empty()).then(|| reference(object));
     Event {
@@ -74,8 +74,8 @@ fn note(happening: &Happening) -> String {
     cut(&format!("{}{name} was {became} by {policy}{rule}{container}: {message}", involved.object.kind), NOTE)
 }
 
-fn reference(place: &Place) -> ObjectReference {
-    let Place { api_version, kind, namespace, name, uid } = place.clone();
+fn reference(place: &ObjectRef) -> ObjectReference {
+    let ObjectRef { api_version, kind, namespace, name, uid } = place.clone();
     ObjectReference {
         api_version: Some(api_version),
         kind: Some(kind),
@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn an_object_without_a_namespace_has_its_events_in_the_default_one() {
-        let cluster_wide = Place { namespace: None, ..place("ClusterRole", "admin") };
+        let cluster_wide = ObjectRef { namespace: None, ..place("ClusterRole", "admin") };
         let event = event(&denied(cluster_wide.clone(), "a"), &cluster_wide, "one", Timestamp::UNIX_EPOCH);
         assert_eq!(event.metadata.namespace.as_deref(), Some("default"));
         assert_eq!(event.related, None);

@@ -39,11 +39,11 @@ struct Owner {
 
 /// Where an object is judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum JudgedAt {
     /// Here.
     Here,
     /// At its owner, whose template it was made from.
-    AtOwner,
+    Owner,
     /// Nowhere: it is on its way out.
     Nowhere,
 }
@@ -55,16 +55,16 @@ impl Head {
 
     /// Where an object of this kind is judged, in a round with these kinds. What is looked at for its template alone is left
     /// to its controller, if that is looked at for its own; what a policy named is always judged itself.
-    pub(super) fn place(&self, kind: &ScannedKind, kinds: &[ScannedKind]) -> Place {
+    pub(super) fn judged_at(&self, kind: &ScannedKind, kinds: &[ScannedKind]) -> JudgedAt {
         let by_template =
             |owner: &&Owner| kinds.iter().any(|known| known.reason == Reason::Templates && owner.is_a(&known.kind));
         let controller = self.metadata.owner_references.iter().find(|owner| owner.controller);
         if self.metadata.deletion_timestamp.is_some() {
-            Place::Nowhere
+            JudgedAt::Nowhere
         } else if kind.reason == Reason::Templates && controller.as_ref().is_some_and(by_template) {
-            Place::AtOwner
+            JudgedAt::Owner
         } else {
-            Place::Here
+            JudgedAt::Here
         }
     }
 
@@ -100,10 +100,10 @@ mod tests {
     use super::super::round::tests::kind;
     use super::*;
 
-    fn judged(object: &Value, reason: Reason) -> Place {
+    fn judged_at(object: &Value, reason: Reason) -> JudgedAt {
         let kinds = [kind("apps", "ReplicaSet", Reason::Templates), kind("", "Pod", reason)];
         let head: Head = serde_json::from_value(object.clone()).unwrap();
-        head.place(&kinds[1], &kinds)
+        head.judged_at(&kinds[1], &kinds)
     }
 
     fn pod(owner: Value) -> Value {
@@ -113,13 +113,13 @@ mod tests {
     #[test]
     fn what_a_controller_made_of_its_template_is_judged_there() {
         let owned = pod(json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "controller": true}));
-        assert_eq!(judged(&owned, Reason::Templates), Place::AtOwner);
+        assert_eq!(judged_at(&owned, Reason::Templates), JudgedAt::Owner);
     }
 
     #[test]
     fn what_a_policy_named_is_judged_itself() {
         let owned = pod(json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "controller": true}));
-        assert_eq!(judged(&owned, Reason::Named), Place::Here);
+        assert_eq!(judged_at(&owned, Reason::Named), JudgedAt::Here);
     }
 
     #[test]
@@ -127,14 +127,14 @@ mod tests {
         let by_stranger = pod(json!({"apiVersion": "example.com/v1", "kind": "ReplicaSet", "controller": true}));
         let not_controlled = pod(json!({"apiVersion": "apps/v1", "kind": "ReplicaSet"}));
         for object in [by_stranger, not_controlled, json!({"metadata": {"name": "a", "uid": "1"}})] {
-            assert_eq!(judged(&object, Reason::Templates), Place::Here, "{object}");
+            assert_eq!(judged_at(&object, Reason::Templates), JudgedAt::Here, "{object}");
         }
     }
 
     #[test]
     fn what_is_on_its_way_out_is_not_judged() {
         let leaving = json!({"metadata": {"name": "a", "uid": "1", "deletionTimestamp": "2030-01-01T00:00:00Z"}});
-        assert_eq!(judged(&leaving, Reason::Named), Place::Nowhere);
+        assert_eq!(judged_at(&leaving, Reason::Named), JudgedAt::Nowhere);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::kinds::{ScannedKind, kinds};
-use super::object::{Head, Place, whole};
+use super::object::{Head, JudgedAt, whole};
 use super::pace::Pace;
 use super::round::{Counts, Finished, Round};
 use super::{Judge, ScanSettings};
@@ -218,13 +218,13 @@ impl<J: Judge> Looking<'_, J> {
         let Self { judge, reports, kind } = self;
         // The API server sends no object without a name and a uid.
         let head = Head::of(object).ok()?;
-        match head.place(kind, kinds) {
-            Place::Here => {}
-            Place::AtOwner => {
+        match head.judged_at(kind, kinds) {
+            JudgedAt::Here => {}
+            JudgedAt::Owner => {
                 counts.owned += 1;
                 return None;
             }
-            Place::Nowhere => return None,
+            JudgedAt::Nowhere => return None,
         }
         pace.turn().await;
         let judged = judge.judge(&whole(object, kind).ok()?, kind).await;

@@ -5,14 +5,16 @@ use std::time::Duration;
 use k8s_openapi::api::events::v1::Event;
 use kube::Api;
 use kube::api::ListParams;
-use portreeve_cluster::events::{Ear, EventLimits, Happening, Involved, Place, Teller, Weight, teller};
+use portreeve_cluster::events::{
+    EventLimits, EventSender, EventWriter, Happening, Involved, ObjectRef, Weight, channel,
+};
 use portreeve_control_plane::cluster::Cluster;
 use serde_json::{Value, json};
 
 use crate::scene::{create, deployment, make_namespace, own_cluster};
 
-fn tell(cluster: &Cluster) -> (Ear, Teller) {
-    teller(cluster.api.client(), "portreeve-0", &EventLimits { period: Duration::from_mins(1), ..Default::default() })
+fn ends(cluster: &Cluster) -> (EventSender, EventWriter) {
+    channel(cluster.api.client(), "portreeve-0", &EventLimits { period: Duration::from_mins(1), ..Default::default() })
 }
 
 fn denied(involved: Involved, rule: &str) -> Happening {
@@ -26,9 +28,9 @@ fn denied(involved: Involved, rule: &str) -> Happening {
     }
 }
 
-fn place(object: &Value) -> Place {
+fn place(object: &Value) -> ObjectRef {
     let text = |at: &str| object.pointer(at).and_then(Value::as_str).unwrap_or_default().to_owned();
-    Place {
+    ObjectRef {
         api_version: text("/apiVersion"),
         kind: text("/kind"),
         namespace: Some(text("/metadata/namespace")),
@@ -63,13 +65,13 @@ async fn what_happens_to_pods_again_and_again_is_one_event_about_their_deploymen
     let Some(cluster) = own_cluster().await else { return };
     make_namespace(&cluster, "shop").await;
     let [deployment, replicas] = chain(&cluster).await;
-    let (ear, teller) = tell(&cluster);
+    let (sender, writer) = ends(&cluster);
     for number in 0..5 {
-        let pod = Place { kind: "Pod".to_owned(), name: format!("web-1-{number}"), uid: None, ..place(&replicas) };
-        ear.tell(denied(Involved { object: pod, controller: Some(place(&replicas)) }, "drop-all"));
+        let pod = ObjectRef { kind: "Pod".to_owned(), name: format!("web-1-{number}"), uid: None, ..place(&replicas) };
+        sender.send(denied(Involved { object: pod, controller: Some(place(&replicas)) }, "drop-all"));
     }
-    drop(ear);
-    teller.run().await;
+    drop(sender);
+    writer.run().await;
     let [event] = events(&cluster).await.try_into().unwrap();
     let regarding = event.regarding.unwrap();
     assert_eq!(regarding.kind.as_deref(), Some("Deployment"));
@@ -86,12 +88,12 @@ async fn what_happens_to_pods_again_and_again_is_one_event_about_their_deploymen
 async fn what_was_denied_before_it_was_made_has_its_event_all_the_same() {
     let Some(cluster) = own_cluster().await else { return };
     make_namespace(&cluster, "shop").await;
-    let object = Place { uid: None, ..place(&deployment("shop", "web", &json!({}))) };
-    let (ear, teller) = tell(&cluster);
-    ear.tell(denied(Involved { object: object.clone(), controller: None }, "drop-all"));
-    ear.tell(denied(Involved { object, controller: None }, "add-nothing"));
-    drop(ear);
-    teller.run().await;
+    let object = ObjectRef { uid: None, ..place(&deployment("shop", "web", &json!({}))) };
+    let (sender, writer) = ends(&cluster);
+    sender.send(denied(Involved { object: object.clone(), controller: None }, "drop-all"));
+    sender.send(denied(Involved { object, controller: None }, "add-nothing"));
+    drop(sender);
+    writer.run().await;
     let events = events(&cluster).await;
     assert_eq!(events.len(), 2);
     assert!(events.iter().all(|event| event.series.is_none()));
@@ -102,13 +104,13 @@ async fn what_there_is_no_room_for_is_dropped_and_counted() {
     let Some(cluster) = own_cluster().await else { return };
     make_namespace(&cluster, "shop").await;
     let limits = EventLimits { waiting: 2, ..EventLimits::default() };
-    let (ear, teller) = teller(cluster.api.client(), "portreeve-0", &limits);
-    let object = Place { uid: None, ..place(&deployment("shop", "web", &json!({}))) };
+    let (sender, writer) = channel(cluster.api.client(), "portreeve-0", &limits);
+    let object = ObjectRef { uid: None, ..place(&deployment("shop", "web", &json!({}))) };
     for rule in ["a", "b", "c", "d", "e"] {
-        ear.tell(denied(Involved { object: object.clone(), controller: None }, rule));
+        sender.send(denied(Involved { object: object.clone(), controller: None }, rule));
     }
-    assert_eq!(ear.dropped(), 3);
-    drop(ear);
-    teller.run().await;
+    assert_eq!(sender.dropped(), 3);
+    drop(sender);
+    writer.run().await;
     assert_eq!(events(&cluster).await.len(), 2);
 }
