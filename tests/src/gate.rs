@@ -2,7 +2,6 @@
 //! first test waits for the compiler.
 
 use std::collections::BTreeMap;
-use std::error::Error;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -21,8 +20,7 @@ use portreeve_server::way::{Book, Gate, Runner};
 use portreeve_supply::{Images, RegistriesConfig};
 use serde_json::Value;
 
-/// What goes wrong in a test's own set-up.
-pub type Fault = Box<dyn Error + Send + Sync>;
+pub use portreeve_control_plane::Fault;
 
 /// A gate in the making.
 pub struct Setting {

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -18,6 +17,8 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+
+pub use portreeve_control_plane::until;
 
 use crate::gate::Fault;
 
@@ -163,20 +164,6 @@ impl Wire {
         let answer = Client::builder().tls_backend_preconfigured(tls).build()?.get(url).send().await?;
         Ok((answer.status().as_u16(), answer.text().await?))
     }
-}
-
-/// Asks until it is so, for two minutes at most: the server looks at its files every second.
-///
-/// # Errors
-/// If it never is.
-pub async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) -> Result<(), Fault> {
-    for _ in 0..1200 {
-        if holds().await {
-            return Ok(());
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    Err(format!("never: {what}").into())
 }
 
 /// A client of HTTP/1.1 over TLS 1.3 that trusts the CAs of this bundle and nothing else.

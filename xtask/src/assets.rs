@@ -3,7 +3,7 @@
 //! sources. Which tests use them, and how, is not known here.
 
 #[allow(unreachable_pub, reason = "the tests read this file too")]
-#[path = "../../tests/src/control_plane/place.rs"]
+#[path = "../../tests/control-plane/src/control_plane/place.rs"]
 mod place;
 
 use std::ffi::OsString;

@@ -10,16 +10,22 @@
 //! - [`election`]: the lease for what only one replica may do.
 //! - [`registration`]: the two webhook entries, worked out from the policies in force, and what they would hold up.
 //! - [`registrar`]: keeps them in a cluster; [`discovery`] asks the cluster which kinds it serves.
+//! - [`scan`]: goes through the objects that are there already and has them judged; [`reports`]: what came of it, where
+//!   people and dashboards read it; [`events`]: what was denied and warned of, where owners of workloads see it.
 
 pub mod certificates;
 pub mod connection;
 pub mod crd;
 pub mod discovery;
 pub mod election;
+pub mod events;
+mod pages;
 pub mod registrar;
 pub mod registration;
 pub mod report;
+pub mod reports;
 pub mod resources;
+pub mod scan;
 pub mod status;
 pub mod surroundings;
 

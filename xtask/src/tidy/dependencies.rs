@@ -6,7 +6,7 @@ use crate::checkout::{Checkout, Dependency, Need, Package};
 
 /// The crates of ours that a crate may need outside its tests. A crate that is not in the table is a finding, so that its
 /// place is thought of.
-const FLOORS: [(&str, &[&str]); 14] = [
+const FLOORS: [(&str, &[&str]); 15] = [
     ("portreeve-admission", &[]),
     ("portreeve-engine", &["portreeve-admission"]),
     ("portreeve-supply", &["portreeve-admission"]),
@@ -44,6 +44,7 @@ const FLOORS: [(&str, &[&str]); 14] = [
     ("portreeve-catalogue", &["portreeve-sdk"]),
     ("portreeve-component", &[]),
     ("portreeve-builtin", &["portreeve-component", "portreeve-engine"]),
+    ("portreeve-control-plane", &["portreeve-admission", "portreeve-certs"]),
     ("xtask", &[]),
 ];
 
@@ -54,7 +55,11 @@ const ACROSS: &str = "portreeve-tests";
 const TRADES: [(&str, &[&str], &str); 3] = [
     ("wasmtime", &["portreeve-engine"], "policies are run by the engine alone"),
     ("wasmtime-wizer", &["portreeve-engine"], "policies are run by the engine alone"),
-    ("kube", &["portreeve-cluster", ACROSS], "the server itself does not know who serves its resources"),
+    (
+        "kube",
+        &["portreeve-cluster", "portreeve-control-plane", ACROSS],
+        "the server itself does not know who serves its resources",
+    ),
 ];
 
 /// What the pure core may not name at all.

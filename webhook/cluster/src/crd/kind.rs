@@ -167,7 +167,9 @@ impl Kind {
     }
 }
 
-fn schema_of<T: JsonSchema>() -> Value {
+/// The structural schema of a type, as a definition has it.
+#[must_use]
+pub fn schema_of<T: JsonSchema>() -> Value {
     let mut settings = SchemaSettings::draft07();
     settings.inline_subschemas = true;
     structural(settings.into_generator().into_root_schema_for::<T>().to_value())

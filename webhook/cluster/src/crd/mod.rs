@@ -14,7 +14,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::json;
 
-pub use kind::Kind;
+pub use kind::{Kind, schema_of};
 
 use kind::{Column, Shown};
 

@@ -94,7 +94,7 @@ pub(super) fn conditions(
 }
 
 /// What a cluster comes back by, as far as a star takes it in and nobody named it.
-fn by_star_alone(wanted: &Wanted) -> BTreeSet<Spared> {
+pub(super) fn by_star_alone(wanted: &Wanted) -> BTreeSet<Spared> {
     let meets = |wish: &Wish, spared: &Spared| {
         let resource = split(&wish.resource).0;
         let whole_group = spared.resource == ANY || resource == ANY || resource == spared.resource;

@@ -9,6 +9,7 @@ pub mod doctor;
 mod rules;
 mod selector;
 mod served;
+mod sought;
 mod wanted;
 mod written;
 
@@ -23,6 +24,7 @@ use portreeve_admission::subject::TemplatePaths;
 
 pub use condition::{Condition, Spared};
 pub use served::Served;
+pub use sought::{Reason, Sought};
 pub use written::{Configurations, Endpoint, Site};
 
 use wanted::{Wanted, takes_part};

@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use super::place::{NEWEST, cache_folder};
-use crate::gate::Fault;
-use crate::places::checkout;
+use crate::Fault;
+use crate::checkout;
 
 /// The variable that names the folder.
 const VARIABLE: &str = "KUBEBUILDER_ASSETS";

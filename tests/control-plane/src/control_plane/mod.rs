@@ -11,14 +11,16 @@ mod process;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use kube::{Client, Config};
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use self::credentials::Credentials;
 use self::port::free_port;
 use self::process::Process;
+use crate::Fault;
 use crate::api_server::ApiServer;
-use crate::gate::Fault;
-use crate::server::until;
+use crate::until;
 
 pub use self::assets::{Assets, Program};
 
@@ -48,6 +50,7 @@ pub struct ControlPlane {
     api_server: Process,
     _etcd: Process,
     kubeconfig: PathBuf,
+    store: u16,
     folder: Option<TempDir>,
 }
 
@@ -69,7 +72,7 @@ impl ControlPlane {
         let arguments = api_server(&credentials, store, secure, &plugins_off(controllers, pod_security));
         let api_server = Process::start(&assets.path(Program::ApiServer), &arguments, folder)?;
         let kubeconfig = credentials.write_kubeconfig(folder, &format!("https://127.0.0.1:{secure}"))?;
-        let mut plane = Self { controllers: None, api_server, _etcd: etcd, kubeconfig, folder: Some(temporary) };
+        let mut plane = Self { controllers: None, api_server, _etcd: etcd, kubeconfig, store, folder: Some(temporary) };
         plane.ready().await?;
         if controllers == Controllers::Running {
             plane.start_controllers(assets, &credentials)?;
@@ -81,6 +84,21 @@ impl ControlPlane {
     #[must_use]
     pub fn kubeconfig(&self) -> &Path {
         &self.kubeconfig
+    }
+
+    /// Has the store forget all versions but the newest, as it does every few minutes: what refers to an older one holds no
+    /// longer.
+    ///
+    /// # Errors
+    /// If it does not.
+    pub async fn compact(&self) -> Result<(), Fault> {
+        let store = Client::try_from(Config::new(format!("http://127.0.0.1:{}", self.store).parse()?))?;
+        let ask = |path: &str, body: &Value| http::Request::post(path).body(body.to_string().into_bytes());
+        // The least key: any would do, since every answer says the newest revision.
+        let newest: Value = store.request(ask("/v3/kv/range", &json!({"key": "AA=="}))?).await?;
+        let revision = newest.pointer("/header/revision").ok_or("the store does not say its revision")?;
+        store.request::<Value>(ask("/v3/kv/compaction", &json!({"revision": revision, "physical": true}))?).await?;
+        Ok(())
     }
 
     async fn ready(&mut self) -> Result<(), Fault> {
@@ -155,6 +173,8 @@ fn api_server(credentials: &Credentials, store: u16, secure: u16, off: &[&str]) 
         format!("--service-account-signing-key-file={}", credentials.account_key.display()),
         "--service-cluster-ip-range=10.0.0.0/24".to_owned(),
         "--allow-privileged=true".to_owned(),
+        // Read from the store itself, so that a test can see what becomes of a list whose version is compacted away.
+        "--watch-cache-sizes=podtemplates#0".to_owned(),
         format!("--disable-admission-plugins={}", off.join(",")),
     ]
 }

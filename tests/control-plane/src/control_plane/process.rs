@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use crate::gate::Fault;
+use crate::Fault;
 
 /// How much of the log is told of a program that ended.
 const TOLD: usize = 20;

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use portreeve_certs::{Authority, AuthorityOptions, CommonName, ServerNames, Validity};
 use serde_json::json;
 
-use crate::gate::Fault;
+use crate::Fault;
 
 /// A control plane lives for minutes.
 const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);

@@ -11,7 +11,7 @@ use portreeve_admission::case::GroupVersionKind;
 use portreeve_admission::kinds::{Scope, resource, scope};
 use serde_json::Value;
 
-use crate::gate::Fault;
+use crate::Fault;
 
 /// Who applies.
 const FIELD_MANAGER: &str = "portreeve-tests";

@@ -1,0 +1,119 @@
+//! A scan of the objects that are there already: those that the policies want to see, a page at a time, each judged by
+//! whoever is given as judge, and what was found reported. It is done on a schedule, and at once when the policies change.
+//! Nothing is decided here, and nothing edited.
+//!
+//! What a controller made of its template is judged at the controller: a Deployment, not its ReplicaSets and Pods. So its
+//! owner reads one report. Never more than a page of objects is in memory.
+
+mod kinds;
+mod object;
+mod pace;
+mod round;
+mod work;
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use kube::Client;
+use portreeve_admission::decision::Decision;
+use serde_json::Value;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+pub use kinds::ScannedKind;
+pub use round::{Counts, Finished};
+
+use crate::registration::Sought;
+use crate::reports::Reports;
+use work::Work;
+
+/// Judges objects. Whoever does knows the policies in force.
+pub trait Judge {
+    /// What every policy that sees the object says of it, taken for one that is created as it stands.
+    fn judge(&self, object: &Value, kind: &ScannedKind) -> impl Future<Output = Judged> + Send;
+}
+
+/// What was found of an object.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Judged {
+    /// Policies that saw it, by name, whatever they found.
+    pub policies: Vec<String>,
+    /// What they found. An object that can't be read is a failure of each.
+    pub decision: Decision,
+}
+
+/// How a scan goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ScanSettings {
+    /// From the end of a round to the next.
+    pub every: Duration,
+    /// The most objects that are judged in a second.
+    pub per_second: NonZeroU32,
+    /// Objects in a page.
+    pub page: NonZeroU32,
+}
+
+impl Default for ScanSettings {
+    /// Once an hour; ten thousand objects in less than a minute.
+    fn default() -> Self {
+        let count = |count| NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN);
+        Self { every: Duration::from_secs(3600), per_second: count(500), page: count(100) }
+    }
+}
+
+/// Goes through a cluster, round after round.
+pub struct Scanner<J> {
+    sought: watch::Receiver<Option<Sought>>,
+    told: watch::Sender<Option<Finished>>,
+    /// When the next round begins.
+    due: Instant,
+    every: Duration,
+    work: Work<J>,
+}
+
+impl<J: Judge> Scanner<J> {
+    /// A scan of what is `sought`, at once whenever that is sent anew, and every so often. Each round that is done is `told`.
+    #[must_use]
+    pub fn new(
+        client: Client,
+        judge: J,
+        reports: Reports,
+        settings: &ScanSettings,
+        sought: watch::Receiver<Option<Sought>>,
+        told: watch::Sender<Option<Finished>>,
+    ) -> Self {
+        let work = Work::new(client, judge, reports, settings);
+        Self { sought, told, due: Instant::now(), every: settings.every, work }
+    }
+
+    /// Scans until nobody says any more what is sought. May be broken off at any moment, as
+    /// [`while_leading`](crate::election::while_leading) does when we no longer lead; called again, it goes on with the page
+    /// where it was.
+    pub async fn run(&mut self) {
+        self.work.resume(self.every);
+        loop {
+            if self.sought.has_changed().unwrap_or(false) {
+                self.begin_anew();
+            }
+            let Ok(sought) = self.sought.wait_for(Option::is_some).await.map(|sought| sought.clone()) else { return };
+            let sought = sought.unwrap_or_default();
+            tokio::select! {
+                changed = self.sought.changed() => {
+                    if changed.is_err() { return }
+                    self.begin_anew();
+                }
+                finished = self.work.next_round(&sought, self.due) => {
+                    self.due = Instant::now() + self.every;
+                    let (counts, took) = (finished.counts, finished.took);
+                    tracing::info!(%counts, ?took, "what is in the cluster was judged");
+                    self.told.send_replace(Some(finished));
+                }
+            }
+        }
+    }
+
+    fn begin_anew(&mut self) {
+        self.work.forget();
+        self.due = Instant::now();
+    }
+}

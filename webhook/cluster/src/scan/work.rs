@@ -1,0 +1,262 @@
+//! The work of a round: pages are listed, their objects judged, what was found is reported, what is no longer said is taken
+//! away. How far it is stands in `round` after each page, so that it may be broken off anywhere.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use jiff::Timestamp;
+use kube::Client;
+use kube::api::ListParams;
+use portreeve_admission::kinds::Scope;
+use serde_json::value::RawValue;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::kinds::{ScannedKind, kinds};
+use super::object::{Head, JudgedAt, whole};
+use super::pace::Pace;
+use super::round::{Counts, Finished, Round};
+use super::{Judge, ScanSettings};
+use crate::discovery::DiscoveryError;
+use crate::pages::{Page, PageError, page};
+use crate::registration::Sought;
+use crate::reports::{Noted, Report, Reports, ReportsError};
+
+/// After a failure, this long until the round goes on where it was.
+const RETRY: Duration = Duration::from_secs(10);
+
+/// Reports that are being written at one time.
+const WRITTEN_AT_ONCE: usize = 8;
+
+/// The round under way, and what it is done with.
+pub(super) struct Work<J> {
+    client: Client,
+    judge: J,
+    reports: Reports,
+    page: NonZeroU32,
+    pace: Pace,
+    round: Option<Round>,
+    reporting: Reporting,
+}
+
+/// Whether reports could be read when a round last began. People are told when it changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reporting {
+    Possible,
+    Impossible,
+}
+
+/// Why a round can't go on for now.
+#[derive(Debug, thiserror::Error)]
+enum RoundError {
+    #[error(transparent)]
+    Unknown(#[from] DiscoveryError),
+    #[error("the objects of kind {kind} can't be listed")]
+    Unlisted { kind: String, source: PageError },
+    #[error(transparent)]
+    Reports(#[from] ReportsError),
+}
+
+impl<J: Judge> Work<J> {
+    pub(super) fn new(client: Client, judge: J, reports: Reports, settings: &ScanSettings) -> Self {
+        let pace = Pace::new(settings.per_second);
+        Self { client, judge, reports, page: settings.page, pace, round: None, reporting: Reporting::Possible }
+    }
+
+    /// Another replica may have led meanwhile: reports are read again, and a round that began long ago is none.
+    pub(super) fn resume(&mut self, long: Duration) {
+        self.round.take_if(|round| round.began.elapsed() > long);
+        if let Some(round) = &mut self.round {
+            round.reports_may_have_changed();
+        }
+    }
+
+    /// Forgets the round under way.
+    pub(super) fn forget(&mut self) {
+        self.round = None;
+    }
+
+    /// Goes on with the round under way, or waits until one is due and does it. What fails is tried again.
+    pub(super) async fn next_round(&mut self, sought: &Sought, due: Instant) -> Finished {
+        if self.round.is_none() {
+            sleep_until(due).await;
+        }
+        loop {
+            match self.go_on(sought).await {
+                Ok(finished) => return finished,
+                Err(error) => {
+                    tracing::warn!(error = crate::with_causes(&error), "the scan waits, and goes on where it is");
+                    sleep(RETRY).await;
+                }
+            }
+        }
+    }
+
+    async fn go_on(&mut self, sought: &Sought) -> Result<Finished, RoundError> {
+        if self.round.is_none() {
+            self.round = Some(Round::of(kinds(&self.client, sought).await?));
+        }
+        self.read_reports().await?;
+        while let Some((kind, asked)) = self.next_page(sought) {
+            let page = page(&self.client, &kind.api_resource(), &asked).await;
+            self.take(&kind, page).await?;
+        }
+        self.sweep().await;
+        let finished = self.round.take().map(Round::finished);
+        Ok(finished.unwrap_or_default())
+    }
+
+    /// Reads which reports there are, unless that was done in this round already.
+    async fn read_reports(&mut self) -> Result<(), RoundError> {
+        let Some(round) = self.round.as_mut().filter(|round| round.reports_are_unknown()) else { return Ok(()) };
+        let before = std::mem::replace(&mut self.reporting, Reporting::Impossible);
+        match self.reports.inventory().await {
+            Ok(inventory) => {
+                self.reporting = Reporting::Possible;
+                round.reports_are(Some(inventory));
+            }
+            Err(error @ ReportsError::Unread { .. }) => {
+                self.reporting = before;
+                return Err(error.into());
+            }
+            Err(error) => {
+                if before == Reporting::Possible {
+                    tracing::warn!(error = crate::with_causes(&error), "nothing is reported");
+                }
+                round.reports_are(None);
+            }
+        }
+        Ok(())
+    }
+
+    /// What is listed next; none when all is done.
+    fn next_page(&self, sought: &Sought) -> Option<(ScannedKind, ListParams)> {
+        let (kind, continued) = self.round.as_ref()?.place()?;
+        let mut asked = ListParams::default().limit(self.page.get());
+        if kind.scope == Scope::Namespaced {
+            let but: Vec<String> = sought.excluded().map(|name| format!("metadata.namespace!={name}")).collect();
+            asked.field_selector = Some(but.join(",")).filter(|selector| !selector.is_empty());
+        }
+        asked.continue_token = continued.map(str::to_owned);
+        Some((kind.clone(), asked))
+    }
+
+    /// Takes a page, or what came in its place, and goes on to the next.
+    async fn take(&mut self, kind: &ScannedKind, page: Result<Page, PageError>) -> Result<(), RoundError> {
+        let Some(round) = &mut self.round else { return Ok(()) };
+        match page {
+            Ok(page) => {
+                let looking = Looking { judge: &self.judge, reports: &self.reports, kind };
+                let counts = looking.look(&page, round, &mut self.pace).await;
+                round.turn(page.next, counts);
+            }
+            Err(PageError::Expired { instead }) => round.expired(instead),
+            Err(error @ PageError::Unlisted(_)) => {
+                let kind = kind.to_string();
+                tracing::warn!(kind, error = crate::with_causes(&error), "objects of this kind are not judged");
+                round.skip_kind();
+            }
+            Err(source @ PageError::Failed(_)) => return Err(RoundError::Unlisted { kind: kind.to_string(), source }),
+        }
+        Ok(())
+    }
+
+    /// Takes away reports that nothing was said for.
+    async fn sweep(&mut self) {
+        let Some(round) = &mut self.round else { return };
+        let Some(inventory) = round.inventory() else { return };
+        let (removed, failed) = self.reports.sweep(inventory, round.unlisted()).await;
+        let first = failed.first();
+        if let Some(error) = first {
+            tracing::warn!(error = crate::with_causes(error), "a report stays until the next round");
+        }
+        let failed = u64::try_from(failed.len()).unwrap_or(u64::MAX);
+        round.count(Counts { removed, failed, ..Counts::default() });
+    }
+}
+
+/// Looks at the objects of a page.
+struct Looking<'a, J> {
+    judge: &'a J,
+    reports: &'a Reports,
+    kind: &'a ScannedKind,
+}
+
+impl<J: Judge> Looking<'_, J> {
+    async fn look(&self, page: &Page, round: &mut Round, pace: &mut Pace) -> Counts {
+        let mut counts = Counts::default();
+        let mut writing = FuturesUnordered::new();
+        for object in &page.objects {
+            let Some(report) = self.found(object, round.kinds(), pace, &mut counts).await else { continue };
+            let Some(inventory) = round.inventory_mut() else { continue };
+            match inventory.note(&report, self.reports.limits().reports) {
+                Noted::AsBefore => counts.as_before += 1,
+                Noted::TooMany => counts.left_out += 1,
+                noted @ (Noted::New | Noted::Changed) => {
+                    if writing.len() >= WRITTEN_AT_ONCE {
+                        writing.next().await.into_iter().for_each(|written| settle(round, &mut counts, written));
+                    }
+                    writing.push(self.write(report, noted));
+                }
+            }
+        }
+        while let Some(written) = writing.next().await {
+            settle(round, &mut counts, written);
+        }
+        counts
+    }
+
+    /// What is to be told of an object, if anything is.
+    async fn found(
+        &self,
+        object: &RawValue,
+        kinds: &[ScannedKind],
+        pace: &mut Pace,
+        counts: &mut Counts,
+    ) -> Option<Report> {
+        let Self { judge, reports, kind } = self;
+        // The API server sends no object without a name and a uid.
+        let head = Head::of(object).ok()?;
+        match head.judged_at(kind, kinds) {
+            JudgedAt::Here => {}
+            JudgedAt::Owner => {
+                counts.owned += 1;
+                return None;
+            }
+            JudgedAt::Nowhere => return None,
+        }
+        pace.turn().await;
+        let judged = judge.judge(&whole(object, kind).ok()?, kind).await;
+        counts.judged += 1;
+        let report = Report::of(head.reference(kind), &judged, reports.limits())?;
+        counts.telling += 1;
+        Some(report)
+    }
+
+    async fn write(&self, report: Report, noted: Noted) -> Written {
+        Written { name: report.name().to_owned(), came_to: self.reports.write(report, noted, Timestamp::now()).await }
+    }
+}
+
+/// What became of a report that was to be written.
+struct Written {
+    name: String,
+    came_to: Result<(), ReportsError>,
+}
+
+fn settle(round: &mut Round, counts: &mut Counts, written: Written) {
+    match written.came_to {
+        Ok(()) => counts.written += 1,
+        Err(error) => {
+            // Where one is refused all may be: the first is told.
+            if !round.has_failed() && counts.failed == 0 {
+                tracing::warn!(error = crate::with_causes(&error), "it is tried again in the next round");
+            }
+            counts.failed += 1;
+            if let Some(inventory) = round.inventory_mut() {
+                inventory.forget(&written.name);
+            }
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Scans at a real API server: every object once, page by page, gone on with where they were broken off.
+
+use std::cell::Cell;
+use std::collections::BTreeSet;
+
+use portreeve_cluster::election::{Standing, while_leading};
+use portreeve_cluster::reports::Standard;
+use portreeve_control_plane::cluster::Cluster;
+use portreeve_control_plane::until;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use crate::judge::Remembering;
+use crate::scene::{Scan, create, deployment, make_namespace, own_cluster, scan};
+
+/// Two namespaces that are looked at, and one that is not.
+async fn with_deployments(count: usize) -> Option<Cluster> {
+    let cluster = own_cluster().await?;
+    make_namespace(&cluster, "shop").await;
+    make_namespace(&cluster, "bank").await;
+    let namespace = |number: usize| ["shop", "bank"][number % 2];
+    let objects = (0..count).map(|number| deployment(namespace(number), &format!("web-{number:03}"), &json!({})));
+    create(&cluster, objects.collect()).await;
+    create(&cluster, vec![deployment("kube-system", "proxy", &json!({}))]).await;
+    Some(cluster)
+}
+
+fn distinct(judged: &[String]) -> usize {
+    judged.iter().collect::<BTreeSet<_>>().len()
+}
+
+#[tokio::test]
+async fn every_object_of_every_page_is_judged_once_but_those_of_excluded_namespaces() {
+    let Some(cluster) = with_deployments(250).await else { return };
+    let judge = Remembering::willing();
+    let finished = scan(&cluster, judge.clone(), Standard::OpenReports).round().await;
+    let judged = judge.judged();
+    assert_eq!((finished.counts.judged, judged.len(), distinct(&judged)), (250, 250, 250));
+    assert!(judged.iter().all(|name| !name.contains("kube-system")), "{judged:?}");
+}
+
+#[tokio::test]
+async fn what_a_controller_made_is_judged_at_the_controller_and_a_pod_of_nobody_itself() {
+    let Some(cluster) = with_deployments(1).await else { return };
+    let deployment =
+        json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web-000", "namespace": "shop"}});
+    let deployment = cluster.api.get(&deployment).await.unwrap().done().unwrap().0;
+    let pod = |name: &str, owners: &Value| {
+        json!({
+            "apiVersion": "v1", "kind": "Pod",
+            "metadata": {"name": name, "namespace": "shop", "ownerReferences": owners},
+            "spec": {"containers": [{"name": "app", "image": "registry.example/app:1"}]},
+        })
+    };
+    let owner = json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "name": "web-000", "controller": true,
+        "uid": deployment["metadata"]["uid"],
+    });
+    create(&cluster, vec![pod("owned", &json!([owner])), pod("alone", &json!([]))]).await;
+    let judge = Remembering::willing();
+    let finished = scan(&cluster, judge.clone(), Standard::OpenReports).round().await;
+    assert_eq!(judge.judged(), ["Pod/shop/alone", "Deployment/shop/web-000"]);
+    assert_eq!(finished.counts.owned, 1);
+}
+
+/// Counts when it goes.
+struct Ended<'a>(&'a Cell<u32>);
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() + 1);
+    }
+}
+
+#[tokio::test]
+async fn a_scan_that_ended_with_our_leadership_goes_on_when_we_lead_again() {
+    let Some(cluster) = with_deployments(100).await else { return };
+    let judge = Remembering::for_turns(50);
+    let Scan { mut scanner, mut finished, sought: _sought } = scan(&cluster, judge.clone(), Standard::OpenReports);
+    let (tell, standing) = watch::channel(Standing::Leader);
+    let ended = Cell::new(0);
+    let duty = async || {
+        let _ended = Ended(&ended);
+        scanner.run().await;
+    };
+    let course = async {
+        until("fifty are judged", async || judge.judged().len() == 50).await.unwrap();
+        tell.send(Standing::Follower).unwrap();
+        until("the scan is broken off", async || ended.get() == 1).await.unwrap();
+        judge.go_on();
+        tell.send(Standing::Leader).unwrap();
+        finished.changed().await.unwrap();
+    };
+    tokio::select! {
+        () = while_leading(standing, duty) => panic!("the scan ended"),
+        () = course => {}
+    }
+    // Two pages of twenty were done; of the third ten objects were judged, and are judged again.
+    assert_eq!((judge.judged().len(), distinct(&judge.judged())), (110, 100));
+}
+
+#[tokio::test]
+async fn a_change_of_the_policies_begins_a_round_at_once() {
+    let Some(cluster) = with_deployments(3).await else { return };
+    let judge = Remembering::willing();
+    let mut scan = scan(&cluster, judge.clone(), Standard::OpenReports);
+    scan.round().await;
+    scan.another_round().await;
+    assert_eq!(judge.judged().len(), 6);
+}
+
+/// PodTemplates are read from the store itself: other kinds the API server remembers for longer.
+fn pod_template(number: usize) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "PodTemplate",
+        "metadata": {"name": format!("web-{number:03}"), "namespace": "shop"},
+        "template": {"spec": {"containers": [{"name": "app", "image": "registry.example/app:1"}]}},
+    })
+}
+
+#[tokio::test]
+async fn a_scan_whose_continuation_is_compacted_away_goes_on_from_the_same_place() {
+    let Some(cluster) = own_cluster().await else { return };
+    make_namespace(&cluster, "shop").await;
+    create(&cluster, (0..100).map(pod_template).collect()).await;
+    let judge = Remembering::for_turns(30);
+    let mut scan = scan(&cluster, judge.clone(), Standard::OpenReports);
+    tokio::select! {
+        () = scan.scanner.run() => panic!("the scan ended"),
+        met = until("thirty are judged", async || judge.judged().len() == 30) => met.unwrap(),
+    }
+    // The version that the continuation names does not have it.
+    create(&cluster, vec![pod_template(999)]).await;
+    cluster.plane().unwrap().compact().await.unwrap();
+    judge.go_on();
+    let finished = scan.round().await;
+    let judged = judge.judged();
+    assert_eq!(finished.counts.judged, 101);
+    assert_eq!((judged.len(), distinct(&judged)), (111, 101));
+    assert!(judged.contains(&"PodTemplate/shop/web-999".to_owned()));
+}
