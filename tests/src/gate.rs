@@ -104,6 +104,7 @@ impl Setting {
             paths: TemplatePaths::default(),
             runner: Runner::new(4),
             clock: Timestamp::now,
+            witness: None,
         })
     }
 

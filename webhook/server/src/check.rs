@@ -158,6 +158,7 @@ impl Checker {
             paths: options.paths,
             runner: Runner::new(std::thread::available_parallelism().map_or(1, std::num::NonZero::get)),
             clock: Timestamp::now,
+            witness: None,
         };
         let CheckOptions { namespace, corrections, .. } = options;
         let accounts = Accounts::among(manifests, &namespace);

@@ -14,7 +14,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-pub use kubernetes::{KubernetesConfig, PoliciesFrom, RegistrationConfig, ServedAt};
+pub use kubernetes::{KubernetesConfig, PoliciesFrom, RegistrationConfig, ReportsConfig, ScanConfig, ServedAt};
 pub use limits::{ConnectionLimits, LimitsConfig, Seconds};
 pub use template_path::{EditedConfig, HoldsConfig, TemplatePathConfig, TemplatePathError, template_paths};
 

@@ -20,3 +20,4 @@ pub mod serve;
 pub mod set;
 pub mod trial;
 pub mod way;
+pub mod witness;

@@ -19,7 +19,7 @@ use std::time::Instant;
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use portreeve_admission::case::{Case, FactKind};
-use portreeve_admission::decision::Answer;
+use portreeve_admission::decision::{Answer, Decision, PolicyFailure};
 use portreeve_admission::matching::{is_namespace, selected};
 use portreeve_admission::plan::{Editable, Plan};
 use portreeve_admission::policy::Policy;
@@ -37,6 +37,7 @@ pub use run::Runner;
 use crate::around::Around;
 use crate::deadline::Deadlines;
 use crate::set::{Namespace, PolicySet};
+use crate::witness::Witness;
 
 /// All that requests pass through. One for the whole server; `check` and `render` have one too.
 pub struct Gate {
@@ -54,6 +55,8 @@ pub struct Gate {
     pub runner: Runner,
     /// What time it is: exceptions expire.
     pub clock: fn() -> Timestamp,
+    /// Who is told what becomes of requests, if somebody is.
+    pub witness: Option<Arc<dyn Witness>>,
 }
 
 /// An answered call, with what the metrics ask of it.
@@ -119,6 +122,9 @@ impl Gate {
         let met = self.meet(decode(body)?, deadlines.judged).await;
         let correction = self.correct(&met, deadlines.judged).await;
         let recorded = self.record_correction(&met, &correction, deadlines.recorded).await;
+        if correction.failures.iter().any(PolicyFailure::refuses) {
+            self.tell(&met, &Decision { failures: correction.failures.clone(), ..Decision::default() });
+        }
         Ok(respond::to_mutate(&met, &correction, recorded))
     }
 
@@ -130,7 +136,16 @@ impl Gate {
         let met = self.meet(decode(body)?, deadlines.judged).await;
         let judgement = self.judge(&met, deadlines.judged).await;
         let recorded = self.record_decision(&met, &judgement, deadlines.recorded).await;
+        self.tell(&met, &judgement.decision);
         Ok(respond::to_validate(&met, &judgement, recorded))
+    }
+
+    /// Tells of a request that somebody should look after.
+    fn tell(&self, met: &Met, decision: &Decision) {
+        let is_told = !met.review.dry_run && !(decision.findings.is_empty() && decision.failures.is_empty());
+        if let Some(witness) = self.witness.as_ref().filter(|_| is_told) {
+            witness.saw(&met.review, decision);
+        }
     }
 
     /// Which policies see the review. What is known of its namespace may have to be asked for.

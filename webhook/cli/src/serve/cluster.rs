@@ -3,21 +3,28 @@
 
 mod around;
 mod certificates;
+mod events;
 mod outcome;
 mod registration;
 mod resources;
+mod scan;
+mod survey;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use portreeve_cluster::connection::{Connection, ConnectionError};
 use portreeve_cluster::election::{Candidate, Standing, Times, while_leading};
+use portreeve_cluster::events::{EventLimits, channel};
 use portreeve_server::around::Around;
 use portreeve_server::config::{KubernetesConfig, PoliciesFrom, ServerConfig};
 use portreeve_server::health::Part;
 use portreeve_server::serve::{Origin, Outside, Running, StartError, start_with};
+use portreeve_server::witness::Witness;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
+
+use events::Notes;
 
 /// How long a start waits for what the API server has to tell. A replica that restarts while it is away serves what it
 /// knew.
@@ -65,12 +72,19 @@ pub(super) async fn start(
             (Origin::Told(told), Some(reporting))
         }
     };
-    let outside = Outside { origin, around: Around::Cluster(Arc::clone(&around.seen) as Arc<_>) };
+    let witness = kubernetes.events.then(|| told(&connection, &config.replica, &mut tie));
+    let outside = Outside { origin, around: Around::Cluster(Arc::clone(&around.seen) as Arc<_>), witness };
     let running = start_with(config, outside).await?;
     running.parts.health.set(Part::Cluster, around.ready(&running.parts, &mut tie).await);
     if let Some(reporting) = reporting {
         let standing = tie.standing();
         tie.spawn(while_leading(standing, async move || reporting.keep().await));
+    }
+    if let Some(config) = &kubernetes.scan {
+        let (tell, sought) = watch::channel(None);
+        let mut scanner = scan::scanner(&connection, &running.parts, config, sought);
+        tie.spawn(scan::seek(connection.clone(), Arc::clone(&running.parts), tell));
+        tie.spawn(while_leading(tie.standing(), async move || scanner.run().await));
     }
     if let Some(registered) = registered {
         let parts = Arc::clone(&running.parts);
@@ -78,6 +92,13 @@ pub(super) async fn start(
         tie.spawn(while_leading(standing, async move || registered.keep(&connection, &parts).await));
     }
     Ok((running, tie))
+}
+
+/// Somebody who writes events about what he is told.
+fn told(connection: &Connection, replica: &str, tie: &mut Tie) -> Arc<dyn Witness> {
+    let (sender, writer) = channel(connection.client.clone(), replica, &EventLimits::default());
+    tie.spawn(writer.run());
+    Arc::new(Notes(sender))
 }
 
 /// By the configured way, in the configured namespace.

@@ -95,6 +95,7 @@ pub(crate) fn all_reports(cluster: &Cluster, standard: Standard, scope: Scope) -
 pub(crate) fn sought(wants: Vec<ResourceRule>) -> Sought {
     let policy = Policy {
         id: "fake".to_owned(),
+        of_namespace: None,
         mode: Mode::Enforce,
         mutate: false,
         failure_policy: FailurePolicy::Fail,

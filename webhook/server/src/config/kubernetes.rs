@@ -1,6 +1,7 @@
 //! The cluster that a server works in: how its API server is reached, and what is kept there. The server itself asks nobody;
 //! what is told of the cluster comes to it from outside.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
@@ -26,6 +27,12 @@ pub struct KubernetesConfig {
     /// Lease of our own namespace, by which one replica does what only one may do.
     #[serde(default = "ours")]
     pub lease: String,
+    /// Whether owners of workloads are told by Events what was denied and warned of.
+    #[serde(default = "yes")]
+    pub events: bool,
+    /// How what is there already is judged again. Left out: it is not.
+    #[serde(default)]
+    pub scan: Option<ScanConfig>,
     /// How the API server is told to ask us. Left out: somebody else tells it.
     #[serde(default)]
     pub registration: Option<RegistrationConfig>,
@@ -80,12 +87,50 @@ pub enum ServedAt {
     },
 }
 
+/// How what is in the cluster already is judged: by the leader, whenever the set in force changes, and from time to time.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ScanConfig {
+    /// Seconds from the end of a round to the next.
+    #[serde(default = "hourly")]
+    pub every_seconds: NonZeroU32,
+    /// The most objects that are judged in a second.
+    #[serde(default = "five_hundred")]
+    pub per_second: NonZeroU32,
+    /// What is written about them.
+    #[serde(default)]
+    pub reports: ReportsConfig,
+}
+
+/// What is written about objects that were judged.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReportsConfig {
+    /// `Report` and `ClusterReport` of `openreports.io/v1alpha1`.
+    #[default]
+    OpenReports,
+    /// `PolicyReport` and `ClusterPolicyReport` of `wgpolicyk8s.io/v1alpha2`.
+    PolicyReports,
+}
+
 impl KubernetesConfig {
     /// Paths that may be relative.
     pub(super) fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
         let ca_file = self.registration.as_mut().and_then(|registration| registration.ca_file.as_mut());
         [self.kubeconfig.as_mut(), ca_file].into_iter().flatten()
     }
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn hourly() -> NonZeroU32 {
+    NonZeroU32::MIN.saturating_add(3599)
+}
+
+fn five_hundred() -> NonZeroU32 {
+    NonZeroU32::MIN.saturating_add(499)
 }
 
 fn ours() -> String {

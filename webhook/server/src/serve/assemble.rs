@@ -29,6 +29,7 @@ use crate::metrics::Metrics;
 use crate::proposal::Proposals;
 use crate::set::{COMPILED, LastGoodError, LoadError, Loader, PolicySet};
 use crate::way::{Book, BookError, Gate, Runner};
+use crate::witness::Witness;
 
 /// What a server is put together from.
 pub struct Parts {
@@ -63,6 +64,8 @@ pub struct Outside {
     pub origin: Origin,
     /// Who tells what stands around an object.
     pub around: Around,
+    /// Who is told what becomes of requests.
+    pub witness: Option<Arc<dyn Witness>>,
 }
 
 /// A server that can't start, and which part of it.
@@ -140,7 +143,7 @@ impl Parts {
         tokio::task::spawn_blocking(move || Self::make(config, outside)).await?
     }
 
-    fn make(config: ServerConfig, Outside { origin, around }: Outside) -> Result<Self, StartError> {
+    fn make(config: ServerConfig, Outside { origin, around, witness }: Outside) -> Result<Self, StartError> {
         let health = Arc::new(Health::default());
         let metrics = Arc::new(Metrics::default());
         let certificate = Arc::new(certificate(&config.tls)?);
@@ -161,6 +164,7 @@ impl Parts {
             paths: template_paths(&config.template_paths)?,
             runner: Runner::new(config.limits.evaluations.unwrap_or_else(twice_the_processors)),
             clock: Timestamp::now,
+            witness,
         };
         let gate = Arc::new(gate);
         let sets = watch::Sender::new(set);

@@ -1,16 +1,15 @@
 //! The registration, kept by the leader: worked out from the set in force and what the API server serves, examined for what
 //! it would hold up, and written with the certificates and the token that replicas serve with.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use portreeve_certs::{CertificateFolder, FolderError};
 use portreeve_cluster::connection::Connection;
-use portreeve_cluster::discovery::{DiscoveryError, namespaces, served};
+use portreeve_cluster::discovery::{DiscoveryError, namespaces};
 use portreeve_cluster::registrar::Registrar;
 use portreeve_cluster::registration::doctor::{Advice, Certificates, Surroundings, examine};
-use portreeve_cluster::registration::{Configurations, Demand, Endpoint, Registration, Site};
+use portreeve_cluster::registration::{Configurations, Endpoint, Registration, Site};
 use portreeve_server::config::{
     CallersConfig, KubernetesConfig, RegistrationConfig, ServedAt, ServerConfig, TlsConfig,
 };
@@ -18,6 +17,8 @@ use portreeve_server::serve::Parts;
 use portreeve_server::set::{PolicySet, chain};
 use tokio::sync::watch;
 use tokio::time::sleep;
+
+use super::survey::Survey;
 
 /// How often it is looked whether certificates, or the kinds that are served, are others than they were.
 const LOOK: Duration = Duration::from_secs(10);
@@ -126,18 +127,8 @@ impl Registered {
     /// What has to be registered now.
     async fn wanted(&self, connection: &Connection, parts: &Parts, set: &PolicySet) -> Result<Configurations, Unready> {
         let site = self.site()?;
-        let paths = &parts.gate.paths;
-        let served = served(connection.client.clone(), paths).await?;
-        let user = connection.service_account().await.map_err(DiscoveryError::from)?;
-        let excluded: BTreeSet<String> = set.index().excluded().map(str::to_owned).collect();
-        let registration = Registration::of(&Demand {
-            policies: set.policies(),
-            paths,
-            excluded: &excluded,
-            failure_policy: set.failure_policy(),
-            served: &served,
-            user: user.as_deref(),
-        });
+        let survey = Survey::make(connection, parts, set).await?;
+        let registration = Registration::of(&survey.demand(parts, set));
         let there = namespaces(connection.client.clone()).await?;
         let surroundings = Surroundings {
             own_namespace: Some(&connection.namespace),

@@ -1,0 +1,105 @@
+//! What is in the cluster already, judged again by the leader: whenever the set in force is another, and from time to time.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use portreeve_admission::review::{API_VERSION, decode};
+use portreeve_cluster::connection::Connection;
+use portreeve_cluster::registration::Sought;
+use portreeve_cluster::reports::{Limits, Reports, Standard};
+use portreeve_cluster::scan::{Judge, Judged, ScanSettings, ScannedKind, Scanner};
+use portreeve_server::config::{ReportsConfig, ScanConfig};
+use portreeve_server::serve::Parts;
+use portreeve_server::set::chain;
+use portreeve_server::way::Gate;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+use super::survey::Survey;
+
+/// What one object may take.
+const LONGEST: Duration = Duration::from_secs(10);
+
+/// After a failure, this long until the next attempt.
+const RETRY: Duration = Duration::from_secs(5);
+
+/// A scan, which goes on where it was when it was broken off.
+pub(super) fn scanner(
+    connection: &Connection,
+    parts: &Parts,
+    config: &ScanConfig,
+    sought: watch::Receiver<Option<Sought>>,
+) -> Scanner<ByGate> {
+    let standard = match config.reports {
+        ReportsConfig::OpenReports => Standard::OpenReports,
+        ReportsConfig::PolicyReports => Standard::PolicyReports,
+    };
+    let reports = Reports::new(connection.client.clone(), standard, Limits::default());
+    let settings = ScanSettings {
+        every: Duration::from_secs(config.every_seconds.get().into()),
+        per_second: config.per_second,
+        ..ScanSettings::default()
+    };
+    let judge = ByGate(Arc::clone(&parts.gate));
+    Scanner::new(connection.client.clone(), judge, reports, &settings, sought, watch::Sender::new(None))
+}
+
+/// Says what the set in force wants to see, whenever that is another set.
+pub(super) async fn seek(connection: Connection, parts: Arc<Parts>, tell: watch::Sender<Option<Sought>>) {
+    let mut sets = parts.sets.subscribe();
+    loop {
+        let set = Arc::clone(&sets.borrow_and_update());
+        match Survey::make(&connection, &parts, &set).await {
+            Ok(survey) => drop(tell.send_replace(Some(Sought::of(&survey.demand(&parts, &set))))),
+            Err(error) => {
+                tracing::warn!("what a scan should look at is not known yet: {}", chain(&error));
+                sleep(RETRY).await;
+                continue;
+            }
+        }
+        if sets.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Judges as the gate does, and leaves no record: nothing was asked for.
+pub(super) struct ByGate(Arc<Gate>);
+
+impl Judge for ByGate {
+    async fn judge(&self, object: &Value, kind: &ScannedKind) -> Judged {
+        let review = match decode(review(object, kind).to_string().as_bytes()) {
+            Ok(review) => review,
+            Err(error) => {
+                tracing::warn!(kind = kind.kind.kind, "an object can't be judged: {}", chain(&error));
+                return Judged::default();
+            }
+        };
+        let deadline = Instant::now() + LONGEST;
+        let met = self.0.meet(review, deadline).await;
+        let judgement = self.0.judge(&met, deadline).await;
+        Judged { policies: judgement.asked, decision: judgement.decision }
+    }
+}
+
+/// As if it were created now as it stands.
+fn review(object: &Value, kind: &ScannedKind) -> Value {
+    let metadata = object.get("metadata");
+    let named = |field: &str| metadata.and_then(|metadata| metadata.get(field)).cloned();
+    json!({
+        "apiVersion": API_VERSION,
+        "kind": "AdmissionReview",
+        "request": {
+            "uid": "scan",
+            "kind": kind.kind,
+            "resource": kind.resource,
+            "namespace": named("namespace"),
+            "name": named("name"),
+            "operation": "CREATE",
+            "dryRun": true,
+            "userInfo": {"username": "portreeve:scan"},
+            "object": object,
+        },
+    })
+}
