@@ -1,7 +1,10 @@
-//! Policies that rewrite images, together: what renames an image comes before what pins it.
+//! Policies that rewrite images, together: what renames an image comes before what pins it. And which texts name one, to a
+//! policy and to the host that looks it up.
 
+use portreeve_sdk::image::Reference;
 use portreeve_supply::RegistriesConfig;
 use portreeve_supply::loopback::{FixtureImage, LoopbackRegistry};
+use portreeve_supply::reference::ImageReference;
 use portreeve_tests::gate::{Setting, mutate};
 use portreeve_tests::review::create;
 use serde_json::json;
@@ -35,4 +38,29 @@ async fn an_image_is_pinned_to_what_its_mirror_holds() {
     let digest = registry.digest("mirror.example/hub/team/web", "1").unwrap();
     let image = told.object["spec"]["containers"][0]["image"].as_str().unwrap();
     assert_eq!(image, format!("mirror.example/hub/team/web:1@{digest}"));
+}
+
+/// Where they differed, a policy would trust a name that the host looks up as another, or not at all.
+#[test]
+fn a_policy_reads_the_names_that_the_host_reads() {
+    let (short, long) = ("0a".repeat(32), "0a".repeat(64));
+    let names = ["nginx", "team/app", "ghcr.io/a/b_c/d__e/f---g.h", "localhost:5000/app", "docker.io/nginx"]
+        .map(str::to_owned)
+        .into_iter()
+        .chain(["UPPER", "a//b", "a/../b", "a/b/", "/a", "", "a b", "a___b", "a..b", "-a"].map(str::to_owned))
+        .chain([short.clone(), "a".repeat(256)]);
+    let ends = ["", ":1", ":V1.2_x-y", ":", ":.1", "@", "@sha256", "@sha256:0a", "@latest"]
+        .map(str::to_owned)
+        .into_iter()
+        .chain(
+            ["sha256", "sha512", "md5"]
+                .iter()
+                .flat_map(|name| [format!("@{name}:{short}"), format!(":1@{name}:{long}")]),
+        )
+        .chain([format!("@sha256:{}", short.to_uppercase()), format!(":{}", "t".repeat(129))]);
+    let ends: Vec<String> = ends.collect();
+    for text in names.flat_map(|name| ends.iter().map(move |end| format!("{name}{end}")).collect::<Vec<_>>()) {
+        let (policy, host) = (Reference::read(&text), text.parse::<ImageReference>());
+        assert_eq!(policy.is_ok(), host.is_ok(), "{text}: {policy:?}, {host:?}");
+    }
 }

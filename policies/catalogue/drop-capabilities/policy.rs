@@ -8,7 +8,7 @@ use portreeve_sdk::{Can, Case, Manifest, Policy, SettingsError, Stop, Verdict};
 use serde::Deserialize;
 
 use crate::injected::{Injected, Judgement, TRAFFIC};
-use crate::selector::{Selector, any_image};
+use crate::selector::Selector;
 use crate::trust::name_somebody;
 
 const DROP_ALL: &str = "drop-all";
@@ -90,7 +90,7 @@ impl Policy for DropCapabilities {
         // Windows has no capabilities: the API server refuses the field there.
         let Some(pod) = case.pod().filter(|pod| !pod.is_windows()) else { return Ok(verdict) };
         for container in case.containers() {
-            if container.is_privileged() || any_image(&self.settings.exempt_images, &container.image) {
+            if container.is_privileged() || ImagePattern::any(&self.settings.exempt_images, &container.image) {
                 continue;
             }
             self.drops(container, &mut verdict);

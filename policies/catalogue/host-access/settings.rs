@@ -9,7 +9,6 @@ use serde::Deserialize;
 
 use super::path::HostPath;
 use crate::exact::Exact;
-use crate::selector::any_image;
 use crate::trust;
 
 /// Settings of host-access.
@@ -168,7 +167,7 @@ impl Allowance {
     pub(super) fn is_for(&self, case: &Case<'_>, pod: &Pod) -> bool {
         let namespace = case.request().namespace().unwrap_or_default();
         (self.service_accounts.is_empty() || self.service_accounts.iter().any(|account| account.runs(namespace, pod)))
-            && (self.images.is_empty() || case.containers().iter().all(|c| any_image(&self.images, &c.image)))
+            && (self.images.is_empty() || case.containers().iter().all(|c| ImagePattern::any(&self.images, &c.image)))
             && (self.namespaces.is_empty() || Exact::any(&self.namespaces, namespace))
             && self.labels.iter().all(|(name, value)| pod.label(name) == Some(value.as_str()))
     }

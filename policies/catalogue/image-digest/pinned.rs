@@ -47,5 +47,5 @@ impl<'a> Pinned<'a> {
 }
 
 fn entry(place: &Place<'_>, digest: &str) -> String {
-    [&place.name, "@", digest].concat()
+    [&place.name(), "@", digest].concat()
 }

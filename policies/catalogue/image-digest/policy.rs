@@ -13,6 +13,7 @@ use portreeve_sdk::view::Operation;
 use portreeve_sdk::{Can, Case, FactNeed, Manifest, Policy, SettingsError, Stop, Verdict, pointer};
 use serde::Deserialize;
 
+use crate::images::places;
 use pinned::Pinned;
 use place::{Before, Place};
 
@@ -73,19 +74,11 @@ impl Policy for ImageDigest {
         let Some(pod) = case.pod() else { return Ok(verdict) };
         let mut pinned = Pinned::read(pod);
         let before = Before::new(case, is_restart(case));
-        for place in place::all(case).iter().filter(|place| !self.is_exempt(place)) {
-            match place.image().digest {
-                None => {
-                    if let Some(digest) = self.pin(&before, place, &mut verdict)? {
-                        pinned.note(place, &digest);
-                    }
-                }
-                Some(digest) if pinned.has(place, digest) => {
-                    let moved = if before.restarted { pin_again(&before, place, digest, &mut verdict) } else { None };
-                    pinned.note(place, moved.as_deref().unwrap_or(digest));
-                }
-                // Somebody wrote it by hand.
-                Some(_) => {}
+        for field in places(case).filter(|field| !ImagePattern::any(&self.settings.exempt_images, field.written)) {
+            match field.image {
+                Ok(image) => self.judge(&before, &Place { field, image }, &mut pinned, &mut verdict)?,
+                // There is nothing to look up: a digest that is none would be taken for one.
+                Err(why) => field.judge_unreadable(why, &mut verdict),
             }
         }
         // The API server takes no change of annotations together with these.
@@ -98,9 +91,27 @@ impl Policy for ImageDigest {
 }
 
 impl ImageDigest {
-    fn is_exempt(&self, place: &Place<'_>) -> bool {
-        let image = place.image();
-        self.settings.exempt_images.iter().any(|pattern| pattern.matches(&image))
+    fn judge(
+        &self,
+        before: &Before<'_>,
+        place: &Place<'_>,
+        pinned: &mut Pinned<'_>,
+        verdict: &mut Verdict,
+    ) -> Result<(), Stop> {
+        match place.image.digest {
+            None => {
+                if let Some(digest) = self.pin(before, place, verdict)? {
+                    pinned.note(place, &digest);
+                }
+            }
+            Some(digest) if pinned.has(place, digest) => {
+                let moved = if before.restarted { pin_again(before, place, digest, verdict) } else { None };
+                pinned.note(place, moved.as_deref().unwrap_or(digest));
+            }
+            // Somebody wrote it by hand.
+            Some(_) => {}
+        }
+        Ok(())
     }
 
     /// An image without a digest is at fault, and is given the one that is answered, if one can be had.
@@ -112,37 +123,33 @@ impl ImageDigest {
             }
             digest => digest?,
         };
-        let named = place::named(&place.image(), &digest);
+        let named = place.pinned(&digest);
         unpinned(place, &format!("name it by digest: {named}"), verdict);
-        verdict.set("unpinned", place.pointer.as_str(), named);
+        verdict.set("unpinned", place.field.pointer.as_str(), named);
         Ok(Some(digest))
     }
 }
 
 fn unpinned(place: &Place<'_>, remedy: &str, verdict: &mut Verdict) {
-    let finding = match place.container {
-        Some(container) => verdict.violation("unpinned").container(container),
-        None => verdict.violation("unpinned"),
-    };
-    let (who, written) = (place.who(), &place.written);
-    finding
-        .at(place.pointer.as_str())
+    let (field, who, written) = (&place.field, place.field.who(), place.field.written);
+    field
+        .at_fault(verdict.violation("unpinned"))
+        .at(field.pointer.as_str())
         .says(format!("{who} names its image {written:?} by a tag, which can name another one tomorrow"))
         .mend(remedy);
 }
 
 fn by_hand(place: &Place<'_>, reason: &str) -> String {
-    let named = place::named(&place.image(), "sha256:…");
+    let named = place.pinned("sha256:…");
     format!("name it by digest, {named}: which that is could not be looked up here: {reason}")
 }
 
 /// A restart moves an image that was pinned here to what its tag names now; answers that if it is another one.
 fn pin_again(before: &Before<'_>, place: &Place<'_>, digest: &str, verdict: &mut Verdict) -> Option<String> {
-    let image = place.image();
-    match before.case.fact::<DigestFact>(&place::by_tag(&image)?) {
+    match before.case.fact::<DigestFact>(&place.by_tag()?) {
         Ok(fact) if fact.digest == digest => None,
         Ok(fact) => {
-            verdict.set("restart", place.pointer.as_str(), place::named(&image, &fact.digest));
+            verdict.set("restart", place.field.pointer.as_str(), place.pinned(&fact.digest));
             Some(fact.digest)
         }
         Err(missing) => {
@@ -160,7 +167,7 @@ impl Before<'_> {
         if let (Some(digest), false) = (&kept, self.restarted) {
             return Ok(digest.clone());
         }
-        match (self.case.fact::<DigestFact>(&place.written), kept) {
+        match (self.case.fact::<DigestFact>(place.field.written), kept) {
             (Ok(fact), _) => Ok(fact.digest),
             (Err(missing), Some(digest)) => {
                 unresolved(place, &missing.reason, verdict);
@@ -173,13 +180,11 @@ impl Before<'_> {
 
 /// A restart is not held up by a registry that can't be reached: what ran goes on running, and that is told.
 fn unresolved(place: &Place<'_>, reason: &str, verdict: &mut Verdict) {
-    let finding = match place.container {
-        Some(container) => verdict.advisory("restart").container(container),
-        None => verdict.advisory("restart"),
-    };
-    finding
-        .at(place.pointer.as_str())
-        .says(format!("{} keeps the image that it had: its tag could not be looked up: {reason}", place.who()))
+    let field = &place.field;
+    field
+        .at_fault(verdict.advisory("restart"))
+        .at(field.pointer.as_str())
+        .says(format!("{} keeps the image that it had: its tag could not be looked up: {reason}", field.who()))
         .mend("restart once more when the registry answers, or name the wanted digest");
 }
 

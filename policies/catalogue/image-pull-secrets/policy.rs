@@ -99,7 +99,7 @@ impl PullSecret {
     }
 
     fn opens(&self, place: &Place<'_>) -> bool {
-        RepositoryPattern::any(&self.registries, &place.image())
+        place.image.is_ok_and(|image| RepositoryPattern::any(&self.registries, &image))
     }
 
     fn lacks(&self, place: &Place<'_>, verdict: &mut Verdict) {

@@ -201,16 +201,17 @@ mod tests {
 
     fn rewritten(mirrors: Value, image: &str) -> Option<String> {
         let mirrors: Vec<Mirror> = serde_json::from_value(mirrors).unwrap();
-        Mirror::rewrite(&mirrors, &Reference::parse(image))
+        Mirror::rewrite(&mirrors, &Reference::read(image).unwrap())
     }
 
     #[test]
     fn tag_and_digest_are_kept_as_written() {
         let hub = || json!([{"from": "docker.io/**", "to": "registry.example/hub/**"}]);
-        let name = |image| rewritten(hub(), image).unwrap();
+        let name = |image: &str| rewritten(hub(), image).unwrap();
         assert_eq!(name("nginx"), "registry.example/hub/library/nginx");
         assert_eq!(name("grafana/grafana:11"), "registry.example/hub/grafana/grafana:11");
-        assert_eq!(name("index.docker.io/a/b:1@sha256:aa"), "registry.example/hub/a/b:1@sha256:aa");
+        let digest = format!("sha256:{}", "a".repeat(64));
+        assert_eq!(name(&format!("index.docker.io/a/b:1@{digest}")), format!("registry.example/hub/a/b:1@{digest}"));
         assert_eq!(rewritten(hub(), "ghcr.io/a/b"), None);
     }
 

@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     fn found<'p>(allowed: &'p [RepositoryPattern], image: &str) -> &'p str {
-        nearest(allowed, &Repository::of(&Reference::parse(image))).unwrap().as_str()
+        nearest(allowed, &Repository::of(&Reference::read(image).unwrap())).unwrap().as_str()
     }
 
     #[test]

@@ -1,17 +1,15 @@
 //! Images come from where the platform takes images from: other places are denied, and what a mirror holds is taken from
-//! the mirror. Which name that is, is told in `mirror`; what is a name at all, in `name`; what somebody may have meant, in
-//! `nearest`.
+//! the mirror. Which name that is, is told in `mirror`; what somebody may have meant, in `nearest`.
 
 mod mirror;
-mod name;
 mod nearest;
 
+use portreeve_sdk::image::Reference;
 use portreeve_sdk::view::{Container, Operation};
 use portreeve_sdk::{Can, Case, Manifest, Policy, SettingsError, Stop, Verdict};
 use serde::Deserialize;
 
 use self::mirror::Mirror;
-use self::name::is_image;
 use self::nearest::nearest;
 use crate::images::{Place, places};
 use crate::repository::{Repository, RepositoryPattern};
@@ -58,14 +56,12 @@ impl Policy for ImageRegistries {
     fn evaluate(&self, case: &Case<'_>) -> Result<Verdict, Stop> {
         let mut verdict = Verdict::default();
         for place in places(case) {
-            if !is_image(place.written) {
-                self.judge_unreadable(&place, &mut verdict);
-                continue;
-            }
-            let mirrored = Mirror::rewrite(&self.settings.mirrors, &place.image());
-            self.judge(&place, mirrored.as_deref(), &mut verdict);
-            if let Some(name) = mirrored.filter(|_| !is_running(case, &place)) {
-                verdict.set("mirror", place.pointer, name);
+            match place.image {
+                Ok(image) => self.judge(case, &place, &image, &mut verdict),
+                // Where everything may come from everywhere, names are not judged.
+                Err(_) if self.settings.allowed.is_none() => {}
+                // It is in no registry, whatever pattern its letters fit.
+                Err(why) => place.judge_unreadable(why, &mut verdict),
             }
         }
         Ok(verdict)
@@ -73,25 +69,26 @@ impl Policy for ImageRegistries {
 }
 
 impl ImageRegistries {
-    /// What no runtime reads as an image is in no registry, whatever pattern its letters fit.
-    fn judge_unreadable(&self, place: &Place<'_>, verdict: &mut Verdict) {
-        if self.settings.allowed.is_none() {
-            return;
+    fn judge(&self, case: &Case<'_>, place: &Place<'_>, image: &Reference<'_>, verdict: &mut Verdict) {
+        let mirrored = Mirror::rewrite(&self.settings.mirrors, image);
+        self.judge_repository(place, image, mirrored.as_deref(), verdict);
+        if let Some(name) = mirrored.filter(|_| !is_running(case, place)) {
+            verdict.set("mirror", place.pointer.as_str(), name);
         }
-        place
-            .at_fault(verdict.violation("registry"))
-            .at(place.pointer.as_str())
-            .says(format!("{} uses {:?}, which is no name of an image", place.who(), place.written))
-            .mend("name it registry/repository:tag, the repository in small letters, without .. or empty parts");
     }
 
-    fn judge(&self, place: &Place<'_>, mirrored: Option<&str>, verdict: &mut Verdict) {
+    fn judge_repository(
+        &self,
+        place: &Place<'_>,
+        image: &Reference<'_>,
+        mirrored: Option<&str>,
+        verdict: &mut Verdict,
+    ) {
         let Some(allowed) = &self.settings.allowed else { return };
-        if RepositoryPattern::any(allowed, &place.image()) {
+        if RepositoryPattern::any(allowed, image) {
             return;
         }
-        let repository = Repository::of(&place.image());
-        let remedy = match (mirrored, nearest(allowed, &repository)) {
+        let remedy = match (mirrored, nearest(allowed, &Repository::of(image))) {
             (Some(name), _) => format!("name it {name}, where it is mirrored"),
             (None, Some(near)) => {
                 format!("use an image from an allowed place, of which {:?} is the nearest", near.as_str())

@@ -8,6 +8,7 @@ mod requirement;
 use std::fmt::Write;
 
 use portreeve_sdk::fact::{Fact, ImageSignatures as SignaturesFact, Signer};
+use portreeve_sdk::image::Reference;
 use portreeve_sdk::{Can, Case, FactNeed, Manifest, Policy, SettingsError, Stop, Verdict};
 use serde::Deserialize;
 
@@ -76,19 +77,14 @@ impl Policy for ImageSignatures {
 
     fn evaluate(&self, case: &Case<'_>) -> Result<Verdict, Stop> {
         let mut verdict = Verdict::default();
+        if self.settings.requirements.is_empty() {
+            return Ok(verdict);
+        }
         for place in places(case) {
-            let image = place.image();
-            if RepositoryPattern::any(&self.settings.exempt_images, &image) {
-                continue;
-            }
-            let wanted: Vec<_> = self.settings.requirements.iter().filter(|wanted| wanted.takes(&image)).collect();
-            if wanted.is_empty() {
-                self.judge_unmatched(&place, &mut verdict);
-                continue;
-            }
-            let SignaturesFact(signers) = case.fact(place.written)?;
-            for requirement in wanted.into_iter().filter(|requirement| !requirement.is_met(&signers)) {
-                unsigned(&place, &requirement.any_of, &signers, &mut verdict);
+            match place.image {
+                Ok(image) => self.judge(case, &place, &image, &mut verdict)?,
+                // Nobody signs it, whatever pattern its letters fit.
+                Err(why) => place.judge_unreadable(why, &mut verdict),
             }
         }
         Ok(verdict)
@@ -96,6 +92,28 @@ impl Policy for ImageSignatures {
 }
 
 impl ImageSignatures {
+    fn judge(
+        &self,
+        case: &Case<'_>,
+        place: &Place<'_>,
+        image: &Reference<'_>,
+        verdict: &mut Verdict,
+    ) -> Result<(), Stop> {
+        if RepositoryPattern::any(&self.settings.exempt_images, image) {
+            return Ok(());
+        }
+        let wanted: Vec<_> = self.settings.requirements.iter().filter(|wanted| wanted.takes(image)).collect();
+        if wanted.is_empty() {
+            self.judge_unmatched(place, verdict);
+            return Ok(());
+        }
+        let SignaturesFact(signers) = case.fact(place.written)?;
+        for requirement in wanted.into_iter().filter(|requirement| !requirement.is_met(&signers)) {
+            unsigned(place, &requirement.any_of, &signers, verdict);
+        }
+        Ok(())
+    }
+
     fn judge_unmatched(&self, place: &Place<'_>, verdict: &mut Verdict) {
         if self.settings.unmatched == Unmatched::Allow {
             return;

@@ -12,7 +12,6 @@ use serde::Deserialize;
 
 use self::user::{Id, Runs, UserRule, Users};
 use crate::injected::{Injected, Judgement};
-use crate::selector::any_image;
 use crate::storage::Storage;
 
 const NON_ROOT: &str = "non-root";
@@ -147,7 +146,7 @@ impl Policy for NonRoot {
 
 impl NonRoot {
     fn govern<'a>(&self, case: &Case<'a>, storage: &Storage<'_>, pod: &Pod, container: &'a Container) -> Governed<'a> {
-        let exempt = any_image(&self.exempt_images, &container.image);
+        let exempt = ImagePattern::any(&self.exempt_images, &container.image);
         let judgement = if exempt { Judgement::Allow } else { self.injected.judge(container) };
         let stance = stance(pod, container);
         let left_alone = judgement != Judgement::Deny

@@ -6,7 +6,7 @@ use portreeve_sdk::view::{Container, Pod};
 use portreeve_sdk::{Case, SettingsError};
 use serde::Deserialize;
 
-use crate::selector::{Selector, any_image};
+use crate::selector::Selector;
 use crate::storage::{Contents, Storage};
 
 /// The number of a user or a group other than root, as Kubernetes takes it: 1 to 2147483647.
@@ -192,7 +192,7 @@ impl Users {
 
     fn known(&self, pod: &Pod, container: &Container) -> Option<User> {
         let ruled = self.rules.iter().find(|rule| rule.select.takes(pod, container));
-        let known = || self.known.iter().find(|known| any_image(&known.images, &container.image));
+        let known = || self.known.iter().find(|known| ImagePattern::any(&known.images, &container.image));
         ruled
             .map(|rule| User::new(rule.uid, rule.gid, rule.fs_group))
             .or_else(|| known().map(|known| User::new(known.uid, known.gid, known.fs_group)))

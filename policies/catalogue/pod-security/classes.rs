@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use portreeve_sdk::Case;
 use portreeve_sdk::glob::Glob;
-use portreeve_sdk::image::{ImagePattern, Reference};
-use portreeve_sdk::view::{Container, Pod};
+use portreeve_sdk::image::ImagePattern;
+use portreeve_sdk::view::Pod;
 use serde::Deserialize;
 
 use super::standard::{Demand, Level, Version};
@@ -70,17 +70,13 @@ impl Class {
         let asked = || gpus.asked_for(pod, containers) || gpus.claimed(case, pod);
         when.labels.iter().all(|(name, value)| pod.label(name) == Some(value.as_str()))
             && (when.service_accounts.is_empty() || Glob::any(&when.service_accounts, account))
-            && (when.images.is_empty() || containers.iter().all(|container| when.has_image(container)))
+            && (when.images.is_empty()
+                || containers.iter().all(|container| ImagePattern::any(&when.images, &container.image)))
             && when.requests_gpu.is_none_or(|wanted| wanted == asked())
     }
 }
 
 impl When {
-    fn has_image(&self, container: &Container) -> bool {
-        let image = Reference::parse(&container.image);
-        self.images.iter().any(|pattern| pattern.matches(&image))
-    }
-
     fn is_empty(&self) -> bool {
         self.requests_gpu.is_none()
             && self.labels.is_empty()

@@ -6,8 +6,6 @@ use portreeve_sdk::view::{Container, Pod};
 use portreeve_sdk::{Can, Case, Manifest, Policy, SettingsError, Stop, Verdict};
 use serde::Deserialize;
 
-use crate::selector::any_image;
-
 const ESCALATION: &str = "escalation";
 const FLAG: &str = "/securityContext/allowPrivilegeEscalation";
 
@@ -48,7 +46,7 @@ impl Policy for PrivilegeEscalation {
         let mut verdict = Verdict::default();
         let Some(pod) = case.pod() else { return Ok(verdict) };
         for container in case.containers() {
-            if !any_image(&self.settings.exempt_images, &container.image) {
+            if !ImagePattern::any(&self.settings.exempt_images, &container.image) {
                 judge(pod, container, &mut verdict);
             }
         }

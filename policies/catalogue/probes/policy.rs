@@ -4,6 +4,7 @@
 mod probe;
 mod settings;
 
+use portreeve_sdk::image::ImagePattern;
 use portreeve_sdk::view::{Container, ContainerKind, Pod};
 use portreeve_sdk::{Can, Case, Manifest, Policy, SettingsError, Stop, Verdict};
 use serde_json::{Value, json};
@@ -13,7 +14,6 @@ use settings::{Asked, Sidecars};
 
 use crate::exact::Exact;
 use crate::owner;
-use crate::selector::any_image;
 
 /// The fields of a probe that say how it asks.
 const WAYS: [&str; 4] = ["httpGet", "tcpSocket", "grpc", "exec"];
@@ -97,7 +97,7 @@ impl Probes {
             ContainerKind::Sidecar => self.settings.sidecars == Sidecars::Judge,
             ContainerKind::Init | ContainerKind::Ephemeral => false,
         };
-        by_kind && !any_image(&self.settings.exempt_images, &container.image)
+        by_kind && !ImagePattern::any(&self.settings.exempt_images, &container.image)
     }
 
     fn judge(&self, asked: Asked, written: Written, container: &Container, verdict: &mut Verdict) {

@@ -16,7 +16,6 @@ use serde::Deserialize;
 use self::mounts::Mounts;
 use self::writable::{Needs, Rule, WritablePaths};
 use crate::injected::Judgement;
-use crate::selector::any_image;
 
 const READ_ONLY: &str = "read-only";
 const FLAG: &str = "/securityContext/readOnlyRootFilesystem";
@@ -107,7 +106,7 @@ impl Policy for ReadOnlyRootfs {
         let Some(pod) = case.pod().filter(|pod| !pod.is_windows()) else { return Ok(verdict) };
         let mounts = Mounts::new(case);
         for container in case.containers() {
-            if any_image(&self.exempt_images, &container.image) {
+            if ImagePattern::any(&self.exempt_images, &container.image) {
                 continue;
             }
             match container.security.as_ref().and_then(|security| security.read_only_root_filesystem) {

@@ -8,7 +8,7 @@ use portreeve_sdk::view::{Container, Pod};
 use portreeve_sdk::{Case, SettingsError};
 use serde::Deserialize;
 
-use crate::selector::{Selector, any_image};
+use crate::selector::Selector;
 
 /// Paths that some containers write to. It is for the containers that all of what is given describes.
 #[derive(Debug, Deserialize)]
@@ -161,13 +161,14 @@ impl<'a> Needs<'a> {
 
 impl Known {
     fn takes(&self, container: &Container, base: Option<&str>) -> bool {
-        any_image(&self.images, &container.image) || base.is_some_and(|base| any_image(&self.images, base))
+        ImagePattern::any(&self.images, &container.image)
+            || base.is_some_and(|base| ImagePattern::any(&self.images, base))
     }
 }
 
 impl Rule {
     fn takes(&self, pod: &Pod, container: &Container, base: Option<&str>) -> bool {
-        let by_base = || base.is_some_and(|base| any_image(&self.base_images, base));
+        let by_base = || base.is_some_and(|base| ImagePattern::any(&self.base_images, base));
         self.select.takes(pod, container) && (self.base_images.is_empty() || by_base())
     }
 

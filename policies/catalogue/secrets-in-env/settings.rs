@@ -2,7 +2,6 @@
 
 use portreeve_sdk::SettingsError;
 use portreeve_sdk::glob::Glob;
-use portreeve_sdk::image::Reference;
 use portreeve_sdk::view::Container;
 use serde::Deserialize;
 
@@ -129,6 +128,6 @@ impl Allowed {
     fn takes(&self, container: &Container, name: &str) -> bool {
         (self.names.is_empty() || Glob::any(&self.names, name))
             && (self.containers.is_empty() || Glob::any(&self.containers, &container.name))
-            && (self.images.is_empty() || RepositoryPattern::any(&self.images, &Reference::parse(&container.image)))
+            && (self.images.is_empty() || RepositoryPattern::any_written(&self.images, &container.image))
     }
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use portreeve_sdk::glob::Glob;
-use portreeve_sdk::image::Reference;
 use portreeve_sdk::view::{Container, Pod};
 use portreeve_sdk::{Case, SettingsError};
 use serde::Deserialize;
@@ -114,7 +113,7 @@ pub(super) fn is_default(account: &str) -> bool {
 }
 
 fn runs_any(patterns: &[RepositoryPattern], containers: &[Container]) -> bool {
-    containers.iter().any(|container| RepositoryPattern::any(patterns, &Reference::parse(&container.image)))
+    containers.iter().any(|container| RepositoryPattern::any_written(patterns, &container.image))
 }
 
 #[cfg(test)]

@@ -1,29 +1,34 @@
-//! Where a template names images: in its containers of every kind and in its image volumes. What an image has to be like
-//! is the policies' to say.
+//! Where a template names images: in its containers of every kind and in its image volumes; and what is said of a text
+//! that names none. What an image has to be like is the policies' to say.
 
-use portreeve_sdk::image::Reference;
+use portreeve_sdk::image::{Reference, Unreadable};
 use portreeve_sdk::view::{Container, Volume};
-use portreeve_sdk::{Case, Finding, pointer};
+use portreeve_sdk::{Case, Finding, Verdict, pointer};
 
 /// A field that names an image.
 pub(crate) struct Place<'a> {
-    owner: Owner<'a>,
+    /// What the image is for.
+    pub(crate) owner: Owner<'a>,
     /// The image as written; never empty.
     pub(crate) written: &'a str,
+    /// The same as container runtimes read it.
+    pub(crate) image: Result<Reference<'a>, Unreadable>,
     /// Into the template.
     pub(crate) pointer: String,
 }
 
 /// What an image is for.
-enum Owner<'a> {
+#[derive(Clone, Copy)]
+pub(crate) enum Owner<'a> {
+    /// A container that runs it.
     Container(&'a Container),
+    /// A volume that holds its files.
     Volume(&'a Volume),
 }
 
 impl<'a> Place<'a> {
-    /// The image, taken apart.
-    pub(crate) fn image(&self) -> Reference<'a> {
-        Reference::parse(self.written)
+    fn new(owner: Owner<'a>, written: &'a str, pointer: String) -> Self {
+        Self { owner, written, image: Reference::read(written), pointer }
     }
 
     /// The container; none for a volume.
@@ -49,18 +54,29 @@ impl<'a> Place<'a> {
             None => finding,
         }
     }
+
+    /// What no runtime reads as an image is a violation in the same words wherever images are judged.
+    pub(crate) fn judge_unreadable(&self, why: Unreadable, verdict: &mut Verdict) {
+        self.at_fault(verdict.violation("unreadable"))
+            .at(self.pointer.as_str())
+            .says(format!("{} uses {:?}, which is no name of an image: {why}", self.who(), self.written))
+            .mend(match why {
+                Unreadable::Name | Unreadable::Tag => "name it registry/repository:tag, without .. or empty parts",
+                Unreadable::Id => "name the image as a registry has it: registry/repository:tag",
+                Unreadable::Digest => "write the whole digest as the registry gives it, or the tag alone",
+            });
+    }
 }
 
 /// Every place of the template, containers first.
 pub(crate) fn places<'a>(case: &Case<'a>) -> impl Iterator<Item = Place<'a>> {
-    let containers = case.containers().iter().map(|container| Place {
-        owner: Owner::Container(container),
-        written: &container.image,
-        pointer: container.field("/image"),
-    });
+    let containers = case.containers().iter();
+    let containers = containers
+        .filter(|container| !container.image.is_empty())
+        .map(|container| Place::new(Owner::Container(container), &container.image, container.field("/image")));
     let volumes = case.volumes().iter().filter(|volume| volume.source == "image").filter_map(|volume| {
-        let pointer = pointer::join(&volume.pointer, "/image/reference");
-        Some(Place { owner: Owner::Volume(volume), written: volume.target.as_deref()?, pointer })
+        let written = volume.target.as_deref().filter(|written| !written.is_empty())?;
+        Some(Place::new(Owner::Volume(volume), written, pointer::join(&volume.pointer, "/image/reference")))
     });
-    containers.chain(volumes).filter(|place| !place.written.is_empty())
+    containers.chain(volumes)
 }

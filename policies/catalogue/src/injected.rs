@@ -6,8 +6,6 @@ use portreeve_sdk::view::Container;
 use portreeve_sdk::{Finding, Verdict};
 use serde::Deserialize;
 
-use crate::selector::any_image;
-
 /// How containers that a mesh adds are judged.
 #[derive(Debug, Default, Deserialize)]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema, serde::Serialize), schemars(inline))]
@@ -63,12 +61,12 @@ impl Injected {
 
     /// What a fault of this container is: a violation for all that no mesh adds.
     pub(crate) fn judge(&self, container: &Container) -> Judgement {
-        if any_image(&self.images, &container.image) { self.judge } else { Judgement::Deny }
+        if ImagePattern::any(&self.images, &container.image) { self.judge } else { Judgement::Deny }
     }
 
     /// Whether a mesh adds this container, so that nothing is set on it.
     pub(crate) fn knows(&self, container: &Container) -> bool {
-        any_image(&self.images, &container.image)
+        ImagePattern::any(&self.images, &container.image)
     }
 }
 

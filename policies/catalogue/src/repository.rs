@@ -62,6 +62,11 @@ impl RepositoryPattern {
         let repository = Repository::of(image);
         patterns.iter().any(|pattern| pattern.matches(&repository))
     }
+
+    /// Whether any of the patterns takes an image as somebody wrote it. What no runtime reads is taken by none.
+    pub(crate) fn any_written(patterns: &[Self], image: &str) -> bool {
+        !patterns.is_empty() && Reference::read(image).is_ok_and(|image| Self::any(patterns, &image))
+    }
 }
 
 impl TryFrom<String> for RepositoryPattern {
@@ -168,17 +173,17 @@ mod tests {
     use super::*;
 
     fn name(image: &str) -> String {
-        Repository::of(&Reference::parse(image)).to_string()
+        Repository::of(&Reference::read(image).unwrap()).to_string()
     }
 
     fn takes(pattern: &str, image: &str) -> bool {
         let pattern = RepositoryPattern::try_from(pattern.to_owned()).unwrap();
-        pattern.matches(&Repository::of(&Reference::parse(image)))
+        pattern.matches(&Repository::of(&Reference::read(image).unwrap()))
     }
 
     #[test]
     fn names_without_a_registry_are_on_docker_hub() {
-        assert_eq!(name("nginx:1.27@sha256:aa"), "docker.io/library/nginx");
+        assert_eq!(name("nginx:1.27"), "docker.io/library/nginx");
         assert_eq!(name("grafana/grafana"), "docker.io/grafana/grafana");
         assert_eq!(name("docker.io/nginx"), "docker.io/library/nginx");
         assert_eq!(name("index.docker.io/library/nginx"), "docker.io/library/nginx");

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use portreeve_sdk::SettingsError;
 use portreeve_sdk::glob::Glob;
-use portreeve_sdk::image::{ImagePattern, Reference};
+use portreeve_sdk::image::ImagePattern;
 use portreeve_sdk::view::{Container, Pod};
 use serde::Deserialize;
 
@@ -44,14 +44,8 @@ impl Selector {
 
     /// Whether the container is one of those meant.
     pub(crate) fn takes(&self, pod: &Pod, container: &Container) -> bool {
-        (self.images.is_empty() || any_image(&self.images, &container.image))
+        (self.images.is_empty() || ImagePattern::any(&self.images, &container.image))
             && (self.containers.is_empty() || Glob::any(&self.containers, &container.name))
             && self.labels.iter().all(|(name, value)| pod.label(name) == Some(value.as_str()))
     }
-}
-
-/// Whether one of the patterns takes the image.
-pub(crate) fn any_image(patterns: &[ImagePattern], image: &str) -> bool {
-    let image = Reference::parse(image);
-    patterns.iter().any(|pattern| pattern.matches(&image))
 }

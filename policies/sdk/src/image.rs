@@ -1,8 +1,13 @@
-//! Image references as users write them, and patterns over them. Nothing here asks a registry.
+//! Image references as users write them, and patterns over them. Which texts are references at all is told in `grammar`.
+//! Nothing here asks a registry.
+
+mod grammar;
 
 use std::borrow::Cow;
 
 use serde::Deserialize;
+
+pub use grammar::Unreadable;
 
 /// The registry of names that name none.
 pub const DOCKER_HUB: &str = "docker.io";
@@ -11,8 +16,8 @@ pub const OLD_DOCKER_HUB: &str = "index.docker.io";
 /// Where Docker Hub keeps what it vouches for itself.
 const OFFICIAL: &str = "library/";
 
-/// A reference such as `nginx`, `ghcr.io/org/app:1.2` or `localhost:5000/app@sha256:…`, taken apart. Any text has
-/// parts: what is no valid reference is refused by the API server or by the kubelet, not here.
+/// A reference such as `nginx`, `ghcr.io/org/app:1.2` or `localhost:5000/app@sha256:…`, taken apart. The API server takes
+/// any text for one; what a container runtime would not read is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reference<'a> {
     /// Registry and repository, as written.
@@ -25,8 +30,16 @@ pub struct Reference<'a> {
 
 impl<'a> Reference<'a> {
     /// Takes a reference apart.
-    #[must_use]
-    pub fn parse(text: &'a str) -> Self {
+    ///
+    /// # Errors
+    /// If no container runtime reads it: a container that names such an image never starts.
+    pub fn read(text: &'a str) -> Result<Self, Unreadable> {
+        let reference = Self::split(text);
+        grammar::check(text, &reference).map(|()| reference)
+    }
+
+    /// The parts of any text, of a pattern too.
+    fn split(text: &'a str) -> Self {
         let (tagged, digest) = match text.split_once('@') {
             Some((tagged, digest)) => (tagged, Some(digest)),
             None => (text, None),
@@ -81,6 +94,12 @@ impl<'a> Reference<'a> {
     }
 }
 
+/// What stands before the tag and the digest, in a reference or a pattern over them.
+#[must_use]
+pub fn untagged(text: &str) -> &str {
+    Reference::split(text).name
+}
+
 /// The registry that a name names, and the rest of it: as `splitDockerDomain` of github.com/distribution/reference, which
 /// the runtimes use. An allow-list that read names in another way could be talked round.
 #[must_use]
@@ -132,7 +151,7 @@ enum NamePattern {
 
 impl From<String> for ImagePattern {
     fn from(text: String) -> Self {
-        let parts = Reference::parse(&text);
+        let parts = Reference::split(&text);
         let name = match parts.name.contains('*') {
             true => NamePattern::Glob(parts.name.into()),
             false => NamePattern::Exact(parts.familiar_name().into()),
@@ -154,9 +173,16 @@ impl ImagePattern {
         &self.text
     }
 
-    /// Whether the image is one of those meant.
+    /// Whether one of the patterns takes the image. What no runtime reads as an image is taken by none, whatever its
+    /// letters fit.
     #[must_use]
-    pub fn matches(&self, image: &Reference<'_>) -> bool {
+    pub fn any(patterns: &[Self], image: &str) -> bool {
+        let parts = Reference::split(image);
+        // Most images are taken by no pattern, so that the whole text is looked at last.
+        patterns.iter().any(|pattern| pattern.takes(&parts)) && Reference::read(image).is_ok()
+    }
+
+    fn takes(&self, image: &Reference<'_>) -> bool {
         self.takes_tag(image.effective_tag()) && self.takes_name(image)
     }
 
@@ -214,65 +240,80 @@ pub fn glob(pattern: &str, text: &str) -> bool {
 mod tests {
     use super::*;
 
+    const DIGEST: &str = "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+
+    fn read(text: &str) -> Reference<'_> {
+        Reference::read(text).unwrap()
+    }
+
+    fn takes(pattern: &str, image: &str) -> bool {
+        ImagePattern::any(&[ImagePattern::from(pattern)], image)
+    }
+
     #[test]
     fn a_port_is_not_a_tag() {
-        let reference = Reference::parse("localhost:5000/team/app");
+        let reference = read("localhost:5000/team/app");
         assert_eq!((reference.name, reference.tag), ("localhost:5000/team/app", None));
     }
 
     #[test]
     fn a_tag_and_a_digest_stand_side_by_side() {
-        let reference = Reference::parse("ghcr.io/org/app:1.2@sha256:aa");
-        assert_eq!(reference, Reference { name: "ghcr.io/org/app", tag: Some("1.2"), digest: Some("sha256:aa") });
+        let text = format!("ghcr.io/org/app:1.2@{DIGEST}");
+        assert_eq!(read(&text), Reference { name: "ghcr.io/org/app", tag: Some("1.2"), digest: Some(DIGEST) });
     }
 
     #[test]
     fn latest_is_meant_where_nothing_is_written() {
-        assert_eq!(Reference::parse("nginx").effective_tag(), Some("latest"));
-        assert_eq!(Reference::parse("nginx@sha256:aa").effective_tag(), None);
+        assert_eq!(read("nginx").effective_tag(), Some("latest"));
+        assert_eq!(read(&format!("nginx@{DIGEST}")).effective_tag(), None);
     }
 
     #[test]
     fn short_and_full_names_of_docker_hub_are_the_same_image() {
         for text in ["nginx", "library/nginx", "docker.io/nginx", "docker.io/library/nginx"] {
-            let reference = Reference::parse(text);
+            let reference = read(text);
             assert_eq!(reference.familiar_name(), "nginx", "{text}");
             assert_eq!(reference.full_name(), "docker.io/library/nginx", "{text}");
         }
-        assert_eq!(Reference::parse("grafana/grafana:11").full_name(), "docker.io/grafana/grafana");
-        assert_eq!(Reference::parse("quay.io/a/b").full_name(), "quay.io/a/b");
-        assert_eq!(Reference::parse("localhost/a").full_name(), "localhost/a");
+        assert_eq!(read("grafana/grafana:11").full_name(), "docker.io/grafana/grafana");
+        assert_eq!(read("quay.io/a/b").full_name(), "quay.io/a/b");
+        assert_eq!(read("localhost/a").full_name(), "localhost/a");
     }
 
     #[test]
     fn a_capital_makes_a_registry() {
-        let reference = Reference::parse("EVIL/nginx");
+        let reference = read("EVIL/nginx");
         assert_eq!((reference.familiar_name(), &*reference.full_name()), ("EVIL/nginx", "EVIL/nginx"));
-        assert!(!ImagePattern::from("docker.io/*").matches(&reference));
+        assert!(!takes("docker.io/*", "EVIL/nginx"));
     }
 
     #[test]
     fn a_registry_is_never_hidden_in_the_path() {
         for text in ["docker.io/ghcr.io/a", "index.docker.io/ghcr.io/a", "library/ghcr.io/a"] {
-            let reference = Reference::parse(text);
+            let reference = read(text);
             assert_eq!(reference.registry(), "docker.io", "{text}");
             assert!(reference.full_name().starts_with("docker.io/"), "{text}");
-            assert!(!ImagePattern::from("ghcr.io/*").matches(&reference), "{text}");
-            assert!(!ImagePattern::from("ghcr.io/a").matches(&reference), "{text}");
+            assert!(!takes("ghcr.io/*", text) && !takes("ghcr.io/a", text), "{text}");
         }
     }
 
     #[test]
     fn a_pattern_takes_every_tag_unless_it_names_one() {
-        let matches = |pattern: &str, image| ImagePattern::from(pattern).matches(&Reference::parse(image));
-        assert!(matches("nginx", "docker.io/library/nginx:1.27@sha256:aa"));
-        assert!(matches("docker.io/library/nginx", "nginx"));
-        assert!(matches("*:latest", "ghcr.io/org/app"));
-        assert!(!matches("*:latest", "ghcr.io/org/app:1"));
-        assert!(matches("nginx:1.27*", "nginx:1.27.3-alpine"));
-        assert!(matches("localhost:5000/*", "localhost:5000/team/app:2"));
-        assert!(!matches("nginx", "nginxinc/nginx-unprivileged"));
-        assert!(!matches("*:1.2", "ghcr.io/org/app@sha256:aa"));
+        assert!(takes("nginx", &format!("docker.io/library/nginx:1.27@{DIGEST}")));
+        assert!(takes("docker.io/library/nginx", "nginx"));
+        assert!(takes("*:latest", "ghcr.io/org/app"));
+        assert!(!takes("*:latest", "ghcr.io/org/app:1"));
+        assert!(takes("nginx:1.27*", "nginx:1.27.3-alpine"));
+        assert!(takes("localhost:5000/*", "localhost:5000/team/app:2"));
+        assert!(!takes("nginx", "nginxinc/nginx-unprivileged"));
+        assert!(!takes("*:1.2", &format!("ghcr.io/org/app@{DIGEST}")));
+    }
+
+    #[test]
+    fn what_no_runtime_reads_is_taken_by_no_pattern() {
+        for image in ["ghcr.io/team/../app", "ghcr.io/team/App", "ghcr.io/team/app@sha256:aa"] {
+            assert!(!takes("ghcr.io/team/*", image) && !takes("*", image), "{image}");
+        }
     }
 
     #[test]
