@@ -15,6 +15,8 @@ mod judge;
 #[cfg(test)]
 mod reports;
 #[cfg(test)]
+mod rights;
+#[cfg(test)]
 mod scale;
 #[cfg(test)]
 mod scan;
