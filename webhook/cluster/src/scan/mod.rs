@@ -53,13 +53,20 @@ pub struct ScanSettings {
     pub per_second: NonZeroU32,
     /// Objects in a page.
     pub page: NonZeroU32,
+    /// After a failure, this long until the round goes on where it was.
+    pub retry: Duration,
 }
 
 impl Default for ScanSettings {
     /// Once an hour; ten thousand objects in less than a minute.
     fn default() -> Self {
         let count = |count| NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN);
-        Self { every: Duration::from_secs(3600), per_second: count(500), page: count(100) }
+        Self {
+            every: Duration::from_secs(3600),
+            per_second: count(500),
+            page: count(100),
+            retry: Duration::from_secs(10),
+        }
     }
 }
 

@@ -13,6 +13,8 @@ mod events;
 #[cfg(test)]
 mod judge;
 #[cfg(test)]
+mod line;
+#[cfg(test)]
 mod reports;
 #[cfg(test)]
 mod rights;

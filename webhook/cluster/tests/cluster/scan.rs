@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::judge::Remembering;
-use crate::scene::{Scan, create, deployment, make_namespace, own_cluster, scan};
+use crate::line::Line;
+use crate::scene::{Scan, create, deployment, make_namespace, own_cluster, quick, scan, scan_with};
 
 /// Two namespaces that are looked at, and one that is not.
 async fn with_deployments(count: usize) -> Option<Cluster> {
@@ -76,6 +77,28 @@ async fn a_scan_that_was_broken_off_goes_on_with_its_page() {
     // Two pages of twenty were done; of the third ten objects were judged, and are judged again.
     assert_eq!((judge.judged().len(), distinct(&judge.judged())), (110, 100));
     assert_eq!(finished.counts.judged, 100);
+}
+
+#[tokio::test]
+async fn a_scan_whose_api_server_does_not_answer_goes_on_when_it_does() {
+    let Some(cluster) = with_deployments(100).await else { return };
+    let mut line = Line::to(&cluster).await;
+    let judge = Remembering::for_turns(50);
+    let Scan { mut scanner, mut finished, sought: _sought } =
+        scan_with(line.client(), judge.clone(), Standard::OpenReports, &quick());
+    let course = async {
+        until("fifty are judged", async || judge.judged().len() == 50).await.unwrap();
+        line.cut().await;
+        judge.go_on();
+        until("the page is done", async || judge.judged().len() == 60).await.unwrap();
+        line.mend().await;
+        finished.changed().await.unwrap();
+    };
+    tokio::select! {
+        () = scanner.run() => panic!("the scan ended"),
+        () = course => {}
+    }
+    assert_eq!((judge.judged().len(), distinct(&judge.judged())), (100, 100));
 }
 
 #[tokio::test]

@@ -127,11 +127,16 @@ pub(crate) struct Scan<J> {
     pub(crate) finished: watch::Receiver<Option<Finished>>,
 }
 
-/// A scan with small pages and no limit to its pace.
+/// A scan by the administrator.
 pub(crate) fn scan<J: Judge>(cluster: &Cluster, judge: J, standard: Standard) -> Scan<J> {
+    scan_with(cluster.api.client(), judge, standard, &quick())
+}
+
+/// Small pages, no limit to the pace, and failures that are soon tried again.
+pub(crate) fn quick() -> ScanSettings {
     let count = |count| NonZeroU32::new(count).unwrap();
-    let settings = ScanSettings { per_second: count(100_000), page: count(20), ..ScanSettings::default() };
-    scan_with(cluster.api.client(), judge, standard, &settings)
+    let retry = Duration::from_millis(50);
+    ScanSettings { per_second: count(100_000), page: count(20), retry, ..ScanSettings::default() }
 }
 
 /// A scan by whoever this client is.
