@@ -12,17 +12,19 @@ mod round;
 mod work;
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
 use kube::Client;
 use portreeve_admission::decision::Decision;
 use serde_json::Value;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio::time::Instant;
 
 pub use kinds::ScannedKind;
 pub use round::{Counts, Finished};
 
+use crate::election::{Standing, while_leading};
 use crate::registration::Sought;
 use crate::reports::Reports;
 use work::Work;
@@ -51,13 +53,20 @@ pub struct ScanSettings {
     pub per_second: NonZeroU32,
     /// Objects in a page.
     pub page: NonZeroU32,
+    /// After a failure, this long until the round goes on where it was.
+    pub retry: Duration,
 }
 
 impl Default for ScanSettings {
     /// Once an hour; ten thousand objects in less than a minute.
     fn default() -> Self {
         let count = |count| NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN);
-        Self { every: Duration::from_secs(3600), per_second: count(500), page: count(100) }
+        Self {
+            every: Duration::from_secs(3600),
+            per_second: count(500),
+            page: count(100),
+            retry: Duration::from_secs(10),
+        }
     }
 }
 
@@ -86,9 +95,19 @@ impl<J: Judge> Scanner<J> {
         Self { sought, told, due: Instant::now(), every: settings.every, work }
     }
 
-    /// Scans until nobody says any more what is sought. May be broken off at any moment, as
-    /// [`while_leading`](crate::election::while_leading) does when we no longer lead; called again, it goes on with the page
-    /// where it was.
+    /// Scans while we lead, on a task of its own if that is wanted, until nobody tells our standing any more.
+    pub async fn run_while_leading(self, standing: watch::Receiver<Standing>) {
+        // Shared, since a duty that lends itself to each call can't be moved to another thread. Nobody else has it.
+        let scanner = Arc::new(Mutex::new(self));
+        let duty = move || {
+            let scanner = Arc::clone(&scanner);
+            async move { scanner.lock().await.run().await }
+        };
+        while_leading(standing, duty).await;
+    }
+
+    /// Scans until nobody says any more what is sought. May be broken off at any moment; called again, it goes on with the
+    /// page where it was.
     pub async fn run(&mut self) {
         self.work.resume(self.every);
         loop {

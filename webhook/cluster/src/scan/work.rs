@@ -23,9 +23,6 @@ use crate::pages::{Page, PageError, page};
 use crate::registration::Sought;
 use crate::reports::{Noted, Report, Reports, ReportsError};
 
-/// After a failure, this long until the round goes on where it was.
-const RETRY: Duration = Duration::from_secs(10);
-
 /// Reports that are being written at one time.
 const WRITTEN_AT_ONCE: usize = 8;
 
@@ -35,6 +32,7 @@ pub(super) struct Work<J> {
     judge: J,
     reports: Reports,
     page: NonZeroU32,
+    retry: Duration,
     pace: Pace,
     round: Option<Round>,
     reporting: Reporting,
@@ -61,7 +59,8 @@ enum RoundError {
 impl<J: Judge> Work<J> {
     pub(super) fn new(client: Client, judge: J, reports: Reports, settings: &ScanSettings) -> Self {
         let pace = Pace::new(settings.per_second);
-        Self { client, judge, reports, page: settings.page, pace, round: None, reporting: Reporting::Possible }
+        let ScanSettings { page, retry, .. } = *settings;
+        Self { client, judge, reports, page, retry, pace, round: None, reporting: Reporting::Possible }
     }
 
     /// Another replica may have led meanwhile: reports are read again, and a round that began long ago is none.
@@ -87,7 +86,7 @@ impl<J: Judge> Work<J> {
                 Ok(finished) => return finished,
                 Err(error) => {
                     tracing::warn!(error = crate::with_causes(&error), "the scan waits, and goes on where it is");
-                    sleep(RETRY).await;
+                    sleep(self.retry).await;
                 }
             }
         }

@@ -71,7 +71,7 @@ async fn what_happens_to_pods_again_and_again_is_one_event_about_their_deploymen
         sender.send(denied(Involved { object: pod, controller: Some(place(&replicas)) }, "drop-all"));
     }
     drop(sender);
-    writer.run().await;
+    tokio::spawn(writer.run()).await.unwrap();
     let [event] = events(&cluster).await.try_into().unwrap();
     let regarding = event.regarding.unwrap();
     assert_eq!(regarding.kind.as_deref(), Some("Deployment"));

@@ -1,5 +1,6 @@
 //! A judge for tests: it remembers what it was asked about, and finds the faults that a label names.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use portreeve_admission::api::Mode;
@@ -19,6 +20,8 @@ pub(crate) struct Remembering {
     judged: Arc<Mutex<Vec<String>>>,
     /// How many objects it is willing to judge: it waits for more.
     turns: Arc<Semaphore>,
+    /// Calls that last.
+    asked: Arc<AtomicUsize>,
 }
 
 impl Remembering {
@@ -29,12 +32,17 @@ impl Remembering {
 
     /// One that judges so many objects, and waits then.
     pub(crate) fn for_turns(turns: usize) -> Self {
-        Self { judged: Arc::default(), turns: Arc::new(Semaphore::new(turns)) }
+        Self { judged: Arc::default(), turns: Arc::new(Semaphore::new(turns)), asked: Arc::default() }
     }
 
     /// Lets it judge all that comes.
     pub(crate) fn go_on(&self) {
         self.turns.add_permits(1_000_000);
+    }
+
+    /// How many objects it is asked about right now.
+    pub(crate) fn waiting(&self) -> usize {
+        self.asked.load(Ordering::Relaxed)
     }
 
     /// What it has judged so far.
@@ -43,8 +51,25 @@ impl Remembering {
     }
 }
 
+/// A call, until it ends or is broken off.
+struct Asked<'a>(&'a AtomicUsize);
+
+impl<'a> Asked<'a> {
+    fn begin(asked: &'a AtomicUsize) -> Self {
+        asked.fetch_add(1, Ordering::Relaxed);
+        Self(asked)
+    }
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 impl Judge for Remembering {
     async fn judge(&self, object: &Value, kind: &ScannedKind) -> Judged {
+        let _asked = Asked::begin(&self.asked);
         self.turns.acquire().await.unwrap().forget();
         let text = |at: &str| object.pointer(at).and_then(Value::as_str).unwrap_or_default();
         assert_eq!(text("/kind"), kind.kind.kind, "lists leave the kind out");

@@ -13,7 +13,11 @@ mod events;
 #[cfg(test)]
 mod judge;
 #[cfg(test)]
+mod line;
+#[cfg(test)]
 mod reports;
+#[cfg(test)]
+mod rights;
 #[cfg(test)]
 mod scale;
 #[cfg(test)]

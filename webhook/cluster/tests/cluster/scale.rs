@@ -32,7 +32,7 @@ async fn ten_thousand_workloads_take_less_than_a_minute_and_two_hundred_megabyte
         create(&cluster, objects.collect()).await;
     }
     let settings = ScanSettings::default();
-    let mut scan = scan_with(&cluster, Remembering::willing(), Standard::OpenReports, &settings);
+    let mut scan = scan_with(cluster.api.client(), Remembering::willing(), Standard::OpenReports, &settings);
     for round in ["first", "second"] {
         forget_peak();
         let finished = scan.another_round().await;

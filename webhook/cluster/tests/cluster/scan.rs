@@ -1,9 +1,8 @@
 //! Scans at a real API server: every object once, page by page, gone on with where they were broken off.
 
-use std::cell::Cell;
 use std::collections::BTreeSet;
 
-use portreeve_cluster::election::{Standing, while_leading};
+use portreeve_cluster::election::Standing;
 use portreeve_cluster::reports::Standard;
 use portreeve_control_plane::cluster::Cluster;
 use portreeve_control_plane::until;
@@ -11,7 +10,8 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::judge::Remembering;
-use crate::scene::{Scan, create, deployment, make_namespace, own_cluster, scan};
+use crate::line::Line;
+use crate::scene::{Scan, create, deployment, make_namespace, own_cluster, quick, scan, scan_with};
 
 /// Two namespaces that are looked at, and one that is not.
 async fn with_deployments(count: usize) -> Option<Cluster> {
@@ -63,39 +63,57 @@ async fn what_a_controller_made_is_judged_at_the_controller_and_a_pod_of_nobody_
     assert_eq!(finished.counts.owned, 1);
 }
 
-/// Counts when it goes.
-struct Ended<'a>(&'a Cell<u32>);
-
-impl Drop for Ended<'_> {
-    fn drop(&mut self) {
-        self.0.set(self.0.get() + 1);
+#[tokio::test]
+async fn a_scan_that_was_broken_off_goes_on_with_its_page() {
+    let Some(cluster) = with_deployments(100).await else { return };
+    let judge = Remembering::for_turns(50);
+    let mut scan = scan(&cluster, judge.clone(), Standard::OpenReports);
+    tokio::select! {
+        () = scan.scanner.run() => panic!("the scan ended"),
+        met = until("fifty are judged", async || judge.judged().len() == 50) => met.unwrap(),
     }
+    judge.go_on();
+    let finished = scan.round().await;
+    // Two pages of twenty were done; of the third ten objects were judged, and are judged again.
+    assert_eq!((judge.judged().len(), distinct(&judge.judged())), (110, 100));
+    assert_eq!(finished.counts.judged, 100);
 }
 
 #[tokio::test]
-async fn a_scan_that_ended_with_our_leadership_goes_on_when_we_lead_again() {
+async fn a_scan_whose_api_server_does_not_answer_goes_on_when_it_does() {
     let Some(cluster) = with_deployments(100).await else { return };
+    let mut line = Line::to(&cluster).await;
     let judge = Remembering::for_turns(50);
-    let Scan { mut scanner, mut finished, sought: _sought } = scan(&cluster, judge.clone(), Standard::OpenReports);
-    let (tell, standing) = watch::channel(Standing::Leader);
-    let ended = Cell::new(0);
-    let duty = async || {
-        let _ended = Ended(&ended);
-        scanner.run().await;
-    };
+    let Scan { mut scanner, mut finished, sought: _sought } =
+        scan_with(line.client(), judge.clone(), Standard::OpenReports, &quick());
     let course = async {
         until("fifty are judged", async || judge.judged().len() == 50).await.unwrap();
-        tell.send(Standing::Follower).unwrap();
-        until("the scan is broken off", async || ended.get() == 1).await.unwrap();
+        line.cut().await;
         judge.go_on();
-        tell.send(Standing::Leader).unwrap();
+        until("the page is done", async || judge.judged().len() == 60).await.unwrap();
+        line.mend().await;
         finished.changed().await.unwrap();
     };
     tokio::select! {
-        () = while_leading(standing, duty) => panic!("the scan ended"),
+        () = scanner.run() => panic!("the scan ended"),
         () = course => {}
     }
-    // Two pages of twenty were done; of the third ten objects were judged, and are judged again.
+    assert_eq!((judge.judged().len(), distinct(&judge.judged())), (100, 100));
+}
+
+#[tokio::test]
+async fn only_a_leader_scans_and_on_a_task_of_its_own() {
+    let Some(cluster) = with_deployments(100).await else { return };
+    let judge = Remembering::for_turns(50);
+    let Scan { scanner, mut finished, sought: _sought } = scan(&cluster, judge.clone(), Standard::OpenReports);
+    let (tell, standing) = watch::channel(Standing::Leader);
+    tokio::spawn(scanner.run_while_leading(standing));
+    until("fifty are judged", async || judge.judged().len() == 50).await.unwrap();
+    tell.send(Standing::Follower).unwrap();
+    until("nobody judges", async || judge.waiting() == 0).await.unwrap();
+    judge.go_on();
+    tell.send(Standing::Leader).unwrap();
+    finished.changed().await.unwrap();
     assert_eq!((judge.judged().len(), distinct(&judge.judged())), (110, 100));
 }
 

@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
+use kube::Client;
 use kube::api::{Api, DynamicObject, ListParams};
 use portreeve_admission::api::{FailurePolicy, Match, Mode};
 use portreeve_admission::kinds::Scope;
@@ -127,18 +128,24 @@ pub(crate) struct Scan<J> {
     pub(crate) finished: watch::Receiver<Option<Finished>>,
 }
 
-/// A scan with small pages and no limit to its pace.
+/// A scan by the administrator.
 pub(crate) fn scan<J: Judge>(cluster: &Cluster, judge: J, standard: Standard) -> Scan<J> {
-    let count = |count| NonZeroU32::new(count).unwrap();
-    let settings = ScanSettings { per_second: count(100_000), page: count(20), ..ScanSettings::default() };
-    scan_with(cluster, judge, standard, &settings)
+    scan_with(cluster.api.client(), judge, standard, &quick())
 }
 
-pub(crate) fn scan_with<J: Judge>(cluster: &Cluster, judge: J, standard: Standard, settings: &ScanSettings) -> Scan<J> {
-    let reports = Reports::new(cluster.api.client(), standard, Limits::default());
+/// Small pages, no limit to the pace, and failures that are soon tried again.
+pub(crate) fn quick() -> ScanSettings {
+    let count = |count| NonZeroU32::new(count).unwrap();
+    let retry = Duration::from_millis(50);
+    ScanSettings { per_second: count(100_000), page: count(20), retry, ..ScanSettings::default() }
+}
+
+/// A scan by whoever this client is.
+pub(crate) fn scan_with<J: Judge>(client: Client, judge: J, standard: Standard, settings: &ScanSettings) -> Scan<J> {
+    let reports = Reports::new(client.clone(), standard, Limits::default());
     let (sought, told) = watch::channel(Some(templates()));
     let (tell, finished) = watch::channel(None);
-    let scanner = Scanner::new(cluster.api.client(), judge, reports, settings, told, tell);
+    let scanner = Scanner::new(client, judge, reports, settings, told, tell);
     Scan { scanner, sought, finished }
 }
 
