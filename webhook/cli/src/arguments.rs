@@ -4,7 +4,7 @@
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::log::LogArguments;
-use crate::{certs, check, completions, config, demo, explain, ledger, lock, policy, render, serve};
+use crate::{certs, check, cluster, completions, config, demo, explain, ledger, lock, policy, render, serve};
 
 /// Kubernetes admission: safe defaults put in, workloads judged, every decision on the record.
 ///
@@ -44,6 +44,7 @@ pub(crate) enum Command {
     Explain(explain::Arguments),
     Ledger(ledger::Arguments),
     Certs(certs::Arguments),
+    Cluster(cluster::Arguments),
     Config(config::Arguments),
     Demo(demo::Arguments),
     Completions(completions::Arguments),

@@ -4,6 +4,7 @@
 mod arguments;
 mod certs;
 mod check;
+mod cluster;
 mod completions;
 mod config;
 mod demo;
@@ -56,6 +57,7 @@ fn run(arguments: Arguments) -> Result<Outcome, Failure> {
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Ledger(arguments) => ledger::run(&arguments),
         Command::Certs(arguments) => certs::run(&arguments),
+        Command::Cluster(arguments) => cluster::run(&arguments),
         Command::Config(arguments) => config::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),

@@ -10,6 +10,7 @@ use schemars::{Schema, schema_for};
 
 use crate::certs::{FolderReport, RotationReport};
 use crate::check::report::CheckReport;
+use crate::cluster::DoctorReport;
 use crate::demo::DemoReport;
 use crate::explain::{PageReport, RuleReport, TitleReport};
 use crate::ledger::{RecordReport, VerifyReport};
@@ -22,6 +23,7 @@ fn promised() -> [(&'static str, Schema); 14] {
         ("certs-rotation", schema_for!(RotationReport)),
         ("certs-show", schema_for!(FolderReport)),
         ("check", schema_for!(CheckReport)),
+        ("cluster-doctor", schema_for!(DoctorReport)),
         ("demo", schema_for!(DemoReport)),
         ("explain-list", schema_for!(Vec<TitleReport>)),
         ("explain-rule", schema_for!(RuleReport)),

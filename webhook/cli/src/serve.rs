@@ -8,6 +8,8 @@ use portreeve_server::config::ServerConfig;
 use portreeve_server::serve::{Running, start};
 use tokio::signal::unix::{SignalKind, signal};
 
+pub(crate) use cluster::sources_of;
+
 use crate::outcome::{Failure, Outcome};
 use crate::output::print_text;
 use crate::runtime::runtime;

@@ -10,6 +10,7 @@
 //! - [`election`]: the lease for what only one replica may do.
 //! - [`registration`]: the two webhook entries, worked out from the policies in force, and what they would hold up.
 //! - [`registrar`]: keeps them in a cluster; [`discovery`] asks the cluster which kinds it serves.
+//! - [`proof`]: what a cluster comes back by, tried on the cluster itself.
 //! - [`scan`]: goes through the objects that are there already and has them judged; [`reports`]: what came of it, where
 //!   people and dashboards read it; [`events`]: what was denied and warned of, where owners of workloads see it.
 
@@ -20,6 +21,7 @@ pub mod discovery;
 pub mod election;
 pub mod events;
 mod pages;
+pub mod proof;
 pub mod registrar;
 pub mod registration;
 pub mod report;

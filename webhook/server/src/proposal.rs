@@ -50,13 +50,14 @@ impl Proposals {
             Err(reason) => return vec![reason],
         };
         let before = self.sources.borrow().clone().unwrap_or_default();
-        let after = with(&before, resource);
+        let after = with(&before, resource).or_platform();
         let problems = self.loader.examine(&after);
         if problems.is_empty() {
             return Vec::new();
         }
         // What was wrong already is not this change's doing, and must not keep anybody from mending it.
-        let known: BTreeSet<String> = self.loader.examine(&before).iter().map(said).collect();
+        let known: BTreeSet<String> =
+            self.loader.examine(&Sources::clone(&before).or_platform()).iter().map(said).collect();
         problems.iter().map(said).filter(|problem| !known.contains(problem)).collect()
     }
 }

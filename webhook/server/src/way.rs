@@ -142,8 +142,8 @@ impl Gate {
 
     /// Tells of a request that somebody should look after.
     fn tell(&self, met: &Met, decision: &Decision) {
-        let is_told = !met.review.dry_run && !(decision.findings.is_empty() && decision.failures.is_empty());
-        if let Some(witness) = self.witness.as_ref().filter(|_| is_told) {
+        let says_nothing = decision.findings.is_empty() && decision.failures.is_empty();
+        if let Some(witness) = self.witness.as_ref().filter(|_| !(met.review.dry_run || says_nothing)) {
             witness.saw(&met.review, decision);
         }
     }

@@ -25,6 +25,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 use events::Notes;
+pub(crate) use resources::sources_of;
 
 /// How long a start waits for what the API server has to tell. A replica that restarts while it is away serves what it
 /// knew.

@@ -47,6 +47,11 @@ impl Scene {
         Some(scene)
     }
 
+    /// What leads to the cluster.
+    pub(crate) fn kubeconfig(&self) -> &Path {
+        self.plane.kubeconfig()
+    }
+
     /// A folder for files.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()

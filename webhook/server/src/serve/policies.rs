@@ -98,12 +98,7 @@ fn read_set(loader: &Loader, config: &ServerConfig, seen: Seen) -> Read {
         (Seen::Files(_), Some(folder)) => read_folder(folder).map(Arc::new),
         (Seen::Told(None), _) => Err(nobody_told()),
         (Seen::Told(Some(sources)), _) if sources.rule_anything() => Ok(Arc::clone(sources)),
-        // As where nothing is configured.
-        (Seen::Told(Some(sources)), _) => {
-            let mut sources = Sources::clone(sources);
-            sources.add_builtin(platform());
-            Ok(Arc::new(sources))
-        }
+        (Seen::Told(Some(sources)), _) => Ok(Arc::new(Sources::clone(sources).or_platform())),
         _ => Ok(Arc::new(Sources::of_builtin(platform()))),
     };
     match sources {

@@ -132,6 +132,15 @@ impl Sources {
         self.resources.iter().any(rules)
     }
 
+    /// With the platform profile, if they do not say what is to be in force.
+    #[must_use]
+    pub fn or_platform(mut self) -> Self {
+        if !self.rule_anything() {
+            self.add_builtin(platform());
+        }
+        self
+    }
+
     /// Sources of these resources alone, which no file holds.
     #[must_use]
     pub fn of_builtin(resources: impl IntoIterator<Item = Resource>) -> Self {

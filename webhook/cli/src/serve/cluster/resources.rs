@@ -80,15 +80,20 @@ fn translate(resources: Resources, before: Option<&Translated>) -> Translated {
     {
         return Translated { resources, sources: Arc::clone(&before.sources) };
     }
+    let sources = Arc::new(sources_of(&resources));
+    Translated { resources, sources }
+}
+
+/// What a set is made from by these resources.
+pub(crate) fn sources_of(resources: &Resources) -> Sources {
     let located =
         |known: &Known| Located { resource: known.resource.clone(), place: PLACE.to_owned(), folder: "/".into() };
-    let sources = Sources {
+    Sources {
         resources: resources.known.iter().map(located).collect(),
-        unreadable: unreadable(&resources),
+        unreadable: unreadable(resources),
         written_by: WrittenBy::Namespaces,
         ..Sources::default()
-    };
-    Translated { resources, sources: Arc::new(sources) }
+    }
 }
 
 fn says(resources: &Resources) -> impl Iterator<Item = &Resource> {

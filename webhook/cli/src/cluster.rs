@@ -1,0 +1,49 @@
+//! `portreeve cluster`: what somebody who looks after a cluster asks of its API server by hand.
+
+mod doctor;
+mod uninstall;
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use portreeve_cluster::connection::Connection;
+
+pub(crate) use doctor::DoctorReport;
+
+use crate::outcome::{Failure, Outcome};
+use crate::runtime::runtime;
+
+/// Looks after the webhook in a cluster.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Doctor(doctor::Arguments),
+    Uninstall(uninstall::Arguments),
+}
+
+/// Which cluster.
+#[derive(Debug, Args)]
+struct Which {
+    /// What leads to its API server. Left out: what kubectl would take, or the service account of the pod that this runs in.
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+}
+
+impl Which {
+    async fn connect(&self) -> Result<Connection, Failure> {
+        Connection::of_user(self.kubeconfig.as_deref()).await.map_err(Failure::input)
+    }
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
+    let runtime = runtime()?;
+    match &arguments.command {
+        Command::Doctor(arguments) => runtime.block_on(doctor::run(arguments)),
+        Command::Uninstall(arguments) => runtime.block_on(uninstall::run(arguments)),
+    }
+}
