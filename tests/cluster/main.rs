@@ -20,6 +20,8 @@ mod cluster;
 #[cfg(test)]
 mod controllers;
 #[cfg(test)]
+mod defaults;
+#[cfg(test)]
 mod definitions;
 #[cfg(test)]
 mod election;
