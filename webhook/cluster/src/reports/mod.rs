@@ -23,6 +23,7 @@ pub use shape::{OwnerReference, Reference, Report, ReportMeta, ResultSeverity, R
 pub use standard::Standard;
 
 use crate::pages::{PageError, page};
+use crate::report::Written;
 use crate::{FIELD_MANAGER, MANAGED_BY};
 
 /// Reports that are read at one time.
@@ -103,11 +104,12 @@ impl Reports {
         Ok(inventory)
     }
 
-    /// Writes a report. Results that stand already keep the time when they were found first.
+    /// Writes a report. Results that stand already keep the time when they were found first. Where its object's namespace
+    /// is gone meanwhile, nothing changed.
     ///
     /// # Errors
-    /// If the API server does not take it. That the object is gone meanwhile is no error.
-    pub async fn write(&self, mut report: Report, noted: Noted, now: Timestamp) -> Result<(), ReportsError> {
+    /// If the API server does not take it.
+    pub async fn write(&self, mut report: Report, noted: Noted, now: Timestamp) -> Result<Written, ReportsError> {
         let api = self.api(report.scope_of_itself(), report.namespace());
         let (name, object) = (report.name().to_owned(), report.about());
         let before = match noted {
@@ -120,9 +122,8 @@ impl Reports {
             api.patch(&name, &PatchParams::apply(FIELD_MANAGER).force(), &Patch::Apply(&sent)).await
         };
         match written.await {
-            Ok(_) => Ok(()),
-            // The namespace, or the kind, went while the object was judged.
-            Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
+            Ok(_) => Ok(Written::Changed),
+            Err(kube::Error::Api(status)) if status.is_not_found() => Ok(Written::AsBefore),
             Err(source) => Err(ReportsError::Refused { name, object, done: "written", source: Box::new(source) }),
         }
     }

@@ -21,6 +21,7 @@ use super::{Judge, ScanSettings};
 use crate::discovery::DiscoveryError;
 use crate::pages::{Page, PageError, page};
 use crate::registration::Sought;
+use crate::report::Written;
 use crate::reports::{Noted, Report, Reports, ReportsError};
 
 /// Reports that are being written at one time.
@@ -109,23 +110,18 @@ impl<J: Judge> Work<J> {
     /// Reads which reports there are, unless that was done in this round already.
     async fn read_reports(&mut self) -> Result<(), RoundError> {
         let Some(round) = self.round.as_mut().filter(|round| round.reports_are_unknown()) else { return Ok(()) };
-        let before = std::mem::replace(&mut self.reporting, Reporting::Impossible);
-        match self.reports.inventory().await {
-            Ok(inventory) => {
-                self.reporting = Reporting::Possible;
-                round.reports_are(Some(inventory));
-            }
-            Err(error @ ReportsError::Unread { .. }) => {
-                self.reporting = before;
-                return Err(error.into());
-            }
+        let inventory = match self.reports.inventory().await {
+            Ok(inventory) => Some(inventory),
+            Err(error @ ReportsError::Unread { .. }) => return Err(error.into()),
             Err(error) => {
-                if before == Reporting::Possible {
+                if self.reporting == Reporting::Possible {
                     tracing::warn!(error = crate::with_causes(&error), "nothing is reported");
                 }
-                round.reports_are(None);
+                None
             }
-        }
+        };
+        self.reporting = if inventory.is_some() { Reporting::Possible } else { Reporting::Impossible };
+        round.reports_are(inventory);
         Ok(())
     }
 
@@ -233,20 +229,21 @@ impl<J: Judge> Looking<'_, J> {
         Some(report)
     }
 
-    async fn write(&self, report: Report, noted: Noted) -> Written {
-        Written { name: report.name().to_owned(), came_to: self.reports.write(report, noted, Timestamp::now()).await }
+    async fn write(&self, report: Report, noted: Noted) -> Attempt {
+        Attempt { name: report.name().to_owned(), came_to: self.reports.write(report, noted, Timestamp::now()).await }
     }
 }
 
 /// What became of a report that was to be written.
-struct Written {
+struct Attempt {
     name: String,
-    came_to: Result<(), ReportsError>,
+    came_to: Result<Written, ReportsError>,
 }
 
-fn settle(round: &mut Round, counts: &mut Counts, written: Written) {
-    match written.came_to {
-        Ok(()) => counts.written += 1,
+fn settle(round: &mut Round, counts: &mut Counts, attempt: Attempt) {
+    match attempt.came_to {
+        Ok(Written::Changed) => counts.written += 1,
+        Ok(Written::AsBefore) => {}
         Err(error) => {
             // Where one is refused all may be: the first is told.
             if !round.has_failed() && counts.failed == 0 {
@@ -254,7 +251,7 @@ fn settle(round: &mut Round, counts: &mut Counts, written: Written) {
             }
             counts.failed += 1;
             if let Some(inventory) = round.inventory_mut() {
-                inventory.forget(&written.name);
+                inventory.forget(&attempt.name);
             }
         }
     }
