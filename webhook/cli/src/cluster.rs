@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use portreeve_cluster::connection::Connection;
 
+#[cfg(test)]
 pub(crate) use doctor::DoctorReport;
 
 use crate::outcome::{Failure, Outcome};

@@ -17,7 +17,7 @@ use crate::ledger::{RecordReport, VerifyReport};
 use crate::policy::{ModuleReport, PolicyReport, TestReport};
 
 /// Each schema with the name of its file.
-fn promised() -> [(&'static str, Schema); 14] {
+fn promised() -> [(&'static str, Schema); 15] {
     [
         ("cases", schema_for!(CaseFileShape)),
         ("certs-rotation", schema_for!(RotationReport)),

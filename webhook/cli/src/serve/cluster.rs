@@ -16,7 +16,7 @@ use std::time::Duration;
 use portreeve_cluster::connection::{Connection, ConnectionError};
 use portreeve_cluster::election::{Candidate, Standing, Times, while_leading};
 use portreeve_cluster::events::{EventLimits, channel};
-use portreeve_server::around::Around;
+use portreeve_server::around::{Around, Cluster, Seen};
 use portreeve_server::config::{KubernetesConfig, PoliciesFrom, ServerConfig};
 use portreeve_server::health::Part;
 use portreeve_server::serve::{Origin, Outside, Running, StartError, start_with};
@@ -74,7 +74,8 @@ pub(super) async fn start(
         }
     };
     let witness = kubernetes.events.then(|| told(&connection, &config.replica, &mut tie));
-    let outside = Outside { origin, around: Around::Cluster(Arc::clone(&around.seen) as Arc<_>), witness };
+    let seen: Arc<dyn Cluster> = Arc::<Seen>::clone(&around.seen);
+    let outside = Outside { origin, around: Around::Cluster(seen), witness };
     let running = start_with(config, outside).await?;
     running.parts.health.set(Part::Cluster, around.ready(&running.parts, &mut tie).await);
     if let Some(reporting) = reporting {

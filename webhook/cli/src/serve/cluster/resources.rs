@@ -10,7 +10,7 @@ use portreeve_cluster::connection::Connection;
 use portreeve_cluster::report::Reporter;
 use portreeve_cluster::resources::{Known, Resources, watch as watch_resources};
 use portreeve_server::serve::{Became, Told};
-use portreeve_server::set::{Located, Problem, Sources, WrittenBy};
+use portreeve_server::set::{Located, Problem, Sources, WrittenBy, chain};
 use tokio::sync::watch;
 use tokio::time::{interval, timeout};
 
@@ -131,7 +131,7 @@ impl Reporting {
         let now = Timestamp::now();
         for known in &resources.known {
             if let Err(error) = self.reporter.report(known, &outcome(known, became, now), now).await {
-                tracing::warn!(error = &error as &dyn std::error::Error, "it is told at the next occasion");
+                tracing::warn!("told at the next occasion: {}", chain(&error));
             }
         }
     }
