@@ -5,6 +5,7 @@
 //! from `portreeve-supply`, and the order of it all is in `portreeve-server`.
 
 pub mod api;
+pub mod break_glass;
 pub mod case;
 pub mod decision;
 pub mod defaults;

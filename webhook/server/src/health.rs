@@ -16,6 +16,8 @@ pub enum Part {
     Policies,
     /// What loosens them.
     Exceptions,
+    /// Whether denials count.
+    Denials,
     /// The serving certificate.
     Certificate,
     /// What stands around the objects that are judged.
@@ -40,13 +42,22 @@ pub enum State {
 }
 
 impl Part {
-    const ALL: [Self; 7] =
-        [Self::Policies, Self::Exceptions, Self::Certificate, Self::Cluster, Self::State, Self::Ledger, Self::Serving];
+    const ALL: [Self; 8] = [
+        Self::Policies,
+        Self::Exceptions,
+        Self::Denials,
+        Self::Certificate,
+        Self::Cluster,
+        Self::State,
+        Self::Ledger,
+        Self::Serving,
+    ];
 
     fn name(self) -> &'static str {
         match self {
             Self::Policies => "policies",
             Self::Exceptions => "exceptions",
+            Self::Denials => "denials",
             Self::Certificate => "certificate",
             Self::Cluster => "cluster",
             Self::State => "state",

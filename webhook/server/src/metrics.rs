@@ -102,6 +102,8 @@ pub struct Metrics {
     ledger_waiting: Level,
     ledger_failed: Level,
     certificate_expiry: Fraction,
+    break_glass: Level,
+    refused_sets: Level,
 }
 
 impl Default for Metrics {
@@ -125,6 +127,8 @@ impl Default for Metrics {
             ledger_waiting: Gauge::default(),
             ledger_failed: Gauge::default(),
             certificate_expiry: Gauge::default(),
+            break_glass: Gauge::default(),
+            refused_sets: Gauge::default(),
             registry: Registry::default(),
         };
         registry.register("requests", "Calls answered, by answer", new.answers.clone());
@@ -155,6 +159,12 @@ impl Default for Metrics {
             "certificate_expiry_timestamp_seconds",
             "When the serving certificate ends, in Unix time",
             new.certificate_expiry.clone(),
+        );
+        registry.register("break_glass", "1 while denials are dropped", new.break_glass.clone());
+        registry.register(
+            "policies_refused",
+            "1 while the newest policies are refused and older ones in force",
+            new.refused_sets.clone(),
         );
         Self { registry, ..new }
     }
@@ -207,6 +217,16 @@ impl Metrics {
     /// The book failed and was opened again.
     pub fn ledger_reopened(&self) {
         self.ledger_reopened.inc();
+    }
+
+    /// Whether denials are dropped.
+    pub fn break_glass(&self, open: bool) {
+        self.break_glass.set(i64::from(open));
+    }
+
+    /// Whether the newest policies are refused, and older ones in force.
+    pub fn set_refused(&self, refused: bool) {
+        self.refused_sets.set(i64::from(refused));
     }
 
     /// When the serving certificate ends.

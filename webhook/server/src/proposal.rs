@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use portreeve_admission::api::Resource;
+use portreeve_admission::break_glass::UNTIL;
 use portreeve_admission::case::Operation;
 use portreeve_admission::response::{RefusalKind, Response};
 use portreeve_admission::review::Review;
@@ -18,6 +19,8 @@ use crate::set::{Loader, Located, Problem, Sources, of_kind};
 pub struct Proposals {
     loader: Arc<Loader>,
     sources: watch::Receiver<Option<Arc<Sources>>>,
+    /// Who may have denials dropped.
+    break_glass_group: Option<String>,
 }
 
 /// Where a resource is that is not stored yet.
@@ -26,8 +29,12 @@ const PLACE: &str = "as sent";
 impl Proposals {
     /// Changes of these sources.
     #[must_use]
-    pub fn of(loader: Arc<Loader>, sources: watch::Receiver<Option<Arc<Sources>>>) -> Self {
-        Self { loader, sources }
+    pub fn of(
+        loader: Arc<Loader>,
+        sources: watch::Receiver<Option<Arc<Sources>>>,
+        break_glass_group: Option<String>,
+    ) -> Self {
+        Self { loader, sources, break_glass_group }
     }
 
     /// Admits the change, or refuses it with all that would be wrong by it. Blocks while modules are asked.
@@ -49,6 +56,9 @@ impl Proposals {
             Ok(resource) => resource,
             Err(reason) => return vec![reason],
         };
+        if let Some(reason) = self.may_not_break_glass(review) {
+            return vec![reason];
+        }
         let before = self.sources.borrow().clone().unwrap_or_default();
         let after = with(&before, resource).or_platform();
         let problems = self.loader.examine(&after);
@@ -59,6 +69,24 @@ impl Proposals {
         let known: BTreeSet<String> =
             self.loader.examine(&Sources::clone(&before).or_platform()).iter().map(said).collect();
         problems.iter().map(said).filter(|problem| !known.contains(problem)).collect()
+    }
+}
+
+impl Proposals {
+    /// Why the caller may not change until when denials are dropped, if he does.
+    fn may_not_break_glass(&self, review: &Review) -> Option<String> {
+        let (now, before) = (review.meta.annotations.get(UNTIL), review.old_meta.annotations.get(UNTIL));
+        // To take it back is everybody's right who may change the set.
+        if review.request.kind.kind != "PolicySet" || now.is_none() || now == before {
+            return None;
+        }
+        match &self.break_glass_group {
+            Some(group) if review.groups.contains(group) => None,
+            Some(group) => Some(format!("metadata.annotations: only the group {group:?} may set {UNTIL}")),
+            None => Some(format!(
+                "metadata.annotations: nobody may set {UNTIL}, since kubernetes.breakGlassGroup names no group"
+            )),
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 //! an orderly end. What the parts do is in their own modules.
 
 mod assemble;
+mod break_glass;
 mod exceptions;
 mod fingerprint;
 mod ledger;

@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use portreeve_admission::api::FailurePolicy;
+use portreeve_admission::break_glass::BreakGlass;
 use portreeve_admission::exception::Exception;
 use portreeve_admission::matching::Index;
 use portreeve_admission::policy::Policy;
@@ -46,6 +47,7 @@ pub struct PolicySet {
     content: Vec<Vec<u8>>,
     failure_policy: FailurePolicy,
     left_out: Vec<Problem>,
+    break_glass: Option<BreakGlass>,
 }
 
 /// A module with the policies in force that it carries.
@@ -105,6 +107,12 @@ impl PolicySet {
     #[must_use]
     pub fn failure_policy(&self) -> FailurePolicy {
         self.failure_policy
+    }
+
+    /// Whether denials are dropped for a time.
+    #[must_use]
+    pub fn break_glass(&self) -> Option<&BreakGlass> {
+        self.break_glass.as_ref()
     }
 
     /// What namespaces wrote that is wrong, and so is not in force.

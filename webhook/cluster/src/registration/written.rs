@@ -9,6 +9,7 @@ use k8s_openapi::api::admissionregistration::v1::{
     ValidatingWebhook, ValidatingWebhookConfiguration, WebhookClientConfig,
 };
 use portreeve_admission::api::FailurePolicy;
+use portreeve_admission::break_glass::UNTIL;
 use portreeve_certs::FolderContents;
 
 use super::{Condition, Entry, Registration};
@@ -72,7 +73,7 @@ impl Registration {
             },
             validating: ValidatingWebhookConfiguration {
                 metadata: metadata_of_ours(&site.name),
-                webhooks: Some(vec![self.validating.validating(site), resources(site)]),
+                webhooks: Some(vec![self.validating.validating(site), resources(site), break_glass(site)]),
             },
         }
     }
@@ -135,6 +136,38 @@ fn resources(site: &Site) -> ValidatingWebhook {
         side_effects: "None".to_owned(),
         timeout_seconds: Some(10),
         ..ValidatingWebhook::default()
+    }
+}
+
+/// Asks us of the switch that drops denials, and refuses it where we don't answer: who may set it, only we know.
+fn break_glass(site: &Site) -> ValidatingWebhook {
+    let rule = RuleWithOperations {
+        api_groups: Some(vec![GROUP.to_owned()]),
+        api_versions: Some(vec![VERSION.to_owned()]),
+        operations: Some(["CREATE", "UPDATE"].map(str::to_owned).into()),
+        resources: Some(vec![Kind::PolicySet.plural().to_owned()]),
+        scope: None,
+    };
+    let annotation = |object: &str| {
+        format!(
+            "(has({object}.metadata.annotations) && '{UNTIL}' in {object}.metadata.annotations ? \
+                 {object}.metadata.annotations['{UNTIL}'] : '')"
+        )
+    };
+    let is_set = MatchCondition {
+        name: "is-set".to_owned(),
+        expression: format!(
+            "{now} != '' && (oldObject == null || {now} != {before})",
+            now = annotation("object"),
+            before = annotation("oldObject")
+        ),
+    };
+    ValidatingWebhook {
+        failure_policy: Some("Fail".to_owned()),
+        match_conditions: Some(vec![is_set]),
+        name: "break-glass.portreeve.dev".to_owned(),
+        rules: Some(vec![rule]),
+        ..resources(site)
     }
 }
 

@@ -27,6 +27,9 @@ pub struct KubernetesConfig {
     /// Lease of our own namespace, by which one replica does what only one may do.
     #[serde(default = "ours")]
     pub lease: String,
+    /// The group whose members may have denials dropped for a time, by an annotation of the PolicySet. Left out: nobody may.
+    #[serde(default)]
+    pub break_glass_group: Option<String>,
     /// Whether owners of workloads are told by Events what was denied and warned of.
     #[serde(default = "yes")]
     pub events: bool,

@@ -15,9 +15,8 @@ use portreeve_ledger::{Durability, Ledger};
 use portreeve_supply::Images;
 use tokio::sync::watch;
 
-use super::exceptions;
 use super::origin::{Origin, Seen};
-use super::policies;
+use super::{break_glass, exceptions, policies};
 use crate::app::App;
 use crate::around::Around;
 use crate::callers::Callers;
@@ -152,6 +151,7 @@ impl Parts {
         let loader = Arc::new(loader(&config)?);
         let (set, seen) = policies::at_start(&loader, &config, &origin, &health)?;
         exceptions::look(set.exceptions(), &health, Timestamp::now());
+        break_glass::look(set.break_glass(), &health, &metrics, Timestamp::now());
         book.keep_set(&set)?;
         health.set(Part::Certificate, State::Good("loaded".to_owned()));
         metrics.certificate_ends(certificate.current().leaf().validity().not_after());
@@ -181,7 +181,11 @@ impl Parts {
             metrics: Arc::clone(&self.metrics),
             proposals: match &self.origin {
                 Origin::Files => None,
-                Origin::Told(told) => Some(Proposals::of(Arc::clone(&self.loader), told.sources.clone())),
+                Origin::Told(told) => {
+                    let group =
+                        self.config.kubernetes.as_ref().and_then(|kubernetes| kubernetes.break_glass_group.clone());
+                    Some(Proposals::of(Arc::clone(&self.loader), told.sources.clone(), group))
+                }
             },
             body_bytes: self.config.limits.body_bytes,
         }

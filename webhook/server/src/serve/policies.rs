@@ -57,11 +57,13 @@ pub(super) fn look(parts: &Parts, seen: Seen) -> Seen {
             // Nothing was wrong with them: the next look tries again.
             Err(error) => {
                 refused(&parts.health, &parts.gate.set.load(), &error);
+                parts.metrics.set_refused(true);
                 return seen;
             }
         },
         Err(error) => {
             refused(&parts.health, &parts.gate.set.load(), &error);
+            parts.metrics.set_refused(true);
             tell(&parts.origin, &now, Err(&error));
         }
     }
@@ -142,6 +144,7 @@ fn put_in_force(parts: &Parts, sources: &Sources, set: Arc<PolicySet>) {
     let text = in_force(&set);
     tracing::info!("{text}");
     parts.health.set(Part::Policies, State::Good(text));
+    parts.metrics.set_refused(false);
     parts.gate.set.store(Arc::clone(&set));
     parts.sets.send_replace(set);
 }

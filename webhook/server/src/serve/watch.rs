@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use portreeve_certs::{CertificateFolder, PathTokens, Reload};
 
 use super::assemble::{Parts, own_certificates};
-use super::{exceptions, policies};
+use super::{break_glass, exceptions, policies};
 use crate::callers::Callers;
 use crate::config::CallersConfig;
 use crate::health::{Part, State};
@@ -30,7 +30,9 @@ pub(super) async fn watch(parts: Arc<Parts>) {
         let look = move || {
             certificates(&looked_at);
             let seen = policies::look(&looked_at, before);
-            exceptions::look(looked_at.gate.set.load().exceptions(), &looked_at.health, (looked_at.gate.clock)());
+            let (set, now) = (looked_at.gate.set.load(), (looked_at.gate.clock)());
+            exceptions::look(set.exceptions(), &looked_at.health, now);
+            break_glass::look(set.break_glass(), &looked_at.health, &looked_at.metrics, now);
             seen
         };
         match tokio::task::spawn_blocking(look).await {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 
 use portreeve_admission::api::{ClusterPolicySpec, PolicyExceptionSpec, PolicySetSpec, Resource};
+use portreeve_admission::break_glass::BreakGlass;
 use portreeve_admission::exception::Exception;
 
 use super::folder::{Located, Sources, WrittenBy, place_of};
@@ -18,6 +19,7 @@ pub(super) struct Draft {
     exceptions: Vec<(Exception, PolicyExceptionSpec)>,
     problems: Vec<Problem>,
     written_by: WrittenBy,
+    break_glass: Option<BreakGlass>,
     left_out: Vec<Problem>,
 }
 
@@ -36,6 +38,8 @@ pub(super) struct Finished {
     pub(super) exceptions: Vec<(Exception, PolicyExceptionSpec)>,
     /// What was wrong with a namespace's own part.
     pub(super) left_out: Vec<Problem>,
+    /// Whether denials are dropped for a time.
+    pub(super) break_glass: Option<BreakGlass>,
 }
 
 /// A ClusterPolicy that is to be in force.
@@ -143,7 +147,8 @@ impl Draft {
     /// The exceptions and what was left out, if nothing is wrong with the whole.
     pub(super) fn finish(self) -> Result<Finished, LoadError> {
         if self.problems.is_empty() {
-            return Ok(Finished { exceptions: self.exceptions, left_out: self.left_out });
+            let Self { exceptions, left_out, break_glass, .. } = self;
+            return Ok(Finished { exceptions, left_out, break_glass });
         }
         Err(LoadError { problems: self.problems })
     }
@@ -180,7 +185,13 @@ impl Draft {
                 source: Source::of(located),
                 spec: object.spec.clone(),
             }),
-            Resource::PolicySet(object) if self.set.is_none() => self.set = Some(object.spec.clone()),
+            Resource::PolicySet(object) if self.set.is_none() => {
+                self.set = Some(object.spec.clone());
+                match BreakGlass::of(&object.metadata.annotations) {
+                    Ok(glass) => self.break_glass = glass,
+                    Err(error) => self.problem(&place_of(located), error.to_string()),
+                }
+            }
             Resource::PolicySet(_) => self.problem(&located.place, "a second PolicySet: one set is in force"),
             Resource::PolicyException(object) => match Exception::new(&object.metadata, object.spec.clone()) {
                 Ok(exception) => self.exceptions.push((exception, object.spec.clone())),

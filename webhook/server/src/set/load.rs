@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use portreeve_admission::api::{PolicyExceptionSpec, PolicySetSpec};
+use portreeve_admission::break_glass::BreakGlass;
 use portreeve_admission::exception::Exception;
 use portreeve_admission::matching::Index;
 use portreeve_admission::policy::Policy;
@@ -80,12 +81,12 @@ impl Loader {
         let set = draft.set.clone().unwrap_or_default();
         let groups = draft.groups();
         let modules: Vec<Made> = groups.into_iter().filter_map(|group| self.module(&mut draft, group, &set)).collect();
-        let Finished { mut exceptions, left_out } = draft.finish()?;
+        let Finished { mut exceptions, left_out, break_glass } = draft.finish()?;
         exceptions.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name));
         let excluded = set.excluded_namespaces.unwrap_or_else(|| NAMESPACES.map(|(name, _)| name.to_owned()).into());
         let excluded: BTreeSet<String> =
             excluded.into_iter().chain(ALWAYS_EXCLUDED.map(str::to_owned)).chain(self.own_namespace.clone()).collect();
-        let (digest, content) = described(&modules, &exceptions, &excluded);
+        let (digest, content) = described(&modules, &exceptions, &excluded, break_glass.as_ref());
         let mut policies = Vec::new();
         let mut loaded = Vec::new();
         for module in modules {
@@ -105,6 +106,7 @@ impl Loader {
             content,
             failure_policy: set.failure_policy,
             left_out,
+            break_glass,
         })
     }
 
@@ -235,6 +237,7 @@ fn described(
     modules: &[Made],
     exceptions: &[(Exception, PolicyExceptionSpec)],
     excluded: &BTreeSet<String>,
+    break_glass: Option<&BreakGlass>,
 ) -> (String, Vec<Vec<u8>>) {
     let mut content: Vec<Vec<u8>> = Vec::new();
     let mut policies = Vec::new();
@@ -257,7 +260,10 @@ fn described(
     }
     let exceptions: Vec<Value> =
         exceptions.iter().map(|(exception, spec)| json!({"name": exception.name, "spec": spec})).collect();
-    let set = json!({"policies": policies, "exceptions": exceptions, "excludedNamespaces": excluded});
+    let glass = break_glass.map(|glass| json!({"until": glass.until, "reason": glass.reason}));
+    let set = json!({
+        "policies": policies, "exceptions": exceptions, "excludedNamespaces": excluded, "breakGlass": glass,
+    });
     let set = set.to_string().into_bytes();
     let digest = sha256(&set);
     content.push(set);
