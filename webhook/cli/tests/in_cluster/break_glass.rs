@@ -8,9 +8,8 @@ use crate::scene::{Scene, deployment, wants_label};
 #[tokio::test(flavor = "multi_thread")]
 async fn denials_are_dropped_for_a_time_by_whoever_may() {
     let Some(scene) = Scene::start().await else { return };
-    let replica = scene.replica("one").await;
-    let may = replica.again(|config| config["kubernetes"]["breakGlassGroup"] = json!("system:masters")).await;
-    scene.front.add(may.webhook);
+    let group = json!("system:masters");
+    let replica = scene.replica_with("one", |config| config["kubernetes"]["breakGlassGroup"] = group).await;
     scene.registered().await;
     scene.apply(&wants_label("team", "team")).await;
     let set =
@@ -29,9 +28,9 @@ async fn denials_are_dropped_for_a_time_by_whoever_may() {
 
     let admitted = async || scene.refusal(&deployment("web")).await.is_none();
     until("denials are dropped", admitted).await.unwrap();
-    let readiness = may.says("/readyz?verbose").await;
+    let readiness = replica.says("/readyz?verbose").await;
     assert!(readiness.contains("[!] denials: denials are dropped until 2099-01-01T00:00:00Z: fire"), "{readiness}");
-    assert!(may.says("/metrics").await.contains("portreeve_break_glass 1"));
+    assert!(replica.says("/metrics").await.contains("portreeve_break_glass 1"));
 
     scene.kubectl.run("annotate policyset ours portreeve.dev/break-glass-until- portreeve.dev/break-glass-reason- --as=dev --as-group=devs").unwrap();
     until("denials count again", async || !admitted().await).await.unwrap();

@@ -15,5 +15,6 @@ mod front;
 mod policies;
 mod replica;
 mod replicas;
+mod scan;
 mod scene;
 mod told;

@@ -21,10 +21,17 @@ pub(crate) struct Replica {
 }
 
 impl Replica {
-    /// Starts one, which serves at `front`, and waits until it is ready.
-    pub(crate) async fn start(name: &str, kubeconfig: &Path, front: SocketAddr) -> Self {
+    /// Starts one, which serves at `front`, with a changed configuration, and waits until it is ready.
+    pub(crate) async fn start(
+        name: &str,
+        kubeconfig: &Path,
+        front: SocketAddr,
+        change: impl FnOnce(&mut Value),
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        write(folder.path(), &configuration(name, kubeconfig, front));
+        let mut config = configuration(name, kubeconfig, front);
+        change(&mut config);
+        write(folder.path(), &config);
         Self::run(folder).await
     }
 

@@ -59,7 +59,12 @@ impl Scene {
 
     /// A replica that is ready, behind the address.
     pub(crate) async fn replica(&self, name: &str) -> Replica {
-        let replica = Replica::start(name, self.plane.kubeconfig(), self.front.at).await;
+        self.replica_with(name, |_| {}).await
+    }
+
+    /// The same with a changed configuration.
+    pub(crate) async fn replica_with(&self, name: &str, change: impl FnOnce(&mut Value)) -> Replica {
+        let replica = Replica::start(name, self.plane.kubeconfig(), self.front.at, change).await;
         self.front.add(replica.webhook);
         replica
     }
