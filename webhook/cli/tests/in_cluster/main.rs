@@ -12,6 +12,7 @@
 mod break_glass;
 mod commands;
 mod front;
+mod load;
 mod policies;
 mod replica;
 mod replicas;

@@ -68,8 +68,36 @@ impl Replica {
         answer
     }
 
+    /// Waits until it has so many policies in force.
+    pub(crate) async fn has_in_force(&self, policies: usize) {
+        let line = format!("[+] policies: {policies} policies in force");
+        until(&line, async || self.says("/readyz?verbose").await.contains(&line)).await.unwrap();
+    }
+
     /// Orders it to stop, and waits until it did; whether that was in order.
     pub(crate) async fn stop(mut self) -> bool {
+        self.ended().await
+    }
+
+    /// Stops it in order, and starts it again in the same folder.
+    pub(crate) async fn restart(mut self) -> Self {
+        assert!(self.ended().await);
+        Self::run(std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap())).await
+    }
+
+    /// Stops it in order; all records of its book, which has to be whole.
+    pub(crate) async fn book(mut self) -> Vec<Value> {
+        assert!(self.ended().await);
+        let book = self.folder.path().join("book");
+        let ledger = |command: &str| {
+            let arguments = ["ledger", command, "-o", "json"];
+            Command::new(env!("CARGO_BIN_EXE_portreeve")).args(arguments).arg(&book).output().unwrap()
+        };
+        assert!(ledger("verify").status.success());
+        serde_json::from_slice(&ledger("inspect").stdout).unwrap()
+    }
+
+    async fn ended(&mut self) -> bool {
         let pid = self.process.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
         let ended = until("a replica stops", async || self.process.try_wait().unwrap().is_some()).await;
