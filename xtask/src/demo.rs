@@ -10,9 +10,8 @@ use crate::error::XtaskError;
 /// features by naming the same packages and a benchmark: their artefacts are shared, what has to be fast is optimised there
 /// too, and a release build of everything would take minutes more.
 pub(crate) fn run(arguments: Vec<OsString>) -> Result<ExitCode, XtaskError> {
-    let built = status(
-        cargo().args(["build", "--locked", "--workspace", "--bin", "portreeve", "--bench", "admission"]),
-    )?;
+    let built =
+        status(cargo().args(["build", "--locked", "--workspace", "--bin", "portreeve", "--bench", "admission"]))?;
     if !built.success() {
         return Ok(exit_code(built));
     }

@@ -247,9 +247,7 @@ fn written(endpoint: Endpoint, token: Option<&str>) -> [Value; 2] {
 fn there_is_one_entry_of_each_kind_with_the_words_that_are_promised() {
     let [mutating, validating] = written(Endpoint::Url("https://127.0.0.1:1".to_owned()), Some("t"));
     for (object, call) in [(&mutating, "mutate"), (&validating, "validate")] {
-        let entries = object["webhooks"].as_array().unwrap();
-        assert_eq!(entries.len(), 1);
-        let entry = &entries[0];
+        let entry = &object["webhooks"][0];
         assert_eq!(entry["name"], format!("{call}.portreeve.dev"));
         assert_eq!(entry["clientConfig"]["url"], format!("https://127.0.0.1:1/{call}/t"));
         assert_eq!(entry["sideEffects"], "NoneOnDryRun");
@@ -258,6 +256,25 @@ fn there_is_one_entry_of_each_kind_with_the_words_that_are_promised() {
         assert_eq!(entry["admissionReviewVersions"], json!(["v1"]));
     }
     assert_eq!(mutating["webhooks"][0]["reinvocationPolicy"], "IfNeeded");
+    assert_eq!(mutating["webhooks"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn changes_of_our_own_resources_never_wait_for_us_but_for_the_switch_that_drops_denials() {
+    let [_, validating] = written(Endpoint::Url("https://127.0.0.1:1".to_owned()), Some("t"));
+    let [_, resources, break_glass] = validating["webhooks"].as_array().unwrap().as_slice() else { panic!() };
+    for entry in [resources, break_glass] {
+        assert_eq!(entry["clientConfig"]["url"], "https://127.0.0.1:1/resources/t");
+        assert_eq!(entry["rules"][0]["apiGroups"], json!(["portreeve.dev"]));
+    }
+    assert_eq!(
+        (&resources["name"], &resources["failurePolicy"]),
+        (&json!("resources.portreeve.dev"), &json!("Ignore"))
+    );
+    let names = (&break_glass["name"], &break_glass["failurePolicy"], &break_glass["rules"][0]["resources"]);
+    assert_eq!(names, (&json!("break-glass.portreeve.dev"), &json!("Fail"), &json!(["policysets"])));
+    let condition = break_glass["matchConditions"][0]["expression"].as_str().unwrap();
+    assert!(condition.contains("portreeve.dev/break-glass-until"), "{condition}");
 }
 
 #[test]

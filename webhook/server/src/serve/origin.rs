@@ -19,6 +19,16 @@ pub enum Origin {
     Told(Told),
 }
 
+impl Origin {
+    /// Where one hears of other policies, if somebody tells of them.
+    pub(super) fn told(&self) -> Option<watch::Receiver<Option<Arc<Sources>>>> {
+        match self {
+            Self::Files => None,
+            Self::Told(told) => Some(told.sources.clone()),
+        }
+    }
+}
+
 /// The two ends of a conversation with somebody who knows all resources.
 pub struct Told {
     /// All of them as they stand, told anew whenever one changed; none until they are known.

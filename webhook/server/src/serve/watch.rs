@@ -1,5 +1,6 @@
 //! Looking after the files while the server runs: certificates, client CAs, tokens, and, in `policies`, policies. They
-//! are polled, since a poll also sees the symlink swap of a mounted volume. What can't be taken up is told once and
+//! are polled, since a poll also sees the symlink swap of a mounted volume; policies that somebody tells of are looked at when
+//! he does. What can't be taken up is told once and
 //! shown until mended.
 
 use std::sync::Arc;
@@ -7,13 +8,14 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use portreeve_certs::{CertificateFolder, PathTokens, Reload};
+use tokio::sync::watch;
 
 use super::assemble::{Parts, own_certificates};
 use super::{break_glass, exceptions, policies};
 use crate::callers::Callers;
 use crate::config::CallersConfig;
 use crate::health::{Part, State};
-use crate::set::chain;
+use crate::set::{Sources, chain};
 
 /// A changed file is in force after this long and the time that it takes to compile.
 const EVERY: Duration = Duration::from_secs(1);
@@ -23,8 +25,12 @@ pub(super) async fn watch(parts: Arc<Parts>) {
     let mut seen = parts.seen.clone();
     let mut ticks = tokio::time::interval(EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut told = parts.origin.told();
     loop {
-        ticks.tick().await;
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = change(told.as_mut()) => {}
+        }
         let looked_at = Arc::clone(&parts);
         let before = seen.clone();
         let look = move || {
@@ -40,6 +46,16 @@ pub(super) async fn watch(parts: Arc<Parts>) {
             Err(error) => tracing::error!(%error, "a look at the files was cut short; the next one is in a second"),
         }
     }
+}
+
+/// Waits until somebody tells of other policies; for ever where nobody does.
+async fn change(told: Option<&mut watch::Receiver<Option<Arc<Sources>>>>) {
+    if let Some(told) = told
+        && told.changed().await.is_ok()
+    {
+        return;
+    }
+    std::future::pending().await
 }
 
 fn certificates(parts: &Parts) {
