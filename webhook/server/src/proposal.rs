@@ -70,9 +70,7 @@ impl Proposals {
             self.loader.examine(&Sources::clone(&before).or_platform()).iter().map(said).collect();
         problems.iter().map(said).filter(|problem| !known.contains(problem)).collect()
     }
-}
 
-impl Proposals {
     /// Why the caller may not change until when denials are dropped, if he does.
     fn may_not_break_glass(&self, review: &Review) -> Option<String> {
         let (now, before) = (review.meta.annotations.get(UNTIL), review.old_meta.annotations.get(UNTIL));

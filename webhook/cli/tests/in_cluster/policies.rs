@@ -47,6 +47,12 @@ async fn what_is_wrong_is_refused_when_it_is_applied() {
         assert!(said.contains("resources.portreeve.dev") && said.contains(words), "{said}");
     }
     assert_eq!(scene.refusal(&wants_label("more", "owner")).await, None);
+    // What is applied first may name what comes after it.
+    let set = json!({
+        "apiVersion": "portreeve.dev/v1alpha1", "kind": "PolicySet", "metadata": {"name": "ours"},
+        "spec": {"policies": ["team", "to-come"]},
+    });
+    assert_eq!(scene.refusal(&set).await, None);
 }
 
 #[tokio::test(flavor = "multi_thread")]

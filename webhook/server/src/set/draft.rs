@@ -98,13 +98,19 @@ impl Source {
 }
 
 impl Draft {
-    /// Sorts out what the sources say.
+    /// Sorts out what the sources say, and keeps what is to be in force.
     pub(super) fn of(sources: &Sources) -> Self {
+        let mut draft = Self::of_each(sources);
+        draft.choose();
+        draft
+    }
+
+    /// Sorts out what the sources say, each for itself: whether what one names is there is not asked.
+    pub(super) fn of_each(sources: &Sources) -> Self {
         let mut all = sources.clone();
         all.add_profile();
         let mut draft = Self { problems: all.unreadable.clone(), written_by: all.written_by, ..Self::default() };
         draft.sort(&all);
-        draft.choose();
         draft
     }
 

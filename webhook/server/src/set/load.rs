@@ -110,11 +110,12 @@ impl Loader {
         })
     }
 
-    /// All that is wrong with sources, what would only be left out too, without putting anything in force. Blocks while
-    /// modules are compiled, quickly, and asked whether they take their settings.
+    /// All that is wrong with each of the sources, what would only be left out too, without putting anything in force. What
+    /// one names and is not there is no problem here: they come one by one, in any order. Blocks while modules are
+    /// compiled, quickly, and asked whether they take their settings.
     #[must_use]
     pub fn examine(&self, sources: &Sources) -> Vec<Problem> {
-        let mut draft = Draft::of(sources);
+        let mut draft = Draft::of_each(sources);
         let set = draft.set.clone().unwrap_or_default();
         for group in draft.groups() {
             self.rehearse(&mut draft, &group, &set);
