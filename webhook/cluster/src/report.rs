@@ -1,19 +1,24 @@
 //! Tells people what became of our resources: writes their `status`, and only where it says something else than before.
 
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::ObjectReference;
 use kube::api::{DynamicObject, Patch, PatchParams};
+use kube::runtime::events::{Event, EventType, Recorder, Reporter as EventReporter};
 use kube::{Api, Client};
 use serde_json::{Value, json};
 
 use crate::FIELD_MANAGER;
 use crate::crd::{GROUP, Kind, VERSION};
+use crate::events::{CONTROLLER, NOTE};
+use crate::reports::cut;
 use crate::resources::{Known, Place, api_resource};
 use crate::status::{Condition, ExceptionStatus, PolicyStatus, Readiness, SetStatus};
 
-/// Writes statuses.
+/// Writes statuses, and events where one says that a resource is refused.
 #[derive(Clone)]
 pub struct Reporter {
     client: Client,
+    events: Option<Recorder>,
 }
 
 /// What became of a resource.
@@ -48,7 +53,14 @@ impl Reporter {
     /// One that writes through this client.
     #[must_use]
     pub fn new(client: Client) -> Self {
-        Self { client }
+        Self { client, events: None }
+    }
+
+    /// The same with events, written in the name of this replica.
+    #[must_use]
+    pub fn with_events(self, instance: &str) -> Self {
+        let reporter = EventReporter { controller: CONTROLLER.to_owned(), instance: Some(instance.to_owned()) };
+        Self { events: Some(Recorder::new(self.client.clone(), reporter)), ..self }
     }
 
     /// Tells what became of a resource, as it was at its generation.
@@ -69,9 +81,36 @@ impl Reporter {
         });
         let parameters = PatchParams::apply(FIELD_MANAGER).force();
         match self.objects(&known.place).patch_status(name, &parameters, &Patch::Apply(&patch)).await {
-            Ok(_) => Ok(Written::Changed),
+            Ok(_) => {
+                self.tell(known, &outcome.readiness).await;
+                Ok(Written::Changed)
+            }
             Err(kube::Error::Api(refusal)) if refusal.is_not_found() => Ok(Written::AsBefore),
             Err(error) => Err(ReportError { place: known.place.clone(), source: Box::new(error) }),
+        }
+    }
+
+    /// Tells by an event that a resource is refused. One that can't be written is no reason to fail: the status says it.
+    async fn tell(&self, known: &Known, readiness: &Readiness) {
+        let (Some(events), Readiness::Refused { message }) = (&self.events, readiness) else { return };
+        let event = Event {
+            type_: EventType::Warning,
+            reason: "Refused".to_owned(),
+            note: Some(cut(message, NOTE)),
+            action: "PutInForce".to_owned(),
+            secondary: None,
+        };
+        let place = &known.place;
+        let about = ObjectReference {
+            api_version: Some(format!("{GROUP}/{VERSION}")),
+            kind: Some(place.kind.name().to_owned()),
+            namespace: place.namespace.clone(),
+            name: Some(place.name.clone()),
+            uid: known.uid.clone(),
+            ..ObjectReference::default()
+        };
+        if let Err(error) = events.publish(&event, &about).await {
+            tracing::debug!(%place, error = crate::with_causes(&error), "no event tells of it");
         }
     }
 
@@ -113,7 +152,7 @@ mod tests {
         }))
         .unwrap();
         let place = Place { kind: Kind::ClusterPolicy, namespace: None, name: "a".to_owned() };
-        Known { resource, place, generation: Some(2), status }
+        Known { resource, place, uid: None, generation: Some(2), status }
     }
 
     fn in_force() -> Outcome {

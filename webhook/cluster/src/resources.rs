@@ -34,6 +34,8 @@ pub struct Known {
     pub resource: Resource,
     /// Which.
     pub place: Place,
+    /// By which events name it.
+    pub uid: Option<String>,
     /// How often its spec was changed.
     pub generation: Option<i64>,
     /// Its status as it stands; null if it has none yet.
@@ -159,7 +161,8 @@ fn known(kind: Kind, object: &DynamicObject) -> Result<Known, Unreadable> {
         Kind::Policy => typed(value).map(Resource::Policy),
     };
     let resource = resource.map_err(unreadable)?;
-    Ok(Known { resource, place, generation: object.metadata.generation, status })
+    let (uid, generation) = (object.uid(), object.metadata.generation);
+    Ok(Known { resource, place, uid, generation, status })
 }
 
 /// As files are read, with the place of what is wrong.

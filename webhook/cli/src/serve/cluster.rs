@@ -16,6 +16,7 @@ use std::time::Duration;
 use portreeve_cluster::connection::{Connection, ConnectionError};
 use portreeve_cluster::election::{Candidate, Standing, Times, while_leading};
 use portreeve_cluster::events::{EventLimits, channel};
+use portreeve_cluster::report::Reporter;
 use portreeve_server::around::{Around, Cluster, Seen};
 use portreeve_server::config::{KubernetesConfig, PoliciesFrom, ServerConfig};
 use portreeve_server::health::Part;
@@ -69,7 +70,9 @@ pub(super) async fn start(
     let (origin, reporting) = match kubernetes.policies {
         PoliciesFrom::Files => (Origin::Files, None),
         PoliciesFrom::Resources => {
-            let (told, reporting) = resources::begin(&connection, &mut tie).await;
+            let reporter = Reporter::new(connection.client.clone());
+            let reporter = if kubernetes.events { reporter.with_events(&config.replica) } else { reporter };
+            let (told, reporting) = resources::begin(&connection, reporter, &mut tie).await;
             (Origin::Told(told), Some(reporting))
         }
     };

@@ -75,6 +75,9 @@ async fn a_set_that_is_wrong_all_the_same_changes_nothing_and_its_status_says_wh
     let ready = refused().await.unwrap();
     assert_eq!((ready["status"].as_str(), ready["reason"].as_str()), (Some("False"), Some("Refused")));
     assert!(ready["message"].as_str().unwrap().contains("no-such-policy"), "{ready}");
+    let described = || scene.kubectl.run("describe clusterpolicy wrong").unwrap();
+    until("an event tells of it", async || described().contains("Warning  Refused")).await.unwrap();
+    assert!(replica.says("/metrics").await.contains("portreeve_policies_refused 1"));
     assert!(scene.refusal(&deployment("web")).await.unwrap().contains("team"));
     let readiness = replica.says("/readyz?verbose").await;
     assert!(readiness.starts_with("HTTP/1.1 200") && readiness.contains("[!] policies"), "{readiness}");

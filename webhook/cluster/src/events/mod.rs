@@ -23,6 +23,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 pub use happening::{Happening, Involved, ObjectRef, Weight};
 pub use limit::Rate;
+pub(crate) use written::{CONTROLLER, NOTE};
 
 use series::{Due, Key, Observed, Series};
 

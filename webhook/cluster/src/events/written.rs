@@ -10,7 +10,7 @@ use super::happening::{Happening, ObjectRef, Weight};
 use crate::reports::cut;
 
 /// Who reports it.
-const CONTROLLER: &str = "portreeve.dev/portreeve";
+pub(crate) const CONTROLLER: &str = "portreeve.dev/portreeve";
 
 /// What its name begins with. An object's own name may be none that an event can have.
 const NAME: &str = "portreeve-";
@@ -19,7 +19,7 @@ const NAME: &str = "portreeve-";
 const ACTION: &str = "Admission";
 
 /// Bytes of a note, and of the name of who reports it.
-const NOTE: usize = 1024;
+pub(crate) const NOTE: usize = 1024;
 const INSTANCE: usize = 128;
 
 /// Where events about objects without a namespace are.

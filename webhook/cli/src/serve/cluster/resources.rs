@@ -38,7 +38,7 @@ pub(super) struct Reporting {
 }
 
 /// Begins to watch our resources. They are known when this returns, unless the API server does not answer.
-pub(super) async fn begin(connection: &Connection, tie: &mut Tie) -> (Told, Reporting) {
+pub(super) async fn begin(connection: &Connection, reporter: Reporter, tie: &mut Tie) -> (Told, Reporting) {
     let (tell_seen, seen) = watch::channel(None);
     let (tell_translated, mut translated) = watch::channel(None);
     let (tell_sources, sources) = watch::channel(None);
@@ -48,7 +48,6 @@ pub(super) async fn begin(connection: &Connection, tie: &mut Tie) -> (Told, Repo
     if timeout(PATIENCE, translated.wait_for(Option::is_some)).await.is_err() {
         tracing::warn!("the API server did not tell of our resources yet");
     }
-    let reporter = Reporter::new(connection.client.clone());
     (Told { sources, became: tell_became }, Reporting { reporter, translated, became })
 }
 
