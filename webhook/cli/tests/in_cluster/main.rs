@@ -10,11 +10,13 @@
 )]
 
 mod break_glass;
+mod chart;
 mod commands;
 mod front;
 mod policies;
 mod replica;
 mod replicas;
+mod rights;
 mod scan;
 mod scene;
 mod told;
