@@ -92,7 +92,8 @@ fn the_files_that_the_configuration_names_are_mounted() {
             let mounts = pod["containers"][0]["volumeMounts"].as_array().unwrap();
             let config = configuration(&objects);
             let registration = &config["kubernetes"]["registration"];
-            for named in [&config["tls"], &config["callers"], registration].map(|section| section.as_object().unwrap()) {
+            for named in [&config["tls"], &config["callers"], registration].map(|section| section.as_object().unwrap())
+            {
                 for path in named.values().filter_map(Value::as_str).filter(|path| path.starts_with('/')) {
                     let is_below = |mount: &&Value| path.starts_with(mount["mountPath"].as_str().unwrap());
                     let mount = mounts.iter().find(is_below).unwrap_or_else(|| panic!("{path} of {installation:?}"));

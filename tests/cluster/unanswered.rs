@@ -73,12 +73,7 @@ pub(crate) async fn configurations_at(
         served: &served,
         user: Some(USER),
     });
-    registration.at(&Site {
-        name: NAME.to_owned(),
-        endpoint,
-        ca_bundle: Vec::new(),
-        token: Some(token.to_owned()),
-    })
+    registration.at(&Site { name: NAME.to_owned(), endpoint, ca_bundle: Vec::new(), token: Some(token.to_owned()) })
 }
 
 /// A cluster with a namespace, and later the registration.

@@ -61,6 +61,9 @@ certificateSecret: {{ include "portreeve.certificateSecret" . }}
 {{- end }}
 lease: {{ include "portreeve.fullname" . }}
 events: {{ .Values.events.enabled }}
+{{- with .Values.breakGlassGroup }}
+breakGlassGroup: {{ . | quote }}
+{{- end }}
 {{- if .Values.scan.enabled }}
 scan: {{- pick .Values.scan "everySeconds" "perSecond" "reports" | toYaml | nindent 2 }}
 {{- end }}

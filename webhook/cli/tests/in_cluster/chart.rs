@@ -2,6 +2,7 @@
 //! are enough, and none is left over. There is no node here, so the program is run beside the StatefulSet.
 
 use std::path::PathBuf;
+use std::process::Command;
 
 use portreeve_tests::api_server::{ApiServer, Run};
 use portreeve_tests::helm::{Helm, Installation};
@@ -13,14 +14,11 @@ use crate::rights::{Asked, granted};
 use crate::scene::{Scene, deployment, wants_label};
 
 /// What is granted for occasions that this day in the life of a server does not bring.
-const FOR_OTHER_DAYS: [&str; 8] = [
+const FOR_OTHER_DAYS: [&str; 6] = [
     // A namespace that was made a moment ago, of which the watch did not tell yet.
     "get namespaces",
     // A certificate comes to its end.
     "update secrets",
-    // Uninstalling.
-    "delete mutatingwebhookconfigurations.admissionregistration.k8s.io",
-    "delete validatingwebhookconfigurations.admissionregistration.k8s.io",
     // A policy finds something in an object without a namespace.
     "create clusterreports.openreports.io",
     "delete clusterreports.openreports.io",
@@ -50,6 +48,7 @@ impl Installed {
         let mut kubeconfig: Value = serde_json::from_slice(&std::fs::read(scene.kubeconfig()).unwrap()).unwrap();
         let token = scene.kubectl.run("create token portreeve -n portreeve").unwrap();
         kubeconfig["users"][0]["user"] = json!({"token": token});
+        kubeconfig["contexts"][0]["context"]["namespace"] = json!("portreeve");
         std::fs::write(&account, kubeconfig.to_string()).unwrap();
         Some(Self { scene, objects: helm.render(&installation).unwrap(), account })
     }
@@ -68,10 +67,20 @@ impl Installed {
         config["state"]["folder"] = json!("state");
         config["ledger"]["folder"] = json!("book");
         config["kubernetes"]["kubeconfig"] = json!(self.account);
-        config["kubernetes"]["namespace"] = json!("portreeve");
         let replica = self.scene.replica_with("portreeve-0", |own| *own = config).await;
         self.scene.registered().await;
         replica
+    }
+
+    /// As the hook does that runs before the replicas go.
+    fn uninstall(&self) {
+        let is_hook = |object: &&Value| object["metadata"]["annotations"]["helm.sh/hook"] == "pre-delete";
+        let hook = self.objects.iter().find(is_hook).unwrap();
+        let arguments = hook["spec"]["template"]["spec"]["containers"][0]["args"].as_array().unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_portreeve"));
+        command.args(arguments.iter().filter_map(Value::as_str)).arg("--kubeconfig").arg(&self.account);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 }
 
@@ -89,6 +98,7 @@ async fn the_rights_that_the_chart_gives_are_enough_and_none_is_left_over() {
         owners_are_told(scene, &owner).await;
     }
     reports_come_change_and_go(scene).await;
+    installed.uninstall();
     let asked = || Asked::by("system:serviceaccount:portreeve:portreeve", &scene.asked_by_accounts());
     assert_eq!(asked().refused, [""; 0]);
     let left_over = || {
@@ -104,9 +114,7 @@ async fn the_rights_that_the_chart_gives_are_enough_and_none_is_left_over() {
 async fn the_account_of_the_chart_may_not_touch_what_is_anothers() {
     let Some(installed) = Installed::start().await else { return };
     let account = ApiServer::at(&installed.account).await.unwrap();
-    let named = |api_version: &str, kind: &str, name: &str| {
-        json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": name, "namespace": "portreeve"}})
-    };
+    let named = |api_version: &str, kind: &str, name: &str| json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": name, "namespace": "portreeve"}});
     let registration = |name| named("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration", name);
     // Even where it is not there yet, and would be made.
     account.apply(&registration("portreeve"), Run::Dry).await.unwrap().done().unwrap();

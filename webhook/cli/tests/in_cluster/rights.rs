@@ -13,7 +13,8 @@ pub(crate) fn granted(objects: &[Value]) -> BTreeSet<String> {
 }
 
 fn of_rule(rule: &Value) -> Vec<String> {
-    let words = |field: &str| -> Vec<&str> { rule[field].as_array().unwrap().iter().filter_map(Value::as_str).collect() };
+    let words =
+        |field: &str| -> Vec<&str> { rule[field].as_array().unwrap().iter().filter_map(Value::as_str).collect() };
     let mut rights = Vec::new();
     for group in words("apiGroups") {
         for resource in words("resources") {
