@@ -11,11 +11,20 @@ use portreeve_supply::{ImageLock, Images};
 use portreeve_tests::gate::cache;
 use portreeve_tests::helm::Installation;
 use portreeve_tests::places::checkout;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::helm;
 
 const DIGEST: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
+
+/// The server's configuration among these objects.
+fn text(objects: &[Value]) -> &str {
+    objects.iter().find_map(|object| object["data"]["server.yaml"].as_str()).unwrap()
+}
+
+fn configuration(objects: &[Value]) -> Value {
+    serde_saphyr::from_str(text(objects)).unwrap()
+}
 
 /// With each values file, and with none; images by digest, as they should be.
 fn installations() -> Vec<Installation> {
@@ -48,15 +57,56 @@ fn the_server_reads_the_configuration_that_the_chart_writes() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("server.yaml");
     let further = Installation::of_server(None)
-        .with("callers.by=certificate,callers.certificate.secretName=callers")
-        .with("registryCredentials.secretName=registries,imageLock.configMap=images,policies.configMaps={policies}")
+        .with("callers.by=certificate,callers.certificate.secretName=callers,certificate.source=secret")
+        .with("registryCredentials.secretName=registries,imageLock.configMap=images")
+        .with("policies.from=files,policies.configMaps={policies},registration.url=https://10.0.0.7:8443")
         .with("config.registries.registries[0].host=registry.example");
-    for installation in installations().into_iter().chain([further]) {
+    let by_somebody = Installation::of_server(None).with("certificate.source=secret,scan.reports=policy-reports");
+    let less = Installation::of_server(None).with("registration.enabled=false,scan.enabled=false,events.enabled=false");
+    for installation in installations().into_iter().chain([further, by_somebody, less]) {
         let objects = helm.render(&installation).unwrap();
-        let text = objects.iter().find_map(|object| object["data"]["server.yaml"].as_str()).unwrap();
-        std::fs::write(&file, text).unwrap();
+        std::fs::write(&file, text(&objects)).unwrap();
         let config = ServerConfig::read(&file).unwrap_or_else(|error| panic!("{installation:?}: {error}"));
-        assert!(config.ledger.is_some() && config.state.is_some(), "{installation:?}");
+        assert!(config.ledger.is_some() && config.state.is_some() && config.kubernetes.is_some(), "{installation:?}");
+    }
+}
+
+#[test]
+fn policy_files_that_nobody_would_read_are_refused() {
+    let Some(helm) = helm() else { return };
+    let fault = helm.render(&Installation::of_server(None).with("policies.configMaps={policies}")).unwrap_err();
+    assert!(fault.to_string().contains("policies.from=files"), "{fault}");
+}
+
+/// Every file that the configuration names is in a volume, and every volume is mounted.
+#[test]
+fn the_files_that_the_configuration_names_are_mounted() {
+    let Some(helm) = helm() else { return };
+    let sources = ["own", "secret", "cert-manager,certificate.certManager.issuerRef.name=ca"];
+    for source in sources.map(|source| format!("certificate.source={source}")) {
+        for callers in ["token", "certificate,callers.certificate.secretName=callers"] {
+            let installation = Installation::of_server(None).with(&source).with(&format!("callers.by={callers}"));
+            let objects = helm.render(&installation).unwrap();
+            let server = objects.iter().find(|object| object["kind"] == "StatefulSet").unwrap();
+            let pod = &server["spec"]["template"]["spec"];
+            let mounts = pod["containers"][0]["volumeMounts"].as_array().unwrap();
+            let config = configuration(&objects);
+            let registration = &config["kubernetes"]["registration"];
+            for named in [&config["tls"], &config["callers"], registration].map(|section| section.as_object().unwrap())
+            {
+                for path in named.values().filter_map(Value::as_str).filter(|path| path.starts_with('/')) {
+                    let is_below = |mount: &&Value| path.starts_with(mount["mountPath"].as_str().unwrap());
+                    let mount = mounts.iter().find(is_below).unwrap_or_else(|| panic!("{path} of {installation:?}"));
+                    let volumes = pod["volumes"].as_array().unwrap();
+                    let volume = volumes.iter().find(|volume| volume["name"] == mount["name"]).unwrap();
+                    let file = path.rsplit('/').next().unwrap();
+                    let items = volume["secret"]["items"].as_array();
+                    let has = |name: &str| items.is_some_and(|items| items.iter().any(|item| item["path"] == name));
+                    let is_tokens = file == "callers" && has("token") && has("tokens");
+                    assert!(volume["emptyDir"].is_object() || is_tokens || has(file), "{path} of {installation:?}");
+                }
+            }
+        }
     }
 }
 
@@ -105,21 +155,85 @@ async fn our_own_policies_have_nothing_to_deny_and_nothing_to_put_in() {
 }
 
 #[test]
-fn nothing_is_registered_until_it_is_asked_for_and_recovery_never_waits_for_us() {
+fn the_chart_registers_nothing_and_a_hook_takes_away_what_the_server_registered() {
     let Some(helm) = helm() else { return };
-    let is_registration = |object: &&Value| object["kind"].as_str().unwrap().ends_with("WebhookConfiguration");
-    let quiet = helm.render(&Installation::of_server(Some("prod"))).unwrap();
-    assert_eq!(quiet.iter().filter(is_registration).count(), 0);
-    let token = "0".repeat(64);
-    let registered = Installation::of_server(Some("prod"))
-        .with(&format!("registration.enabled=true,registration.token={token},registration.caBundle=Y2E="));
-    let objects = helm.render(&registered).unwrap();
-    let entries: Vec<&Value> = objects.iter().filter(is_registration).map(|object| &object["webhooks"][0]).collect();
-    assert_eq!(entries.len(), 2);
-    for entry in entries {
-        let excluded = entry["namespaceSelector"]["matchExpressions"][0]["values"].as_array().unwrap();
-        for namespace in ["kube-system", "kube-node-lease", "portreeve"] {
-            assert!(excluded.iter().any(|name| name == namespace), "{namespace}: {entry}");
+    let objects = helm.render(&Installation::of_server(Some("prod"))).unwrap();
+    let kind = |object: &Value| object["kind"].as_str().unwrap().to_owned();
+    assert!(objects.iter().all(|object| !kind(object).ends_with("WebhookConfiguration")));
+    let is_last = |object: &&Value| object["metadata"]["annotations"]["helm.sh/hook"] == "pre-delete";
+    let hooks: Vec<&Value> = objects.iter().filter(is_last).collect();
+    let [hook] = hooks.as_slice() else { panic!("{hooks:?}") };
+    let pod = &hook["spec"]["template"]["spec"];
+    let config = configuration(&objects);
+    assert_eq!(
+        pod["containers"][0]["args"],
+        json!(["cluster", "uninstall", "--name", config["kubernetes"]["registration"]["name"]])
+    );
+    let server = objects.iter().find(|object| kind(object) == "StatefulSet").unwrap();
+    assert_eq!(pod["serviceAccountName"], server["spec"]["template"]["spec"]["serviceAccountName"]);
+    // Or the Service would lead to it.
+    let service = objects.iter().find(|object| kind(object) == "Service").unwrap();
+    let labels = &hook["spec"]["template"]["metadata"]["labels"];
+    assert!(service["spec"]["selector"].as_object().unwrap().iter().any(|(label, value)| labels[label] != *value));
+}
+
+/// The parts that have a role in the whole cluster.
+fn parts(objects: &[Value]) -> BTreeSet<&str> {
+    let roles = objects.iter().filter(|object| object["kind"] == "ClusterRole");
+    roles.map(|role| role["metadata"]["name"].as_str().unwrap().strip_prefix("portreeve-").unwrap()).collect()
+}
+
+#[test]
+fn each_part_has_a_role_and_one_that_is_switched_off_has_none() {
+    let Some(helm) = helm() else { return };
+    let all = helm.render(&Installation::of_server(None)).unwrap();
+    let every = ["events", "facts", "registration", "resources", "scan", "surroundings"];
+    assert_eq!(parts(&all), every.into());
+    let off = [
+        ("events", "events.enabled=false"),
+        ("facts", "facts=null"),
+        ("registration", "registration.enabled=false"),
+        ("resources", "policies.from=files"),
+        ("scan", "scan.enabled=false"),
+    ];
+    for (part, setting) in off {
+        let objects = helm.render(&Installation::of_server(None).with(setting)).unwrap();
+        let others: BTreeSet<&str> = every.into_iter().filter(|other| *other != part).collect();
+        assert_eq!(parts(&objects), others, "{setting}");
+    }
+    let none = helm.render(&Installation::of_server(None).with("rbac.create=false")).unwrap();
+    assert!(none.iter().all(|object| !object["kind"].as_str().unwrap().contains("Role")));
+}
+
+/// What a role of the whole cluster must not have: a star, what is secret, and what leads to more rights.
+#[test]
+fn no_role_has_a_star_and_none_of_the_cluster_has_secrets_or_leads_to_more() {
+    let Some(helm) = helm() else { return };
+    let further = Installation::of_server(None)
+        .with("scan.reports=policy-reports,scan.kinds[0].apiGroups={ray.io},scan.kinds[0].resources={rayjobs}")
+        .with("events.owners[0].apiGroups={argoproj.io},events.owners[0].resources={rollouts}");
+    let mut seen = 0;
+    for installation in installations().into_iter().chain([further]) {
+        let objects = helm.render(&installation).unwrap();
+        for role in objects.iter().filter(|object| object["kind"].as_str().unwrap().ends_with("Role")) {
+            for rule in role["rules"].as_array().unwrap() {
+                assert!(!rule.to_string().contains('*'), "{rule}");
+                let has = |field: &str, word: &str| rule[field].as_array().unwrap().iter().any(|one| one == word);
+                let leads_on = has("apiGroups", "rbac.authorization.k8s.io") || has("verbs", "impersonate");
+                assert!(!leads_on && (role["kind"] == "Role" || !has("resources", "secrets")), "{rule}");
+                seen += 1;
+            }
         }
     }
+    assert!(seen > 0);
+}
+
+#[test]
+fn the_schema_of_the_values_knows_what_the_definition_of_a_policy_set_knows() {
+    let read = |path: &str| std::fs::read_to_string(checkout().join(path)).unwrap();
+    let definition: Value = serde_saphyr::from_str(&read("charts/portreeve/crds/policysets.yaml")).unwrap();
+    let values: Value = serde_json::from_str(&read("charts/portreeve/values.schema.json")).unwrap();
+    let names = |shape: &Value| shape["properties"].as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
+    let spec = &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"];
+    assert_eq!(names(&values["definitions"]["PolicySetSpec"]), names(spec));
 }

@@ -1,6 +1,8 @@
 //! The charts on a real API server: every object that they make is one that it takes, all that the platforms' charts install
-//! is admitted with its defaults in, an upgrade changes nothing, and the server's chart registers it and goes in order.
+//! is admitted with its defaults in, an upgrade changes nothing, and nothing of the server's chart stays behind. A server that
+//! runs by what its chart says is in `webhook/cli/tests/in_cluster`.
 
+use portreeve_cluster::registration::{Configurations, Endpoint};
 use portreeve_tests::api_server::{Answer, Run};
 use portreeve_tests::control_plane::Controllers;
 use portreeve_tests::helm::{Helm, Installation};
@@ -8,11 +10,12 @@ use portreeve_tests::server::Wire;
 use serde_json::{Value, json};
 
 use crate::cluster::Cluster;
+use crate::definitions::Definitions;
 use crate::injected::lacking;
 use crate::platform::{self, Platform};
 use crate::platforms::state;
-use crate::registration::is_ours;
 use crate::scene::{Scene, named};
+use crate::unanswered::{configurations_at, of_templates};
 
 /// Groups of kinds that an API server learns from an operator, which is not here.
 const OF_OPERATORS: [&str; 3] = ["monitoring.coreos.com", "secrets-store.csi.x-k8s.io", "cert-manager.io"];
@@ -82,6 +85,7 @@ fn is_hook(object: &Value) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_object_of_every_values_file_is_one_that_the_api_server_takes() {
     let Some((cluster, helm)) = start().await else { return };
+    let _definitions = Definitions::apply(&cluster.kubectl);
     let mut taken = 0;
     for installation in Installation::all().unwrap() {
         let objects = helm.render(&installation).unwrap();
@@ -127,44 +131,46 @@ async fn what_the_charts_of_the_platforms_install_is_admitted_with_its_defaults_
     }
 }
 
+/// Of our kinds, in the whole cluster, that the chart of the server makes.
+const OF_THE_CLUSTER: &str = "clusterroles,clusterrolebindings,policysets -l app.kubernetes.io/instance=portreeve";
+
 #[tokio::test(flavor = "multi_thread")]
-async fn the_chart_of_the_server_registers_it_and_takes_the_registration_away_first() {
+async fn the_chart_of_the_server_is_installed_upgraded_without_a_change_and_goes_whole() {
     let Some((cluster, helm)) = start().await else { return };
-    let webhook = Wire::start(&[], json!({"policies": null})).await.unwrap();
+    let _definitions = Definitions::apply(&cluster.kubectl);
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "portreeve"}});
     cluster.make_namespace(&namespace).await;
-    let registered = Installation::of_server(None)
-        .with("registration.enabled=true")
-        .with(&format!("registration.url=https://127.0.0.1:{}", webhook.running.webhook.port()))
-        .with(&format!("registration.token={}", webhook.token))
-        .with(&format!("registration.caBundle={}", webhook.ca_bundle().unwrap()));
-    let release = Release::install(&cluster, &helm, registered);
-    let pod = json!({
-        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "node-shell", "namespace": "default"},
-        "spec": {"hostPID": true, "containers": [{"name": "shell", "image": "team/shell:1"}]},
-    });
-    let refusal = cluster.api.create(&pod, Run::Real).await.unwrap().refused().unwrap();
-    assert!(is_ours(&refusal), "{refusal}");
+    let in_cluster = || cluster.kubectl.run(&format!("get {OF_THE_CLUSTER} -o name")).unwrap();
+    let release = Release::install(&cluster, &helm, Installation::of_server(None));
+    assert!(in_cluster().contains("policyset.portreeve.dev/platform"), "{}", in_cluster());
+    let standing = async || {
+        let mut standing = Vec::new();
+        for object in helm.render(&release.installation).unwrap().iter().filter(|object| !is_hook(object)) {
+            let (object, _) = cluster.api.get(object).await.unwrap().done().unwrap();
+            standing.push(state(&object));
+        }
+        standing
+    };
+    let installed = standing().await;
+    release.upgrade();
+    assert_eq!(standing().await, installed);
     helm.uninstall(&release.installation).unwrap();
-    cluster.api.create(&pod, Run::Real).await.unwrap().done().unwrap();
+    assert_eq!(in_cluster(), "");
+    // What people wrote is not taken away with the server.
+    cluster.kubectl.run("get crd clusterpolicies.portreeve.dev").unwrap();
 }
 
 /// A Service is called by a path that the API server checks more strictly than a URL.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_of_ours_is_one_that_the_path_of_a_service_may_have() {
-    let Some((cluster, helm)) = start().await else { return };
+    let Some(cluster) = Cluster::start(Controllers::Absent).await else { return };
     let webhook = Wire::start(&[], json!({"policies": null})).await.unwrap();
-    let registered = Installation::of_server(None)
-        // Nobody answers at the Service.
-        .with("registration.enabled=true,registration.failurePolicy=Ignore")
-        .with(&format!("registration.token={}", webhook.token))
-        .with(&format!("registration.caBundle={}", webhook.ca_bundle().unwrap()));
-    let mut entries = 0;
-    for object in helm.render(&registered).unwrap() {
-        if object["kind"].as_str().is_some_and(|kind| kind.ends_with("WebhookConfiguration")) {
-            cluster.api.create(&object, Run::Dry).await.unwrap().done().unwrap();
-            entries += 1;
-        }
+    let service = Endpoint::Service { namespace: "portreeve".to_owned(), name: "portreeve".to_owned(), port: 443 };
+    let Configurations { mutating, validating } =
+        configurations_at(service, &cluster, &[of_templates()], &webhook.token).await;
+    for (kind, configuration) in [("Mutating", json!(mutating)), ("Validating", json!(validating))] {
+        let (taken, _) = cluster.api.create(&configuration, Run::Dry).await.unwrap().done().unwrap();
+        let path = taken.pointer("/webhooks/0/clientConfig/service/path").and_then(Value::as_str).unwrap();
+        assert!(path.ends_with(&webhook.token), "{kind}: {path}");
     }
-    assert_eq!(entries, 2);
 }

@@ -52,6 +52,16 @@ fn of_everything() -> Policy {
 
 /// What such policies are registered with, at a place where nobody answers.
 pub(crate) async fn configurations(cluster: &Cluster, policies: &[Policy], token: &str) -> Configurations {
+    configurations_at(Endpoint::Url(NOBODY.to_owned()), cluster, policies, token).await
+}
+
+/// The same at another place.
+pub(crate) async fn configurations_at(
+    endpoint: Endpoint,
+    cluster: &Cluster,
+    policies: &[Policy],
+    token: &str,
+) -> Configurations {
     let paths = TemplatePaths::default();
     let served = served(cluster.api.client(), &paths).await.unwrap();
     let excluded = ["kube-system", "kube-node-lease", "portreeve"].map(str::to_owned).into();
@@ -63,12 +73,7 @@ pub(crate) async fn configurations(cluster: &Cluster, policies: &[Policy], token
         served: &served,
         user: Some(USER),
     });
-    registration.at(&Site {
-        name: NAME.to_owned(),
-        endpoint: Endpoint::Url(NOBODY.to_owned()),
-        ca_bundle: Vec::new(),
-        token: Some(token.to_owned()),
-    })
+    registration.at(&Site { name: NAME.to_owned(), endpoint, ca_bundle: Vec::new(), token: Some(token.to_owned()) })
 }
 
 /// A cluster with a namespace, and later the registration.

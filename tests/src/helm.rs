@@ -166,14 +166,14 @@ impl Helm {
         self.put("upgrade", installation)
     }
 
-    /// Takes it away, if it is there, and waits until it is gone.
+    /// Takes it away, if it is there, and waits until it is gone; hooks left out as well.
     ///
     /// # Errors
     /// What helm says.
     pub fn uninstall(&self, installation: &Installation) -> Result<(), HelmFailed> {
         let Installation { release, namespace, .. } = installation;
         let mut arguments: Vec<OsString> = vec![release.into(), "--namespace".into(), namespace.into()];
-        arguments.extend(["--wait".into(), "--ignore-not-found".into()]);
+        arguments.extend(["--wait".into(), "--ignore-not-found".into(), "--no-hooks".into()]);
         self.run("uninstall", installation, arguments, Vec::new()).map(drop)
     }
 

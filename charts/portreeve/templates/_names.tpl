@@ -34,14 +34,21 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{ include "portreeve.fullname" . }}.{{ .Release.Namespace }}.svc
 {{- end -}}
 
+{{- /* Not the same where it is ours: what somebody else writes there is no CA of ours to renew. */ -}}
 {{- define "portreeve.certificateSecret" -}}
-{{- default (printf "%s-tls" (include "portreeve.fullname" .)) .Values.certificate.secretName -}}
+{{- $suffix := ternary "certificates" "tls" (eq .Values.certificate.source "own") -}}
+{{- default (printf "%s-%s" (include "portreeve.fullname" .) $suffix) .Values.certificate.secretName -}}
 {{- end -}}
 
 {{- define "portreeve.tokenSecret" -}}
 {{- $beside := printf "%s-token" (include "portreeve.fullname" .) -}}
 {{- $own := ternary $beside (include "portreeve.certificateSecret" .) (eq .Values.certificate.source "cert-manager") -}}
 {{- default $own .Values.callers.token.secretName -}}
+{{- end -}}
+
+{{- /* The key of the certificate's Secret with the CAs that clients must trust. */ -}}
+{{- define "portreeve.authorities" -}}
+{{- ternary "ca-bundle.crt" "ca.crt" (eq .Values.certificate.source "own") -}}
 {{- end -}}
 
 {{- /* repository:tag, with the digest if there is one. Takes {repository, tag, digest}. */ -}}

@@ -4,6 +4,13 @@
 - name: config
   configMap:
     name: {{ include "portreeve.fullname" . }}
+{{- if eq .Values.certificate.source "own" }}
+# In memory: keys are in it. The server makes a folder of its own there, which is private as the volume itself can't be.
+- name: certificates
+  emptyDir:
+    medium: Memory
+    sizeLimit: 4Mi
+{{- else }}
 - name: certificate
   secret:
     secretName: {{ include "portreeve.certificateSecret" . }}
@@ -11,6 +18,11 @@
     items:
       - { key: tls.crt, path: tls.crt }
       - { key: tls.key, path: tls.key }
+      {{- if .Values.registration.enabled }}
+      - { key: {{ include "portreeve.authorities" . }}, path: ca.crt }
+      {{- end }}
+{{- end }}
+{{- if include "portreeve.callersApart" . }}
 - name: callers
   secret:
     {{- if eq .Values.callers.by "token" }}
@@ -18,12 +30,16 @@
     defaultMode: 0400
     items:
       - { key: tokens, path: tokens }
+      {{- if .Values.registration.enabled }}
+      - { key: token, path: token }
+      {{- end }}
     {{- else }}
     secretName: {{ required "callers.certificate.secretName: the Secret with the CAs of client certificates" .Values.callers.certificate.secretName }}
     defaultMode: 0400
     items:
       - { key: ca.crt, path: ca.crt }
     {{- end }}
+{{- end }}
 {{- if include "portreeve.hasPolicies" . }}
 - name: policies
   projected:
@@ -58,6 +74,11 @@
 - name: tmp
   emptyDir:
     sizeLimit: 64Mi
+{{- end -}}
+
+{{- /* Empty where the tokens are beside a certificate of our own. */ -}}
+{{- define "portreeve.callersApart" -}}
+{{- if not (and (eq .Values.certificate.source "own") (eq .Values.callers.by "token")) -}}yes{{- end -}}
 {{- end -}}
 
 {{- define "portreeve.antiAffinity" -}}

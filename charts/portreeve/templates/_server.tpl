@@ -6,10 +6,17 @@ cluster: {{ .Values.config.cluster | quote }}
 listen: 0.0.0.0:{{ .Values.ports.webhook }}
 operations: 0.0.0.0:{{ .Values.ports.metrics }}
 tls:
+  {{- if eq .Values.certificate.source "own" }}
+  folder: /run/portreeve/certificates
+  names: [{{ include "portreeve.host" . }}]
+  {{- else }}
   certificate: /etc/portreeve/tls/tls.crt
   key: /etc/portreeve/tls/tls.key
+  {{- end }}
 callers:
-  {{- if eq .Values.callers.by "token" }}
+  {{- if not (include "portreeve.callersApart" .) }}
+  tokenFolder: /run/portreeve/certificates
+  {{- else if eq .Values.callers.by "token" }}
   tokenFolder: /etc/portreeve/callers
   {{- else }}
   clientCa: /etc/portreeve/callers/ca.crt
@@ -18,6 +25,7 @@ callers:
 {{- if include "portreeve.hasPolicies" . }}
 policies: /etc/portreeve/policies
 {{- end }}
+kubernetes: {{- include "portreeve.kubernetes" . | nindent 2 }}
 state:
   folder: /var/lib/portreeve/state
 ledger:
@@ -45,7 +53,40 @@ limits: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end -}}
 
-{{- /* Empty where the platform profile is in force. */ -}}
+{{- /* What it does in the cluster. Its namespace comes from the pod. */ -}}
+{{- define "portreeve.kubernetes" -}}
+policies: {{ .Values.policies.from }}
+{{- if eq .Values.certificate.source "own" }}
+certificateSecret: {{ include "portreeve.certificateSecret" . }}
+{{- end }}
+lease: {{ include "portreeve.fullname" . }}
+events: {{ .Values.events.enabled }}
+{{- with .Values.breakGlassGroup }}
+breakGlassGroup: {{ . | quote }}
+{{- end }}
+{{- if .Values.scan.enabled }}
+scan: {{- pick .Values.scan "everySeconds" "perSecond" "reports" | toYaml | nindent 2 }}
+{{- end }}
+{{- if .Values.registration.enabled }}
+registration:
+  name: {{ include "portreeve.fullname" . }}
+  {{- if .Values.registration.url }}
+  at: { url: {{ .Values.registration.url | quote }} }
+  {{- else }}
+  at: { service: {{ include "portreeve.fullname" . }} }
+  {{- end }}
+  {{- if ne .Values.certificate.source "own" }}
+  caFile: /etc/portreeve/tls/ca.crt
+  {{- end }}
+{{- end }}
+{{- end -}}
+
+{{- /* Empty where there are no files of policies. */ -}}
 {{- define "portreeve.hasPolicies" -}}
-{{- if or .Values.policies.files .Values.policies.configMaps -}}yes{{- end -}}
+{{- if or .Values.policies.files .Values.policies.configMaps -}}
+{{- if ne .Values.policies.from "files" -}}
+{{- fail "policies.files and policies.configMaps are read with policies.from=files alone; apply them to the cluster, or say so" -}}
+{{- end -}}
+yes
+{{- end -}}
 {{- end -}}

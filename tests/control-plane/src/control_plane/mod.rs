@@ -68,6 +68,7 @@ impl ControlPlane {
         let folder = temporary.path();
         let [store, peers, secure] = [free_port()?, free_port()?, free_port()?];
         let credentials = Credentials::write(folder)?;
+        std::fs::write(folder.join(AUDIT_POLICY), audit_policy().to_string())?;
         let etcd = Process::start(&assets.path(Program::Etcd), &etcd(store, peers), folder)?;
         let arguments = api_server(&credentials, store, secure, &plugins_off(controllers, pod_security));
         let api_server = Process::start(&assets.path(Program::ApiServer), &arguments, folder)?;
@@ -84,6 +85,19 @@ impl ControlPlane {
     #[must_use]
     pub fn kubeconfig(&self) -> &Path {
         &self.kubeconfig
+    }
+
+    /// What service accounts asked its API server for so far: events of `audit.k8s.io/v1`, without what was in the objects.
+    /// Those that last, as watches do, are there twice.
+    ///
+    /// # Errors
+    /// If its log can't be read.
+    pub fn asked_by_accounts(&self) -> Result<Vec<Value>, Fault> {
+        let Some(folder) = &self.folder else { return Ok(Vec::new()) };
+        let log = std::fs::read_to_string(folder.path().join(AUDIT_LOG))?;
+        // The last line may be half written.
+        let whole = log.rsplit_once('\n').map_or("", |(whole, _)| whole);
+        Ok(whole.lines().map(serde_json::from_str).collect::<Result<_, _>>()?)
     }
 
     /// Has the store forget all versions but the newest, as it does every few minutes: what refers to an older one holds no
@@ -138,6 +152,18 @@ impl Drop for ControlPlane {
     }
 }
 
+/// Files in the folder of a control plane.
+const AUDIT_POLICY: &str = "audit-policy.yaml";
+const AUDIT_LOG: &str = "audit.log";
+
+/// What service accounts do is noted, and nothing else: tests act as somebody who may do anything.
+fn audit_policy() -> Value {
+    json!({
+        "apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"],
+        "rules": [{"level": "Metadata", "userGroups": ["system:serviceaccounts"]}, {"level": "None"}],
+    })
+}
+
 /// The built-in admission plug-ins that are switched off.
 fn plugins_off(controllers: Controllers, pod_security: BuiltInPodSecurity) -> Vec<&'static str> {
     let accounts = (controllers == Controllers::Absent).then_some("ServiceAccount");
@@ -171,6 +197,8 @@ fn api_server(credentials: &Credentials, store: u16, secure: u16, off: &[&str]) 
         "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
         format!("--service-account-key-file={}", credentials.account_certificate.display()),
         format!("--service-account-signing-key-file={}", credentials.account_key.display()),
+        format!("--audit-policy-file={AUDIT_POLICY}"),
+        format!("--audit-log-path={AUDIT_LOG}"),
         "--service-cluster-ip-range=10.0.0.0/24".to_owned(),
         "--allow-privileged=true".to_owned(),
         // Read from the store itself, so that a test can see what becomes of a list whose version is compacted away.

@@ -58,3 +58,16 @@ async fn a_cluster_without_us_is_asked_to_ask_us_no_more() {
     let again = run(&scene, &["cluster", "uninstall"]);
     assert!(again.status.success() && String::from_utf8(again.stdout).unwrap().contains("was not there"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replicas_that_are_about_to_go_do_not_register_again() {
+    let Some(scene) = Scene::start().await else { return };
+    let leader = scene.replica("one").await;
+    scene.registered().await;
+    assert!(run(&scene, &["cluster", "uninstall", "--namespace", "portreeve"]).status.success());
+    // Before it was put back within a second; another replica takes longer to come.
+    let follower = scene.replica("two").await;
+    assert!(leader.stop().await && follower.stop().await);
+    let there = scene.kubectl.run("get mutatingwebhookconfigurations,validatingwebhookconfigurations -o name").unwrap();
+    assert_eq!(there, "");
+}

@@ -10,12 +10,14 @@
 )]
 
 mod break_glass;
+mod chart;
 mod commands;
 mod front;
 mod load;
 mod policies;
 mod replica;
 mod replicas;
+mod rights;
 mod scan;
 mod scene;
 mod told;

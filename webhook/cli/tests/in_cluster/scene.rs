@@ -57,6 +57,11 @@ impl Scene {
         self.folder.path()
     }
 
+    /// What service accounts asked the API server for, as its audit has it.
+    pub(crate) fn asked_by_accounts(&self) -> Vec<Value> {
+        self.plane.asked_by_accounts().unwrap()
+    }
+
     /// A replica that is ready, behind the address.
     pub(crate) async fn replica(&self, name: &str) -> Replica {
         self.replica_with(name, |_| {}).await

@@ -7,6 +7,7 @@
 
 mod ballot;
 mod duty;
+mod suspended;
 
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
 pub use duty::while_leading;
+pub use suspended::{SuspendError, Suspended, suspend};
 
 use ballot::{Ballot, Turn};
 

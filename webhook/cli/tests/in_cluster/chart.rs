@@ -1,0 +1,236 @@
+//! The server as its chart installs it: by the chart's configuration, with the rights of the chart's service account. They
+//! are enough, and none is left over. There is no node here, so the program is run beside the StatefulSet.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use portreeve_tests::api_server::{ApiServer, Run};
+use portreeve_tests::helm::{Helm, Installation};
+use portreeve_tests::server::{cache, until};
+use serde_json::{Value, json};
+
+use crate::replica::Replica;
+use crate::rights::{Asked, granted};
+use crate::scene::{Scene, deployment, wants_label};
+
+/// What is granted for occasions that this day in the life of a server does not bring.
+const FOR_OTHER_DAYS: [&str; 6] = [
+    // A namespace that was made a moment ago, of which the watch did not tell yet.
+    "get namespaces",
+    // A certificate comes to its end.
+    "update secrets",
+    // A policy finds something in an object without a namespace.
+    "create clusterreports.openreports.io",
+    "delete clusterreports.openreports.io",
+    "get clusterreports.openreports.io",
+    "patch clusterreports.openreports.io",
+];
+
+/// A release of the chart in a cluster.
+struct Installed {
+    scene: Scene,
+    objects: Vec<Value>,
+    /// What leads to the API server as the release's service account.
+    account: PathBuf,
+}
+
+impl Installed {
+    /// Installs it; nothing, and a word about it, where there is no control plane or no helm.
+    async fn start() -> Option<Self> {
+        let scene = Scene::start().await?;
+        let Some(helm) = Helm::find().unwrap() else {
+            println!("skipped: no helm. `cargo xtask assets` builds one, or put one on the path");
+            return None;
+        };
+        let installation = Installation::of_server(None).with(&format!("registration.url=https://{}", scene.front.at));
+        helm.clone().at(scene.kubeconfig()).install(&installation).unwrap();
+        let account = scene.folder().join("account.kubeconfig");
+        let mut kubeconfig: Value = serde_json::from_slice(&std::fs::read(scene.kubeconfig()).unwrap()).unwrap();
+        let token = scene.kubectl.run("create token portreeve -n portreeve").unwrap();
+        kubeconfig["users"][0]["user"] = json!({"token": token});
+        kubeconfig["contexts"][0]["context"]["namespace"] = json!("portreeve");
+        std::fs::write(&account, kubeconfig.to_string()).unwrap();
+        Some(Self { scene, objects: helm.render(&installation).unwrap(), account })
+    }
+
+    /// A replica by the chart's configuration, but for what it has of a pod: paths, ports, and the way to the API server.
+    async fn replica(&self) -> Replica {
+        let text = self.objects.iter().find_map(|object| object["data"]["server.yaml"].as_str()).unwrap();
+        let mut config: Value = serde_saphyr::from_str(text).unwrap();
+        for port in ["listen", "operations"] {
+            config[port] = json!("127.0.0.1:0");
+        }
+        config["replica"] = json!("portreeve-0");
+        config["tls"] = json!({"folder": "certs", "names": ["localhost", "127.0.0.1"]});
+        config["callers"] = json!({"tokenFolder": "certs"});
+        config["cache"] = json!(cache());
+        config["state"]["folder"] = json!("state");
+        config["ledger"]["folder"] = json!("book");
+        config["kubernetes"]["kubeconfig"] = json!(self.account);
+        let replica = self.scene.replica_with("portreeve-0", |own| *own = config).await;
+        self.scene.registered().await;
+        replica
+    }
+
+    /// As the hook does that runs before the replicas go.
+    fn uninstall(&self) {
+        let is_hook = |object: &&Value| object["metadata"]["annotations"]["helm.sh/hook"] == "pre-delete";
+        let hook = self.objects.iter().find(is_hook).unwrap();
+        let arguments = hook["spec"]["template"]["spec"]["containers"][0]["args"].as_array().unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_portreeve"));
+        command.args(arguments.iter().filter_map(Value::as_str)).arg("--kubeconfig").arg(&self.account);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_rights_that_the_chart_gives_are_enough_and_none_is_left_over() {
+    let Some(installed) = Installed::start().await else { return };
+    let scene = &installed.scene;
+    install_reports(scene).await;
+    for object in [deployment("old"), replica_set(), job()] {
+        scene.apply(&object).await;
+    }
+    let _replica = installed.replica().await;
+    resources_say_what_became_of_them(scene).await;
+    for owner in [replica_set(), job()] {
+        owners_are_told(scene, &owner).await;
+    }
+    reports_come_change_and_go(scene).await;
+    installed.uninstall();
+    let asked = || Asked::by("system:serviceaccount:portreeve:portreeve", &scene.asked_by_accounts());
+    assert_eq!(asked().refused, [""; 0]);
+    let left_over = || {
+        let mut left_over = granted(&installed.objects);
+        left_over.retain(|right| !asked().allowed.contains(right) && !FOR_OTHER_DAYS.contains(&right.as_str()));
+        left_over
+    };
+    let used = until("every right was used", async || left_over().is_empty()).await;
+    assert!(used.is_ok(), "left over: {:#?}", left_over());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_account_of_the_chart_may_not_touch_what_is_anothers() {
+    let Some(installed) = Installed::start().await else { return };
+    let account = ApiServer::at(&installed.account).await.unwrap();
+    let named = |api_version: &str, kind: &str, name: &str| json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": name, "namespace": "portreeve"}});
+    let registration = |name| named("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration", name);
+    // Even where it is not there yet, and would be made.
+    account.apply(&registration("portreeve"), Run::Dry).await.unwrap().done().unwrap();
+    let refusals = [
+        account.apply(&registration("another"), Run::Dry).await,
+        account.create(&registration("another"), Run::Dry).await,
+        account.get(&named("v1", "Secret", "another")).await,
+        account.get(&named("coordination.k8s.io/v1", "Lease", "another")).await,
+        account.apply(&wants_label("team", "team"), Run::Dry).await,
+        account.apply(&deployment("web"), Run::Dry).await,
+    ];
+    for refusal in refusals {
+        assert_eq!(refusal.unwrap().refused().unwrap().reason, "Forbidden");
+    }
+}
+
+/// One of each kind of ours is taken up, and says so. The chart's PolicySet is there.
+async fn resources_say_what_became_of_them(scene: &Scene) {
+    scene.put_in_force(&wants_label("team", "team")).await;
+    let mut own = wants_label("own", "own");
+    own["kind"] = json!("Policy");
+    own["metadata"]["namespace"] = json!("shop");
+    let exception = json!({
+        "apiVersion": "portreeve.dev/v1alpha1", "kind": "PolicyException",
+        "metadata": {"name": "old", "namespace": "shop"},
+        "spec": {
+            "policy": "team", "owner": "shop", "ticket": "SHOP-1", "reason": "it comes to its end",
+            "expires": "2099-01-01T00:00:00Z", "match": {"images": ["registry.example/retired"]},
+        },
+    });
+    // It knows of what no policy of the profile asks for.
+    let knows = json!({
+        "apiVersion": "portreeve.dev/v1alpha1", "kind": "ClusterPolicy", "metadata": {"name": "knows"},
+        "spec": {"module": {"builtin": "pod-security"}, "mode": "audit", "facts": ["namespace", "running-pods"]},
+    });
+    for resource in [own, exception, knows] {
+        scene.put_in_force(&resource).await;
+    }
+    let set = json!({"apiVersion": "portreeve.dev/v1alpha1", "kind": "PolicySet", "metadata": {"name": "platform"}});
+    let says = async || scene.readiness(&set).await.is_some_and(|ready| ready["status"] == "True");
+    until("the chart's PolicySet is in force", says).await.unwrap();
+}
+
+/// A Pod of this owner is denied twice: the owner's event says so, and then how often.
+async fn owners_are_told(scene: &Scene, owner: &Value) {
+    let (owner, _) = scene.api.get(owner).await.unwrap().done().unwrap();
+    let (kind, name) = (owner["kind"].as_str().unwrap(), &owner["metadata"]["name"]);
+    let pod = json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {
+            "name": format!("of-{}", kind.to_lowercase()), "namespace": "shop",
+            "ownerReferences": [{
+                "apiVersion": owner["apiVersion"], "kind": kind, "name": name, "uid": owner["metadata"]["uid"],
+                "controller": true,
+            }],
+        },
+        "spec": {"hostPID": true, "containers": [{"name": "web", "image": "registry.example/web:1"}]},
+    });
+    let columns = "custom-columns=K:.regarding.kind,C:.series.count";
+    let told = || scene.kubectl.run(&format!("get events.events.k8s.io -n shop --no-headers -o {columns}")).unwrap();
+    for _ in 0..2 {
+        scene.api.create(&pod, Run::Real).await.unwrap().refused().unwrap();
+    }
+    until("its owner is told", async || told().contains(kind)).await.unwrap();
+}
+
+/// What was there before the policies is reported on, again when it is something else, and no longer when it is gone.
+async fn reports_come_change_and_go(scene: &Scene) {
+    let said = || {
+        let reports = scene.kubectl.run("get reports.openreports.io -n shop -o json").unwrap();
+        let reports: Value = serde_json::from_str(&reports).unwrap();
+        let of_old =
+            reports["items"].as_array().unwrap().iter().find(|report| report["scope"]["name"] == "old").cloned();
+        let results = of_old.and_then(|report| report["results"].as_array().cloned()).unwrap_or_default();
+        let by_team = results.iter().filter(|result| result["policy"] == "team");
+        by_team.filter_map(|result| result["message"].as_str()).collect::<String>()
+    };
+    until("there is a report", async || said().contains("team")).await.unwrap();
+    scene.put_in_force(&wants_label("team", "owner")).await;
+    until("the report has changed", async || said().contains("owner")).await.unwrap();
+    scene.api.delete(&deployment("old")).await.unwrap().done().unwrap();
+    scene.put_in_force(&wants_label("team", "team")).await;
+    until("the report is gone", async || said().is_empty()).await.unwrap();
+}
+
+/// Definitions of reports that take anything: what is in them is tested elsewhere.
+async fn install_reports(scene: &Scene) {
+    for (kind, plural, scope) in [("Report", "reports", "Namespaced"), ("ClusterReport", "clusterreports", "Cluster")] {
+        let schema = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+        let definition = json!({
+            "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+            "metadata": {"name": format!("{plural}.openreports.io")},
+            "spec": {
+                "group": "openreports.io", "scope": scope,
+                "names": {"kind": kind, "plural": plural, "singular": kind.to_lowercase()},
+                "versions": [{
+                    "name": "v1alpha1", "served": true, "storage": true, "schema": {"openAPIV3Schema": schema},
+                }],
+            },
+        });
+        scene.apply(&definition).await;
+    }
+    scene.kubectl.run("wait --for=condition=Established --timeout=60s crd --all").unwrap();
+}
+
+fn replica_set() -> Value {
+    let mut object = deployment("replicas");
+    object["kind"] = json!("ReplicaSet");
+    object
+}
+
+fn job() -> Value {
+    let mut spec = deployment("once")["spec"]["template"]["spec"].clone();
+    spec["restartPolicy"] = json!("Never");
+    json!({
+        "apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "once", "namespace": "shop"},
+        "spec": {"template": {"spec": spec}},
+    })
+}
