@@ -8,6 +8,7 @@ use portreeve_server::config::ServerConfig;
 use portreeve_server::serve::{Running, start};
 use tokio::signal::unix::{SignalKind, signal};
 
+use cluster::Tie;
 pub(crate) use cluster::sources_of;
 
 use crate::outcome::{Failure, Outcome};
@@ -56,19 +57,22 @@ async fn serve(config: ServerConfig) -> Result<Outcome, Failure> {
     // Before the start, so that an order that comes during it is not lost.
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-    let (running, tie) = match config.kubernetes.clone() {
-        None => (start(config).await.map_err(|error| Failure::failed(ServeError::Start(error)))?, None),
-        Some(kubernetes) => {
-            let started = cluster::start(config, &kubernetes).await;
-            let (running, tie) = started.map_err(|error| Failure::failed(ServeError::StartInCluster(error)))?;
-            (running, Some(tie))
+    let ordered = async {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    tokio::pin!(ordered);
+    let (running, tie) = tokio::select! {
+        begun = begin(config) => begun?,
+        () = &mut ordered => {
+            tracing::info!("stopped before it was ready");
+            return Ok(Outcome::Fine);
         }
     };
     print_text(&ready(&running))?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
+    ordered.await;
     tracing::info!("stopping: what was accepted is finished first");
     let stopped = running.stop().await;
     if let Some(tie) = tie {
@@ -76,6 +80,17 @@ async fn serve(config: ServerConfig) -> Result<Outcome, Failure> {
     }
     stopped.map_err(|error| Failure::failed(ServeError::Stop(error)))?;
     Ok(Outcome::Fine)
+}
+
+/// Starts the server, in its cluster if it has one.
+async fn begin(config: ServerConfig) -> Result<(Running, Option<Tie>), Failure> {
+    let Some(kubernetes) = config.kubernetes.clone() else {
+        let running = start(config).await.map_err(|error| Failure::failed(ServeError::Start(error)))?;
+        return Ok((running, None));
+    };
+    let started = cluster::start(config, &kubernetes).await;
+    let (running, tie) = started.map_err(|error| Failure::failed(ServeError::StartInCluster(error)))?;
+    Ok((running, Some(tie)))
 }
 
 /// Where it listens. The token of the path is a secret and is not shown: `portreeve certs token` does.

@@ -18,14 +18,16 @@ use portreeve_cluster::election::{Candidate, Standing, Times, while_leading};
 use portreeve_cluster::events::{EventLimits, channel};
 use portreeve_cluster::report::Reporter;
 use portreeve_server::around::{Around, Cluster, Seen};
-use portreeve_server::config::{KubernetesConfig, PoliciesFrom, ServerConfig};
+use portreeve_server::config::{KubernetesConfig, PoliciesFrom, ScanConfig, ServerConfig};
 use portreeve_server::health::Part;
-use portreeve_server::serve::{Origin, Outside, Running, StartError, start_with};
+use portreeve_server::serve::{Origin, Outside, Parts, Running, StartError, start_with};
 use portreeve_server::witness::Witness;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
 use events::Notes;
+use registration::Registered;
+use resources::Reporting;
 pub(crate) use resources::sources_of;
 
 /// How long a start waits for what the API server has to tell. A replica that restarts while it is away serves what it
@@ -61,42 +63,64 @@ pub(super) async fn start(
     // Wherever it was found: no policy sees it.
     config.kubernetes = Some(KubernetesConfig { namespace: Some(connection.namespace.clone()), ..kubernetes.clone() });
     let mut tie = Tie::stand(&connection, kubernetes, &config.replica);
-    let registered = registration::Registered::read(kubernetes, &config, &connection)?;
+    let registered = Registered::read(kubernetes, &config, &connection)?;
     let config = match &kubernetes.certificate_secret {
         Some(secret) => certificates::from_secret(config, &connection, secret, &mut tie).await?,
         None => config,
     };
     let around = around::begin(&connection, &mut tie);
-    let (origin, reporting) = match kubernetes.policies {
-        PoliciesFrom::Files => (Origin::Files, None),
-        PoliciesFrom::Resources => {
-            let reporter = Reporter::new(connection.client.clone());
-            let reporter = if kubernetes.events { reporter.with_events(&config.replica) } else { reporter };
-            let (told, reporting) = resources::begin(&connection, reporter, &mut tie).await;
-            (Origin::Told(told), Some(reporting))
-        }
-    };
+    let (origin, reporting) = origin(kubernetes, &connection, &config.replica, &mut tie).await;
     let witness = kubernetes.events.then(|| told(&connection, &config.replica, &mut tie));
     let seen: Arc<dyn Cluster> = Arc::<Seen>::clone(&around.seen);
     let outside = Outside { origin, around: Around::Cluster(seen), witness };
     let running = start_with(config, outside).await?;
     running.parts.health.set(Part::Cluster, around.ready(&running.parts, &mut tie).await);
-    if let Some(reporting) = reporting {
-        let standing = tie.standing();
-        tie.spawn(while_leading(standing, async move || reporting.keep().await));
-    }
-    if let Some(config) = &kubernetes.scan {
-        let (tell, sought) = watch::channel(None);
-        let mut scanner = scan::scanner(&connection, &running.parts, config, sought);
-        tie.spawn(scan::seek(connection.clone(), Arc::clone(&running.parts), tell));
-        tie.spawn(while_leading(tie.standing(), async move || scanner.run().await));
-    }
-    if let Some(registered) = registered {
-        let parts = Arc::clone(&running.parts);
-        let standing = tie.standing();
-        tie.spawn(while_leading(standing, async move || registered.keep(&connection, &parts).await));
-    }
+    let duties = Duties { reporting, scan: kubernetes.scan.clone(), registered };
+    duties.take_up(&connection, &running.parts, &mut tie);
     Ok((running, tie))
+}
+
+/// Where policies come from, and who tells what became of them.
+async fn origin(
+    kubernetes: &KubernetesConfig,
+    connection: &Connection,
+    replica: &str,
+    tie: &mut Tie,
+) -> (Origin, Option<Reporting>) {
+    match kubernetes.policies {
+        PoliciesFrom::Files => (Origin::Files, None),
+        PoliciesFrom::Resources => {
+            let reporter = Reporter::new(connection.client.clone());
+            let reporter = if kubernetes.events { reporter.with_events(replica) } else { reporter };
+            let (told, reporting) = resources::begin(connection, reporter, tie).await;
+            (Origin::Told(told), Some(reporting))
+        }
+    }
+}
+
+/// What the leader does beside its certificates, as far as it is asked for.
+struct Duties {
+    reporting: Option<Reporting>,
+    scan: Option<ScanConfig>,
+    registered: Option<Registered>,
+}
+
+impl Duties {
+    fn take_up(self, connection: &Connection, parts: &Arc<Parts>, tie: &mut Tie) {
+        if let Some(reporting) = self.reporting {
+            tie.spawn(while_leading(tie.standing(), async move || reporting.keep().await));
+        }
+        if let Some(config) = self.scan {
+            let (tell, sought) = watch::channel(None);
+            let mut scanner = scan::scanner(connection, parts, &config, sought);
+            tie.spawn(scan::seek(connection.clone(), Arc::clone(parts), tell));
+            tie.spawn(while_leading(tie.standing(), async move || scanner.run().await));
+        }
+        if let Some(registered) = self.registered {
+            let (connection, parts) = (connection.clone(), Arc::clone(parts));
+            tie.spawn(while_leading(tie.standing(), async move || registered.keep(&connection, &parts).await));
+        }
+    }
 }
 
 /// Somebody who writes events about what he is told.

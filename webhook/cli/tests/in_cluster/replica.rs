@@ -11,53 +11,85 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// A replica that runs, until it is dropped.
-pub(crate) struct Replica {
+/// A replica that is not ready yet, until it is dropped.
+pub(crate) struct Begun {
     process: Child,
     folder: TempDir,
+}
+
+/// A replica that is ready, until it is dropped.
+pub(crate) struct Replica {
+    begun: Begun,
     /// Where `/mutate` and `/validate` are.
     pub(crate) webhook: SocketAddr,
     operations: SocketAddr,
 }
 
-impl Replica {
-    /// Starts one, which serves at `front`, with a changed configuration, and waits until it is ready.
-    pub(crate) async fn start(
-        name: &str,
-        kubeconfig: &Path,
-        front: SocketAddr,
-        change: impl FnOnce(&mut Value),
-    ) -> Self {
+impl Begun {
+    /// Begins one, which is to serve at `front`, with a changed configuration.
+    pub(crate) fn begin(name: &str, kubeconfig: &Path, front: SocketAddr, change: impl FnOnce(&mut Value)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut config = configuration(name, kubeconfig, front);
         change(&mut config);
         write(folder.path(), &config);
-        Self::run(folder).await
+        Self::run(folder)
     }
 
-    async fn run(folder: TempDir) -> Self {
-        let out = folder.path().join("out");
-        let mut process = Command::new(env!("CARGO_BIN_EXE_portreeve"))
+    fn run(folder: TempDir) -> Self {
+        let process = Command::new(env!("CARGO_BIN_EXE_portreeve"))
             .args(["serve", "--log", "info", "--config"])
             .arg(folder.path().join("server.yaml"))
-            .stdout(File::create(&out).unwrap())
+            .stdout(File::create(folder.path().join("out")).unwrap())
             .stderr(File::create(folder.path().join("log")).unwrap())
             .stdin(Stdio::null())
             .spawn()
             .unwrap();
+        Self { process, folder }
+    }
+
+    /// What it logged.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap()
+    }
+
+    /// Waits until it is ready.
+    pub(crate) async fn ready(mut self) -> Replica {
+        let out = self.folder.path().join("out");
         let said = async || std::fs::read_to_string(&out).unwrap().contains("in force");
-        let began = until("a replica is ready", async || said().await || process.try_wait().unwrap().is_some()).await;
+        let ready = async || said().await || self.process.try_wait().unwrap().is_some();
+        let waited = until("a replica is ready", ready).await;
         let text = std::fs::read_to_string(&out).unwrap();
         let at = |word: &str| {
             let line = text.lines().find(|line| line.trim_start().starts_with(word));
             line.and_then(|line| line.split_once("://")?.1.split('/').next()?.parse().ok())
         };
-        match (began, at("webhook"), at("operations")) {
-            (Ok(()), Some(webhook), Some(operations)) => Self { process, folder, webhook, operations },
-            _ => panic!("no replica:\n{}", std::fs::read_to_string(folder.path().join("log")).unwrap()),
+        match (waited, at("webhook"), at("operations")) {
+            (Ok(()), Some(webhook), Some(operations)) => Replica { begun: self, webhook, operations },
+            _ => panic!("no replica:\n{}", self.log()),
         }
     }
 
+    /// Orders it to stop, and waits until it did; whether that was in order.
+    pub(crate) async fn stop(&mut self) -> bool {
+        let pid = self.process.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        let ended = until("a replica stops", async || self.process.try_wait().unwrap().is_some()).await;
+        ended.is_ok() && self.process.wait().unwrap().success()
+    }
+
+    /// Ends it at once, as a lost node does.
+    fn kill(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
+    /// The same folder for another process.
+    fn into_folder(mut self) -> TempDir {
+        std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap())
+    }
+}
+
+impl Replica {
     /// What it says at `/readyz?verbose` or another path of operations, its status line before it.
     pub(crate) async fn says(&self, path: &str) -> String {
         let mut stream = TcpStream::connect(self.operations).await.unwrap();
@@ -76,19 +108,19 @@ impl Replica {
 
     /// Orders it to stop, and waits until it did; whether that was in order.
     pub(crate) async fn stop(mut self) -> bool {
-        self.ended().await
+        self.begun.stop().await
     }
 
     /// Stops it in order, and starts it again in the same folder.
     pub(crate) async fn restart(mut self) -> Self {
-        assert!(self.ended().await);
-        Self::run(std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap())).await
+        assert!(self.begun.stop().await);
+        Begun::run(self.begun.into_folder()).ready().await
     }
 
     /// Stops it in order; all records of its book, which has to be whole.
     pub(crate) async fn book(mut self) -> Vec<Value> {
-        assert!(self.ended().await);
-        let book = self.folder.path().join("book");
+        assert!(self.begun.stop().await);
+        let book = self.begun.folder.path().join("book");
         let ledger = |command: &str| {
             let arguments = ["ledger", command, "-o", "json"];
             Command::new(env!("CARGO_BIN_EXE_portreeve")).args(arguments).arg(&book).output().unwrap()
@@ -97,33 +129,24 @@ impl Replica {
         serde_json::from_slice(&ledger("inspect").stdout).unwrap()
     }
 
-    async fn ended(&mut self) -> bool {
-        let pid = self.process.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-        let ended = until("a replica stops", async || self.process.try_wait().unwrap().is_some()).await;
-        ended.is_ok() && self.process.wait().unwrap().success()
-    }
-
     /// Ends it at once, as a lost node does.
     pub(crate) fn kill(mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
+        self.begun.kill();
     }
 
     /// Ends it at once, and starts it again in the same folder with another configuration.
     pub(crate) async fn again(mut self, change: impl FnOnce(&mut Value)) -> Self {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
-        let folder = std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap());
+        self.begun.kill();
+        let folder = self.begun.into_folder();
         let text = std::fs::read_to_string(folder.path().join("server.yaml")).unwrap();
         let mut config = serde_json::from_str(&text).unwrap();
         change(&mut config);
         write(folder.path(), &config);
-        Self::run(folder).await
+        Begun::run(folder).ready().await
     }
 }
 
-impl Drop for Replica {
+impl Drop for Begun {
     fn drop(&mut self) {
         // It may be gone.
         let _ = self.process.kill();

@@ -1,7 +1,11 @@
 //! Replicas come and go: one leads and another follows, what they share outlasts them, and the API server can be away.
 
+use std::path::{Path, PathBuf};
+
+use portreeve_tests::server::until;
 use serde_json::json;
 
+use crate::replica::Begun;
 use crate::scene::{Scene, deployment, wants_label};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -42,14 +46,7 @@ async fn a_restart_without_the_api_server_serves_the_last_good_set() {
     let replica = scene.replica("one").await;
     scene.registered().await;
     scene.put_in_force(&wants_label("team", "team")).await;
-    let nobody = scene.folder().join("nobody.kubeconfig");
-    let kubeconfig = json!({
-        "apiVersion": "v1", "kind": "Config", "current-context": "nobody",
-        "clusters": [{"name": "nobody", "cluster": {"server": "https://127.0.0.1:1"}}],
-        "contexts": [{"name": "nobody", "context": {"cluster": "nobody", "user": "nobody"}}],
-        "users": [{"name": "nobody", "user": {"token": "none"}}],
-    });
-    std::fs::write(&nobody, kubeconfig.to_string()).unwrap();
+    let nobody = nobody(scene.folder());
     scene.front.remove(replica.webhook);
     let again = replica.again(|config| config["kubernetes"]["kubeconfig"] = json!(nobody)).await;
     scene.front.add(again.webhook);
@@ -57,4 +54,26 @@ async fn a_restart_without_the_api_server_serves_the_last_good_set() {
     assert!(readiness.starts_with("HTTP/1.1 200"), "{readiness}");
     assert!(readiness.contains("[!] policies") && readiness.contains("[!] cluster"), "{readiness}");
     assert!(scene.refusal(&deployment("web")).await.unwrap().contains("team"));
+}
+
+/// A kubeconfig that leads to nobody.
+fn nobody(folder: &Path) -> PathBuf {
+    let path = folder.join("nobody.kubeconfig");
+    let kubeconfig = json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "nobody",
+        "clusters": [{"name": "nobody", "cluster": {"server": "https://127.0.0.1:1"}}],
+        "contexts": [{"name": "nobody", "context": {"cluster": "nobody", "user": "nobody"}}],
+        "users": [{"name": "nobody", "user": {"token": "none"}}],
+    });
+    std::fs::write(&path, kubeconfig.to_string()).unwrap();
+    path
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_that_waits_for_its_certificate_can_be_stopped() {
+    let folder = tempfile::tempdir().unwrap();
+    let front = "127.0.0.1:1".parse().unwrap();
+    let mut waiting = Begun::begin("one", &nobody(folder.path()), front, |_| {});
+    until("it waits", async || waiting.log().contains("waiting for the certificate")).await.unwrap();
+    assert!(waiting.stop().await);
 }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::front::Front;
-use crate::replica::Replica;
+use crate::replica::{Begun, Replica};
 
 /// The scene.
 pub(crate) struct Scene {
@@ -69,7 +69,7 @@ impl Scene {
 
     /// The same with a changed configuration.
     pub(crate) async fn replica_with(&self, name: &str, change: impl FnOnce(&mut Value)) -> Replica {
-        let replica = Replica::start(name, self.plane.kubeconfig(), self.front.at, change).await;
+        let replica = Begun::begin(name, self.plane.kubeconfig(), self.front.at, change).ready().await;
         self.front.add(replica.webhook);
         replica
     }
