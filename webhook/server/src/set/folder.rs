@@ -70,14 +70,14 @@ pub struct Located {
 /// Reads all policy files of a folder and below.
 ///
 /// # Errors
-/// Every problem of every file; a folder without any policy or set is one.
+/// Every problem of every file; a folder without any resource of ours is one.
 pub fn read_folder(folder: &Path) -> Result<Sources, LoadError> {
     let manifests = read_paths(&[folder.to_owned()], &mut std::io::empty()).map_err(|unread| LoadError {
         problems: unread.errors().iter().map(|error| Problem { place: String::new(), reason: chain(error) }).collect(),
     })?;
     let mut sources = Sources::default();
     let mut problems: Vec<Problem> = manifests.iter().filter_map(|manifest| sources.add(manifest).err()).collect();
-    if problems.is_empty() && !sources.rule_anything() {
+    if problems.is_empty() && sources.resources.is_empty() {
         // A wrong path, a wrong mount or an emptied volume, and not a wish to admit everything.
         let reason = "there is no ClusterPolicy and no PolicySet in it; `spec: {profile: none}` admits everything";
         problems.push(Problem { place: folder.display().to_string(), reason: reason.to_owned() });
