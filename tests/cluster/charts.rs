@@ -112,7 +112,7 @@ async fn what_the_charts_of_the_platforms_install_is_admitted_with_its_defaults_
     let Some((cluster, helm)) = start().await else { return };
     let scene = Scene::around(cluster, platform::all()).await;
     let install = |platform| Release::install(&scene.cluster, &helm, of(platform));
-    let releases: Vec<Release<'_>> = scene.platforms.iter().map(install).collect();
+    let releases: Vec<Release<'_>> = platform::in_order(&scene.platforms).into_iter().map(install).collect();
     let installed = standing(&scene).await;
     let mut workloads = 0;
     for object in &installed {

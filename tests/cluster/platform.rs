@@ -77,10 +77,15 @@ pub(crate) fn all() -> Vec<Platform> {
     let entries = std::fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path());
     let mut folders: Vec<PathBuf> = entries.filter(|path| path.join("manifests").is_dir()).collect();
     folders.sort();
-    let mut platforms: Vec<Platform> = folders.into_iter().map(Platform::read).collect();
-    // One cluster holds them all here: a node port that one of them names must not have gone to another by chance.
-    platforms.sort_by_key(|platform| !platform.objects.iter().any(names_a_node_port));
-    platforms
+    folders.into_iter().map(Platform::read).collect()
+}
+
+/// The platforms in the order in which they are put into one cluster: a node port that one of them names must not have gone
+/// to another by chance.
+pub(crate) fn in_order(platforms: &[Platform]) -> Vec<&Platform> {
+    let mut ordered: Vec<&Platform> = platforms.iter().collect();
+    ordered.sort_by_key(|platform| !platform.objects.iter().any(names_a_node_port));
+    ordered
 }
 
 fn names_a_node_port(object: &Value) -> bool {

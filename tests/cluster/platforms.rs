@@ -6,6 +6,7 @@ use portreeve_tests::control_plane::Controllers;
 use serde_json::{Value, json};
 
 use crate::injected::lacking;
+use crate::platform::in_order;
 use crate::registration::is_ours;
 use crate::scene::{Scene, named};
 
@@ -67,7 +68,7 @@ async fn nor_does_applying_it_all_a_second_time_with_kubectl() {
     let Some(scene) = Scene::start(Controllers::Absent).await else { return };
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("all.json");
-    let objects: Vec<&Value> = scene.platforms.iter().flat_map(|platform| &platform.objects).collect();
+    let objects: Vec<&Value> = in_order(&scene.platforms).into_iter().flat_map(|platform| &platform.objects).collect();
     std::fs::write(&file, json!({"apiVersion": "v1", "kind": "List", "items": objects}).to_string()).unwrap();
     let apply = || scene.cluster.kubectl.run(&format!("apply -f {}", file.display())).unwrap();
     apply();

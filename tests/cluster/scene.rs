@@ -46,7 +46,7 @@ impl Scene {
     /// Applies all that runs on the platforms, as their owners would; the answers stand in the order of the objects.
     pub(crate) async fn apply_all(&self) -> Vec<(&Platform, &Value, Answer)> {
         let mut answers = Vec::new();
-        for platform in &self.platforms {
+        for platform in platform::in_order(&self.platforms) {
             for object in &platform.objects {
                 answers.push((platform, object, self.cluster.api.apply(object, Run::Real).await.unwrap()));
             }
