@@ -119,35 +119,32 @@ const REINVOCATION: &str = "IfNeeded";
 /// Asks us of changes of our own resources, so that a mistake in one is told to whoever makes it. It never stands in the
 /// way: without us they are stored, and their status says later what is wrong.
 fn resources(site: &Site) -> ValidatingWebhook {
-    let rule = RuleWithOperations {
-        api_groups: Some(vec![GROUP.to_owned()]),
-        api_versions: Some(vec![VERSION.to_owned()]),
-        operations: Some(["CREATE", "UPDATE"].map(str::to_owned).into()),
-        resources: Some(Kind::ALL.map(|kind| kind.plural().to_owned()).into()),
-        scope: None,
-    };
     ValidatingWebhook {
         admission_review_versions: vec![REVIEWS.to_owned()],
         client_config: site.client(RESOURCES),
         failure_policy: Some("Ignore".to_owned()),
         match_policy: Some(MATCH_POLICY.to_owned()),
         name: format!("{RESOURCES}.portreeve.dev"),
-        rules: Some(vec![rule]),
+        rules: Some(vec![changes(&Kind::ALL)]),
         side_effects: "None".to_owned(),
         timeout_seconds: Some(10),
         ..ValidatingWebhook::default()
     }
 }
 
-/// Asks us of the switch that drops denials, and refuses it where we don't answer: who may set it, only we know.
-fn break_glass(site: &Site) -> ValidatingWebhook {
-    let rule = RuleWithOperations {
+/// Changes of our own resources of these kinds.
+fn changes(kinds: &[Kind]) -> RuleWithOperations {
+    RuleWithOperations {
         api_groups: Some(vec![GROUP.to_owned()]),
         api_versions: Some(vec![VERSION.to_owned()]),
         operations: Some(["CREATE", "UPDATE"].map(str::to_owned).into()),
-        resources: Some(vec![Kind::PolicySet.plural().to_owned()]),
+        resources: Some(kinds.iter().map(|kind| kind.plural().to_owned()).collect()),
         scope: None,
-    };
+    }
+}
+
+/// Asks us of the switch that drops denials, and refuses it where we don't answer: who may set it, only we know.
+fn break_glass(site: &Site) -> ValidatingWebhook {
     let annotation = |object: &str| {
         format!(
             "(has({object}.metadata.annotations) && '{UNTIL}' in {object}.metadata.annotations ? \
@@ -166,7 +163,7 @@ fn break_glass(site: &Site) -> ValidatingWebhook {
         failure_policy: Some("Fail".to_owned()),
         match_conditions: Some(vec![is_set]),
         name: "break-glass.portreeve.dev".to_owned(),
-        rules: Some(vec![rule]),
+        rules: Some(vec![changes(&[Kind::PolicySet])]),
         ..resources(site)
     }
 }

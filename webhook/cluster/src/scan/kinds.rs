@@ -27,8 +27,7 @@ impl ScannedKind {
     /// As objects name their version: `apps/v1`, or `v1` of the core group.
     #[must_use]
     pub fn api_version(&self) -> String {
-        let GroupVersionKind { group, version, .. } = &self.kind;
-        if group.is_empty() { version.clone() } else { format!("{group}/{version}") }
+        self.kind.api_version()
     }
 
     pub(super) fn api_resource(&self) -> ApiResource {

@@ -30,7 +30,7 @@ fn involved(review: &Review) -> Involved {
     let controller = metadata.owner_references.into_iter().flatten().find(|owner| owner.controller == Some(true));
     Involved {
         object: ObjectRef {
-            api_version: api_version(&request.kind.group, &request.kind.version),
+            api_version: request.kind.api_version(),
             kind: request.kind.kind.clone(),
             namespace: request.namespace.clone(),
             name: name.unwrap_or_default(),
@@ -44,10 +44,6 @@ fn involved(review: &Review) -> Involved {
             uid: Some(owner.uid),
         }),
     }
-}
-
-fn api_version(group: &str, version: &str) -> String {
-    if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") }
 }
 
 #[derive(Deserialize, Default)]
