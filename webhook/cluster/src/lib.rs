@@ -32,6 +32,9 @@ pub mod status;
 pub mod surroundings;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::api::ApiResource;
+use portreeve_admission::case::GroupVersionKind;
+use portreeve_admission::kinds::resource;
 
 /// By which a person, and `uninstall`, knows that we wrote it.
 const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "portreeve");
@@ -42,6 +45,12 @@ const FIELD_MANAGER: &str = "portreeve";
 /// An error as tracing shows it with all that led to it.
 fn with_causes<'a>(error: &'a (dyn std::error::Error + 'static)) -> &'a (dyn std::error::Error + 'static) {
     error
+}
+
+/// How an API server is asked for the objects of a kind, by the resource that Kubernetes makes of its name.
+fn api_resource(kind: &GroupVersionKind) -> ApiResource {
+    let named = kube::api::GroupVersionKind::gvk(&kind.group, &kind.version, &kind.kind);
+    ApiResource::from_gvk_with_plural(&named, &resource(kind).resource)
 }
 
 /// Metadata of an object that we write.

@@ -4,10 +4,9 @@
 
 use std::fmt;
 
-use kube::api::{ApiResource, DynamicObject, PostParams};
+use kube::api::{DynamicObject, PostParams};
 use kube::{Api, Client};
 use portreeve_admission::case::GroupVersionKind;
-use portreeve_admission::kinds::resource;
 use portreeve_admission::recovery::role;
 use serde_json::{Value, json};
 
@@ -71,10 +70,8 @@ async fn tried(client: &Client, api_version: &str, kind: &str, namespace: Option
 
 async fn create(client: &Client, api_version: &str, kind: &str, namespace: Option<&str>) -> Result<(), String> {
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
-    let named =
-        resource(&GroupVersionKind { group: group.to_owned(), version: version.to_owned(), kind: kind.to_owned() });
-    let resource =
-        ApiResource::from_gvk_with_plural(&kube::api::GroupVersionKind::gvk(group, version, kind), &named.resource);
+    let named = GroupVersionKind { group: group.to_owned(), version: version.to_owned(), kind: kind.to_owned() };
+    let resource = crate::api_resource(&named);
     let api: Api<DynamicObject> = match namespace {
         Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
         None => Api::all_with(client.clone(), &resource),

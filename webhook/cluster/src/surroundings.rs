@@ -5,12 +5,11 @@ use std::fmt::Debug;
 
 use futures_util::{StreamExt, pin_mut};
 use k8s_openapi::api::core::v1::Namespace;
-use kube::api::{ApiResource, DynamicObject};
+use kube::api::DynamicObject;
 use kube::core::PartialObjectMeta;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
 use portreeve_admission::case::GroupVersionKind;
-use portreeve_admission::kinds::resource;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -29,11 +28,7 @@ pub enum Detail {
 /// Tells of all objects of a kind, and of whatever becomes of them, for as long as it is let run. After a failure all of
 /// them are told anew.
 pub async fn watch(client: Client, kind: &GroupVersionKind, detail: Detail, tell: impl FnMut(Event<Value>)) {
-    let named = resource(kind);
-    let api = ApiResource::from_gvk_with_plural(
-        &kube::api::GroupVersionKind::gvk(&kind.group, &kind.version, &kind.kind),
-        &named.resource,
-    );
+    let api = crate::api_resource(kind);
     match detail {
         Detail::Metadata => told(Api::<PartialObjectMeta<DynamicObject>>::all_with(client, &api), kind, tell).await,
         Detail::Whole => told(Api::<DynamicObject>::all_with(client, &api), kind, tell).await,

@@ -1,10 +1,10 @@
 //! Whom an event is about: the topmost controller of an object, since people look at their Deployment and not at the
 //! ReplicaSet that it made.
 
-use kube::api::{ApiResource, DynamicObject, PartialObjectMeta};
+use kube::api::{DynamicObject, PartialObjectMeta};
 use kube::{Api, Client, ResourceExt};
 use portreeve_admission::case::GroupVersionKind;
-use portreeve_admission::kinds::{Scope, resource, scope};
+use portreeve_admission::kinds::{Scope, scope};
 
 use super::happening::{Involved, ObjectRef};
 
@@ -53,9 +53,7 @@ async fn controller(client: &Client, of: &ObjectRef) -> Result<Option<ObjectRef>
 async fn read(client: &Client, place: &ObjectRef) -> Result<Option<PartialObjectMeta<DynamicObject>>, kube::Error> {
     let (group, version) = place.api_version.split_once('/').unwrap_or(("", &place.api_version));
     let kind = GroupVersionKind { group: group.into(), version: version.into(), kind: place.kind.clone() };
-    let plural = resource(&kind).resource;
-    let kind = kube::api::GroupVersionKind::gvk(group, version, &place.kind);
-    let resource = ApiResource::from_gvk_with_plural(&kind, &plural);
+    let resource = crate::api_resource(&kind);
     let objects: Api<DynamicObject> = match &place.namespace {
         Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
         None => Api::all_with(client.clone(), &resource),
