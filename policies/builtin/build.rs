@@ -1,5 +1,5 @@
-//! Compiles the catalogue to a component, and the component with the settings of the platform profile to machine code,
-//! for `src/lib.rs` to embed.
+//! Compiles the catalogue to a component, and the component to machine code twice, with the settings of the platform
+//! profile and with none, for `src/lib.rs` to embed.
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -32,19 +32,29 @@ fn embed() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     let component = portreeve_component::build("../catalogue".as_ref(), &out.join("target"))?;
     std::fs::write(out.join("catalogue.wasm"), &component)?;
-    std::fs::write(out.join("profile.code"), precompiled(&component)?)?;
+    let Precompiled { profile, as_it_came } = precompiled(&component)?;
+    std::fs::write(out.join("profile.code"), profile)?;
+    std::fs::write(out.join("catalogue.code"), as_it_came)?;
     Ok(())
 }
 
-/// The machine code of the profile for every processor of the target. Empty for a target that is not this machine:
-/// policies have to run to be set up, and a server without the code compiles it at its first start.
-fn precompiled(component: &[u8]) -> Result<Vec<u8>, Box<dyn Error>> {
+/// Machine code for every processor of the target.
+#[derive(Default)]
+struct Precompiled {
+    profile: Vec<u8>,
+    as_it_came: Vec<u8>,
+}
+
+/// Empty for a target that is not this machine: policies have to run to be set up, and a server without the code compiles
+/// it at its first start.
+fn precompiled(component: &[u8]) -> Result<Precompiled, Box<dyn Error>> {
     let triple = std::env::var("TARGET")?;
     if triple != std::env::var("HOST")? {
-        return Ok(Vec::new());
+        return Ok(Precompiled::default());
     }
     let engine = Engine::new(Options { processor: Processor::Any { triple }, ..Options::default() })?;
-    Ok(engine.precompile(component, &instances(PROFILE.as_ref())?)?)
+    let profile = engine.precompile(component, &instances(PROFILE.as_ref())?)?;
+    Ok(Precompiled { profile, as_it_came: engine.precompile_as_it_came(component)? })
 }
 
 /// As far as it decides what a policy is configured with.

@@ -13,6 +13,8 @@ mod admission;
 #[cfg(test)]
 mod around;
 #[cfg(test)]
+mod at_once;
+#[cfg(test)]
 mod book;
 #[cfg(test)]
 mod cases;

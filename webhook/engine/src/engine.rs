@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::cache::{self, Caches};
 use crate::digest::ModuleDigest;
-use crate::instance;
-use crate::load::{self, Draft, Order};
+use crate::instance::{self, Instances};
+use crate::load::{self, Draft, Loaded, Order};
 use crate::module::Module;
 use crate::program::Program;
 use crate::runtime::Runtime;
@@ -36,7 +36,11 @@ pub struct Inspection {
 }
 
 /// A module that is asked about instances which nobody puts in force.
-pub struct Rehearsal<'a>(Draft<'a>);
+pub struct Rehearsal {
+    runtime: Arc<Runtime>,
+    digest: ModuleDigest,
+    loaded: Loaded,
+}
 
 /// Bytes of a page of WebAssembly memory.
 const PAGE: u64 = 64 << 10;
@@ -70,13 +74,15 @@ impl Engine {
         })
     }
 
-    /// Compiles a module quickly and checks it against the contract, to be asked whether it would take some settings.
+    /// Takes a module as it came, to be asked whether it would take some settings. The compiler runs only for one that
+    /// was never seen before.
     ///
     /// # Errors
     /// As [`Engine::inspect`].
-    pub fn rehearse<'a>(&'a self, module: &'a [u8]) -> Result<Rehearsal<'a>, LoadError> {
-        let module = Module::new(module, &self.runtime.limits)?;
-        Draft::new(&self.runtime, &module).map(Rehearsal)
+    pub fn rehearse(&self, module: &[u8]) -> Result<Rehearsal, LoadError> {
+        let order = Order::new(&self.runtime, module, &[])?;
+        let loaded = load::as_it_came(&self.runtime, &self.caches, &order)?;
+        Ok(Rehearsal { runtime: Arc::clone(&self.runtime), digest: order.digest(), loaded })
     }
 
     /// Puts a module in force with these instances: checked, described, configured, frozen, compiled. A program that
@@ -86,6 +92,16 @@ impl Engine {
     /// [`LoadError`] names the step, and for settings the instance and the place.
     pub fn load(&self, module: &[u8], instances: &[Instance]) -> Result<Program, LoadError> {
         load::load(&self.runtime, &self.caches, Order::new(&self.runtime, module, instances)?)
+    }
+
+    /// Puts a module in force without waiting for the compiler, but for a module that was never seen: what no cache has
+    /// frozen is [configured for every evaluation](Start::Meanwhile) until [`Engine::load`] has made the program that
+    /// takes its place. Both answer alike.
+    ///
+    /// # Errors
+    /// As [`Engine::load`].
+    pub fn load_at_once(&self, module: &[u8], instances: &[Instance]) -> Result<Program, LoadError> {
+        load::load_at_once(&self.runtime, &self.caches, Order::new(&self.runtime, module, instances)?)
     }
 
     /// The bytes of an [`EmbeddedEntry`](crate::EmbeddedEntry) for this module with these instances, to be embedded
@@ -99,6 +115,16 @@ impl Engine {
         cache::embed(order.content, &built).map_err(|error| LoadError::Compile(error.into()))
     }
 
+    /// The same for the module as it came, which [`Engine::load_at_once`] puts in force with whatever settings.
+    ///
+    /// # Errors
+    /// As [`Engine::load`], but for the settings.
+    pub fn precompile_as_it_came(&self, module: &[u8]) -> Result<Vec<u8>, LoadError> {
+        let order = Order::new(&self.runtime, module, &[])?;
+        let built = load::build_as_it_came(&self.runtime, &order)?;
+        cache::embed(order.as_it_came(), &built).map_err(|error| LoadError::Compile(error.into()))
+    }
+
     /// What this engine and its programs have done so far.
     #[must_use]
     pub fn stats(&self) -> Stats {
@@ -106,13 +132,11 @@ impl Engine {
     }
 }
 
-impl Rehearsal<'_> {
+impl Rehearsal {
     /// The policies that the module carries.
-    ///
-    /// # Errors
-    /// If it fails to describe itself.
-    pub fn manifests(&self) -> Result<Vec<Manifest>, LoadError> {
-        self.0.describe()
+    #[must_use]
+    pub fn manifests(&self) -> &[Manifest] {
+        &self.loaded.label.manifests
     }
 
     /// Configures the module with this instance alone.
@@ -120,7 +144,9 @@ impl Rehearsal<'_> {
     /// # Errors
     /// [`LoadError::Settings`] if it refuses them, with the place.
     pub fn configure(&self, instance: &Instance) -> Result<(), LoadError> {
-        self.0.take(&instance::to_configure(&[instance])?)
+        let settings = instance::to_configure(&[instance])?;
+        let instances = Instances::resolve(&[instance], self.manifests())?;
+        Program::new(Arc::clone(&self.runtime), self.digest, self.loaded.clone(), instances, settings)?.configure()
     }
 }
 

@@ -14,6 +14,8 @@ pub struct Health {
 pub enum Part {
     /// The policies in force.
     Policies,
+    /// Whether they start as they were configured.
+    Compiled,
     /// What loosens them.
     Exceptions,
     /// Whether denials count.
@@ -42,8 +44,9 @@ pub enum State {
 }
 
 impl Part {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Policies,
+        Self::Compiled,
         Self::Exceptions,
         Self::Denials,
         Self::Certificate,
@@ -56,6 +59,7 @@ impl Part {
     fn name(self) -> &'static str {
         match self {
             Self::Policies => "policies",
+            Self::Compiled => "compiled",
             Self::Exceptions => "exceptions",
             Self::Denials => "denials",
             Self::Certificate => "certificate",

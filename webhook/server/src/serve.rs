@@ -3,6 +3,7 @@
 
 mod assemble;
 mod break_glass;
+mod compiled;
 mod exceptions;
 mod fingerprint;
 mod ledger;
@@ -45,7 +46,7 @@ pub struct Running {
     /// What it was put together from.
     pub parts: Arc<Parts>,
     handle: Handle<SocketAddr>,
-    watches: [JoinHandle<()>; 2],
+    watches: [JoinHandle<()>; 3],
     stopped: oneshot::Receiver<()>,
 }
 
@@ -96,8 +97,11 @@ pub async fn start_with(config: ServerConfig, outside: Outside) -> Result<Runnin
         .acceptor(Door::new(limits, Port::Operations, Arc::clone(&parts.metrics)));
     probes.http_builder().http1().max_buf_size(HEADERS);
     tokio::spawn(probes.serve(operations(app).into_make_service()));
-    let watches =
-        [tokio::spawn(watch::watch(Arc::clone(&parts))), tokio::spawn(ledger::look_after(Arc::clone(&parts)))];
+    let watches = [
+        tokio::spawn(watch::watch(Arc::clone(&parts))),
+        tokio::spawn(ledger::look_after(Arc::clone(&parts))),
+        tokio::spawn(compiled::follow(Arc::clone(&parts))),
+    ];
     parts.health.set(Part::Serving, State::Good(format!("{webhook_at}")));
     Ok(Running { webhook: webhook_at, operations: operations_at, parts, handle, watches, stopped })
 }

@@ -1,5 +1,5 @@
 //! The set in force: policies with their compiled modules, exceptions, namespaces and other objects. Made whole by `set::load`, never
-//! changed, replaced whole. Requests that began under one set end under it. What it was made from outlasts a restart in
+//! changed but for how it runs, replaced whole. Requests that began under one set end under it. What it was made from outlasts a restart in
 //! `set::last_good`.
 
 mod draft;
@@ -16,12 +16,13 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use portreeve_admission::api::FailurePolicy;
 use portreeve_admission::break_glass::BreakGlass;
 use portreeve_admission::exception::Exception;
 use portreeve_admission::matching::Index;
 use portreeve_admission::policy::Policy;
-use portreeve_engine::Program;
+use portreeve_engine::{Instance, Program, Start};
 use tokio::sync::Semaphore;
 
 use crate::digest::sha256;
@@ -52,7 +53,10 @@ pub struct PolicySet {
 
 /// A module with the policies in force that it carries.
 pub struct LoadedModule {
-    program: Program,
+    /// Replaced once, by one that answers alike and faster, where it was in force before it was compiled.
+    program: ArcSwap<Program>,
+    /// What it is configured with.
+    instances: Vec<Instance>,
     bytes: Arc<[u8]>,
     file: Option<PathBuf>,
     ids: Vec<String>,
@@ -121,6 +125,26 @@ impl PolicySet {
         &self.left_out
     }
 
+    /// Whether every policy starts as it was configured. Until then requests are answered alike, and configure anew.
+    #[must_use]
+    pub fn is_compiled(&self) -> bool {
+        self.modules.iter().all(|module| module.is_compiled())
+    }
+
+    /// Compiles what was put in force at once, and lets it take its own place. Blocks. It stays the same set.
+    ///
+    /// # Errors
+    /// What `compile` said, of the first module that it can't compile; the set serves as before.
+    pub fn compile<Failed>(
+        &self,
+        compile: impl Fn(&[u8], &[Instance]) -> Result<Program, Failed>,
+    ) -> Result<(), Failed> {
+        for module in self.modules.iter().filter(|module| !module.is_compiled()) {
+            module.program.store(Arc::new(compile(&module.bytes, &module.instances)?));
+        }
+        Ok(())
+    }
+
     /// All that a record of this set may name: modules, settings, the description.
     pub fn content(&self) -> impl Iterator<Item = &[u8]> {
         self.modules.iter().map(|module| module.bytes()).chain(self.content.iter().map(Vec::as_slice))
@@ -134,10 +158,14 @@ impl LoadedModule {
         self.ids.iter().any(|own| own == id)
     }
 
-    /// The compiled module.
+    /// The module as it runs now.
     #[must_use]
-    pub fn program(&self) -> &Program {
-        &self.program
+    pub fn program(&self) -> Arc<Program> {
+        self.program.load_full()
+    }
+
+    fn is_compiled(&self) -> bool {
+        *self.program.load().start() != Start::Meanwhile
     }
 
     /// The component as it was read.

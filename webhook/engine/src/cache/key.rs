@@ -15,6 +15,9 @@ use crate::runtime::Runtime;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct EntryKey([u8; 32]);
 
+/// Stands where the number of instances stands in the key of what is configured: no list has so many.
+const AS_IT_CAME: [u8; size_of::<usize>()] = [u8::MAX; size_of::<usize>()];
+
 /// Our own version, for it decides how modules are set up.
 const VERSION: &str = concat!("portreeve-engine ", env!("CARGO_PKG_VERSION"));
 
@@ -30,6 +33,14 @@ impl EntryKey {
                 hash.update(text);
             }
         }
+        Self(hash.finalize().into())
+    }
+
+    /// Over our version and the module alone, for a component that was not configured.
+    pub(crate) fn as_it_came(module: ModuleDigest) -> Self {
+        let mut hash = Sha256::new_with_prefix(VERSION);
+        hash.update(module.as_bytes());
+        hash.update(AS_IT_CAME);
         Self(hash.finalize().into())
     }
 

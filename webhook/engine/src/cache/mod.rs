@@ -13,6 +13,7 @@ pub(crate) use key::EntryKey;
 
 use serde::{Deserialize, Serialize};
 
+use crate::LoadError;
 use crate::load::{Built, Label, Loaded};
 use crate::options::Cache;
 use crate::runtime::Runtime;
@@ -91,8 +92,12 @@ impl Caches {
     }
 
     /// Puts the component into the folder and loads it from there, so that its pages are the file's. Without a
-    /// folder, or with one that can't be written to, it is for the caller to load it.
-    pub(crate) fn keep(&self, runtime: &Runtime, content: EntryKey, built: &Built) -> Option<Loaded> {
+    /// folder, or with one that can't be written to, it is loaded from memory.
+    pub(crate) fn keep_or_load(&self, runtime: &Runtime, content: EntryKey, built: &Built) -> Result<Loaded, LoadError> {
+        self.keep(runtime, content, built).map_or_else(|| built.load(runtime), Ok)
+    }
+
+    fn keep(&self, runtime: &Runtime, content: EntryKey, built: &Built) -> Option<Loaded> {
         let key = &content.on_this_machine(runtime);
         let folder = self.folder.as_ref()?;
         if let Err(error) = folder.keep(key, built) {

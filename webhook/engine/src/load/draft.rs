@@ -66,14 +66,13 @@ impl<'a> Draft<'a> {
         manifest::check(described)
     }
 
-    /// Asks the component whether it takes these settings.
-    pub(crate) fn take(&self, instances: &[bindings::Instance]) -> Result<(), LoadError> {
-        self.configured(instances).map(drop)
-    }
-
     /// Configures the component and freezes it as it then stands.
     pub(super) fn configure(&self, instances: &[bindings::Instance]) -> Result<Configured, LoadError> {
-        let (mut store, instance) = self.configured(instances)?;
+        let (mut store, instance, policy) = self.start()?;
+        let answers =
+            policy.call_configure(&mut store, instances).map_err(|error| stopped(Step::Configuring, &error))?;
+        // That the call came back does not mean that the settings were accepted.
+        check_answers(instances, answers)?;
         Ok(match &self.instrumented {
             Err(Refused(reason)) => Configured::Refused(Refused(reason.clone())),
             Ok(instrumented) => match instrumented.freeze(&mut store, instance) {
@@ -81,18 +80,6 @@ impl<'a> Draft<'a> {
                 Err(refused) => Configured::Refused(refused),
             },
         })
-    }
-
-    fn configured(
-        &self,
-        instances: &[bindings::Instance],
-    ) -> Result<(Store<Host>, wasmtime::component::Instance), LoadError> {
-        let (mut store, instance, policy) = self.start()?;
-        let answers =
-            policy.call_configure(&mut store, instances).map_err(|error| stopped(Step::Configuring, &error))?;
-        // That the call came back does not mean that the settings were accepted.
-        check_answers(instances, answers)?;
-        Ok((store, instance))
     }
 
     fn start(&self) -> Result<(Store<Host>, wasmtime::component::Instance, Policy), LoadError> {
@@ -105,7 +92,8 @@ impl<'a> Draft<'a> {
     }
 }
 
-fn stopped(step: Step, error: &wasmtime::Error) -> LoadError {
+/// Why a step of loading that runs the guest came to nothing.
+pub(crate) fn stopped(step: Step, error: &wasmtime::Error) -> LoadError {
     match failure(error) {
         Failure::Deadline => LoadError::Deadline { step },
         failure => LoadError::Stopped { step, failure },

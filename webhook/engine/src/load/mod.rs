@@ -1,12 +1,14 @@
 //! From a module's bytes to a program that serves, step by step. `load` reads in the order of the steps; a cached
 //! program skips those that run the guest and the compiler.
 
+mod at_once;
 mod draft;
 mod snapshot;
 
 use std::sync::Arc;
 
-pub(crate) use draft::{Draft, check_answers};
+pub(crate) use at_once::{as_it_came, build_as_it_came, load_at_once};
+pub(crate) use draft::{Draft, check_answers, stopped};
 
 use draft::Configured;
 use serde::{Deserialize, Serialize};
@@ -32,6 +34,8 @@ pub enum Start {
         /// Why it can't be frozen.
         reason: String,
     },
+    /// It is configured again for every evaluation, until the component that starts configured is compiled.
+    Meanwhile,
 }
 
 /// Which machine a component serves on.
@@ -65,6 +69,7 @@ pub(crate) struct Built {
 }
 
 /// A component in this process, ready to be instantiated.
+#[derive(Clone)]
 pub(crate) struct Loaded {
     pub(crate) label: Label,
     pub(crate) component: Component,
@@ -91,16 +96,9 @@ impl<'a> Order<'a> {
 pub(crate) fn load(runtime: &Arc<Runtime>, caches: &Caches, order: Order<'_>) -> Result<Program, LoadError> {
     let loaded = match caches.find(runtime, order.content) {
         Some(loaded) => loaded,
-        None => {
-            let built = build(runtime, &order)?;
-            match caches.keep(runtime, order.content, &built) {
-                Some(loaded) => loaded,
-                None => built.load(runtime)?,
-            }
-        }
+        None => caches.keep_or_load(runtime, order.content, &build(runtime, &order)?)?,
     };
-    let instances = Instances::resolve(&order.wanted, &loaded.label.manifests)?;
-    Program::new(Arc::clone(runtime), order.module.digest, loaded, instances, order.settings)
+    order.put_in_force(runtime, loaded)
 }
 
 /// Sets the component up and compiles it for service.
@@ -109,7 +107,10 @@ pub(crate) fn build(runtime: &Runtime, order: &Order<'_>) -> Result<Built, LoadE
     let manifests = draft.describe()?;
     Instances::resolve(&order.wanted, &manifests)?;
     match draft.configure(&order.settings)? {
-        Configured::Frozen(frozen) => compile_frozen(runtime, manifests, &frozen),
+        Configured::Frozen(frozen) => {
+            let label = Label { manifests, start: Start::Frozen, placement: Placement::Pooled };
+            compile_for_pool(runtime, label, &frozen)
+        }
         Configured::Refused(Refused(reason)) => {
             let start = Start::ConfiguredEachTime { reason };
             compile(runtime, Label { manifests, start, placement: Placement::OnDemand }, order.module.bytes)
@@ -119,14 +120,13 @@ pub(crate) fn build(runtime: &Runtime, order: &Order<'_>) -> Result<Built, LoadE
 
 /// Compiles for the pool, or for the other machine if the pool has no room for such a component: more memories,
 /// tables or core instances than it sets aside for one.
-fn compile_frozen(runtime: &Runtime, manifests: Vec<Manifest>, frozen: &[u8]) -> Result<Built, LoadError> {
-    let label = Label { manifests, start: Start::Frozen, placement: Placement::Pooled };
-    let pooled = compile(runtime, label.clone(), frozen)?;
+fn compile_for_pool(runtime: &Runtime, label: Label, component: &[u8]) -> Result<Built, LoadError> {
+    let pooled = compile(runtime, label.clone(), component)?;
     match pooled.load(runtime) {
         Ok(_) => Ok(pooled),
         Err(reason) => {
             tracing::info!(%reason, "a component does not fit the pool and is allocated for each evaluation");
-            compile(runtime, Label { placement: Placement::OnDemand, ..label }, frozen)
+            compile(runtime, Label { placement: Placement::OnDemand, ..label }, component)
         }
     }
 }
@@ -140,7 +140,8 @@ fn compile(runtime: &Runtime, label: Label, component: &[u8]) -> Result<Built, L
 }
 
 impl Built {
-    fn load(&self, runtime: &Runtime) -> Result<Loaded, LoadError> {
+    /// The component, in this process.
+    pub(crate) fn load(&self, runtime: &Runtime) -> Result<Loaded, LoadError> {
         let engine = &self.label.placement.machine(runtime).engine;
         let component =
             Compiled::just_now(&self.code).load(engine).map_err(|error| LoadError::Compile(error.into()))?;

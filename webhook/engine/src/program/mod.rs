@@ -46,7 +46,7 @@ impl Program {
         let machine = label.placement.machine(&runtime);
         let reconfigure = match label.start {
             Start::Frozen => None,
-            Start::ConfiguredEachTime { .. } => Some(settings),
+            Start::ConfiguredEachTime { .. } | Start::Meanwhile => Some(settings),
         };
         let runner = Runner::new(machine, &component, digest, instances, reconfigure)?;
         Ok(Self { digest, label, circuits, runner, runtime })
@@ -68,6 +68,11 @@ impl Program {
     #[must_use]
     pub fn start(&self) -> &Start {
         &self.label.start
+    }
+
+    /// Configures an instance that nothing is asked of, to see that it can be done.
+    pub(crate) fn configure(&self) -> Result<(), LoadError> {
+        self.runner.configure(&self.runtime)
     }
 
     /// Judges the case by these instances. Blocks until all are done or the deadline has passed, and answers for

@@ -8,15 +8,17 @@ use portreeve_admission::verdict::{Failure, Outcome};
 use wasmtime::Store;
 use wasmtime::component::Component;
 
-use crate::LoadError;
 use crate::answer;
 use crate::bindings::{self, Evaluated, PolicyPre};
+use crate::clock;
 use crate::digest::ModuleDigest;
+use crate::error::Step;
 use crate::host::{Host, Journal, failure};
 use crate::instance::Instances;
-use crate::load::check_answers;
+use crate::load::{check_answers, stopped};
 use crate::machine::Machine;
 use crate::runtime::Runtime;
+use crate::LoadError;
 
 /// A component linked to the contract's functions, with all that a run needs.
 pub(super) struct Runner {
@@ -53,21 +55,48 @@ impl Runner {
     ) -> Result<Vec<Outcome>, Failure> {
         let journal = Journal::new(self.module, &runtime.limits);
         let mut store = Machine::store(self.pre.engine(), &runtime.limits, journal, deadline);
-        let answers = self.call(&mut store, case, ids);
+        let answers = self.call(&mut store, case, ids, deadline);
         runtime.counters.log_lines_dropped.add(store.data().journal.dropped());
         answer::outcomes(ids, answers?, &runtime.limits)
     }
 
-    fn call(&self, store: &mut Store<Host>, case: &Case, ids: &[&str]) -> Result<Vec<Evaluated>, Failure> {
+    /// Starts an instance and configures it, as every run does that does not start configured.
+    ///
+    /// # Errors
+    /// [`LoadError`] names the step, and for settings the instance and the place.
+    pub(super) fn configure(&self, runtime: &Runtime) -> Result<(), LoadError> {
+        let Some(settings) = &self.reconfigure else { return Ok(()) };
+        let journal = Journal::new(self.module, &runtime.limits);
+        let mut store = Machine::store(self.pre.engine(), &runtime.limits, journal, runtime.setup_deadline());
+        let policy = self.pre.instantiate(&mut store).map_err(|error| stopped(Step::Starting, &error))?;
+        let answers = policy.call_configure(&mut store, settings).map_err(|error| stopped(Step::Configuring, &error))?;
+        check_answers(settings, answers)
+    }
+
+    fn call(
+        &self,
+        store: &mut Store<Host>,
+        case: &Case,
+        ids: &[&str],
+        deadline: Instant,
+    ) -> Result<Vec<Evaluated>, Failure> {
         let policy = self.pre.instantiate(&mut *store).map_err(|error| failure(&error))?;
         if let Some(settings) = &self.reconfigure {
+            // Whoever takes all the time to be configured has not been asked anything yet.
+            clock::arm(store, halfway(deadline));
             let answers = policy.call_configure(&mut *store, settings).map_err(|error| failure(&error))?;
             check_answers(settings, answers).map_err(|error| {
                 Failure::Contract(format!("it accepted its settings when it was loaded, and now: {error}"))
             })?;
+            clock::arm(store, deadline);
         }
         store.data_mut().judge(case.clone(), Arc::clone(&self.instances));
         let ids: Vec<String> = ids.iter().map(|id| (*id).to_owned()).collect();
         policy.call_evaluate(store, &ids).map_err(|error| failure(&error))
     }
+}
+
+fn halfway(deadline: Instant) -> Instant {
+    let now = Instant::now();
+    now + deadline.saturating_duration_since(now) / 2
 }

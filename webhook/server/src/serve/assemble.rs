@@ -16,7 +16,7 @@ use portreeve_supply::Images;
 use tokio::sync::watch;
 
 use super::origin::{Origin, Seen};
-use super::{break_glass, exceptions, policies};
+use super::{break_glass, compiled, exceptions, policies};
 use crate::app::App;
 use crate::around::Around;
 use crate::callers::Callers;
@@ -152,6 +152,7 @@ impl Parts {
         let (set, seen) = policies::at_start(&loader, &config, &origin, &health)?;
         exceptions::look(set.exceptions(), &health, Timestamp::now());
         break_glass::look(set.break_glass(), &health, &metrics, Timestamp::now());
+        compiled::look(&set, &health);
         book.keep_set(&set)?;
         health.set(Part::Certificate, State::Good("loaded".to_owned()));
         metrics.certificate_ends(certificate.current().leaf().validity().not_after());

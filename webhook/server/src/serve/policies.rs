@@ -1,5 +1,6 @@
 //! Which set is in force: at the start and whenever policies change. What is put in force is kept, and a start whose
-//! policies are no use takes the set that was kept. What a set is made of is told in `set`.
+//! policies are no use takes the set that was kept. None of it waits for the compiler, which follows in `compiled`. What a
+//! set is made of is told in `set`.
 
 use std::sync::Arc;
 
@@ -109,7 +110,7 @@ fn read_set(loader: &Loader, config: &ServerConfig, seen: Seen) -> Read {
                 Seen::Files(files) => Seen::Files(files.with_modules(sources.module_files())),
                 seen => seen,
             };
-            let made = loader.load(&sources).map(|set| Made { sources, set: Arc::new(set) });
+            let made = loader.load_at_once(&sources).map(|set| Made { sources, set: Arc::new(set) });
             Read { seen, made }
         }
         Err(error) => Read { seen, made: Err(error) },

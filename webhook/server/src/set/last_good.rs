@@ -147,14 +147,14 @@ impl LastGood {
         Ok(())
     }
 
-    /// Puts the kept set in force; none if none was ever kept. Blocks on the disk, and while modules are compiled.
+    /// Puts the kept set in force, at once; none if none was ever kept. Blocks on the disk.
     ///
     /// # Errors
     /// If it is damaged, if others could have written it, or if it can't be put in force.
     pub fn load(&self, loader: &Loader) -> Result<Option<PolicySet>, LastGoodError> {
         let Some(sources) = self.sources()? else { return Ok(None) };
         let refused = |source| LastGoodError::Refused { folder: self.folder.clone(), source };
-        loader.load(&sources).map(Some).map_err(refused)
+        loader.load_at_once(&sources).map(Some).map_err(refused)
     }
 
     /// What the kept set is made from.

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use portreeve_admission::api::{PolicyExceptionSpec, PolicySetSpec};
 use portreeve_admission::break_glass::BreakGlass;
 use portreeve_admission::exception::Exception;
@@ -77,10 +78,31 @@ impl Loader {
     /// # Errors
     /// Every problem that was found.
     pub fn load(&self, sources: &Sources) -> Result<PolicySet, LoadError> {
+        self.make(sources, Engine::load)
+    }
+
+    /// Makes the same set without waiting for the compiler, but for modules that were never seen: it is to be
+    /// [compiled](Self::compile) while it serves.
+    ///
+    /// # Errors
+    /// Every problem that was found.
+    pub fn load_at_once(&self, sources: &Sources) -> Result<PolicySet, LoadError> {
+        self.make(sources, Engine::load_at_once)
+    }
+
+    /// Compiles a set that serves already. Blocks.
+    ///
+    /// # Errors
+    /// Why a module can't be compiled. The set serves as before.
+    pub fn compile(&self, set: &PolicySet) -> Result<(), portreeve_engine::LoadError> {
+        set.compile(|module, instances| self.engine.load(module, instances))
+    }
+
+    fn make(&self, sources: &Sources, put: PutInForce) -> Result<PolicySet, LoadError> {
         let mut draft = Draft::of(sources);
         let set = draft.set.clone().unwrap_or_default();
         let groups = draft.groups();
-        let modules: Vec<Made> = groups.into_iter().filter_map(|group| self.module(&mut draft, group, &set)).collect();
+        let modules: Vec<Made> = groups.into_iter().filter_map(|group| self.module(&mut draft, group, &set, put)).collect();
         let Finished { mut exceptions, left_out, break_glass } = draft.finish()?;
         exceptions.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name));
         let excluded = set.excluded_namespaces.unwrap_or_else(|| NAMESPACES.map(|(name, _)| name.to_owned()).into());
@@ -112,7 +134,7 @@ impl Loader {
 
     /// All that is wrong with each of the sources, what would only be left out too, without putting anything in force. What
     /// one names and is not there is no problem here: they come one by one, in any order. Blocks while modules are
-    /// compiled, quickly, and asked whether they take their settings.
+    /// asked whether they take their settings, and while one that was never seen is compiled.
     #[must_use]
     pub fn examine(&self, sources: &Sources) -> Vec<Problem> {
         let mut draft = Draft::of_each(sources);
@@ -125,13 +147,12 @@ impl Loader {
 
     fn rehearse(&self, draft: &mut Draft, group: &Group, set: &PolicySetSpec) {
         let Some(bytes) = self.bytes(draft, group) else { return };
-        let rehearsed = self.engine.rehearse(&bytes).and_then(|rehearsal| Ok((rehearsal.manifests()?, rehearsal)));
-        let (manifests, rehearsal) = match rehearsed {
-            Ok(rehearsed) => rehearsed,
+        let rehearsal = match self.engine.rehearse(&bytes) {
+            Ok(rehearsal) => rehearsal,
             Err(error) => return draft.problem(group.place(), format!("spec.module: {}", chain(&error))),
         };
         for located in &group.policies {
-            let reasons = match draft_policy(located, &manifests, set) {
+            let reasons = match draft_policy(located, rehearsal.manifests(), set) {
                 Ok(drafted) => {
                     rehearsal.configure(&drafted.instance).err().map(|error| chain(&error)).into_iter().collect()
                 }
@@ -143,12 +164,12 @@ impl Loader {
         }
     }
 
-    /// One module with its policies, compiled; none if something is wrong, which the draft then knows.
-    fn module(&self, draft: &mut Draft, group: Group, set: &PolicySetSpec) -> Option<Made> {
+    /// One module with its policies, put in force; none if something is wrong, which the draft then knows.
+    fn module(&self, draft: &mut Draft, group: Group, set: &PolicySetSpec, put: PutInForce) -> Option<Made> {
         let bytes = self.bytes(draft, &group)?;
         // What was in force before comes from the cache, manifests and all. Only what is new is asked what it is.
         let by_name: Option<Vec<Instance>> = group.policies.iter().map(instance_by_name).collect();
-        let cached = by_name.and_then(|instances| self.engine.load(&bytes, &instances).ok());
+        let cached = by_name.and_then(|instances| put(&self.engine, &bytes, &instances).ok());
         let manifests = match &cached {
             Some(program) => program.manifests().to_vec(),
             None => self.inspected(draft, &group, &bytes)?,
@@ -157,12 +178,14 @@ impl Loader {
         let program = match cached {
             // It was configured with all of them.
             Some(program) if policies.len() == group.policies.len() => program,
-            _ => self.configured(draft, &group, &bytes, &mut policies)?,
+            _ => self.configured(draft, &group, &bytes, &mut policies, put)?,
         };
         let turns = group.source.is_outside().then(|| Arc::new(Semaphore::new(OUTSIDE_TURNS)));
         let ids = policies.iter().map(|policy| policy.policy.id.clone()).collect();
         let file = group.source.into_file();
-        Some(Made { loaded: Arc::new(LoadedModule { program, bytes, file, ids, turns }), policies })
+        let instances = policies.iter().map(|policy| policy.instance.clone()).collect();
+        let program = ArcSwap::from_pointee(program);
+        Some(Made { loaded: Arc::new(LoadedModule { program, instances, bytes, file, ids, turns }), policies })
     }
 
     /// A module configured with these policies, but for those that are left out since it refuses their settings.
@@ -172,10 +195,11 @@ impl Loader {
         group: &Group,
         bytes: &[u8],
         policies: &mut Vec<Drafted>,
+        put: PutInForce,
     ) -> Option<Program> {
         loop {
             let instances: Vec<Instance> = policies.iter().map(|policy| policy.instance.clone()).collect();
-            let error = match self.engine.load(bytes, &instances) {
+            let error = match put(&self.engine, bytes, &instances) {
                 Ok(program) => return Some(program),
                 Err(error) => error,
             };
@@ -203,8 +227,8 @@ impl Loader {
     }
 
     fn inspected(&self, draft: &mut Draft, group: &Group, bytes: &[u8]) -> Option<Vec<Manifest>> {
-        match self.engine.inspect(bytes) {
-            Ok(inspection) => Some(inspection.manifests),
+        match self.engine.rehearse(bytes) {
+            Ok(rehearsal) => Some(rehearsal.manifests().to_vec()),
             Err(error) => {
                 draft.problem(group.place(), format!("spec.module: {}", chain(&error)));
                 None
@@ -212,6 +236,9 @@ impl Loader {
         }
     }
 }
+
+/// How the engine puts a module in force: whole, or at once.
+type PutInForce = fn(&Engine, &[u8], &[Instance]) -> Result<Program, portreeve_engine::LoadError>;
 
 /// A module in force.
 struct Made {

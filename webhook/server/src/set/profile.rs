@@ -10,8 +10,11 @@ use crate::manifest::read_stream;
 /// Namespaces that no setting brings back: the control plane's own recovery runs there.
 pub(super) const ALWAYS_EXCLUDED: [&str; 2] = ["kube-system", "kube-node-lease"];
 
-/// The profile compiled, for an engine that keeps nothing.
-pub static COMPILED: [EmbeddedEntry; 1] = [EmbeddedEntry { bytes: portreeve_builtin::PROFILE_CODE }];
+/// The profile compiled, and the catalogue for all other settings, for an engine that keeps nothing.
+pub static COMPILED: [EmbeddedEntry; 2] = [
+    EmbeddedEntry { bytes: portreeve_builtin::PROFILE_CODE },
+    EmbeddedEntry { bytes: portreeve_builtin::CATALOGUE_CODE },
+];
 
 /// The ClusterPolicies of the platform profile.
 #[must_use]
