@@ -68,6 +68,9 @@ pub struct Limits {
     pub module_bytes: usize,
     /// Time for each step of loading that runs a guest: starting it, describing, configuring.
     pub setup: Duration,
+    /// Time for configuring a module while a request waits for it. One that takes longer is in force only when it starts
+    /// configured.
+    pub configuring: Duration,
 }
 
 impl Default for Limits {
@@ -84,6 +87,7 @@ impl Default for Limits {
             log_line_bytes: 1_024,
             module_bytes: 64 << 20,
             setup: Duration::from_secs(10),
+            configuring: Duration::from_millis(250),
         }
     }
 }

@@ -11,6 +11,8 @@ pub(crate) use embedded::embed;
 pub use folder::{CacheError, CacheFolder};
 pub(crate) use key::EntryKey;
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use serde::{Deserialize, Serialize};
 
 use crate::LoadError;
@@ -60,7 +62,13 @@ enum Find {
 pub(crate) struct Caches {
     folder: Option<CacheFolder>,
     embedded: &'static [EmbeddedEntry],
+    /// Those that are not configured, the newest last: with or without a folder, a module is compiled once for all the
+    /// settings that it will ever have.
+    at_hand: Mutex<Vec<(EntryKey, Loaded)>>,
 }
+
+/// Components that are kept at hand. A set has one module as a rule, and seldom ten.
+const AT_HAND: usize = 16;
 
 impl Caches {
     pub(crate) fn new(cache: Cache, embedded: &'static [EmbeddedEntry]) -> Self {
@@ -68,7 +76,33 @@ impl Caches {
             Cache::Folder(folder) => Some(folder),
             Cache::None => None,
         };
-        Self { folder, embedded }
+        Self { folder, embedded, at_hand: Mutex::default() }
+    }
+
+    /// The component of this content, from this process if it was had before, else as `find` or `make` has it.
+    pub(crate) fn at_hand(
+        &self,
+        runtime: &Runtime,
+        content: EntryKey,
+        make: impl FnOnce() -> Result<Built, LoadError>,
+    ) -> Result<Loaded, LoadError> {
+        if let Some((_, loaded)) = self.kept_at_hand().iter().find(|(key, _)| *key == content) {
+            return Ok(loaded.clone());
+        }
+        let loaded = match self.find(runtime, content) {
+            Some(loaded) => loaded,
+            None => self.keep_or_load(runtime, content, &make()?)?,
+        };
+        let mut kept = self.kept_at_hand();
+        if kept.len() >= AT_HAND {
+            kept.remove(0);
+        }
+        kept.push((content, loaded.clone()));
+        Ok(loaded)
+    }
+
+    fn kept_at_hand(&self) -> MutexGuard<'_, Vec<(EntryKey, Loaded)>> {
+        self.at_hand.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The component of this content, from the folder or else from the binary.
@@ -93,7 +127,12 @@ impl Caches {
 
     /// Puts the component into the folder and loads it from there, so that its pages are the file's. Without a
     /// folder, or with one that can't be written to, it is loaded from memory.
-    pub(crate) fn keep_or_load(&self, runtime: &Runtime, content: EntryKey, built: &Built) -> Result<Loaded, LoadError> {
+    pub(crate) fn keep_or_load(
+        &self,
+        runtime: &Runtime,
+        content: EntryKey,
+        built: &Built,
+    ) -> Result<Loaded, LoadError> {
         self.keep(runtime, content, built).map_or_else(|| built.load(runtime), Ok)
     }
 

@@ -3,36 +3,33 @@
 //! once, configured in every fresh instance, until the frozen component is compiled.
 
 use std::sync::Arc;
+use std::time::Instant;
 
-use super::{Draft, Label, Loaded, Order, Placement, Start, compile_for_pool};
+use super::{Built, Draft, Label, Loaded, Order, Placement, Start, compile_for_pool, load};
 use crate::cache::{Caches, EntryKey};
 use crate::digest::ModuleDigest;
 use crate::instance::Instances;
-use crate::load::Built;
 use crate::program::Program;
 use crate::runtime::Runtime;
 use crate::{LoadError, Manifest};
 
 /// Puts a module in force as it is in a cache, or else as it came. The compiler runs only for a module that was never
-/// seen before.
+/// seen before, or for one that takes too long to be configured while requests wait.
 pub(crate) fn load_at_once(runtime: &Arc<Runtime>, caches: &Caches, order: Order<'_>) -> Result<Program, LoadError> {
     if let Some(loaded) = caches.find(runtime, order.content) {
         return order.put_in_force(runtime, loaded);
     }
     let loaded = as_it_came(runtime, caches, &order)?;
     let program = order.put_in_force(runtime, loaded)?;
-    // What it refuses now it would refuse at every request.
+    let begun = Instant::now();
+    // What it refuses now it would refuse at every request, and what takes its time now would take it from every one.
     program.configure()?;
-    Ok(program)
+    if begun.elapsed() > runtime.limits.configuring { load(runtime, caches, order) } else { Ok(program) }
 }
 
 /// The module compiled as it came, from a cache or made now.
 pub(crate) fn as_it_came(runtime: &Runtime, caches: &Caches, order: &Order<'_>) -> Result<Loaded, LoadError> {
-    let key = order.as_it_came();
-    match caches.find(runtime, key) {
-        Some(loaded) => Ok(loaded),
-        None => caches.keep_or_load(runtime, key, &build_as_it_came(runtime, order)?),
-    }
+    caches.at_hand(runtime, order.as_it_came(), || build_as_it_came(runtime, order))
 }
 
 /// Compiles the module as it came for service.
@@ -54,8 +51,8 @@ impl Order<'_> {
     }
 
     /// The program of a component that is ready to be instantiated.
-    pub(super) fn put_in_force(self, runtime: &Arc<Runtime>, loaded: Loaded) -> Result<Program, LoadError> {
+    pub(super) fn put_in_force(&self, runtime: &Arc<Runtime>, loaded: Loaded) -> Result<Program, LoadError> {
         let instances = Instances::resolve(&self.wanted, &loaded.label.manifests)?;
-        Program::new(Arc::clone(runtime), self.module.digest, loaded, instances, self.settings)
+        Program::new(Arc::clone(runtime), self.module.digest, loaded, instances, self.settings.clone())
     }
 }

@@ -8,6 +8,7 @@ use portreeve_admission::verdict::{Failure, Outcome};
 use wasmtime::Store;
 use wasmtime::component::Component;
 
+use crate::LoadError;
 use crate::answer;
 use crate::bindings::{self, Evaluated, PolicyPre};
 use crate::clock;
@@ -18,7 +19,6 @@ use crate::instance::Instances;
 use crate::load::{check_answers, stopped};
 use crate::machine::Machine;
 use crate::runtime::Runtime;
-use crate::LoadError;
 
 /// A component linked to the contract's functions, with all that a run needs.
 pub(super) struct Runner {
@@ -69,7 +69,8 @@ impl Runner {
         let journal = Journal::new(self.module, &runtime.limits);
         let mut store = Machine::store(self.pre.engine(), &runtime.limits, journal, runtime.setup_deadline());
         let policy = self.pre.instantiate(&mut store).map_err(|error| stopped(Step::Starting, &error))?;
-        let answers = policy.call_configure(&mut store, settings).map_err(|error| stopped(Step::Configuring, &error))?;
+        let answers =
+            policy.call_configure(&mut store, settings).map_err(|error| stopped(Step::Configuring, &error))?;
         check_answers(settings, answers)
     }
 

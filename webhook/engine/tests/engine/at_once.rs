@@ -32,6 +32,16 @@ fn settings_that_nobody_has_seen_are_in_force_without_the_compiler() {
 }
 
 #[test]
+fn a_module_is_compiled_once_where_nothing_is_kept_on_disk() {
+    let engine = engine();
+    engine.load_at_once(guests::hostile(), &[good()]).unwrap();
+    let before = engine.stats().compiling;
+    engine.load_at_once(guests::hostile(), &[says("new words")]).unwrap();
+    engine.rehearse(guests::hostile()).unwrap().configure(&says("newer words")).unwrap();
+    assert_eq!(engine.stats().compiling, before);
+}
+
+#[test]
 fn what_is_frozen_later_answers_alike() {
     let engine = engine();
     let instances = [says("one"), does("count"), instance("two", "good", json!({"says": "two"}))];
@@ -81,6 +91,13 @@ fn a_configure_that_never_ends_is_never_in_force() {
     let engine = engine_within(Limits { setup: Duration::from_millis(200), evaluations: 1, ..Limits::default() });
     let error = engine.load_at_once(guests::hostile(), &[does("never-configure")]).unwrap_err();
     assert!(matches!(error, LoadError::Deadline { step: Step::Configuring }), "{error}");
+}
+
+#[test]
+fn what_takes_too_long_to_be_configured_is_in_force_when_it_starts_configured() {
+    let limits = Limits { configuring: Duration::ZERO, evaluations: 1, ..Limits::default() };
+    let program = engine_within(limits).load_at_once(guests::hostile(), &[good()]).unwrap();
+    assert_eq!(program.start(), &Start::Frozen);
 }
 
 #[test]

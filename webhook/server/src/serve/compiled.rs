@@ -21,7 +21,8 @@ pub(super) async fn follow(parts: Arc<Parts>) {
     loop {
         let set = Arc::clone(&sets.borrow_and_update());
         let compiling = Arc::clone(&parts);
-        let compiled = spawn_blocking(move || settle(&set, &compiling.health, |set| compiling.loader.compile(set))).await;
+        let compiled =
+            spawn_blocking(move || settle(&set, &compiling.health, |set| compiling.loader.compile(set))).await;
         let again = compiled.unwrap_or_else(|error| {
             tracing::error!(%error, "the compiler was cut short; it is tried again in a minute");
             Next::TryAgain
@@ -90,7 +91,7 @@ mod tests {
     fn at_once() -> (Loader, PolicySet) {
         let engine = Engine::new(Options { embedded: &COMPILED, ..Options::default() }).unwrap();
         let loader = Loader::new(engine, portreeve_builtin::CATALOGUE, BTreeMap::new(), None);
-        let sources = Sources::of_builtin(platform().into_iter().take(1).collect());
+        let sources = Sources::of_builtin(platform().into_iter().take(1));
         let set = loader.load_at_once(&sources).unwrap();
         (loader, set)
     }

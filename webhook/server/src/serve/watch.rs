@@ -17,7 +17,7 @@ use crate::config::CallersConfig;
 use crate::health::{Part, State};
 use crate::set::{Sources, chain};
 
-/// A changed file is in force after this long and the time that it takes to compile.
+/// A changed file is in force after this long.
 const EVERY: Duration = Duration::from_secs(1);
 
 /// Looks after the files for as long as the server runs.
