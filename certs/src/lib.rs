@@ -58,7 +58,7 @@ pub use pair::{Pair, PrivateKeyPem};
 pub use pem::PemError;
 pub use random::RandomnessUnavailable;
 pub use reload::{Reload, Reloader};
-pub use rotation::{LeafReason, PolicyError, Renewal, Rotation, RotationPolicy, Upcoming};
+pub use rotation::{Asked, LeafReason, PolicyError, Renewal, Rotation, RotationPolicy, Upcoming};
 pub use serving::{ServingCertificate, ServingError, ValidityWarning};
 pub use status::{CertificateStatus, Status};
 pub use tls::{TlsError, server_config};

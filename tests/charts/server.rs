@@ -237,3 +237,35 @@ fn the_schema_of_the_values_knows_what_the_definition_of_a_policy_set_knows() {
     let spec = &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"];
     assert_eq!(names(&values["definitions"]["PolicySetSpec"]), names(spec));
 }
+
+#[test]
+fn a_job_asks_for_new_certificates_once_a_month_and_may_do_nothing_else() {
+    let Some(helm) = helm() else { return };
+    let objects = helm.render(&Installation::of_server(Some("prod"))).unwrap();
+    let named = |kind: &str| {
+        let is_its = |object: &&Value| object["kind"] == kind && object["metadata"]["name"] == "portreeve-cert-rotate";
+        objects.iter().find(is_its).unwrap_or_else(|| panic!("no {kind}"))
+    };
+    let job = named("CronJob");
+    assert_eq!(job["spec"]["schedule"], "0 0 1 * *");
+    let pod = &job["spec"]["jobTemplate"]["spec"]["template"]["spec"];
+    let secret = configuration(&objects)["kubernetes"]["certificateSecret"].clone();
+    assert_eq!(pod["containers"][0]["args"], json!(["cluster", "rotate", "--secret", secret]));
+    assert_eq!(pod["serviceAccountName"], named("ServiceAccount")["metadata"]["name"]);
+    let rule = json!({
+        "apiGroups": [""], "resources": ["configmaps"], "verbs": ["create", "patch"],
+        "resourceNames": [format!("{}-rotation", secret.as_str().unwrap())],
+    });
+    assert_eq!(named("Role")["rules"], json!([rule]));
+    let subjects = named("RoleBinding")["subjects"].as_array().unwrap();
+    assert!(subjects.len() == 1 && subjects[0]["name"] == "portreeve-cert-rotate", "{subjects:?}");
+}
+
+#[test]
+fn where_somebody_else_renews_certificates_no_job_asks_for_it() {
+    let Some(helm) = helm() else { return };
+    for off in ["certificate.source=secret", "certificate.rotate.enabled=false"] {
+        let objects = helm.render(&Installation::of_server(None).with(off)).unwrap();
+        assert!(objects.iter().all(|object| object["kind"] != "CronJob"), "{off}");
+    }
+}

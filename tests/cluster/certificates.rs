@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use portreeve_certs::{CertificateFolder, FolderContents, PathTokens, RotationPolicy, ServerNames, ServingCertificate};
 use portreeve_cluster::certificates::{CertificateSecret, CertificateSecretError};
+use portreeve_cluster::rotation::{Renewable, RotationRequests};
 use portreeve_tests::control_plane::Controllers;
 use portreeve_tests::server::until;
 use serde_json::json;
@@ -83,10 +84,11 @@ async fn every_replica_serves_with_what_the_leader_made() {
 
 #[tokio::test]
 async fn whoever_leads_keeps_it_there() {
-    let Some((_cluster, secret)) = scene().await else { return };
+    let Some((cluster, secret)) = scene().await else { return };
     let kept = tokio::spawn({
         let secret = secret.clone();
-        async move { secret.keep_renewed(&policy()).await }
+        let requests = RotationRequests::about(cluster.api.client(), NAMESPACE, SECRET);
+        async move { secret.keep_renewed(&policy(), &requests).await }
     });
     let is_made = async || secret.to_serve().await.is_ok_and(|contents| !contents.is_empty());
     until("it is made", is_made).await.unwrap();
@@ -101,4 +103,23 @@ async fn what_is_damaged_is_left_alone_and_told() {
     cluster.kubectl.run(&command).unwrap();
     let error = secret.renew(Timestamp::now(), &policy()).await.unwrap_err();
     assert!(matches!(error, CertificateSecretError::Unusable { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn whoever_leads_renews_once_what_somebody_asks_for() {
+    let Some((cluster, secret)) = scene().await else { return };
+    let requests = RotationRequests::about(cluster.api.client(), NAMESPACE, SECRET);
+    let made = secret.renew(Timestamp::now() - DAY, &policy()).await.unwrap().contents.to_serve();
+    let kept = tokio::spawn({
+        let (secret, requests) = (secret.clone(), requests.clone());
+        async move { secret.keep_renewed(&policy(), &requests).await }
+    });
+    requests.ask(Renewable::Certificate, Timestamp::now()).await.unwrap();
+    let holds = async || secret.to_serve().await.unwrap();
+    until("it is renewed", async || holds().await != made).await.unwrap();
+    let renewed = holds().await;
+    assert_eq!(renewed.bundle(), made.bundle());
+    requests.ask(Renewable::Authority, Timestamp::now()).await.unwrap();
+    until("a new CA is trusted too", async || holds().await.bundle() != made.bundle()).await.unwrap();
+    kept.abort();
 }

@@ -161,6 +161,12 @@ async fn what_is_wrong_is_refused_with_words_that_help() {
         (Kind::ClusterPolicy, builtin("mode: off"), &["spec.mode", "\"off\"", "string"]),
         (Kind::ClusterPolicy, builtin("timeout: soon"), &["spec.timeout", "500ms or 2s"]),
         (Kind::ClusterPolicy, builtin("timeout: 31s"), &["spec.timeout", "at most 30s"]),
+        (Kind::ClusterPolicy, builtin("exceptions: {allow: true}"), &["unknown field \"spec.exceptions.allow\""]),
+        (
+            Kind::ClusterPolicy,
+            builtin("exceptions: {namespaces: ['a*b']}"),
+            &["spec.exceptions.namespaces", "at its end alone"],
+        ),
         (Kind::ClusterPolicy, builtin("timeout: 0s"), &["spec.timeout", "more than nothing"]),
         (Kind::ClusterPolicy, builtin("facts: [image-digests]"), &["spec.facts", "image-digests", "\"image-digest\""]),
         (Kind::ClusterPolicy, builtin("facts: [zones, zones]"), &["spec.facts", "Duplicate value"]),

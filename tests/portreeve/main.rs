@@ -41,6 +41,8 @@ mod platforms;
 #[cfg(test)]
 mod policy_files;
 #[cfg(test)]
+mod proposals;
+#[cfg(test)]
 mod recorded;
 #[cfg(test)]
 mod restart;

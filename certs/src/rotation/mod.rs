@@ -19,7 +19,7 @@ use std::fmt;
 use jiff::Timestamp;
 
 pub(crate) use apply::{create_authority, enter_issued};
-pub use policy::{PolicyError, RotationPolicy};
+pub use policy::{Asked, PolicyError, RotationPolicy};
 
 use crate::certificate::{Certificate, Fingerprint};
 use crate::folder::{CertificateFolder, FolderError};
@@ -81,6 +81,8 @@ pub enum LeafReason {
     NamesChanged,
     /// It was signed by another CA than the one that signs now.
     AuthorityChanged,
+    /// Somebody asked for one.
+    Asked,
 }
 
 impl fmt::Display for Renewal {
@@ -106,6 +108,7 @@ impl fmt::Display for LeafReason {
             Self::NotValid => "the old one is not valid now",
             Self::NamesChanged => "the names changed",
             Self::AuthorityChanged => "the CA changed",
+            Self::Asked => "somebody asked for one",
         })
     }
 }

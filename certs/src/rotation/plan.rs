@@ -36,8 +36,8 @@ fn authority(state: &State, now: Timestamp, policy: &RotationPolicy) -> Option<U
             Some(Upcoming { at, what: Renewal::AuthorityPromoted })
         }
         None => {
-            let at = if own.covers(now) { own.two_thirds() } else { now };
-            Some(Upcoming { at, what: Renewal::AuthorityAnnounced })
+            let waits = own.covers(now) && !policy.asks_for_authority(own, now);
+            Some(Upcoming { at: if waits { own.two_thirds() } else { now }, what: Renewal::AuthorityAnnounced })
         }
     }
 }
@@ -59,6 +59,9 @@ fn leaf(state: &State, now: Timestamp, policy: &RotationPolicy) -> Upcoming {
     }
     if !policy.names().same_as(leaf.names()) {
         return at_once(LeafReason::NamesChanged);
+    }
+    if policy.asks_for_leaf(leaf.validity(), now) {
+        return at_once(LeafReason::Asked);
     }
     // A leaf that was cut to its CA's end would be cut again: it is replaced when the next CA signs.
     let cut = leaf.validity().not_after() >= state.authority.validity().not_after();

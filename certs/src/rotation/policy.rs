@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use crate::names::ServerNames;
+use crate::validity::Validity;
 
 /// What the leaf is for and how long CA, leaf and overlap last.
 #[derive(Debug, Clone)]
@@ -11,12 +14,23 @@ pub struct RotationPolicy {
     authority: Duration,
     leaf: Duration,
     overlap: Duration,
+    asked: Asked,
+}
+
+/// What somebody asked to be renewed before two thirds of its life are over: whatever was issued before a time. A time that
+/// is yet to come asks for nothing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// A CA that was. Its leaves and the token follow it, when it signs.
+    pub authority: Option<Timestamp>,
+    /// A serving certificate that was. The token follows it.
+    pub leaf: Option<Timestamp>,
 }
 
 impl RotationPolicy {
     /// Lifetimes that suit a webhook: a CA for a year, a leaf for 90 days, one day's overlap.
     pub fn new(names: ServerNames) -> Self {
-        Self { names, authority: 365 * DAY, leaf: 90 * DAY, overlap: DAY }
+        Self { names, authority: 365 * DAY, leaf: 90 * DAY, overlap: DAY, asked: Asked::default() }
     }
 
     /// Other lifetimes. `overlap` is how long clients have to take up a new bundle or path before it is used.
@@ -35,6 +49,22 @@ impl RotationPolicy {
             return Err(PolicyError::Overlap { overlap, longest: leaf / 3 });
         }
         Ok(Self { authority, leaf, overlap, ..self })
+    }
+
+    /// The same with what somebody asked to be renewed sooner.
+    #[must_use]
+    pub fn asked(self, asked: Asked) -> Self {
+        Self { asked, ..self }
+    }
+
+    /// Whether a CA of this validity is to be renewed, since somebody asked.
+    pub(super) fn asks_for_authority(&self, validity: &Validity, now: Timestamp) -> bool {
+        is_asked(self.asked.authority, validity, now)
+    }
+
+    /// The same of a leaf.
+    pub(super) fn asks_for_leaf(&self, validity: &Validity, now: Timestamp) -> bool {
+        is_asked(self.asked.leaf, validity, now)
     }
 
     /// The names that the leaf is for.
@@ -56,6 +86,10 @@ impl RotationPolicy {
     pub fn overlap(&self) -> Duration {
         self.overlap
     }
+}
+
+fn is_asked(before: Option<Timestamp>, validity: &Validity, now: Timestamp) -> bool {
+    before.is_some_and(|before| before <= now && validity.issued_at() < before)
 }
 
 const DAY: Duration = Duration::from_secs(86_400);

@@ -58,6 +58,7 @@ limits: {{- toYaml . | nindent 2 }}
 policies: {{ .Values.policies.from }}
 {{- if eq .Values.certificate.source "own" }}
 certificateSecret: {{ include "portreeve.certificateSecret" . }}
+rotation: {{- toYaml .Values.certificate.lifetimes | nindent 2 }}
 {{- end }}
 lease: {{ include "portreeve.fullname" . }}
 events: {{ .Values.events.enabled }}

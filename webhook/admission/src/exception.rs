@@ -152,6 +152,12 @@ impl Exception {
         &self.spec.policy
     }
 
+    /// The namespace that it holds in.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
     /// Whether it stops this edit or violation.
     #[must_use]
     pub fn covers(&self, occasion: &Occasion<'_>) -> bool {

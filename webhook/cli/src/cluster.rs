@@ -1,6 +1,7 @@
 //! `portreeve cluster`: what somebody who looks after a cluster asks of its API server by hand.
 
 mod doctor;
+mod rotate;
 mod uninstall;
 
 use std::path::PathBuf;
@@ -24,6 +25,7 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Doctor(doctor::Arguments),
+    Rotate(rotate::Arguments),
     Uninstall(uninstall::Arguments),
 }
 
@@ -45,6 +47,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
     let runtime = runtime()?;
     match &arguments.command {
         Command::Doctor(arguments) => runtime.block_on(doctor::run(arguments)),
+        Command::Rotate(arguments) => runtime.block_on(rotate::run(arguments)),
         Command::Uninstall(arguments) => runtime.block_on(uninstall::run(arguments)),
     }
 }

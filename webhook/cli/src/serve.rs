@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use portreeve_server::config::ServerConfig;
 use portreeve_server::serve::{Running, start};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinError;
 
 use cluster::Tie;
 pub(crate) use cluster::sources_of;
@@ -43,6 +44,8 @@ enum ServeError {
     StartInCluster(#[source] cluster::ClusterError),
     #[error("the order to stop can't be waited for")]
     Signal(#[source] std::io::Error),
+    #[error("a part of what ties the server to its cluster is lost; it stops, to be started again")]
+    Lost(#[source] JoinError),
     #[error("the book could not be closed in order")]
     Stop(#[source] portreeve_ledger::Failure),
 }
@@ -64,7 +67,7 @@ async fn serve(config: ServerConfig) -> Result<Outcome, Failure> {
         }
     };
     tokio::pin!(ordered);
-    let (running, tie) = tokio::select! {
+    let (running, mut tie) = tokio::select! {
         begun = begin(config) => begun?,
         () = &mut ordered => {
             tracing::info!("stopped before it was ready");
@@ -72,14 +75,25 @@ async fn serve(config: ServerConfig) -> Result<Outcome, Failure> {
         }
     };
     print_text(&ready(&running))?;
-    ordered.await;
+    let lost = tokio::select! {
+        () = &mut ordered => None,
+        lost = lost(tie.as_mut()) => Some(ServeError::Lost(lost)),
+    };
     tracing::info!("stopping: what was accepted is finished first");
     let stopped = running.stop().await;
     if let Some(tie) = tie {
         tie.end().await;
     }
     stopped.map_err(|error| Failure::failed(ServeError::Stop(error)))?;
-    Ok(Outcome::Fine)
+    lost.map_or(Ok(Outcome::Fine), |lost| Err(Failure::failed(lost)))
+}
+
+/// Waits for a part of the tie to the cluster that is lost; for ever where there is none.
+async fn lost(tie: Option<&mut Tie>) -> JoinError {
+    match tie {
+        Some(tie) => tie.lost().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Starts the server, in its cluster if it has one.

@@ -12,11 +12,12 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::api::PostParams;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client};
-use portreeve_certs::{CertificateFolder, FolderContents, FolderError, Renewal, Rotation, RotationPolicy};
+use portreeve_certs::{Asked, CertificateFolder, FolderContents, FolderError, Renewal, Rotation, RotationPolicy};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
 use crate::metadata_of_ours;
+use crate::rotation::RotationRequests;
 
 /// After a failure, this long until the next attempt.
 const RETRY: Duration = Duration::from_secs(5);
@@ -104,11 +105,17 @@ impl CertificateSecret {
         Ok(Renewed { contents, done: rotation.done, next: rotation.next.at })
     }
 
-    /// Renews whenever something is due, for as long as it is let run: the leader's duty. A Secret that somebody took away
-    /// is made again within a minute. Failures are logged and tried again.
-    pub async fn keep_renewed(&self, policy: &RotationPolicy) {
+    /// Renews whenever something is due or asked for, for as long as it is let run: the leader's duty. A Secret that
+    /// somebody took away is made again within a minute. Failures are logged and tried again.
+    pub async fn keep_renewed(&self, policy: &RotationPolicy, requests: &RotationRequests) {
+        let (tell, asked) = watch::channel(Asked::default());
+        tokio::join!(requests.follow(tell), self.renew_as_asked(policy, asked));
+    }
+
+    async fn renew_as_asked(&self, policy: &RotationPolicy, mut asked: watch::Receiver<Asked>) {
         loop {
-            let wait = match self.renew(Timestamp::now(), policy).await {
+            let policy = policy.clone().asked(*asked.borrow_and_update());
+            let wait = match self.renew(Timestamp::now(), &policy).await {
                 Ok(renewed) => {
                     renewed.done.iter().for_each(|step| tracing::info!(secret = self.name, "{step}"));
                     let due = Duration::try_from(renewed.next.duration_since(Timestamp::now())).unwrap_or_default();
@@ -119,7 +126,10 @@ impl CertificateSecret {
                     RETRY
                 }
             };
-            sleep(wait).await;
+            tokio::select! {
+                () = sleep(wait) => {}
+                Ok(()) = asked.changed() => {}
+            }
         }
     }
 

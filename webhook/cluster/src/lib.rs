@@ -27,6 +27,7 @@ pub mod registration;
 pub mod report;
 pub mod reports;
 pub mod resources;
+pub mod rotation;
 pub mod scan;
 pub mod status;
 pub mod surroundings;

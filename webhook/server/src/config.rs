@@ -14,8 +14,10 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-pub use kubernetes::{KubernetesConfig, PoliciesFrom, RegistrationConfig, ReportsConfig, ScanConfig, ServedAt};
-pub use limits::{ConnectionLimits, LimitsConfig, Seconds};
+pub use kubernetes::{
+    KubernetesConfig, PoliciesFrom, RegistrationConfig, ReportsConfig, RotationConfig, ScanConfig, ServedAt,
+};
+pub use limits::{ConnectionLimits, LimitsConfig, NamespacedPolicies, Seconds};
 pub use template_path::{EditedConfig, HoldsConfig, TemplatePathConfig, TemplatePathError, template_paths};
 
 /// The configuration of one server.

@@ -5,14 +5,15 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use portreeve_admission::api::Resource;
+use portreeve_admission::api::{NotAllowed, PolicyExceptionSpec, Resource};
 use portreeve_admission::break_glass::UNTIL;
 use portreeve_admission::case::Operation;
+use portreeve_admission::document::Document;
 use portreeve_admission::response::{RefusalKind, Response};
 use portreeve_admission::review::Review;
 use tokio::sync::watch;
 
-use crate::set::{Loader, Located, Problem, Sources, of_kind};
+use crate::set::{Examined, Loader, Located, Problem, Sources, WrittenBy, of_kind};
 
 /// Looks at changes of our own resources.
 #[derive(Clone)]
@@ -60,15 +61,28 @@ impl Proposals {
             return vec![reason];
         }
         let before = self.sources.borrow().clone().unwrap_or_default();
-        let after = with(&before, resource).or_platform();
-        let problems = self.loader.examine(&after);
+        let before = Sources { written_by: WrittenBy::Namespaces, ..Sources::clone(&before) };
+        if let Resource::PolicyException(exception) = &resource
+            && let Err(reason) = may_write(review, &exception.spec, &before)
+        {
+            return vec![reason.to_string()];
+        }
+        let reference = resource.reference();
+        let problems = self.problems(with(&before, resource), &reference);
         if problems.is_empty() {
             return Vec::new();
         }
         // What was wrong already is not this change's doing, and must not keep anybody from mending it.
-        let known: BTreeSet<String> =
-            self.loader.examine(&Sources::clone(&before).or_platform()).iter().map(said).collect();
-        problems.iter().map(said).filter(|problem| !known.contains(problem)).collect()
+        let known = self.problems(before, &reference);
+        problems.into_iter().filter(|problem| !known.contains(problem)).collect()
+    }
+
+    /// What is wrong with the whole, or with this resource. What a namespace has of its own may be left out by a change of
+    /// the cluster's policies, and must not stand in its way.
+    fn problems(&self, sources: Sources, reference: &str) -> BTreeSet<String> {
+        let Examined { refused, left_out } = self.loader.examine(&sources.or_platform());
+        let own = left_out.iter().filter(|problem| problem.is_of(reference));
+        refused.iter().chain(own).map(said).collect()
     }
 
     /// Why the caller may not change until when denials are dropped, if he does.
@@ -86,6 +100,20 @@ impl Proposals {
             )),
         }
     }
+}
+
+/// Whether the caller may say this by an exception, as far as the policy that it loosens says who may. Who only changes what
+/// is beside it, as a label, says nothing by it.
+fn may_write(review: &Review, spec: &PolicyExceptionSpec, sources: &Sources) -> Result<(), NotAllowed> {
+    let says = |object: &Document| object.value().get("spec").cloned();
+    if review.old_object.as_deref().and_then(says) == review.object.as_deref().and_then(says) {
+        return Ok(());
+    }
+    let rules = sources.resources.iter().find_map(|located| match &located.resource {
+        Resource::ClusterPolicy(policy) if policy.metadata.name == spec.policy => policy.spec.exceptions.as_ref(),
+        _ => None,
+    });
+    rules.map_or(Ok(()), |rules| rules.allow_by(&spec.policy, &review.request.user_name, &review.groups))
 }
 
 /// The sources with this resource in place of the one of its name.

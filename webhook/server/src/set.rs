@@ -30,7 +30,7 @@ use crate::digest::sha256;
 pub(crate) use folder::of_kind;
 pub use folder::{Located, Rules, Sources, WrittenBy, read_folder};
 pub use last_good::{LastGood, LastGoodError};
-pub use load::{LoadError, Loader, Problem, chain};
+pub use load::{Examined, LoadError, Loader, Problem, chain};
 pub use namespace::{KnownFrom, Namespace};
 pub use objects::{Listed, Objects, Reach};
 pub use profile::{COMPILED, platform};

@@ -2,6 +2,7 @@
 //! validated types in `policy`, `matching` and `exception`.
 
 mod exception;
+mod exceptions;
 mod mode;
 mod namespaced;
 mod policy;
@@ -9,6 +10,7 @@ mod selector;
 mod set;
 
 pub use exception::{Covered, OptOut, PolicyExceptionSpec};
+pub use exceptions::{BadPattern, ExceptionRules, NotAllowed};
 pub use mode::Mode;
 pub use namespaced::{BuiltinModule, NamespacedMatch, PolicySpec};
 pub use policy::{ClusterPolicySpec, FailurePolicy, Match, ModuleSource};
@@ -17,6 +19,7 @@ pub use set::{PolicySetSpec, Profile};
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -63,6 +66,10 @@ pub struct Metadata {
     /// Annotations.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, String>,
+    /// When a cluster first stored it; none in a file.
+    #[serde(default, rename = "creationTimestamp", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub created: Option<Timestamp>,
 }
 
 impl Resource {

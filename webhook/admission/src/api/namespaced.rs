@@ -45,6 +45,7 @@ impl PolicySpec {
             failure_policy: self.failure_policy,
             timeout: self.timeout,
             facts: Vec::new(),
+            exceptions: None,
         }
     }
 }

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{LabelSelector, Mode};
+use super::{ExceptionRules, LabelSelector, Mode};
 use crate::case::FactKind;
 
 /// `spec` of a ClusterPolicy.
@@ -34,6 +34,9 @@ pub struct ClusterPolicySpec {
     /// Kinds of facts that it is given.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub facts: Vec<FactKind>,
+    /// Which exceptions to it count. Left out: all, whoever may write them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exceptions: Option<ExceptionRules>,
 }
 
 /// Where the code of a policy comes from.

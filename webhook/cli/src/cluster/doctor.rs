@@ -136,7 +136,7 @@ async fn set(connection: &Connection, arguments: &Arguments) -> Result<PolicySet
     let engine = Engine::new(options).map_err(DoctorError::Engine)?;
     let own = Some(arguments.namespace.clone());
     let loader = Loader::new(engine, portreeve_builtin::CATALOGUE, [].into(), own);
-    loader.load(&sources_of(&resources).or_platform()).map_err(DoctorError::Refused)
+    loader.load_at_once(&sources_of(&resources).or_platform()).map_err(DoctorError::Refused)
 }
 
 async fn resources(connection: &Connection) -> Option<Resources> {

@@ -23,12 +23,13 @@ use portreeve_server::health::Part;
 use portreeve_server::serve::{Origin, Outside, Parts, Running, StartError, start_with};
 use portreeve_server::witness::Witness;
 use tokio::sync::watch;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::{JoinError, JoinHandle, JoinSet};
 
 use events::Notes;
 use registration::Registered;
 use resources::Reporting;
 pub(crate) use resources::sources_of;
+use survey::Surveyor;
 
 /// How long a start waits for what the API server has to tell. A replica that restarts while it is away serves what it
 /// knew.
@@ -51,7 +52,8 @@ pub(super) enum ClusterError {
 pub(super) struct Tie {
     tasks: JoinSet<()>,
     standing: watch::Receiver<Standing>,
-    election: JoinHandle<()>,
+    /// None when it ended by itself.
+    election: Option<JoinHandle<()>>,
 }
 
 /// Starts a server that is told of its cluster.
@@ -65,17 +67,18 @@ pub(super) async fn start(
     let mut tie = Tie::stand(&connection, kubernetes, &config.replica);
     let registered = Registered::read(kubernetes, &config, &connection)?;
     let config = match &kubernetes.certificate_secret {
-        Some(secret) => certificates::from_secret(config, &connection, secret, &mut tie).await?,
+        Some(secret) => certificates::from_secret(config, &connection, secret, kubernetes.rotation, &mut tie).await?,
         None => config,
     };
     let around = around::begin(&connection, &mut tie);
     let (origin, reporting) = origin(kubernetes, &connection, &config.replica, &mut tie).await;
     let witness = kubernetes.events.then(|| told(&connection, &config.replica, &mut tie));
     let seen: Arc<dyn Cluster> = Arc::<Seen>::clone(&around.seen);
+    let surveyor = Surveyor::new(connection.clone(), Arc::clone(&around.seen));
     let outside = Outside { origin, around: Around::Cluster(seen), witness };
     let running = start_with(config, outside).await?;
     running.parts.health.set(Part::Cluster, around.ready(&running.parts, &mut tie).await);
-    let duties = Duties { reporting, scan: kubernetes.scan.clone(), registered };
+    let duties = Duties { reporting, scan: kubernetes.scan.clone(), registered, surveyor };
     duties.take_up(&connection, &running.parts, &mut tie);
     Ok((running, tie))
 }
@@ -103,6 +106,7 @@ struct Duties {
     reporting: Option<Reporting>,
     scan: Option<ScanConfig>,
     registered: Option<Registered>,
+    surveyor: Surveyor,
 }
 
 impl Duties {
@@ -113,12 +117,13 @@ impl Duties {
         if let Some(config) = self.scan {
             let (tell, sought) = watch::channel(None);
             let mut scanner = scan::scanner(connection, parts, &config, sought);
-            tie.spawn(scan::seek(connection.clone(), Arc::clone(parts), tell));
+            tie.spawn(scan::seek(self.surveyor.clone(), Arc::clone(parts), tell));
             tie.spawn(while_leading(tie.standing(), async move || scanner.run().await));
         }
         if let Some(registered) = self.registered {
-            let (connection, parts) = (connection.clone(), Arc::clone(parts));
-            tie.spawn(while_leading(tie.standing(), async move || registered.keep(&connection, &parts).await));
+            let (connection, surveyor, parts) = (connection.clone(), self.surveyor, Arc::clone(parts));
+            let keep = async move || registered.keep(&connection, &surveyor, &parts).await;
+            tie.spawn(while_leading(tie.standing(), keep));
         }
     }
 }
@@ -144,7 +149,7 @@ impl Tie {
         let candidate = Candidate::new(client.clone(), namespace, &kubernetes.lease, replica, Times::default());
         let (tell, standing) = watch::channel(Standing::default());
         let election = tokio::spawn(async move { candidate.stand(tell).await });
-        Self { tasks: JoinSet::new(), standing, election }
+        Self { tasks: JoinSet::new(), standing, election: Some(election) }
     }
 
     /// Does this until the end.
@@ -157,12 +162,74 @@ impl Tie {
         self.standing.clone()
     }
 
+    /// Waits for a task that is lost: it panicked, and what it did nobody does any more. Others may come to their end.
+    pub(super) async fn lost(&mut self) -> JoinError {
+        loop {
+            let ended = tokio::select! {
+                Some(ended) = self.tasks.join_next() => ended,
+                ended = ended(&mut self.election) => ended,
+            };
+            if let Err(error) = ended
+                && error.is_panic()
+            {
+                return error;
+            }
+        }
+    }
+
     /// Ends all of it, and gives the lease back.
     pub(super) async fn end(mut self) {
         self.tasks.shutdown().await;
         drop(self.standing);
-        if let Err(error) = self.election.await {
+        if let Some(election) = self.election
+            && let Err(error) = election.await
+        {
             tracing::error!(%error, "the lease ends by itself");
         }
+    }
+}
+
+/// The end of a task that may have been seen already; then never.
+async fn ended(task: &mut Option<JoinHandle<()>>) -> Result<(), JoinError> {
+    let Some(running) = task else { return std::future::pending().await };
+    let ended = running.await;
+    *task = None;
+    ended
+}
+
+/// A panic of a task that another one looks after is its own.
+fn pass_on(ended: Result<(), JoinError>) {
+    if let Err(error) = ended
+        && let Ok(panic) = error.try_into_panic()
+    {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use super::*;
+
+    fn tie() -> Tie {
+        let (_tell, standing) = watch::channel(Standing::default());
+        Tie { tasks: JoinSet::new(), standing, election: Some(tokio::spawn(pending())) }
+    }
+
+    #[tokio::test]
+    async fn a_task_that_panics_is_noticed_and_one_that_ends_is_not() {
+        let mut tie = tie();
+        tie.spawn(async {});
+        tie.spawn(pending());
+        tie.spawn(async { panic!("out of its mind") });
+        assert!(tie.lost().await.is_panic());
+    }
+
+    #[tokio::test]
+    async fn an_election_that_panics_is_noticed() {
+        let mut tie = tie();
+        tie.election = Some(tokio::spawn(async { panic!("out of its mind") }));
+        assert!(tie.lost().await.is_panic());
     }
 }

@@ -1,7 +1,8 @@
 //! The server as its chart installs it: by the chart's configuration, with the rights of the chart's service account. They
 //! are enough, and none is left over. There is no node here, so the program is run beside the StatefulSet.
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use portreeve_tests::api_server::{ApiServer, Run};
@@ -14,11 +15,9 @@ use crate::rights::{Asked, granted};
 use crate::scene::{Scene, deployment, wants_label};
 
 /// What is granted for occasions that this day in the life of a server does not bring.
-const FOR_OTHER_DAYS: [&str; 6] = [
+const FOR_OTHER_DAYS: [&str; 5] = [
     // A namespace that was made a moment ago, of which the watch did not tell yet.
     "get namespaces",
-    // A certificate comes to its end.
-    "update secrets",
     // A policy finds something in an object without a namespace.
     "create clusterreports.openreports.io",
     "delete clusterreports.openreports.io",
@@ -44,12 +43,7 @@ impl Installed {
         };
         let installation = Installation::of_server(None).with(&format!("registration.url=https://{}", scene.front.at));
         helm.clone().at(scene.kubeconfig()).install(&installation).unwrap();
-        let account = scene.folder().join("account.kubeconfig");
-        let mut kubeconfig: Value = serde_json::from_slice(&std::fs::read(scene.kubeconfig()).unwrap()).unwrap();
-        let token = scene.kubectl.run("create token portreeve -n portreeve").unwrap();
-        kubeconfig["users"][0]["user"] = json!({"token": token});
-        kubeconfig["contexts"][0]["context"]["namespace"] = json!("portreeve");
-        std::fs::write(&account, kubeconfig.to_string()).unwrap();
+        let account = account(&scene, "portreeve");
         Some(Self { scene, objects: helm.render(&installation).unwrap(), account })
     }
 
@@ -76,12 +70,35 @@ impl Installed {
     fn uninstall(&self) {
         let is_hook = |object: &&Value| object["metadata"]["annotations"]["helm.sh/hook"] == "pre-delete";
         let hook = self.objects.iter().find(is_hook).unwrap();
-        let arguments = hook["spec"]["template"]["spec"]["containers"][0]["args"].as_array().unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_portreeve"));
-        command.args(arguments.iter().filter_map(Value::as_str)).arg("--kubeconfig").arg(&self.account);
-        let output = command.output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        run(&hook["spec"]["template"]["spec"], &self.account);
     }
+
+    /// As the CronJob does once a month, by an account of its own.
+    fn rotate(&self) {
+        let job = self.objects.iter().find(|object| object["kind"] == "CronJob").unwrap();
+        let pod = &job["spec"]["jobTemplate"]["spec"]["template"]["spec"];
+        run(pod, &account(&self.scene, pod["serviceAccountName"].as_str().unwrap()));
+    }
+}
+
+/// Runs the program as this pod does.
+fn run(pod: &Value, account: &Path) {
+    let arguments = pod["containers"][0]["args"].as_array().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_portreeve"));
+    command.args(arguments.iter().filter_map(Value::as_str)).arg("--kubeconfig").arg(account);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// What leads to the API server as a service account of the release.
+fn account(scene: &Scene, name: &str) -> PathBuf {
+    let file = scene.folder().join(format!("{name}.kubeconfig"));
+    let mut kubeconfig: Value = serde_json::from_slice(&std::fs::read(scene.kubeconfig()).unwrap()).unwrap();
+    let token = scene.kubectl.run(&format!("create token {name} -n portreeve")).unwrap();
+    kubeconfig["users"][0]["user"] = json!({"token": token});
+    kubeconfig["contexts"][0]["context"]["namespace"] = json!("portreeve");
+    std::fs::write(&file, kubeconfig.to_string()).unwrap();
+    file
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -98,12 +115,16 @@ async fn the_rights_that_the_chart_gives_are_enough_and_none_is_left_over() {
         owners_are_told(scene, &owner).await;
     }
     reports_come_change_and_go(scene).await;
+    let asked = |account| Asked::by(&format!("system:serviceaccount:portreeve:{account}"), &scene.asked_by_accounts());
+    certificates_are_renewed(&installed).await;
     installed.uninstall();
-    let asked = || Asked::by("system:serviceaccount:portreeve:portreeve", &scene.asked_by_accounts());
-    assert_eq!(asked().refused, [""; 0]);
+    for account in ACCOUNTS {
+        assert_eq!(asked(account).refused, [""; 0], "{account}");
+    }
     let left_over = || {
         let mut left_over = granted(&installed.objects);
-        left_over.retain(|right| !asked().allowed.contains(right) && !FOR_OTHER_DAYS.contains(&right.as_str()));
+        let used: BTreeSet<String> = ACCOUNTS.into_iter().flat_map(|account| asked(account).allowed).collect();
+        left_over.retain(|right| !used.contains(right) && !FOR_OTHER_DAYS.contains(&right.as_str()));
         left_over
     };
     let used = until("every right was used", async || left_over().is_empty()).await;
@@ -129,6 +150,18 @@ async fn the_account_of_the_chart_may_not_touch_what_is_anothers() {
     for refusal in refusals {
         assert_eq!(refusal.unwrap().refused().unwrap().reason, "Forbidden");
     }
+}
+
+/// The accounts of the chart: the server's, and that of the job that asks for new certificates.
+const ACCOUNTS: [&str; 2] = ["portreeve", "portreeve-cert-rotate"];
+
+/// What the CronJob asks for is done.
+async fn certificates_are_renewed(installed: &Installed) {
+    let secret = "get secret portreeve-certificates -n portreeve -o jsonpath={.data.tls\\.crt}";
+    let holds = || installed.scene.kubectl.run(secret).unwrap();
+    let before = holds();
+    installed.rotate();
+    until("there is a new certificate", async || holds() != before).await.unwrap();
 }
 
 /// One of each kind of ours is taken up, and says so. The chart's PolicySet is there.

@@ -38,15 +38,7 @@ async fn nobody_notices_that_replicas_and_policies_change() {
     for replica in &replicas {
         replica.has_in_force(1).await;
     }
-    let account = json!({
-        "apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": "shop"},
-    });
-    scene.apply(&account).await;
-    let counts = Arc::new(Counts::default());
-    let mut users = JoinSet::new();
-    for _ in 0..USERS {
-        users.spawn(create_pods(scene.api.clone(), Arc::clone(&counts)));
-    }
+    let users = Users::begin(&scene).await;
 
     // A rolling update.
     for _ in 0..3 {
@@ -65,21 +57,17 @@ async fn nobody_notices_that_replicas_and_policies_change() {
     let leads = scene.kubectl.run("get lease portreeve -n portreeve -o jsonpath={.spec.holderIdentity}").unwrap();
     let number = ["one", "two", "three"].iter().position(|name| *name == leads).unwrap();
     let lost = replicas.remove(number);
-    counts.losing.store(true, Ordering::Relaxed);
+    users.counts.losing.store(true, Ordering::Relaxed);
     scene.front.remove(lost.webhook);
     let back = lost.again(|_| {}).await;
     scene.front.add(back.webhook);
     replicas.push(back);
 
-    counts.over.store(true, Ordering::Relaxed);
-    while let Some(user) = users.join_next().await {
-        user.unwrap();
-    }
-    let (admitted, denied) = (counts.admitted.load(Ordering::Relaxed), counts.denied.load(Ordering::Relaxed));
+    let Served { admitted, denied, lost } = users.end().await;
     println!("{admitted} admitted, {denied} denied");
     assert!(admitted > 20 && denied > 20);
     // Each user had one under way.
-    assert!(counts.lost.load(Ordering::Relaxed) <= u64::try_from(USERS).unwrap());
+    assert!(lost <= u64::try_from(USERS).unwrap());
     let mut recorded = HashMap::<String, u64>::new();
     for replica in replicas {
         for record in replica.book().await {
@@ -89,6 +77,51 @@ async fn nobody_notices_that_replicas_and_policies_change() {
     // Of requests that were lost some were decided, and told by nobody.
     let count = |answer: &str| recorded.get(answer).copied().unwrap_or_default();
     assert!(count("\"allowed\"") >= admitted && count("\"denied\"") >= denied, "{recorded:?}");
+}
+
+/// Users at work.
+pub(crate) struct Users {
+    counts: Arc<Counts>,
+    tasks: JoinSet<()>,
+}
+
+/// How many requests came to what.
+#[derive(Debug)]
+pub(crate) struct Served {
+    pub(crate) admitted: u64,
+    pub(crate) denied: u64,
+    /// Answered by nobody.
+    pub(crate) lost: u64,
+}
+
+impl Users {
+    /// Lets them create pods, with the label `team` and without.
+    pub(crate) async fn begin(scene: &Scene) -> Self {
+        let account = json!({
+            "apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": "shop"},
+        });
+        scene.apply(&account).await;
+        let counts = Arc::new(Counts::default());
+        let mut tasks = JoinSet::new();
+        for _ in 0..USERS {
+            tasks.spawn(create_pods(scene.api.clone(), Arc::clone(&counts)));
+        }
+        Self { counts, tasks }
+    }
+
+    /// Lets them end; one who was turned away by us fails the test.
+    pub(crate) async fn end(mut self) -> Served {
+        self.counts.over.store(true, Ordering::Relaxed);
+        while let Some(user) = self.tasks.join_next().await {
+            user.unwrap();
+        }
+        let count = |of: &AtomicU64| of.load(Ordering::Relaxed);
+        Served {
+            admitted: count(&self.counts.admitted),
+            denied: count(&self.counts.denied),
+            lost: count(&self.counts.lost),
+        }
+    }
 }
 
 /// Creates pods with the label and without until it is over.

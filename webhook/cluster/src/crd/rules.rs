@@ -57,9 +57,18 @@ pub(super) const CLUSTER_POLICY: (&[Rule], &[Bound]) = (
         rule(&["timeout"], IS_AWAITED, AWAITED),
         rule(&["match", "namespaceSelector", "matchExpressions", "[]"], TAKES_VALUES, VALUES),
         rule(&["match", "objectSelector", "matchExpressions", "[]"], TAKES_VALUES, VALUES),
+        rule(
+            &["exceptions", "namespaces", "[]"],
+            "self.matches('^[a-z0-9-]+[*]?$') || self == '*'",
+            "is no name of a namespace; a \"*\" may stand at its end alone",
+        ),
     ],
     &[
         longest(&["timeout"], 32),
+        most(&["exceptions", "namespaces"], 256),
+        longest(&["exceptions", "namespaces", "[]"], 64),
+        most(&["exceptions", "groups"], 64),
+        most(&["exceptions", "users"], 64),
         most(&["match", "namespaceSelector", "matchExpressions"], 64),
         most(&["match", "objectSelector", "matchExpressions"], 64),
         most(&["facts"], 64),

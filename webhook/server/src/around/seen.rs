@@ -86,6 +86,14 @@ impl Seen {
         }
     }
 
+    /// Names and labels of all namespaces; none until they were told of.
+    #[must_use]
+    pub fn namespaces(&self) -> Option<BTreeMap<String, BTreeMap<String, String>>> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let named = |(name, namespace): (&String, &Namespace)| (name.clone(), namespace.labels.clone());
+        known.namespaces.as_ref().map(|namespaces| namespaces.iter().map(named).collect())
+    }
+
     /// Puts down what was seen.
     ///
     /// # Errors

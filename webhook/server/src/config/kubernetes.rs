@@ -3,6 +3,7 @@
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,9 @@ pub struct KubernetesConfig {
     /// `tls.folder` is this replica's copy. Left out: the folders are this replica's own affair.
     #[serde(default)]
     pub certificate_secret: Option<String>,
+    /// How long what is in that Secret lasts.
+    #[serde(default)]
+    pub rotation: RotationConfig,
     /// Lease of our own namespace, by which one replica does what only one may do.
     #[serde(default = "ours")]
     pub lease: String,
@@ -39,6 +43,34 @@ pub struct KubernetesConfig {
     /// How the API server is told to ask us. Left out: somebody else tells it.
     #[serde(default)]
     pub registration: Option<RegistrationConfig>,
+}
+
+/// How long our own certificates last. Each is renewed at two thirds of its life, or when somebody asks
+/// (`portreeve cluster rotate`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct RotationConfig {
+    /// Days that a CA holds.
+    pub authority_days: u16,
+    /// Days that a serving certificate holds.
+    pub leaf_days: u16,
+    /// Seconds that a new CA is trusted before it signs, and a new token taken before it is registered; at least a minute.
+    pub overlap_seconds: u32,
+}
+
+impl Default for RotationConfig {
+    fn default() -> Self {
+        Self { authority_days: 365, leaf_days: 90, overlap_seconds: 86_400 }
+    }
+}
+
+impl RotationConfig {
+    /// CA, leaf and overlap.
+    #[must_use]
+    pub fn lifetimes(self) -> (Duration, Duration, Duration) {
+        let days = |days: u16| Duration::from_secs(86_400).saturating_mul(days.into());
+        (days(self.authority_days), days(self.leaf_days), Duration::from_secs(self.overlap_seconds.into()))
+    }
 }
 
 /// Where policies come from.

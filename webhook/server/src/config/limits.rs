@@ -16,6 +16,19 @@ pub struct LimitsConfig {
     pub evaluations: Option<usize>,
     /// Connections to the port of the webhook.
     pub connections: ConnectionLimits,
+    /// Policies that namespaces ask of themselves.
+    pub namespaced_policies: NamespacedPolicies,
+}
+
+/// How many Policies of namespaces are in force: all of them run in one module, so that each costs every request that any of
+/// them sees. What is beyond is left out, the newest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct NamespacedPolicies {
+    /// Of one namespace.
+    pub per_namespace: usize,
+    /// Of all namespaces together.
+    pub in_total: usize,
 }
 
 /// Bounds of connections. A connection is a stranger's until a first call on it shows a token in force, or that TLS let a
@@ -53,7 +66,18 @@ pub struct TooFewSeconds {
 
 impl Default for LimitsConfig {
     fn default() -> Self {
-        Self { body_bytes: 8 << 20, evaluations: None, connections: ConnectionLimits::default() }
+        Self {
+            body_bytes: 8 << 20,
+            evaluations: None,
+            connections: ConnectionLimits::default(),
+            namespaced_policies: NamespacedPolicies::default(),
+        }
+    }
+}
+
+impl Default for NamespacedPolicies {
+    fn default() -> Self {
+        Self { per_namespace: 10, in_total: 200 }
     }
 }
 

@@ -264,7 +264,9 @@ fn loader(config: &ServerConfig) -> Result<Loader, StartError> {
     let engine = Engine::new(Options { cache, limits, embedded: &COMPILED, ..Options::default() })?;
     let configured = config.kubernetes.as_ref().and_then(|kubernetes| kubernetes.namespace.clone());
     let own_namespace = configured.or_else(|| std::env::var("POD_NAMESPACE").ok());
-    Ok(Loader::new(engine, portreeve_builtin::CATALOGUE, config.namespace_defaults.labels.clone(), own_namespace))
+    let labels = config.namespace_defaults.labels.clone();
+    let loader = Loader::new(engine, portreeve_builtin::CATALOGUE, labels, own_namespace);
+    Ok(loader.with_bounds(config.limits.namespaced_policies))
 }
 
 /// How much is known of the cluster before anybody told.

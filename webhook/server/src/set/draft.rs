@@ -4,12 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 
-use portreeve_admission::api::{ClusterPolicySpec, PolicyExceptionSpec, PolicySetSpec, Resource};
+use jiff::Timestamp;
+use portreeve_admission::api::{ClusterPolicySpec, ExceptionRules, PolicyExceptionSpec, PolicySetSpec, Resource};
 use portreeve_admission::break_glass::BreakGlass;
 use portreeve_admission::exception::Exception;
 
 use super::folder::{Located, Sources, WrittenBy, place_of};
-use super::load::{LoadError, Problem};
+use super::load::{Examined, LoadError, Problem};
+use crate::config::NamespacedPolicies;
 
 /// A set in the making, with all that is wrong so far.
 #[derive(Default)]
@@ -46,6 +48,8 @@ pub(super) struct Finished {
 pub(super) struct InForce {
     /// Its name, that of a Policy with its namespace.
     pub(super) name: String,
+    /// When it was first stored, if it was.
+    created: Option<Timestamp>,
     /// The namespace whose own it is, if it is one's.
     pub(super) namespace: Option<String>,
     /// File, line and name.
@@ -99,18 +103,20 @@ impl Source {
 
 impl Draft {
     /// Sorts out what the sources say, and keeps what is to be in force.
-    pub(super) fn of(sources: &Sources) -> Self {
-        let mut draft = Self::of_each(sources);
+    pub(super) fn of(sources: &Sources, bounds: NamespacedPolicies) -> Self {
+        let mut draft = Self::of_each(sources, bounds);
         draft.choose();
         draft
     }
 
     /// Sorts out what the sources say, each for itself: whether what one names is there is not asked.
-    pub(super) fn of_each(sources: &Sources) -> Self {
+    pub(super) fn of_each(sources: &Sources, bounds: NamespacedPolicies) -> Self {
         let mut all = sources.clone();
         all.add_profile();
         let mut draft = Self { problems: all.unreadable.clone(), written_by: all.written_by, ..Self::default() };
         draft.sort(&all);
+        draft.bound(bounds);
+        draft.disallow();
         draft
     }
 
@@ -146,8 +152,8 @@ impl Draft {
     }
 
     /// All that is wrong, with the whole or with a namespace's own part.
-    pub(super) fn into_problems(self) -> Vec<Problem> {
-        self.problems.into_iter().chain(self.left_out).collect()
+    pub(super) fn examined(self) -> Examined {
+        Examined { refused: self.problems, left_out: self.left_out }
     }
 
     /// The exceptions and what was left out, if nothing is wrong with the whole.
@@ -186,6 +192,7 @@ impl Draft {
         match &located.resource {
             Resource::ClusterPolicy(object) => self.policies.push(InForce {
                 name: object.metadata.name.clone(),
+                created: object.metadata.created,
                 namespace: None,
                 place: place_of(located),
                 source: Source::of(located),
@@ -208,6 +215,7 @@ impl Draft {
             Resource::Policy(object) => match (self.written_by, &object.metadata.namespace) {
                 (WrittenBy::Namespaces, Some(namespace)) => self.policies.push(InForce {
                     name: format!("{namespace}/{}", object.metadata.name),
+                    created: object.metadata.created,
                     namespace: Some(namespace.clone()),
                     place: place_of(located),
                     spec: object.spec.clone().for_cluster(),
@@ -215,6 +223,42 @@ impl Draft {
                 }),
                 _ => self.problem(&place_of(located), POLICY_IN_A_SET),
             },
+        }
+    }
+
+    /// Leaves out what namespaces ask of themselves beyond the bounds, the newest first.
+    fn bound(&mut self, bounds: NamespacedPolicies) {
+        let (mut own, of_cluster): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.policies).into_iter().partition(|policy| policy.namespace.is_some());
+        self.policies = of_cluster;
+        // What is not stored yet is the newest of all.
+        own.sort_by(|a, b| (a.created.is_none(), a.created, &a.name).cmp(&(b.created.is_none(), b.created, &b.name)));
+        let (mut kept, mut kept_of) = (0, HashMap::<String, usize>::new());
+        for policy in own {
+            let of_namespace = kept_of.entry(policy.namespace.clone().unwrap_or_default()).or_default();
+            if let Some(reason) = beyond(bounds, *of_namespace, kept) {
+                self.problem_of(&policy, reason);
+                continue;
+            }
+            *of_namespace += 1;
+            kept += 1;
+            self.policies.push(policy);
+        }
+    }
+
+    /// Leaves out the exceptions that their policies do not allow where they are.
+    fn disallow(&mut self) {
+        let of_cluster = self.policies.iter().filter(|policy| policy.namespace.is_none());
+        let rules: HashMap<String, ExceptionRules> =
+            of_cluster.filter_map(|policy| Some((policy.name.clone(), policy.spec.exceptions.clone()?))).collect();
+        for (exception, spec) in std::mem::take(&mut self.exceptions) {
+            let rules = rules.get(exception.policy());
+            match rules.map_or(Ok(()), |rules| rules.allow_in(exception.policy(), exception.namespace())) {
+                Ok(()) => self.exceptions.push((exception, spec)),
+                Err(refused) => {
+                    self.problem_of_namespace(format!("PolicyException/{}", exception.name), refused.to_string());
+                }
+            }
         }
     }
 
@@ -238,4 +282,20 @@ impl Draft {
             self.problem_of_namespace(format!("PolicyException/{}", exception.name), reason);
         }
     }
+}
+
+/// Why one more Policy would be too many, after so many of its namespace and so many in all; none if it is not.
+fn beyond(bounds: NamespacedPolicies, of_namespace: usize, in_total: usize) -> Option<String> {
+    let NamespacedPolicies { per_namespace, in_total: most } = bounds;
+    let again = "remove one that is older, or ask whoever runs this server";
+    if of_namespace >= per_namespace {
+        return Some(format!(
+            "the namespace has {per_namespace} Policies in force already, and no more count \
+             (limits.namespacedPolicies.perNamespace): {again}"
+        ));
+    }
+    let full = in_total >= most;
+    full.then(|| {
+        format!("all namespaces together have {most} Policies in force already, and no more count (limits.namespacedPolicies.inTotal): {again}")
+    })
 }

@@ -48,6 +48,7 @@ pub(super) fn draft_policy(
         Err(reason) => reasons.push(format!("the schema of {:?} is none: {reason}", manifest.name)),
     }
     reasons.extend(bad_selectors(spec));
+    reasons.extend(spec.exceptions.as_ref().and_then(|rules| rules.check().err()).map(|bad| format!("spec.{bad}")));
     let timeout = spec.timeout.as_deref().or(set.timeout.as_deref()).map(duration).transpose();
     let timeout = timeout.map_err(|error| reasons.push(format!("spec.{error}"))).ok().flatten().unwrap_or(TIMEOUT);
     if timeout.is_zero() || timeout > MOST {

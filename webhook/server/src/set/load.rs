@@ -22,6 +22,7 @@ use super::folder::Sources;
 use super::namespace::Namespace;
 use super::profile::ALWAYS_EXCLUDED;
 use super::{LoadedModule, PolicySet};
+use crate::config::NamespacedPolicies;
 use crate::digest::sha256;
 
 /// Runs of one module from outside that may go on at once.
@@ -34,6 +35,7 @@ pub struct Loader {
     builtin: &'static [u8],
     default_labels: BTreeMap<String, String>,
     own_namespace: Option<String>,
+    bounds: NamespacedPolicies,
 }
 
 /// A set that can't be put in force.
@@ -42,6 +44,15 @@ pub struct Loader {
 pub struct LoadError {
     /// At least one.
     pub problems: Vec<Problem>,
+}
+
+/// What is wrong with sources.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Examined {
+    /// What the whole is refused for.
+    pub refused: Vec<Problem>,
+    /// What only costs whoever wrote it.
+    pub left_out: Vec<Problem>,
 }
 
 /// One thing that is wrong with a set.
@@ -54,6 +65,15 @@ pub struct Problem {
     pub reason: String,
 }
 
+impl Problem {
+    /// Whether it is one of this resource, named by kind and name as in `Policy/shop/labels`.
+    #[must_use]
+    pub fn is_of(&self, reference: &str) -> bool {
+        let place = self.place.as_str();
+        place == reference || place.strip_suffix(')').is_some_and(|place| place.ends_with(&format!("({reference}")))
+    }
+}
+
 impl Loader {
     /// A loader that runs policies on this engine. `default_labels` are those of namespaces that nobody describes;
     /// our own namespace, if we have one, no policy sees.
@@ -64,7 +84,13 @@ impl Loader {
         default_labels: BTreeMap<String, String>,
         own_namespace: Option<String>,
     ) -> Self {
-        Self { engine, builtin, default_labels, own_namespace }
+        Self { engine, builtin, default_labels, own_namespace, bounds: NamespacedPolicies::default() }
+    }
+
+    /// The same with other bounds on what namespaces ask of themselves.
+    #[must_use]
+    pub fn with_bounds(self, bounds: NamespacedPolicies) -> Self {
+        Self { bounds, ..self }
     }
 
     /// The engine that policies run on.
@@ -99,10 +125,11 @@ impl Loader {
     }
 
     fn make(&self, sources: &Sources, put: PutInForce) -> Result<PolicySet, LoadError> {
-        let mut draft = Draft::of(sources);
+        let mut draft = Draft::of(sources, self.bounds);
         let set = draft.set.clone().unwrap_or_default();
         let groups = draft.groups();
-        let modules: Vec<Made> = groups.into_iter().filter_map(|group| self.module(&mut draft, group, &set, put)).collect();
+        let modules: Vec<Made> =
+            groups.into_iter().filter_map(|group| self.module(&mut draft, group, &set, put)).collect();
         let Finished { mut exceptions, left_out, break_glass } = draft.finish()?;
         exceptions.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name));
         let excluded = set.excluded_namespaces.unwrap_or_else(|| NAMESPACES.map(|(name, _)| name.to_owned()).into());
@@ -132,17 +159,17 @@ impl Loader {
         })
     }
 
-    /// All that is wrong with each of the sources, what would only be left out too, without putting anything in force. What
+    /// All that is wrong with each of the sources, without putting anything in force. What
     /// one names and is not there is no problem here: they come one by one, in any order. Blocks while modules are
     /// asked whether they take their settings, and while one that was never seen is compiled.
     #[must_use]
-    pub fn examine(&self, sources: &Sources) -> Vec<Problem> {
-        let mut draft = Draft::of_each(sources);
+    pub fn examine(&self, sources: &Sources) -> Examined {
+        let mut draft = Draft::of_each(sources, self.bounds);
         let set = draft.set.clone().unwrap_or_default();
         for group in draft.groups() {
             self.rehearse(&mut draft, &group, &set);
         }
-        draft.into_problems()
+        draft.examined()
     }
 
     fn rehearse(&self, draft: &mut Draft, group: &Group, set: &PolicySetSpec) {

@@ -59,7 +59,14 @@ impl Surroundings {
         }
         let state = self.wait(&watched).await;
         tie.spawn(async move {
-            while sets.changed().await.is_ok() {
+            loop {
+                tokio::select! {
+                    changed = sets.changed() => if changed.is_err() { return },
+                    Some(ended) = watches.join_next() => {
+                        super::pass_on(ended);
+                        continue;
+                    }
+                }
                 let needed = needed(&sets.borrow_and_update());
                 for kind in needed.difference(&watched) {
                     watches.spawn(self.watched(*kind));

@@ -3,11 +3,12 @@
 
 use std::path::PathBuf;
 
-use portreeve_certs::{CertificateFolder, FolderContents, NameError, RotationPolicy, ServerNames};
+use portreeve_certs::{CertificateFolder, FolderContents, NameError, PolicyError, RotationPolicy, ServerNames};
 use portreeve_cluster::certificates::CertificateSecret;
 use portreeve_cluster::connection::Connection;
 use portreeve_cluster::election::while_leading;
-use portreeve_server::config::{CallersConfig, ServerConfig, TlsConfig};
+use portreeve_cluster::rotation::RotationRequests;
+use portreeve_server::config::{CallersConfig, RotationConfig, ServerConfig, TlsConfig};
 use tokio::sync::watch;
 
 use super::Tie;
@@ -24,6 +25,8 @@ pub(in crate::serve) enum CertificateError {
     TwoFolders { folder: PathBuf, tokens: PathBuf },
     #[error("tls.names")]
     Names(#[from] NameError),
+    #[error("kubernetes.rotation")]
+    Lifetimes(#[from] PolicyError),
     #[error("the watch of the Secret ended before there was a certificate")]
     Ended(#[from] watch::error::RecvError),
 }
@@ -33,6 +36,7 @@ pub(super) async fn from_secret(
     config: ServerConfig,
     connection: &Connection,
     secret: &str,
+    rotation: RotationConfig,
     tie: &mut Tie,
 ) -> Result<ServerConfig, CertificateError> {
     let TlsConfig::Own { folder, names } = &config.tls else { return Err(CertificateError::NotOwn) };
@@ -41,11 +45,13 @@ pub(super) async fn from_secret(
     {
         return Err(CertificateError::TwoFolders { folder: folder.clone(), tokens: token_folder.clone() });
     }
-    let policy = RotationPolicy::new(ServerNames::parse(names)?);
+    let (authority, leaf, overlap) = rotation.lifetimes();
+    let policy = RotationPolicy::new(ServerNames::parse(names)?).with_lifetimes(authority, leaf, overlap)?;
     let folder = CertificateFolder::new(folder);
     let shared = CertificateSecret::new(connection.client.clone(), &connection.namespace, secret);
+    let requests = RotationRequests::about(connection.client.clone(), &connection.namespace, secret);
     let renewed = shared.clone();
-    tie.spawn(while_leading(tie.standing(), async move || renewed.keep_renewed(&policy).await));
+    tie.spawn(while_leading(tie.standing(), async move || renewed.keep_renewed(&policy, &requests).await));
     let (tell, told) = watch::channel(FolderContents::default());
     let copy = CertificateFolder::new(folder.path());
     tie.spawn(async move { shared.follow(&copy, tell).await });

@@ -54,10 +54,7 @@ fn refused(known: &Known, problems: &[Problem]) -> Readiness {
 /// All that is said of this resource.
 fn said_of(known: &Known, problems: &[Problem]) -> Option<String> {
     let reference = known.place.to_string();
-    let is_own = |problem: &&Problem| {
-        let place = problem.place.as_str();
-        place == reference || place.strip_suffix(')').is_some_and(|place| place.ends_with(&format!("({reference}")))
-    };
-    let own: Vec<&str> = problems.iter().filter(is_own).map(|problem| problem.reason.as_str()).collect();
+    let own = problems.iter().filter(|problem| problem.is_of(&reference));
+    let own: Vec<&str> = own.map(|problem| problem.reason.as_str()).collect();
     (!own.is_empty()).then(|| own.join("; "))
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use portreeve_certs::{CertificateFolder, FolderError};
 use portreeve_cluster::connection::Connection;
-use portreeve_cluster::discovery::{DiscoveryError, namespaces};
+use portreeve_cluster::discovery::DiscoveryError;
 use portreeve_cluster::registrar::Registrar;
 use portreeve_cluster::registration::doctor::{Advice, Certificates, Surroundings, examine};
 use portreeve_cluster::registration::{Configurations, Endpoint, Registration, Site};
@@ -18,9 +18,9 @@ use portreeve_server::set::{PolicySet, chain};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use super::survey::Survey;
+use super::survey::Surveyor;
 
-/// How often it is looked whether certificates, or the kinds that are served, are others than they were.
+/// How often it is looked whether certificates, namespaces, or the kinds that are served, are others than they were.
 const LOOK: Duration = Duration::from_secs(10);
 
 /// After a failure, this long until the next attempt.
@@ -53,6 +53,8 @@ enum Unready {
     Token(#[from] FolderError),
     #[error("there is no token yet")]
     NoToken,
+    #[error("the API server did not tell of its namespaces yet")]
+    NoNamespaces,
     #[error(transparent)]
     Discovery(#[from] DiscoveryError),
     #[error("it would hold up what the cluster comes back by: {0}")]
@@ -88,12 +90,12 @@ impl Registered {
     }
 
     /// Keeps it in the cluster for as long as it is let run.
-    pub(super) async fn keep(&self, connection: &Connection, parts: &Parts) {
+    pub(super) async fn keep(&self, connection: &Connection, surveyor: &Surveyor, parts: &Parts) {
         let mut sets = parts.sets.subscribe();
         let mut troubles = Troubles::default();
         let first = loop {
             let set = sets.borrow_and_update().clone();
-            match self.wanted(connection, parts, &set).await {
+            match self.wanted(connection, surveyor, parts, &set).await {
                 Ok(configurations) => break configurations,
                 Err(error) => troubles.tell(&error, "nothing is registered yet"),
             }
@@ -110,7 +112,7 @@ impl Registered {
                 () = sleep(LOOK) => {}
             }
             let set = sets.borrow_and_update().clone();
-            match self.wanted(connection, parts, &set).await {
+            match self.wanted(connection, surveyor, parts, &set).await {
                 Ok(now) => {
                     troubles = Troubles::default();
                     wanted.send_if_modified(|before| {
@@ -125,11 +127,17 @@ impl Registered {
     }
 
     /// What has to be registered now.
-    async fn wanted(&self, connection: &Connection, parts: &Parts, set: &PolicySet) -> Result<Configurations, Unready> {
+    async fn wanted(
+        &self,
+        connection: &Connection,
+        surveyor: &Surveyor,
+        parts: &Parts,
+        set: &PolicySet,
+    ) -> Result<Configurations, Unready> {
         let site = self.site()?;
-        let survey = Survey::make(connection, parts, set).await?;
+        let survey = surveyor.survey(parts, set).await?;
         let registration = Registration::of(&survey.demand(parts, set));
-        let there = namespaces(connection.client.clone()).await?;
+        let there = surveyor.namespaces().ok_or(Unready::NoNamespaces)?;
         let surroundings = Surroundings {
             own_namespace: Some(&connection.namespace),
             namespaces: &there,

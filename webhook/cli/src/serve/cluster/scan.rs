@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use super::survey::Survey;
+use super::survey::Surveyor;
 
 /// What one object may take.
 const LONGEST: Duration = Duration::from_secs(10);
@@ -46,11 +46,11 @@ pub(super) fn scanner(
 }
 
 /// Says what the set in force wants to see, whenever that is another set.
-pub(super) async fn seek(connection: Connection, parts: Arc<Parts>, tell: watch::Sender<Option<Sought>>) {
+pub(super) async fn seek(surveyor: Surveyor, parts: Arc<Parts>, tell: watch::Sender<Option<Sought>>) {
     let mut sets = parts.sets.subscribe();
     loop {
         let set = Arc::clone(&sets.borrow_and_update());
-        match Survey::make(&connection, &parts, &set).await {
+        match surveyor.survey(&parts, &set).await {
             Ok(survey) => drop(tell.send_replace(Some(Sought::of(&survey.demand(&parts, &set))))),
             Err(error) => {
                 tracing::warn!("what a scan should look at is not known yet: {}", chain(&error));

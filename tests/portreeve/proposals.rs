@@ -1,0 +1,181 @@
+//! What a change of our own resources is answered before it is stored, and what the set makes of one that was stored all
+//! the same: who may write which exceptions, and how many Policies a namespace may have.
+
+use std::sync::Arc;
+
+use portreeve_admission::review::decode;
+use portreeve_server::config::NamespacedPolicies;
+use portreeve_server::manifest::read_stream;
+use portreeve_server::proposal::Proposals;
+use portreeve_server::set::{Loader, PolicySet, Sources, WrittenBy};
+use portreeve_tests::gate::{Setting, loader};
+use portreeve_tests::review::{create, update};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+/// What stands in the cluster, and who looks at changes of it.
+struct Scene {
+    loader: Arc<Loader>,
+    sources: Arc<Sources>,
+}
+
+impl Scene {
+    fn of(stored: &[Value]) -> Self {
+        Self::bounded(stored, NamespacedPolicies::default())
+    }
+
+    fn bounded(stored: &[Value], bounds: NamespacedPolicies) -> Self {
+        let mut sources = Sources { written_by: WrittenBy::Namespaces, ..Sources::default() };
+        for object in stored {
+            read_stream("in the cluster", &object.to_string())
+                .unwrap()
+                .iter()
+                .for_each(|manifest| sources.add(manifest).unwrap());
+        }
+        Self { loader: Arc::new(loader().unwrap().with_bounds(bounds)), sources: Arc::new(sources) }
+    }
+
+    /// What the user is told who asks for this; nothing if it is taken.
+    fn refusal(&self, review: &Value) -> Option<String> {
+        let (_tell, sources) = watch::channel(Some(Arc::clone(&self.sources)));
+        let proposals = Proposals::of(Arc::clone(&self.loader), sources, None);
+        let response = proposals.answer(&decode(review.to_string().as_bytes()).unwrap());
+        response.refusal.map(|refusal| refusal.message)
+    }
+
+    fn set(&self) -> PolicySet {
+        self.loader.load_at_once(&self.sources).unwrap()
+    }
+
+    /// What the set says of the resource that it leaves out.
+    fn left_out(&self, reference: &str) -> Option<String> {
+        let set = self.set();
+        set.left_out().iter().find(|problem| problem.is_of(reference)).map(|problem| problem.reason.clone())
+    }
+}
+
+fn policy(exceptions: Value) -> Value {
+    json!({
+        "apiVersion": "portreeve.dev/v1alpha1", "kind": "ClusterPolicy", "metadata": {"name": "sealed"},
+        "spec": {"module": {"builtin": "seccomp"}, "exceptions": exceptions},
+    })
+}
+
+fn exception(namespace: &str) -> Value {
+    json!({
+        "apiVersion": "portreeve.dev/v1alpha1", "kind": "PolicyException",
+        "metadata": {"name": "kept", "namespace": namespace},
+        "spec": {
+            "policy": "sealed", "owner": "team", "ticket": "T-1", "reason": "old", "expires": "2999-01-01T00:00:00Z",
+        },
+    })
+}
+
+fn own_policy(name: &str, created: &str) -> Value {
+    json!({
+        "apiVersion": "portreeve.dev/v1alpha1", "kind": "Policy",
+        "metadata": {"name": name, "namespace": "shop", "creationTimestamp": created},
+        "spec": {"module": {"builtin": "seccomp"}},
+    })
+}
+
+fn by(mut review: Value, user: &str, groups: &[&str]) -> Value {
+    review["request"]["userInfo"] = json!({"username": user, "groups": groups});
+    review
+}
+
+#[test]
+fn an_exception_to_a_policy_that_allows_none_is_refused_with_the_setting_to_change() {
+    let said = Scene::of(&[policy(json!({"allowed": false}))]).refusal(&create(&exception("shop"))).unwrap();
+    assert!(said.contains("\"sealed\" allows no exceptions") && said.contains("spec.exceptions.allowed"), "{said}");
+}
+
+#[test]
+fn an_exception_is_taken_in_the_namespaces_that_its_policy_names_and_nowhere_else() {
+    let scene = Scene::of(&[policy(json!({"namespaces": ["shop-*"]}))]);
+    assert_eq!(scene.refusal(&create(&exception("shop-eu"))), None);
+    let said = scene.refusal(&create(&exception("bank"))).unwrap();
+    assert!(said.contains("in shop-* and not in \"bank\""), "{said}");
+}
+
+#[test]
+fn whoever_is_not_in_the_group_may_not_write_exceptions_to_its_policy() {
+    let scene = Scene::of(&[policy(json!({"groups": ["owners"]}))]);
+    let asked = create(&exception("shop"));
+    assert_eq!(scene.refusal(&by(asked.clone(), "ada", &["owners"])), None);
+    let said = scene.refusal(&by(asked, "bob", &["devs"])).unwrap();
+    assert!(said.contains("members of \"owners\"") && said.contains("\"bob\" is not among them"), "{said}");
+}
+
+#[test]
+fn whoever_may_not_write_an_exception_may_still_label_it() {
+    let scene = Scene::of(&[policy(json!({"groups": ["owners"]})), exception("shop")]);
+    let mut labelled = exception("shop");
+    labelled["metadata"]["labels"] = json!({"seen": "yes"});
+    assert_eq!(scene.refusal(&by(update(&labelled, &exception("shop")), "bob", &[])), None);
+    let mut longer = exception("shop");
+    longer["spec"]["expires"] = json!("2999-12-31T00:00:00Z");
+    assert!(scene.refusal(&by(update(&longer, &exception("shop")), "bob", &[])).is_some());
+}
+
+#[test]
+fn exceptions_that_are_there_keep_nobody_from_disallowing_them() {
+    let scene = Scene::of(&[policy(json!({})), exception("shop")]);
+    let changed = policy(json!({"allowed": false}));
+    assert_eq!(scene.refusal(&update(&changed, &policy(json!({})))), None);
+}
+
+#[test]
+fn an_exception_that_is_not_allowed_does_not_count_and_says_so() {
+    let scene = Scene::of(&[policy(json!({"namespaces": ["bank"]})), exception("shop")]);
+    assert!(scene.set().exceptions().is_empty());
+    let said = scene.left_out("PolicyException/shop/kept").unwrap();
+    assert!(said.contains("in bank and not in \"shop\""), "{said}");
+}
+
+#[test]
+fn policy_files_with_an_exception_that_is_not_allowed_are_refused() {
+    let both = format!("{}\n---\n{}\n", policy(json!({"allowed": false})), exception("shop"));
+    let problems = Setting::default().with(&both).unwrap().problems().unwrap();
+    assert!(problems.iter().any(|problem| problem.contains("allows no exceptions")), "{problems:?}");
+}
+
+#[test]
+fn a_namespace_pattern_that_is_none_is_told() {
+    let problems = Setting::default().with(&policy(json!({"namespaces": ["a*b"]})).to_string()).unwrap().problems();
+    let problems = problems.unwrap();
+    assert!(problems.iter().any(|problem| problem.contains("spec.exceptions.namespaces: \"a*b\"")), "{problems:?}");
+}
+
+const TWO: NamespacedPolicies = NamespacedPolicies { per_namespace: 2, in_total: 200 };
+
+fn three() -> [Value; 4] {
+    let at = |name, year| own_policy(name, &format!("{year}-01-01T00:00:00Z"));
+    [policy(json!({})), at("newest", 2026), at("oldest", 2024), at("second", 2025)]
+}
+
+#[test]
+fn beyond_the_bound_the_newest_policy_of_a_namespace_is_left_out_and_says_so() {
+    let scene = Scene::bounded(&three(), TWO);
+    let in_force: Vec<String> = scene.set().policies().iter().map(|policy| policy.id.clone()).collect();
+    assert_eq!(in_force, ["sealed", "shop/oldest", "shop/second"]);
+    let said = scene.left_out("Policy/shop/newest").unwrap();
+    assert!(said.contains("has 2 Policies in force already"), "{said}");
+}
+
+#[test]
+fn beyond_the_bound_of_all_namespaces_the_newest_is_left_out() {
+    let scene = Scene::bounded(&three(), NamespacedPolicies { per_namespace: 10, in_total: 2 });
+    assert!(scene.left_out("Policy/shop/newest").unwrap().contains("all namespaces together have 2 Policies"));
+}
+
+#[test]
+fn one_policy_too_many_is_refused_when_it_is_applied() {
+    let scene = Scene::bounded(&three()[..3], TWO);
+    let said = scene.refusal(&create(&own_policy("more", "2026-06-01T00:00:00Z"))).unwrap();
+    assert!(said.contains("limits.namespacedPolicies.perNamespace"), "{said}");
+    let before = own_policy("oldest", "2024-01-01T00:00:00Z");
+    let mut milder = before.clone();
+    milder["spec"]["mode"] = json!("warn");
+    assert_eq!(scene.refusal(&update(&milder, &before)), None);
+}

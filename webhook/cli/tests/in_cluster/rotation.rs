@@ -1,0 +1,76 @@
+//! Certificate, CA and path token are renewed while workloads come in, as `portreeve cluster rotate` asks for it: old and
+//! new are good for as long as anybody may hold the old, and nobody is turned away.
+
+use std::process::Command;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use portreeve_tests::server::until;
+use serde_json::json;
+
+use crate::load::Users;
+use crate::scene::{Scene, wants_label};
+
+/// What the API server was told: the CAs that it trusts, and the path that it calls.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Told {
+    bundle: String,
+    path: String,
+}
+
+fn told(scene: &Scene) -> Told {
+    let of = |field: &str| {
+        let path = format!("jsonpath={{.webhooks[?(@.name==\"validate.portreeve.dev\")].clientConfig.{field}}}");
+        scene.kubectl.run(&format!("get validatingwebhookconfiguration portreeve -o {path}")).unwrap()
+    };
+    let url = of("url");
+    Told {
+        bundle: String::from_utf8(STANDARD.decode(of("caBundle")).unwrap()).unwrap(),
+        path: url.rsplit('/').next().unwrap().to_owned(),
+    }
+}
+
+/// The serving certificate that the replicas share.
+fn certificate(scene: &Scene) -> String {
+    scene.kubectl.run("get secret portreeve -n portreeve -o jsonpath={.data.tls\\.crt}").unwrap()
+}
+
+fn rotate(scene: &Scene, more: &[&str]) {
+    let output = Command::new(env!("CARGO_BIN_EXE_portreeve"))
+        .args(["cluster", "rotate", "--namespace", "portreeve", "--kubeconfig"])
+        .arg(scene.kubeconfig())
+        .args(more)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_turned_away_while_certificate_ca_and_token_are_renewed() {
+    let Some(scene) = Scene::start().await else { return };
+    // As short as may be, so that a CA takes over while we watch.
+    let soon = json!({"overlapSeconds": 60});
+    for name in ["one", "two"] {
+        let replica = scene.replica_with(name, |config| config["kubernetes"]["rotation"] = soon.clone()).await;
+        // Both live as long as the scene.
+        Box::leak(Box::new(replica));
+    }
+    scene.registered().await;
+    scene.put_in_force(&wants_label("team", "team")).await;
+    let (first, first_certificate) = (told(&scene), certificate(&scene));
+    let users = Users::begin(&scene).await;
+
+    rotate(&scene, &[]);
+    until("there is a new certificate", async || certificate(&scene) != first_certificate).await.unwrap();
+    rotate(&scene, &["--authority"]);
+    let cas = |told: &Told| told.bundle.matches("BEGIN CERTIFICATE").count();
+    until("both CAs are trusted", async || cas(&told(&scene)) == 2).await.unwrap();
+    assert!(told(&scene).bundle.contains(first.bundle.trim()));
+    let by_the_old_ca = certificate(&scene);
+    until("the new CA signs", async || certificate(&scene) != by_the_old_ca).await.unwrap();
+    until("another token is registered", async || told(&scene).path != first.path).await.unwrap();
+
+    let served = users.end().await;
+    println!("{} admitted, {} denied", served.admitted, served.denied);
+    assert!(served.admitted > 20 && served.denied > 20 && served.lost == 0, "{served:?}");
+}
