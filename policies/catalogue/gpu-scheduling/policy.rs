@@ -111,7 +111,7 @@ impl GpuScheduling {
     /// Objects of exempt kinds, and the pods that belong to one.
     fn is_exempt(&self, case: &Case<'_>) -> bool {
         let is_exempt = |kind: &str| self.settings.exempt_kinds.iter().any(|exempt| exempt == kind);
-        is_exempt(&case.request().kind().kind) || owner::controller_kind(case).is_some_and(|kind| is_exempt(&kind))
+        is_exempt(&case.request().kind().kind) || owner::controller_kind(case).is_some_and(is_exempt)
     }
 
     fn keep_off(&self, tolerations: &[Toleration], verdict: &mut Verdict) {

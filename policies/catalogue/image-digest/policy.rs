@@ -190,11 +190,10 @@ fn unresolved(place: &Place<'_>, reason: &str, verdict: &mut Verdict) {
 
 /// Whether this update is a restart: somebody set the time of one.
 fn is_restart(case: &Case<'_>) -> bool {
-    let at = pointer::child("/metadata/annotations", RESTARTED_AT);
-    let now = case.pod().and_then(|pod| pod.annotation(RESTARTED_AT));
-    let before = case.read_old(&at);
-    case.request().operation() == Operation::Update
-        && now.is_some_and(|now| before.as_ref().and_then(|before| before.as_str()) != Some(now))
+    let set = case.pod().and_then(|pod| pod.annotation(RESTARTED_AT));
+    let Some(now) = set.filter(|_| case.request().operation() == Operation::Update) else { return false };
+    let before = case.read_old(&pointer::child("/metadata/annotations", RESTARTED_AT));
+    before.as_ref().and_then(|before| before.as_str()) != Some(now)
 }
 
 /// Whether both name the same tag of the same repository, in whatever spelling.

@@ -203,7 +203,8 @@ impl RawContainer {
             (ProbeKind::Readiness, self.readiness_probe),
             (ProbeKind::Startup, self.startup_probe),
         ];
-        let probes = probes.into_iter().filter_map(|(kind, handler)| Some(Probe { kind, host: handler?.host() }));
+        let probes =
+            probes.into_iter().filter_map(|(kind, handler)| Some(Probe { kind, handler: None, host: handler?.host() }));
         let hooks = self.lifecycle.map(|lifecycle| [lifecycle.post_start, lifecycle.pre_stop]);
         Container {
             kind,
@@ -213,6 +214,7 @@ impl RawContainer {
             security: self.security_context.map(Into::into),
             ports: self.ports.unwrap_or_default().into_iter().map(Into::into).collect(),
             mounts: Vec::new(),
+            device_paths: Vec::new(),
             requests: Vec::new(),
             limits: Vec::new(),
             claims: Vec::new(),

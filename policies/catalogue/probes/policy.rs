@@ -7,16 +7,13 @@ mod settings;
 use portreeve_sdk::image::ImagePattern;
 use portreeve_sdk::view::{Container, ContainerKind, Pod};
 use portreeve_sdk::{Can, Case, Manifest, Policy, SettingsError, Stop, Verdict};
-use serde_json::{Value, json};
+use serde_json::json;
 
 pub(crate) use settings::Settings;
 use settings::{Asked, Sidecars};
 
 use crate::exact::Exact;
 use crate::owner;
-
-/// The fields of a probe that say how it asks.
-const WAYS: [&str; 4] = ["httpGet", "tcpSocket", "grpc", "exec"];
 
 /// The policy.
 pub(crate) struct Probes {
@@ -49,7 +46,7 @@ impl Policy for Probes {
         let Some(pod) = case.pod().filter(|pod| self.runs_for_long(case, pod)) else { return Ok(verdict) };
         for container in case.containers().iter().filter(|container| self.is_judged(container)) {
             for asked in Asked::ALL {
-                let written = Written::of(case, container, asked);
+                let written = Written::of(container, asked);
                 if written == Written::Asks {
                     continue;
                 }
@@ -73,14 +70,12 @@ enum Written {
 }
 
 impl Written {
-    fn of(case: &Case<'_>, container: &Container, asked: Asked) -> Self {
-        if !container.probes.iter().any(|probe| probe.kind == asked.kind()) {
-            return Self::Nothing;
+    fn of(container: &Container, asked: Asked) -> Self {
+        match container.probes.iter().find(|probe| probe.kind == asked.kind()) {
+            None => Self::Nothing,
+            Some(probe) if probe.handler.is_none() => Self::Idle,
+            Some(_) => Self::Asks,
         }
-        // The view does not show how it asks.
-        let probe = case.read(&container.field(&["/", asked.field()].concat()));
-        let asks = |way: &str| probe.as_ref().and_then(|probe| probe.get(way)).is_some_and(Value::is_object);
-        if WAYS.iter().any(|way| asks(way)) { Self::Asks } else { Self::Idle }
     }
 }
 

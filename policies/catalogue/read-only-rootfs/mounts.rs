@@ -3,7 +3,7 @@
 
 use portreeve_sdk::view::{Container, Mount, Volume};
 use portreeve_sdk::{Case, Verdict};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::READ_ONLY;
 use super::folder::Folder;
@@ -15,7 +15,6 @@ const LONGEST: usize = 63;
 
 /// The volumes of a pod, to which emptyDirs are added.
 pub(super) struct Mounts<'a> {
-    case: &'a Case<'a>,
     volumes: &'a [Volume],
     storage: Storage<'a>,
 }
@@ -29,13 +28,12 @@ struct Held<'a> {
 impl<'a> Mounts<'a> {
     /// To the pod of this case.
     pub(super) fn new(case: &'a Case<'a>) -> Self {
-        Self { case, volumes: case.volumes(), storage: Storage::of(case) }
+        Self { volumes: case.volumes(), storage: Storage::of(case) }
     }
 
     /// Mounts an emptyDir at each folder that no volume holds yet.
     pub(super) fn make(&self, container: &Container, writable: &[Writable<'_>], verdict: &mut Verdict) {
-        let devices = self.devices(container);
-        let mut held = self.held(container, &devices);
+        let mut held = self.held(container);
         for wanted in writable {
             let at = Folder::new(wanted.path);
             // What is mounted stays as it is, and so does what lies within it: whether that can be written to is for
@@ -53,8 +51,7 @@ impl<'a> Mounts<'a> {
 
     /// The first of these folders that nothing is mounted at.
     pub(super) fn first_unheld<'p>(&self, container: &Container, folders: &[&'p str]) -> Option<&'p str> {
-        let devices = self.devices(container);
-        let held = self.held(container, &devices);
+        let held = self.held(container);
         folders.iter().copied().find(|path| !held.iter().any(|mount| mount.at.holds(&Folder::new(path))))
     }
 
@@ -75,18 +72,11 @@ impl<'a> Mounts<'a> {
         verdict.append_unique(READ_ONLY, container.field("/volumeMounts"), mount, &["mountPath"]);
     }
 
-    fn held<'c>(&self, container: &'c Container, devices: &'c [String]) -> Vec<Held<'c>> {
+    fn held<'c>(&self, container: &'c Container) -> Vec<Held<'c>> {
         let mount =
             |mount: &'c Mount| Held { at: Folder::new(&mount.mount_path), contents: self.storage.behind(mount) };
         let device = |path: &'c String| Held { at: Folder::new(path), contents: Contents::Kept };
-        container.mounts.iter().map(mount).chain(devices.iter().map(device)).collect()
-    }
-
-    /// Paths of block devices, which no view shows. They come from claims, so that most pods have none.
-    fn devices(&self, container: &Container) -> Vec<String> {
-        let list = self.case.read(&container.field("/volumeDevices"));
-        let path = |device: &Value| Some(device.get("devicePath")?.as_str()?.to_owned());
-        list.iter().filter_map(Value::as_array).flatten().filter_map(path).collect()
+        container.mounts.iter().map(mount).chain(container.device_paths.iter().map(device)).collect()
     }
 
     /// A readable name; one with a digest where that is too long, ambiguous, or taken by something else.

@@ -1,7 +1,7 @@
 //! Where a container carries texts: the values of its variables, and its command with arguments. What comes from a Secret,
 //! a ConfigMap or a field of the pod is no text of the container's.
 
-use serde_json::Value;
+use portreeve_sdk::view::Variable;
 
 /// A name with the text that is given to it.
 pub(super) struct Assigned<'v> {
@@ -14,21 +14,19 @@ pub(super) struct Assigned<'v> {
 }
 
 /// The variables of an `env` that have a value of their own.
-pub(super) fn variables(env: &Value) -> impl Iterator<Item = Assigned<'_>> {
-    env.as_array().into_iter().flatten().enumerate().filter_map(|(index, variable)| {
-        let name = variable.get("name")?.as_str()?;
-        let text = variable.get("value")?.as_str()?;
-        Some(Assigned { index, name, text })
-    })
+pub(super) fn variables(env: &[Variable]) -> impl Iterator<Item = Assigned<'_>> {
+    let valued =
+        env.iter().enumerate().filter_map(|(index, variable)| Some((index, variable, variable.value.as_deref()?)));
+    valued.map(|(index, variable, text)| Assigned { index, name: &variable.name, text })
 }
 
 /// The arguments of a `command` or an `args`, whole.
-pub(super) fn arguments(list: &Value) -> impl Iterator<Item = (usize, &str)> {
-    list.as_array().into_iter().flatten().enumerate().filter_map(|(index, text)| Some((index, text.as_str()?)))
+pub(super) fn arguments(list: &[String]) -> impl Iterator<Item = (usize, &str)> {
+    list.iter().map(String::as_str).enumerate()
 }
 
 /// What arguments give names to: `--name=text`, `--name text`, `-Dname=text`, `NAME=text`, in a script too.
-pub(super) fn assignments(list: &Value) -> Vec<Assigned<'_>> {
+pub(super) fn assignments(list: &[String]) -> Vec<Assigned<'_>> {
     let separators = |c: char| c.is_whitespace() || c == ';';
     let words = arguments(list).flat_map(|(index, text)| {
         text.split(separators).filter(|word| !word.is_empty()).map(move |word| (index, word))
@@ -62,11 +60,10 @@ fn unquoted(text: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
-    fn assigned(list: Value) -> Vec<(usize, String, String)> {
+    fn assigned(list: &[&str]) -> Vec<(usize, String, String)> {
+        let list: Vec<String> = list.iter().map(|&text| text.to_owned()).collect();
         assignments(&list).into_iter().map(|one| (one.index, one.name.to_owned(), one.text.to_owned())).collect()
     }
 
@@ -76,7 +73,8 @@ mod tests {
 
     #[test]
     fn only_values_of_its_own_are_a_containers_variables() {
-        let env = json!([{"name": "A", "value": "x"}, {"name": "B", "valueFrom": {"secretKeyRef": {}}}, {"name": "C"}]);
+        let variable = |name: &str, value: Option<&str>| Variable { name: name.into(), value: value.map(Into::into) };
+        let env = [variable("A", Some("x")), variable("B", None)];
         let names: Vec<_> = variables(&env).map(|variable| (variable.index, variable.name, variable.text)).collect();
         assert_eq!(names, [(0, "A", "x")]);
     }
@@ -84,18 +82,18 @@ mod tests {
     #[test]
     fn arguments_give_names_to_texts_in_several_ways() {
         assert_eq!(
-            assigned(json!(["--password=a", "-Ddb.password=b"])),
+            assigned(&["--password=a", "-Ddb.password=b"]),
             [one(0, "password", "a"), one(1, "db.password", "b")]
         );
         assert_eq!(
-            assigned(json!(["--password", "a", "--verbose", "--token", "b"])),
+            assigned(&["--password", "a", "--verbose", "--token", "b"]),
             [one(1, "password", "a"), one(4, "token", "b")]
         );
     }
 
     #[test]
     fn scripts_are_read_word_by_word() {
-        let script = json!(["-c", "export PGPASSWORD='a'; psql --host db"]);
-        assert_eq!(assigned(script), [one(1, "PGPASSWORD", "a"), one(1, "host", "db")]);
+        let script = ["-c", "export PGPASSWORD='a'; psql --host db"];
+        assert_eq!(assigned(&script), [one(1, "PGPASSWORD", "a"), one(1, "host", "db")]);
     }
 }

@@ -18,7 +18,7 @@ mod shape;
 mod token;
 
 use portreeve_sdk::glob::Glob;
-use portreeve_sdk::view::Container;
+use portreeve_sdk::view::{Container, Variable};
 use portreeve_sdk::{Can, Case, Manifest, Policy, SettingsError, Stop, Verdict};
 
 use self::literal::{Assigned, arguments, assignments, variables};
@@ -78,11 +78,11 @@ impl Policy for SecretsInEnv {
 
     fn evaluate(&self, case: &Case<'_>) -> Result<Verdict, Stop> {
         let mut verdict = Verdict::default();
-        for container in case.containers() {
-            self.judge_variables(case, container, &mut verdict);
+        for (container, program) in case.programs() {
+            self.judge_variables(container, &program.env, &mut verdict);
             if self.settings.arguments == Arguments::Judge {
-                for list in ["/command", "/args"] {
-                    self.judge_arguments(case, container, list, &mut verdict);
+                for (list, words) in [("/command", &program.command), ("/args", &program.args)] {
+                    self.judge_arguments(container, list, words, &mut verdict);
                 }
             }
         }
@@ -91,28 +91,25 @@ impl Policy for SecretsInEnv {
 }
 
 impl SecretsInEnv {
-    fn judge_variables(&self, case: &Case<'_>, container: &Container, verdict: &mut Verdict) {
-        let at = container.field("/env");
-        let Some(env) = case.read(&at) else { return };
-        for variable in variables(&env).filter(|variable| !self.settings.allows(container, variable.name)) {
+    fn judge_variables(&self, container: &Container, env: &[Variable], verdict: &mut Verdict) {
+        for variable in variables(env).filter(|variable| !self.settings.allows(container, variable.name)) {
             if let Some(secret) = self.by_looks(variable.text).or_else(|| self.by_name(&variable)) {
-                let place =
-                    Place { container, kind: Kind::Variable, pointer: format!("{at}/{}/value", variable.index) };
+                let pointer = container.field(&format!("/env/{}/value", variable.index));
+                let place = Place { container, kind: Kind::Variable, pointer };
                 place.tell(Some(variable.name), &secret, verdict);
             }
         }
     }
 
-    fn judge_arguments(&self, case: &Case<'_>, container: &Container, list: &str, verdict: &mut Verdict) {
-        let at = container.field(list);
-        let Some(words) = case.read(&at) else { return };
-        let place = |index| Place { container, kind: Kind::Argument, pointer: format!("{at}/{index}") };
-        let assigned = assignments(&words);
+    fn judge_arguments(&self, container: &Container, list: &str, words: &[String], verdict: &mut Verdict) {
+        let place =
+            |index| Place { container, kind: Kind::Argument, pointer: container.field(&format!("{list}/{index}")) };
+        let assigned = assignments(words);
         let allowed = |index| {
             let mut here = assigned.iter().filter(|one: &&Assigned<'_>| one.index == index);
             here.any(|one| self.settings.allows(container, one.name)) || self.settings.allows(container, "")
         };
-        for (index, text) in arguments(&words).filter(|(index, _)| !allowed(*index)) {
+        for (index, text) in arguments(words).filter(|(index, _)| !allowed(*index)) {
             let by_name = || {
                 assigned.iter().filter(|one| one.index == index).find_map(|one| Some((one.name, self.by_name(one)?)))
             };

@@ -10,7 +10,6 @@ mod needs;
 use portreeve_sdk::view::Pod;
 use portreeve_sdk::{Can, Case, Manifest, Policy, SettingsError, Stop, Verdict};
 use serde::Deserialize;
-use serde_json::Value;
 
 use self::mounted::{Token, tokens};
 use self::needs::{Need, Needs, account, is_default};
@@ -162,13 +161,7 @@ fn silent(case: &Case<'_>, verdict: &mut Verdict) {
              what its service account says can't be seen here",
         );
     // What an owner made stays as it is, and its Pods would have the token: that is no fault that an edit mends.
-    if !has_controller(case) {
+    if case.request().controller().is_none() {
         verdict.set_default(AUTOMOUNT, FLAG, false);
     }
-}
-
-fn has_controller(case: &Case<'_>) -> bool {
-    let owners = case.request().read("/metadata/ownerReferences");
-    let controls = |owner: &Value| owner.get("controller").and_then(Value::as_bool) == Some(true);
-    owners.as_ref().and_then(Value::as_array).is_some_and(|owners| owners.iter().any(controls))
 }

@@ -3,13 +3,17 @@
 
 use std::cell::OnceCell;
 
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::fact::{Fact, Missing};
 use crate::generated::portreeve::policy::facts::Unavailable;
 use crate::view::{
-    Container, GroupVersionKind, GroupVersionResource, LogLevel, Operation, Pod, Root, Toleration, Volume,
+    Container, GroupVersionKind, GroupVersionResource, LogLevel, Operation, Pod, Program, Root, Toleration, Volume,
 };
+
+/// Where an object names its owners.
+const OWNERS: &str = "/metadata/ownerReferences";
 
 /// One request as one policy instance sees it.
 #[derive(Clone, Copy)]
@@ -33,6 +37,12 @@ impl<'a> Case<'a> {
     #[must_use]
     pub fn containers(&self) -> &'a [Container] {
         self.views.containers.get_or_init(|| self.views.source.containers())
+    }
+
+    /// Each container with what it runs and is told.
+    pub fn programs(&self) -> impl Iterator<Item = (&'a Container, &'a Program)> {
+        let programs = self.views.programs.get_or_init(|| self.views.source.programs());
+        self.containers().iter().zip(programs)
     }
 
     /// Volumes in the order written.
@@ -125,6 +135,12 @@ impl<'a> Request<'a> {
         self.views.namespace.get_or_init(|| self.views.source.namespace()).as_deref()
     }
 
+    /// The owner that controls the object; none if no controller does.
+    #[must_use]
+    pub fn controller(&self) -> Option<&'a Controller> {
+        self.views.controller.get_or_init(|| Controller::among(self.views.source.read(Root::Object, OWNERS))).as_ref()
+    }
+
     /// None where the API server has yet to make it up.
     #[must_use]
     pub fn name(&self) -> Option<String> {
@@ -150,6 +166,31 @@ impl<'a> Request<'a> {
     }
 }
 
+/// An owner with `controller: true`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Controller {
+    /// Such as `apps/v1`, or `v1` of the core group.
+    pub api_version: String,
+    /// Such as `ReplicaSet`.
+    pub kind: String,
+}
+
+impl Controller {
+    /// The first of the owners that controls the object. The API server takes no second one.
+    fn among(owners: Option<String>) -> Option<Self> {
+        #[derive(Deserialize, Default)]
+        #[serde(rename_all = "camelCase", default)]
+        struct Owner {
+            api_version: String,
+            kind: String,
+            controller: Option<bool>,
+        }
+        let owners: Vec<Owner> = serde_json::from_str(&owners?).ok()?;
+        let owner = owners.into_iter().find(|owner| owner.controller == Some(true))?;
+        Some(Self { api_version: owner.api_version, kind: owner.kind })
+    }
+}
+
 /// The views of one request, shared by the policies that judge it.
 pub struct Views {
     source: Box<dyn Source>,
@@ -157,8 +198,10 @@ pub struct Views {
     kind: OnceCell<GroupVersionKind>,
     subresource: OnceCell<Option<String>>,
     namespace: OnceCell<Option<String>>,
+    controller: OnceCell<Option<Controller>>,
     pod: OnceCell<Option<Pod>>,
     containers: OnceCell<Vec<Container>>,
+    programs: OnceCell<Vec<Program>>,
     volumes: OnceCell<Vec<Volume>>,
     tolerations: OnceCell<Vec<Toleration>>,
     old_containers: OnceCell<Vec<Container>>,
@@ -174,8 +217,10 @@ impl Views {
             kind: OnceCell::new(),
             subresource: OnceCell::new(),
             namespace: OnceCell::new(),
+            controller: OnceCell::new(),
             pod: OnceCell::new(),
             containers: OnceCell::new(),
+            programs: OnceCell::new(),
             volumes: OnceCell::new(),
             tolerations: OnceCell::new(),
             old_containers: OnceCell::new(),
@@ -187,6 +232,7 @@ impl Views {
 pub(crate) trait Source {
     fn pod(&self) -> Option<Pod>;
     fn containers(&self) -> Vec<Container>;
+    fn programs(&self) -> Vec<Program>;
     fn volumes(&self) -> Vec<Volume>;
     fn tolerations(&self) -> Vec<Toleration>;
     fn old_containers(&self) -> Vec<Container>;

@@ -3,7 +3,7 @@
 use crate::case::Source;
 use crate::generated::portreeve::policy::{facts, log, request, subject};
 use crate::view::{
-    Container, GroupVersionKind, GroupVersionResource, LogLevel, Operation, Pod, Root, Toleration, Volume,
+    Container, GroupVersionKind, GroupVersionResource, LogLevel, Operation, Pod, Program, Root, Toleration, Volume,
 };
 
 /// The request of the running `evaluate`.
@@ -16,6 +16,10 @@ impl Source for Host {
 
     fn containers(&self) -> Vec<Container> {
         subject::containers()
+    }
+
+    fn programs(&self) -> Vec<Program> {
+        subject::programs()
     }
 
     fn volumes(&self) -> Vec<Volume> {

@@ -67,7 +67,7 @@ pub mod quantity;
 mod verdict;
 pub mod view;
 
-pub use case::{Case, Request, Views};
+pub use case::{Case, Controller, Request, Views};
 pub use policy::{Can, FactNeed, Manifest, Policy, ResourceRule, SettingsError, Stop};
 pub use verdict::{Finding, Verdict};
 

@@ -7,7 +7,7 @@ pub use crate::generated::portreeve::policy::request::{
 };
 pub use crate::generated::portreeve::policy::subject::{
     Capabilities, Container, ContainerKind, ContainerSecurity, Entry, Mount, PodSecurity, PodView as Pod, Port, Probe,
-    ProbeKind, Profile, SeLinux, Sysctl, Toleration, Volume,
+    ProbeHandler, ProbeKind, Profile, Program, SeLinux, Sysctl, Toleration, Variable, Volume,
 };
 pub use crate::generated::portreeve::policy::types::{Appended, Change, Edit, Root, Violation};
 

@@ -18,7 +18,10 @@ const GRANTED: [(&str, &[&str]); 5] = [
         "request",
         &["operation", "kind", "resource", "subresource", "namespace", "name", "user-name", "read", "read-old"],
     ),
-    ("subject", &["present", "pod", "containers", "volumes", "tolerations", "old-containers", "read", "read-old"]),
+    (
+        "subject",
+        &["present", "pod", "containers", "programs", "volumes", "tolerations", "old-containers", "read", "read-old"],
+    ),
     ("facts", &["get"]),
     ("log", &["write"]),
 ];

@@ -5,7 +5,7 @@ use portreeve_admission::{case, template, verdict};
 use crate::verdict::Verdict;
 use crate::view::{
     Capabilities, Change, Container, ContainerKind, ContainerSecurity, Entry, Mount, Operation, Pod, PodSecurity, Port,
-    Probe, ProbeKind, Profile, Root, SeLinux, Sysctl, Toleration, Volume,
+    Probe, ProbeHandler, ProbeKind, Profile, Program, Root, SeLinux, Sysctl, Toleration, Variable, Volume,
 };
 
 /// An edit that the contract does not allow.
@@ -126,6 +126,7 @@ pub(super) fn container(container: &template::Container) -> Container {
         security: container.security.as_ref().map(container_security),
         ports: container.ports.iter().map(port).collect(),
         mounts: container.mounts.iter().map(mount).collect(),
+        device_paths: container.device_paths.clone(),
         requests: entries(&container.requests),
         limits: entries(&container.limits),
         claims: container.claims.clone(),
@@ -180,8 +181,20 @@ fn probe(probe: &template::Probe) -> Probe {
             template::ProbeKind::Readiness => ProbeKind::Readiness,
             template::ProbeKind::Startup => ProbeKind::Startup,
         },
+        handler: probe.handler.map(|handler| match handler {
+            template::ProbeHandler::HttpGet => ProbeHandler::HttpGet,
+            template::ProbeHandler::TcpSocket => ProbeHandler::TcpSocket,
+            template::ProbeHandler::Grpc => ProbeHandler::Grpc,
+            template::ProbeHandler::Exec => ProbeHandler::Exec,
+        }),
         host: probe.host.clone(),
     }
+}
+
+pub(super) fn program(container: &template::Container) -> Program {
+    let template::Program { command, args, env } = container.program.clone();
+    let variable = |template::Variable { name, value }| Variable { name, value };
+    Program { command, args, env: env.into_iter().map(variable).collect() }
 }
 
 pub(super) fn volume(volume: &template::Volume) -> Volume {

@@ -8,7 +8,7 @@ use super::convert;
 use crate::case::Source;
 use crate::generated::portreeve::policy::facts::Unavailable;
 use crate::view::{
-    Container, GroupVersionKind, GroupVersionResource, LogLevel, Operation, Pod, Root, Toleration, Volume,
+    Container, GroupVersionKind, GroupVersionResource, LogLevel, Operation, Pod, Program, Root, Toleration, Volume,
 };
 
 /// A case of the host, shown to a guest.
@@ -36,6 +36,10 @@ impl Source for Json {
 
     fn containers(&self) -> Vec<Container> {
         self.of_template(|template| template.containers.iter().map(convert::container).collect()).unwrap_or_default()
+    }
+
+    fn programs(&self) -> Vec<Program> {
+        self.of_template(|template| template.containers.iter().map(convert::program).collect()).unwrap_or_default()
     }
 
     fn volumes(&self) -> Vec<Volume> {

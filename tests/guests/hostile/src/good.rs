@@ -40,6 +40,7 @@ pub fn mirror(settings: &Value) -> Verdict {
     show("present", format!("{:?}", subject::present()));
     show("pod", format!("{:?}", subject::pod()));
     show("containers", format!("{:?}", subject::containers()));
+    show("programs", format!("{:?}", subject::programs()));
     show("volumes", format!("{:?}", subject::volumes()));
     show("tolerations", format!("{:?}", subject::tolerations()));
     show("old-containers", format!("{:?}", subject::old_containers()));

@@ -23,6 +23,8 @@ pub struct Container {
     pub ports: Vec<Port>,
     /// `volumeMounts`.
     pub mounts: Vec<Mount>,
+    /// `devicePath` of `volumeDevices`.
+    pub device_paths: Vec<String>,
     /// `resources.requests`.
     pub requests: Vec<Entry>,
     /// `resources.limits`.
@@ -33,6 +35,29 @@ pub struct Container {
     pub probes: Vec<Probe>,
     /// Hosts of postStart and preStop handlers, where given.
     pub lifecycle_hosts: Vec<String>,
+    /// `command`, `args` and `env`.
+    pub program: Program,
+}
+
+/// What a container runs and is told.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Program {
+    /// `command`.
+    pub command: Vec<String>,
+    /// `args`.
+    pub args: Vec<String>,
+    /// `env`, in the order written.
+    pub env: Vec<Variable>,
+}
+
+/// One of `env`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Variable {
+    /// `name`.
+    #[serde(default)]
+    pub name: String,
+    /// `value`; none if it comes from elsewhere or was not given.
+    pub value: Option<String>,
 }
 
 /// Which kind of container.
@@ -124,6 +149,8 @@ pub struct Mount {
 pub struct Probe {
     /// Which of the three.
     pub kind: ProbeKind,
+    /// How it asks; none if it says nothing of that.
+    pub handler: Option<ProbeHandler>,
     /// `host` of its httpGet or tcpSocket handler.
     pub host: Option<String>,
 }
@@ -137,6 +164,19 @@ pub enum ProbeKind {
     Readiness,
     /// `startupProbe`.
     Startup,
+}
+
+/// How a probe asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ProbeHandler {
+    /// `httpGet`.
+    HttpGet,
+    /// `tcpSocket`.
+    TcpSocket,
+    /// `grpc`.
+    Grpc,
+    /// `exec`.
+    Exec,
 }
 
 #[derive(Deserialize)]
@@ -153,12 +193,27 @@ pub(super) struct RawContainer {
     #[serde(default, deserialize_with = "null_as_empty")]
     volume_mounts: Vec<Mount>,
     #[serde(default, deserialize_with = "null_as_empty")]
+    volume_devices: Vec<RawDevice>,
+    #[serde(default, deserialize_with = "null_as_empty")]
     resources: RawResources,
     liveness_probe: Option<RawHandler>,
     readiness_probe: Option<RawHandler>,
     startup_probe: Option<RawHandler>,
     #[serde(default, deserialize_with = "null_as_empty")]
     lifecycle: RawLifecycle,
+    #[serde(default, deserialize_with = "null_as_empty")]
+    command: Vec<String>,
+    #[serde(default, deserialize_with = "null_as_empty")]
+    args: Vec<String>,
+    #[serde(default, deserialize_with = "null_as_empty")]
+    env: Vec<Variable>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawDevice {
+    #[serde(default, deserialize_with = "null_as_empty")]
+    device_path: String,
 }
 
 #[derive(Deserialize, Default)]
@@ -168,18 +223,24 @@ struct RawLifecycle {
     pre_stop: Option<RawHandler>,
 }
 
-/// A probe or a lifecycle hook: only where it goes.
+/// A probe or a lifecycle hook: only how it asks, and where.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct RawHandler {
     http_get: Option<Hosted>,
     tcp_socket: Option<Hosted>,
+    grpc: Option<Given>,
+    exec: Option<Given>,
 }
 
 #[derive(Deserialize)]
 struct Hosted {
     host: Option<String>,
 }
+
+/// An object, whatever is in it.
+#[derive(Deserialize)]
+struct Given {}
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -216,19 +277,30 @@ impl RawContainer {
             security: self.security_context.map(Into::into),
             ports: self.ports,
             mounts: self.volume_mounts,
+            device_paths: self.volume_devices.into_iter().map(|device| device.device_path).collect(),
             requests: self.resources.requests.0,
             limits: self.resources.limits.0,
             claims: names(self.resources.claims),
             probes: probes
                 .into_iter()
-                .filter_map(|(kind, handler)| handler.map(|handler| Probe { kind, host: handler.host() }))
+                .filter_map(|(kind, probe)| {
+                    probe.map(|probe| Probe { kind, handler: probe.kind(), host: probe.host() })
+                })
                 .collect(),
             lifecycle_hosts: hooks.into_iter().flatten().filter_map(RawHandler::host).collect(),
+            program: Program { command: self.command, args: self.args, env: self.env },
         }
     }
 }
 
 impl RawHandler {
+    fn kind(&self) -> Option<ProbeHandler> {
+        let http = self.http_get.as_ref().map(|_| ProbeHandler::HttpGet);
+        http.or_else(|| self.tcp_socket.as_ref().map(|_| ProbeHandler::TcpSocket))
+            .or_else(|| self.grpc.as_ref().map(|_| ProbeHandler::Grpc))
+            .or_else(|| self.exec.as_ref().map(|_| ProbeHandler::Exec))
+    }
+
     fn host(self) -> Option<String> {
         self.http_get.or(self.tcp_socket).and_then(|handler| handler.host)
     }

@@ -7,7 +7,10 @@ mod pod;
 mod read;
 mod volume;
 
-pub use container::{Capabilities, Container, ContainerKind, ContainerSecurity, Mount, Port, Probe, ProbeKind};
+pub use container::{
+    Capabilities, Container, ContainerKind, ContainerSecurity, Mount, Port, Probe, ProbeHandler, ProbeKind, Program,
+    Variable,
+};
 pub use pod::{Pod, PodSecurity, Profile, SeLinux, Sysctl, Toleration};
 pub use volume::Volume;
 

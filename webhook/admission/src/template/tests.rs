@@ -79,6 +79,33 @@ fn a_template_that_is_no_object_is_an_error() {
 }
 
 #[test]
+fn what_a_container_runs_and_is_told_is_seen() {
+    let template = read(&json!({"spec": {"containers": [{
+        "name": "a", "command": ["serve"], "args": null,
+        "env": [{"name": "MODE", "value": "fast"}, {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "s", "key": "t"}}}],
+        "volumeDevices": [{"name": "disk", "devicePath": "/dev/disk"}],
+    }]}}));
+    let container = template.containers.first().unwrap();
+    let variable = |name: &str, value: Option<&str>| Variable { name: name.into(), value: value.map(Into::into) };
+    assert_eq!(
+        container.program,
+        Program {
+            command: vec!["serve".into()],
+            args: Vec::new(),
+            env: vec![variable("MODE", Some("fast")), variable("TOKEN", None)],
+        }
+    );
+    assert_eq!(container.device_paths, ["/dev/disk"]);
+}
+
+#[test]
+fn a_probe_that_asks_nothing_is_one_all_the_same() {
+    let template =
+        read(&json!({"spec": {"containers": [{"name": "a", "startupProbe": {"periodSeconds": 1, "exec": null}}]}}));
+    assert_eq!(template.containers[0].probes, [Probe { kind: ProbeKind::Startup, handler: None, host: None }]);
+}
+
+#[test]
 fn hosts_of_probes_and_hooks_are_seen() {
     let template = read(&json!({"spec": {"containers": [{
         "name": "a",
@@ -90,8 +117,8 @@ fn hosts_of_probes_and_hooks_are_seen() {
     assert_eq!(
         container.probes,
         [
-            Probe { kind: ProbeKind::Liveness, host: Some("10.0.0.1".into()) },
-            Probe { kind: ProbeKind::Readiness, host: None },
+            Probe { kind: ProbeKind::Liveness, handler: Some(ProbeHandler::HttpGet), host: Some("10.0.0.1".into()) },
+            Probe { kind: ProbeKind::Readiness, handler: Some(ProbeHandler::Exec), host: None },
         ]
     );
     assert_eq!(container.lifecycle_hosts, ["db"]);

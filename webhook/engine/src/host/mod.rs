@@ -151,6 +151,10 @@ impl subject::Host for Host {
         Ok(each(self.ask()?.template(), |template| &template.containers, views::container))
     }
 
+    fn programs(&mut self) -> wasmtime::Result<Vec<subject::Program>> {
+        Ok(each(self.ask()?.template(), |template| &template.containers, views::program))
+    }
+
     fn volumes(&mut self) -> wasmtime::Result<Vec<subject::Volume>> {
         Ok(each(self.ask()?.template(), |template| &template.volumes, views::volume))
     }

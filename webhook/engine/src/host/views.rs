@@ -62,12 +62,19 @@ pub(super) fn container(container: &own::Container) -> subject::Container {
         security: container.security.as_ref().map(container_security),
         ports: container.ports.iter().map(port).collect(),
         mounts: container.mounts.iter().map(mount).collect(),
+        device_paths: container.device_paths.clone(),
         requests: entries(&container.requests),
         limits: entries(&container.limits),
         claims: container.claims.clone(),
         probes: container.probes.iter().map(probe).collect(),
         lifecycle_hosts: container.lifecycle_hosts.clone(),
     }
+}
+
+pub(super) fn program(container: &own::Container) -> subject::Program {
+    let own::Program { command, args, env } = container.program.clone();
+    let variable = |own::Variable { name, value }| subject::Variable { name, value };
+    subject::Program { command, args, env: env.into_iter().map(variable).collect() }
 }
 
 pub(super) fn volume(volume: &own::Volume) -> subject::Volume {
@@ -149,6 +156,12 @@ fn probe(probe: &own::Probe) -> subject::Probe {
             own::ProbeKind::Readiness => subject::ProbeKind::Readiness,
             own::ProbeKind::Startup => subject::ProbeKind::Startup,
         },
+        handler: probe.handler.map(|handler| match handler {
+            own::ProbeHandler::HttpGet => subject::ProbeHandler::HttpGet,
+            own::ProbeHandler::TcpSocket => subject::ProbeHandler::TcpSocket,
+            own::ProbeHandler::Grpc => subject::ProbeHandler::Grpc,
+            own::ProbeHandler::Exec => subject::ProbeHandler::Exec,
+        }),
         host: probe.host.clone(),
     }
 }

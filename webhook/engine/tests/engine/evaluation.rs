@@ -79,6 +79,13 @@ fn a_policy_sees_the_template() {
     assert!(saw("containers").contains(r#"pointer: "/spec/initContainers/0""#));
     assert!(saw("containers").contains("run-as-non-root: Some(true)"));
     assert!(saw("containers").contains("container-port: 80"));
+    assert!(
+        saw("containers").contains("Probe { kind: ProbeKind::Startup, handler: Some(ProbeHandler::Grpc), host: None }")
+    );
+    assert!(saw("programs").starts_with("[Program { command: [], args: [], env: [] }, "));
+    assert!(saw("programs").contains(
+        r#"Program { command: ["serve"], args: [], env: [Variable { name: "MODE", value: Some("fast") }] }"#
+    ));
     assert!(saw("volumes").contains(r#"source: "emptyDir""#));
     assert!(saw("tolerations").contains(r#"operator: Some("Exists")"#));
 }

@@ -25,7 +25,11 @@ pub(crate) fn deployment() -> Case {
                 "initContainers": [{"name": "init", "image": "busybox"}],
                 "containers": [
                     {"name": "app", "image": "shop:1", "securityContext": {"runAsNonRoot": true}},
-                    {"name": "side", "image": "side:1", "ports": [{"containerPort": 80}]},
+                    {
+                        "name": "side", "image": "side:1", "ports": [{"containerPort": 80}],
+                        "command": ["serve"], "env": [{"name": "MODE", "value": "fast"}],
+                        "startupProbe": {"grpc": {"port": 80}},
+                    },
                 ],
                 "volumes": [{"name": "tmp", "emptyDir": {}}],
                 "tolerations": [{"key": "gpu", "operator": "Exists"}],
