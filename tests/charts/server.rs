@@ -138,6 +138,7 @@ async fn our_own_policies_have_nothing_to_deny_and_nothing_to_put_in() {
         let options = CheckOptions {
             policies: None,
             images: Images::from_lock(ImageLock::default()),
+            modules: None,
             cache: cache().unwrap(),
             paths: TemplatePaths::default(),
             namespace: installation.namespace.clone(),

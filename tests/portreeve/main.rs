@@ -45,6 +45,8 @@ mod proposals;
 #[cfg(test)]
 mod recorded;
 #[cfg(test)]
+mod registry_modules;
+#[cfg(test)]
 mod restart;
 #[cfg(test)]
 mod spelling;

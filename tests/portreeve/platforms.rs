@@ -77,6 +77,7 @@ async fn refused(platform: &str, manifests: &[Manifest], images: Images) -> BTre
     let options = CheckOptions {
         policies: Some(folder(platform, "policies")),
         images,
+        modules: None,
         cache: cache().unwrap(),
         paths: TemplatePaths::default(),
         namespace: "default".to_owned(),

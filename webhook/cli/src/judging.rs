@@ -11,7 +11,7 @@ use portreeve_engine::{Cache, CacheFolder};
 use portreeve_server::check::{CheckOptions, Checked, Checker, Corrections};
 use portreeve_server::config::{ServerConfig, read_registries, template_paths};
 use portreeve_server::manifest::Manifest;
-use portreeve_server::set::Rules;
+use portreeve_server::set::{RegistryModules, Rules};
 use portreeve_supply::{ImageLock, Images, RegistriesConfig};
 
 use crate::manifests::locked_beside;
@@ -136,10 +136,12 @@ impl JudgingArguments {
         let paths = server.map(|server| template_paths(&server.template_paths)).transpose().map_err(Failure::input)?;
         let mut labels = server.map(|server| server.namespace_defaults.labels.clone()).unwrap_or_default();
         labels.extend(self.namespace_label.iter().cloned());
-        let (images, locks) = self.images(server, manifests)?;
+        let registries = self.registries(server)?;
+        let (images, locks) = self.images(&registries, manifests)?;
         let options = CheckOptions {
             policies: self.policies.clone().or_else(|| server?.policies.clone()),
             images,
+            modules: Some(RegistryModules::open(&registries, None).map_err(Failure::input)?),
             cache: cache(self.cache.as_deref())?,
             paths: paths.unwrap_or_default(),
             namespace: self.namespace.clone(),
@@ -150,23 +152,31 @@ impl JudgingArguments {
         Ok((options, locks))
     }
 
-    fn images(&self, server: Option<&ServerConfig>, manifests: &[PathBuf]) -> Result<(Images, Vec<PathBuf>), Failure> {
-        let registries = match (&self.lock, &self.registries, server) {
-            (Some(lock), _, _) => {
-                let lock = ImageLock::read(lock).map_err(Failure::input)?;
-                return Ok((Images::from_lock(lock), Vec::new()));
+    /// The registries that may be asked, none where nothing is said of them.
+    fn registries(&self, server: Option<&ServerConfig>) -> Result<RegistriesConfig, Failure> {
+        match (&self.registries, server) {
+            (Some(file), _) => read_registries(file).map_err(Failure::input),
+            (None, Some(server)) => Ok(server.registries.clone()),
+            (None, None) => Ok(RegistriesConfig::default()),
+        }
+    }
+
+    fn images(
+        &self,
+        registries: &RegistriesConfig,
+        manifests: &[PathBuf],
+    ) -> Result<(Images, Vec<PathBuf>), Failure> {
+        if let Some(lock) = &self.lock {
+            let lock = ImageLock::read(lock).map_err(Failure::input)?;
+            return Ok((Images::from_lock(lock), Vec::new()));
+        }
+        if self.registries.is_none() && self.config.is_none() {
+            let (files, lock) = locked_beside(manifests)?;
+            if !files.is_empty() {
+                return Ok((Images::from_lock(lock), files));
             }
-            (None, Some(file), _) => read_registries(file).map_err(Failure::input)?,
-            (None, None, Some(server)) => server.registries.clone(),
-            (None, None, None) => {
-                let (files, lock) = locked_beside(manifests)?;
-                if !files.is_empty() {
-                    return Ok((Images::from_lock(lock), files));
-                }
-                RegistriesConfig::default()
-            }
-        };
-        Ok((Images::open(&registries).map_err(Failure::input)?, Vec::new()))
+        }
+        Ok((Images::open(registries).map_err(Failure::input)?, Vec::new()))
     }
 }
 

@@ -30,7 +30,7 @@ use serde_json::{Value, json};
 use self::accounts::Accounts;
 use crate::around::Around;
 use crate::manifest::Manifest;
-use crate::set::{COMPILED, LoadError, Loader, PolicySet, Rules, Sources, read_folder};
+use crate::set::{COMPILED, LoadError, Loader, PolicySet, RegistryModules, Rules, Sources, read_folder};
 use crate::way::{Book, Correction, Gate, Met, Runner};
 
 /// How long one object may take, registries included: nobody's request waits.
@@ -45,6 +45,8 @@ pub struct CheckOptions {
     pub policies: Option<PathBuf>,
     /// Where facts about images come from.
     pub images: Images,
+    /// Where modules come from that are named by a registry's reference. None: such policies can't be put in force.
+    pub modules: Option<RegistryModules>,
     /// Where compiled policies are kept.
     pub cache: Cache,
     /// The kinds that have pod templates.
@@ -150,6 +152,10 @@ impl Checker {
             portreeve_engine::Options { cache: options.cache, embedded: &COMPILED, ..Default::default() };
         let engine = Engine::new(options_of_engine)?;
         let loader = Loader::new(engine, portreeve_builtin::CATALOGUE, options.namespace_labels, None);
+        let loader = match options.modules {
+            Some(modules) => loader.with_registry(modules),
+            None => loader,
+        };
         let gate = Gate {
             set: ArcSwap::from_pointee(loader.load(&sources)?),
             images: options.images,

@@ -10,6 +10,7 @@ mod load;
 mod namespace;
 mod objects;
 mod profile;
+mod registry;
 mod settings;
 
 use std::collections::HashMap;
@@ -34,6 +35,7 @@ pub use load::{Examined, LoadError, Loader, Problem, chain};
 pub use namespace::{KnownFrom, Namespace};
 pub use objects::{Listed, Objects, Reach};
 pub use profile::{COMPILED, platform};
+pub use registry::RegistryModules;
 
 /// A set of policies, ready to judge.
 pub struct PolicySet {

@@ -268,7 +268,7 @@ struct Entry {
 }
 
 /// The new bytes are durable before they take the old ones' place, and the change of place is durable before we return.
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = match path.parent() {
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),

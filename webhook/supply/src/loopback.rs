@@ -86,7 +86,7 @@ impl LoopbackRegistry {
         let host = addr.to_string().parse().map_err(io::Error::other)?;
         let store = Arc::new(Store::new(addr));
         for (repository, tag, image) in images {
-            store.tag(&repository, &tag, &image);
+            store.tag(&repository, &tag, image.content(&repository));
         }
         let app = serve::app(Arc::clone(&store));
         let serving = tokio::spawn(async move {
@@ -125,7 +125,12 @@ impl LoopbackRegistry {
     /// Makes a tag name this image, from now on, and returns the digest that it names. What it named before can still
     /// be had by digest.
     pub fn retag(&self, repository: &str, tag: &str, image: &FixtureImage) -> Digest {
-        self.store.tag(repository, tag, image)
+        self.store.tag(repository, tag, image.content(repository))
+    }
+
+    /// Makes a tag name this policy module, and returns the digest that it names.
+    pub fn module(&self, repository: &str, tag: &str, component: Vec<u8>) -> Digest {
+        self.store.tag(repository, tag, image::module(component))
     }
 
     /// The digest that a tag names.

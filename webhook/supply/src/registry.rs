@@ -1,9 +1,11 @@
 //! A client of the OCI distribution protocol that contacts listed registries and nobody else.
 //!
-//! It asks two things: which digest a tag names, and what an image's configuration says. It remembers no answers (the
+//! It asks three things: which digest a tag names, what an image's configuration says, and for the component of a policy
+//! module. It remembers no answers (the
 //! cache is in front of it) and keeps only what authorizes it, for as long as the registry said.
 
 mod access;
+mod artifact;
 mod challenge;
 mod conversation;
 mod credentials;
@@ -20,6 +22,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
+pub(crate) use artifact::module_of;
 pub use credentials::{CredentialFault, CredentialsError};
 pub use error::{Authorized, BadAnswer, ResolveError};
 pub use listing::ListingError;
@@ -28,11 +31,12 @@ pub use tls::{CaError, ClientError};
 use crate::image_config::ImageConfig;
 use crate::reference::{Digest, ImageReference, RegistryHost};
 use crate::settings::{Platform, RegistriesConfig};
+use crate::modules::PulledModule;
 use access::Access;
 use conversation::Conversation;
 use endpoint::Endpoint;
 use listing::Listing;
-use question::{ConfigOf, DigestOf, Question};
+use question::{ConfigOf, DigestOf, ModuleOf, Question};
 
 /// The listed registries, ready to be asked.
 #[derive(Debug)]
@@ -84,6 +88,19 @@ impl Registries {
     ) -> Result<ImageConfig, ResolveError> {
         let platform = &self.platform;
         self.ask(image, ConfigOf { digest, platform }, deadline).await
+    }
+
+    /// The policy module with this digest. Manifest and component are checked against their digests.
+    ///
+    /// # Errors
+    /// Says which registry answered what; [`ResolveError::NotListed`] without any contact.
+    pub async fn module(
+        &self,
+        module: &ImageReference,
+        digest: &Digest,
+        deadline: Instant,
+    ) -> Result<PulledModule, ResolveError> {
+        self.ask(module, ModuleOf { digest }, deadline).await
     }
 
     /// Whether this registry may be contacted.

@@ -45,13 +45,22 @@ pub struct ClusterPolicySpec {
     rename_all = "camelCase",
     deny_unknown_fields,
     untagged,
-    expecting = "a module is `{builtin: NAME}`, or `{file: PATH}` with `policy: NAME` if the component carries several"
+    expecting = "a module is `{builtin: NAME}`, or `{oci: REGISTRY/REPOSITORY@DIGEST}` or `{file: PATH}`, these two with \
+                 `policy: NAME` if the component carries several"
 )]
 pub enum ModuleSource {
     /// One of the policies that ship.
     Builtin {
         /// Its name, such as `non-root`.
         builtin: String,
+    },
+    /// A component in a registry.
+    Oci {
+        /// Where, by digest, such as `registry.example/policies/labels:1.2@sha256:…`.
+        oci: String,
+        /// Which policy of the component; left out if it carries one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        policy: Option<String>,
     },
     /// A component in a file.
     File {

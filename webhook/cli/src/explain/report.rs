@@ -175,7 +175,7 @@ impl ProfileReport {
         });
         let is_of = |spec: &ClusterPolicySpec| match &spec.module {
             ModuleSource::Builtin { builtin } => builtin == name,
-            ModuleSource::File { .. } => false,
+            ModuleSource::File { .. } | ModuleSource::Oci { .. } => false,
         };
         let spec = specs.find(is_of)?;
         Some(Self {

@@ -120,7 +120,7 @@ impl Kind {
 
     pub(super) fn columns(self) -> Vec<Column> {
         let own = match self {
-            Self::ClusterPolicy => vec![column("Module", ".spec.module['builtin','file']"), MODE],
+            Self::ClusterPolicy => vec![column("Module", ".spec.module['builtin','oci','file']"), MODE],
             Self::Policy => vec![column("Module", ".spec.module.builtin"), MODE],
             Self::PolicySet => {
                 vec![column("Profile", ".spec.profile"), column("Failure-Policy", ".spec.failurePolicy")]

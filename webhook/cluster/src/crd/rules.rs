@@ -48,11 +48,16 @@ const AWAITED: &str = "must be more than nothing and at most 30s: no API server 
 const TAKES_VALUES: &str = "(self.operator in ['In', 'NotIn']) == (has(self.values) && size(self.values) > 0)";
 const VALUES: &str = "In and NotIn need values; Exists and DoesNotExist take none";
 
+/// `supply::Modules::get`.
+const ENDS_WITH_A_DIGEST: &str = "self.matches('@sha(256:[0-9a-f]{64}|512:[0-9a-f]{128})$')";
+const DIGEST: &str = "name the module by digest, registry/repository@sha256:…, so that what runs is what somebody looked at";
+
 const SAYS_SOMETHING: &str = "self.trim() != ''";
 
 /// Of a ClusterPolicy.
 pub(super) const CLUSTER_POLICY: (&[Rule], &[Bound]) = (
     &[
+        rule(&["module", "oci"], ENDS_WITH_A_DIGEST, DIGEST),
         rule(&["timeout"], IS_A_DURATION, DURATION),
         rule(&["timeout"], IS_AWAITED, AWAITED),
         rule(&["match", "namespaceSelector", "matchExpressions", "[]"], TAKES_VALUES, VALUES),
@@ -64,6 +69,7 @@ pub(super) const CLUSTER_POLICY: (&[Rule], &[Bound]) = (
         ),
     ],
     &[
+        longest(&["module", "oci"], 512),
         longest(&["timeout"], 32),
         most(&["exceptions", "namespaces"], 256),
         longest(&["exceptions", "namespaces", "[]"], 64),

@@ -66,6 +66,9 @@ pub(super) fn look(parts: &Parts, seen: Seen) -> Seen {
             refused(&parts.health, &parts.gate.set.load(), &error);
             parts.metrics.set_refused(true);
             tell(&parts.origin, &now, Err(&error));
+            if error.passing {
+                return seen;
+            }
         }
     }
     now
@@ -119,7 +122,7 @@ fn read_set(loader: &Loader, config: &ServerConfig, seen: Seen) -> Read {
 
 fn nobody_told() -> LoadError {
     let reason = "which policies there are in the cluster is not known: it was not reached yet".to_owned();
-    LoadError { problems: vec![Problem { place: String::new(), reason }] }
+    vec![Problem { place: String::new(), reason }].into()
 }
 
 /// The set that was kept, in place of one that can't be had.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 
 use jiff::Timestamp;
-use portreeve_admission::api::{ClusterPolicySpec, ExceptionRules, PolicyExceptionSpec, PolicySetSpec, Resource};
+use portreeve_admission::api::{ClusterPolicySpec, ExceptionRules, ModuleSource, Object, PolicyExceptionSpec, PolicySetSpec, Resource};
 use portreeve_admission::break_glass::BreakGlass;
 use portreeve_admission::exception::Exception;
 
@@ -23,6 +23,8 @@ pub(super) struct Draft {
     written_by: WrittenBy,
     break_glass: Option<BreakGlass>,
     left_out: Vec<Problem>,
+    /// Whether some of it may do later.
+    pub(super) passing: bool,
 }
 
 /// What a problem leads to.
@@ -69,6 +71,8 @@ pub(super) struct Group {
 pub(super) enum Source {
     Builtin,
     File(PathBuf),
+    /// By digest in a registry.
+    Registry(String),
 }
 
 /// A set is asked by names that no namespace qualifies.
@@ -91,13 +95,18 @@ impl Source {
     /// The file, if it comes from one.
     pub(super) fn into_file(self) -> Option<PathBuf> {
         match self {
-            Self::Builtin => None,
+            Self::Builtin | Self::Registry(_) => None,
             Self::File(path) => Some(path),
         }
     }
 
     fn of(located: &Located) -> Self {
-        located.module_file().map_or(Self::Builtin, Self::File)
+        match &located.resource {
+            Resource::ClusterPolicy(Object { spec: ClusterPolicySpec { module: ModuleSource::Oci { oci, .. }, .. }, .. }) => {
+                Self::Registry(oci.clone())
+            }
+            _ => located.module_file().map_or(Self::Builtin, Self::File),
+        }
     }
 }
 
@@ -162,7 +171,7 @@ impl Draft {
             let Self { exceptions, left_out, break_glass, .. } = self;
             return Ok(Finished { exceptions, left_out, break_glass });
         }
-        Err(LoadError { problems: self.problems })
+        Err(LoadError { problems: self.problems, passing: self.passing })
     }
 
     /// The policies in force, by module, in the order of their names.

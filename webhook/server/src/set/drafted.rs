@@ -28,7 +28,7 @@ pub(super) struct Drafted {
 pub(super) fn instance_by_name(policy: &InForce) -> Option<Instance> {
     let name = match &policy.spec.module {
         ModuleSource::Builtin { builtin } => builtin,
-        ModuleSource::File { policy, .. } => policy.as_ref()?,
+        ModuleSource::File { policy, .. } | ModuleSource::Oci { policy, .. } => policy.as_ref()?,
     };
     Some(instance(policy, name))
 }
@@ -111,7 +111,7 @@ fn carried<'a>(source: &ModuleSource, manifests: &'a [Manifest]) -> Result<&'a M
     let names = || manifests.iter().map(|manifest| manifest.name.as_str()).collect::<Vec<_>>().join(", ");
     let wanted = match source {
         ModuleSource::Builtin { builtin } => Some(builtin),
-        ModuleSource::File { policy, .. } => policy.as_ref(),
+        ModuleSource::File { policy, .. } | ModuleSource::Oci { policy, .. } => policy.as_ref(),
     };
     match (wanted, manifests) {
         (Some(wanted), _) => manifests

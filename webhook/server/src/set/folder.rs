@@ -72,8 +72,9 @@ pub struct Located {
 /// # Errors
 /// Every problem of every file; a folder without any resource of ours is one.
 pub fn read_folder(folder: &Path) -> Result<Sources, LoadError> {
-    let manifests = read_paths(&[folder.to_owned()], &mut std::io::empty()).map_err(|unread| LoadError {
-        problems: unread.errors().iter().map(|error| Problem { place: String::new(), reason: chain(error) }).collect(),
+    let manifests = read_paths(&[folder.to_owned()], &mut std::io::empty()).map_err(|unread| {
+        let problem = |error| Problem { place: String::new(), reason: chain(error) };
+        LoadError::from(unread.errors().iter().map(problem).collect::<Vec<_>>())
     })?;
     let mut sources = Sources::default();
     let mut problems: Vec<Problem> = manifests.iter().filter_map(|manifest| sources.add(manifest).err()).collect();
@@ -82,7 +83,7 @@ pub fn read_folder(folder: &Path) -> Result<Sources, LoadError> {
         let reason = "there is no ClusterPolicy and no PolicySet in it; `spec: {profile: none}` admits everything";
         problems.push(Problem { place: folder.display().to_string(), reason: reason.to_owned() });
     }
-    if problems.is_empty() { Ok(sources) } else { Err(LoadError { problems }) }
+    if problems.is_empty() { Ok(sources) } else { Err(problems.into()) }
 }
 
 impl Sources {
@@ -116,7 +117,7 @@ impl Sources {
         let ours = manifests.iter().filter(|manifest| is_ours(manifest));
         let problems: Vec<Problem> = ours.filter_map(|manifest| sources.add(manifest).err()).collect();
         if !problems.is_empty() {
-            return Err(LoadError { problems });
+            return Err(problems.into());
         }
         if sources.rule_anything() {
             return Ok((sources, Rules::OfManifests));
@@ -164,7 +165,7 @@ impl Sources {
             drop(objects.add(manifest, Some(namespace)));
         }
         self.objects = objects;
-        if problems.is_empty() { Ok(()) } else { Err(LoadError { problems }) }
+        if problems.is_empty() { Ok(()) } else { Err(problems.into()) }
     }
 
     /// Puts policies of lesser modes into this one, those of the profile too; what is off stays off. Gives the names of
@@ -215,7 +216,7 @@ impl Located {
     pub(super) fn module_file(&self) -> Option<PathBuf> {
         let Resource::ClusterPolicy(policy) = &self.resource else { return None };
         match &policy.spec.module {
-            ModuleSource::Builtin { .. } => None,
+            ModuleSource::Builtin { .. } | ModuleSource::Oci { .. } => None,
             ModuleSource::File { file, .. } => Some(self.folder.join(file)),
         }
     }

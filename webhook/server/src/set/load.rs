@@ -21,6 +21,7 @@ use super::drafted::{Drafted, draft_policy, instance_by_name};
 use super::folder::Sources;
 use super::namespace::Namespace;
 use super::profile::ALWAYS_EXCLUDED;
+use super::registry::RegistryModules;
 use super::{LoadedModule, PolicySet};
 use crate::config::NamespacedPolicies;
 use crate::digest::sha256;
@@ -36,6 +37,7 @@ pub struct Loader {
     default_labels: BTreeMap<String, String>,
     own_namespace: Option<String>,
     bounds: NamespacedPolicies,
+    registry: Option<RegistryModules>,
 }
 
 /// A set that can't be put in force.
@@ -44,6 +46,14 @@ pub struct Loader {
 pub struct LoadError {
     /// At least one.
     pub problems: Vec<Problem>,
+    /// Whether the same sources may do later: a registry gave no answer.
+    pub passing: bool,
+}
+
+impl From<Vec<Problem>> for LoadError {
+    fn from(problems: Vec<Problem>) -> Self {
+        Self { problems, passing: false }
+    }
 }
 
 /// What is wrong with sources.
@@ -84,7 +94,14 @@ impl Loader {
         default_labels: BTreeMap<String, String>,
         own_namespace: Option<String>,
     ) -> Self {
-        Self { engine, builtin, default_labels, own_namespace, bounds: NamespacedPolicies::default() }
+        let bounds = NamespacedPolicies::default();
+        Self { engine, builtin, default_labels, own_namespace, bounds, registry: None }
+    }
+
+    /// One that takes modules out of registries too.
+    #[must_use]
+    pub fn with_registry(self, registry: RegistryModules) -> Self {
+        Self { registry: Some(registry), ..self }
     }
 
     /// The same with other bounds on what namespaces ask of themselves.
@@ -243,14 +260,20 @@ impl Loader {
     }
 
     fn bytes(&self, draft: &mut Draft, group: &Group) -> Option<Arc<[u8]>> {
-        let Source::File(path) = &group.source else { return Some(self.builtin.into()) };
-        match std::fs::read(path) {
-            Ok(bytes) => Some(bytes.into()),
-            Err(error) => {
-                draft.problem(group.place(), format!("spec.module.file: {}: {error}", path.display()));
-                None
-            }
-        }
+        let found = match &group.source {
+            Source::Builtin => Ok(self.builtin.into()),
+            Source::File(path) => std::fs::read(path)
+                .map(Into::into)
+                .map_err(|error| format!("spec.module.file: {}: {error}", path.display())),
+            Source::Registry(named) => match &self.registry {
+                Some(registry) => registry.get(named).map_err(|lacking| {
+                    draft.passing |= lacking.passing;
+                    format!("spec.module.oci: {}", lacking.reason)
+                }),
+                None => Err(format!("spec.module.oci: {named}: modules out of registries can't be had here")),
+            },
+        };
+        found.map_err(|reason| draft.problem(group.place(), reason)).ok()
     }
 
     fn inspected(&self, draft: &mut Draft, group: &Group, bytes: &[u8]) -> Option<Vec<Manifest>> {

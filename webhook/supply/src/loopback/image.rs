@@ -1,4 +1,4 @@
-//! Images that are made up: manifest, index and configuration as the OCI image specification wants them.
+//! Images that are made up, and policy modules: manifest, index and configuration as the OCI image specification wants them.
 
 use std::collections::BTreeMap;
 
@@ -109,6 +109,20 @@ impl FixtureImage {
             "rootfs": {"type": "layers", "diff_ids": [layer.digest()]},
         })
     }
+}
+
+/// Manifest, configuration and layer of a policy module; the manifest comes first.
+pub(super) fn module(component: Vec<u8>) -> Vec<Content> {
+    let layer = Content { media_type: "application/wasm", bytes: component };
+    let config = json!({"architecture": "wasm", "os": "wasip2", "layerDigests": [layer.digest()]});
+    let config = Content::json("application/vnd.wasm.config.v0+json", &config);
+    let manifest = json!({
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "config": config.descriptor(),
+        "layers": [layer.descriptor()],
+    });
+    vec![Content::json(MANIFEST, &manifest), config, layer]
 }
 
 fn index(manifests: &[(&str, Option<&Content>)]) -> Content {

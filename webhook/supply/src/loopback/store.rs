@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::guard::Guard;
 use super::image::Content;
-use super::{Fault, FixtureImage};
+use super::Fault;
 use crate::reference::Digest;
 
 /// Everything, behind one lock that is never held across an await.
@@ -58,8 +58,7 @@ impl Store {
         Self { addr, state: Mutex::default() }
     }
 
-    pub(super) fn tag(&self, repository: &str, tag: &str, image: &FixtureImage) -> Digest {
-        let content = image.content(repository);
+    pub(super) fn tag(&self, repository: &str, tag: &str, content: Vec<Content>) -> Digest {
         let named = content.first().map_or_else(|| Digest::sha256_of(b""), Content::digest);
         let mut state = self.state();
         for content in content {

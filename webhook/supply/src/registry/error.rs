@@ -171,6 +171,9 @@ pub enum BadAnswer {
     /// The manifest of something else than an image: a chart, a policy, a signature.
     #[error("a manifest of something that is no container image")]
     NotAnImage,
+    /// The manifest of something else than a policy module: an image, an index, a chart.
+    #[error("a manifest that has not one layer of type application/wasm")]
+    NotAModule,
     /// An index without the platform that is asked for.
     #[error("an index without {0}; set `platform` to one that the image has")]
     NoSuchPlatform(Box<str>),

@@ -1,14 +1,16 @@
-//! The two questions about an image, and what has to be true of an answer before it is believed.
+//! The questions about an image or a policy module, and what has to be true of an answer before it is believed.
 
 use std::future::Future;
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 
+use super::artifact::{ARTIFACT_TYPE, MODULE_TYPES, module_of};
 use super::conversation::{Conversation, Item};
 use super::endpoint::Kind;
 use super::manifest::{CONFIG_TYPES, ConfigDescriptor, MANIFEST_TYPES, Manifest, is_manifest_type, manifest_for};
 use super::{BadAnswer, ResolveError};
 use crate::image_config::ImageConfig;
+use crate::modules::PulledModule;
 use crate::reference::{Algorithm, Digest, Tag};
 use crate::settings::Platform;
 
@@ -16,6 +18,8 @@ use crate::settings::Platform;
 const MANIFEST_LIMIT: usize = 4 * 1024 * 1024;
 /// Configurations carry a line of history per layer: kilobytes, seldom more.
 const CONFIG_LIMIT: usize = 4 * 1024 * 1024;
+/// Components of languages that bring their interpreter have some twenty mebibytes.
+const MODULE_LIMIT: usize = 64 * 1024 * 1024;
 /// How a registry says which digest it answers with.
 const DIGEST_HEADER: &str = "docker-content-digest";
 
@@ -37,6 +41,11 @@ pub(super) struct DigestOf<'a> {
 pub(super) struct ConfigOf<'a> {
     pub(super) digest: &'a Digest,
     pub(super) platform: &'a Platform,
+}
+
+/// What is the policy module with this digest?
+pub(super) struct ModuleOf<'a> {
+    pub(super) digest: &'a Digest,
 }
 
 impl Question for DigestOf<'_> {
@@ -100,6 +109,22 @@ impl ConfigOf<'_> {
             Manifest::Image(config) => Ok(config),
             Manifest::Index(_) => Err(at.bad(BadAnswer::NotAnImage)),
         }
+    }
+}
+
+impl Question for ModuleOf<'_> {
+    type Answer = PulledModule;
+
+    /// From the digest to the manifest, and on to its one layer.
+    async fn ask(&self, at: &Conversation<'_>) -> Result<PulledModule, ResolveError> {
+        let name = self.digest.to_string();
+        let item = Item { kind: Kind::Manifests, name: &name, accept: ARTIFACT_TYPE };
+        let (_, body) = at.get(item, MANIFEST_LIMIT).await?;
+        let manifest = checked(at, self.digest, body)?;
+        let layer = module_of(&manifest).ok_or_else(|| at.bad(BadAnswer::NotAModule))?;
+        let name = layer.to_string();
+        let (_, body) = at.get(Item { kind: Kind::Blobs, name: &name, accept: MODULE_TYPES }, MODULE_LIMIT).await?;
+        Ok(PulledModule { component: checked(at, &layer, body)?, manifest })
     }
 }
 

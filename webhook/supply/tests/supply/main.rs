@@ -10,6 +10,7 @@
 mod authorizing;
 mod configurations;
 mod listing;
+mod modules;
 mod references;
 mod remembering;
 mod resolving;

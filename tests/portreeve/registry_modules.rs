@@ -1,0 +1,87 @@
+//! Policies whose modules come out of a registry.
+
+use std::path::Path;
+
+use portreeve_supply::loopback::{Fault as Trouble, FixtureImage, LoopbackRegistry};
+use portreeve_tests::gate::Fault;
+use portreeve_tests::review::create;
+use portreeve_tests::server::{Speaks, Wire, until};
+use serde_json::{Value, json};
+
+/// A registry with the catalogue as a module, and how that is named.
+async fn published() -> (LoopbackRegistry, String) {
+    let image = ("team/app".to_owned(), "v1".to_owned(), FixtureImage::default());
+    let registry = LoopbackRegistry::start([image]).await.unwrap();
+    let digest = registry.module("policies/catalogue", "v1", portreeve_builtin::CATALOGUE.to_vec());
+    let named = format!("{}/policies/catalogue:v1@{digest}", registry.host());
+    (registry, named)
+}
+
+fn policy(named: &str) -> String {
+    format!(
+        "apiVersion: portreeve.dev/v1alpha1\nkind: ClusterPolicy\nmetadata: {{name: drop}}\n\
+         spec: {{module: {{oci: {named:?}, policy: drop-capabilities}}}}\n"
+    )
+}
+
+async fn started(registry: &LoopbackRegistry, policy: &str) -> Result<Wire, Fault> {
+    let registries = json!({"registries": [{"host": registry.host().as_str(), "insecure": true}]});
+    Wire::start(&[("drop.yaml", policy)], json!({"registries": registries, "state": {"folder": "state"}})).await
+}
+
+async fn code(wire: &Wire) -> Value {
+    let pod = json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web", "namespace": "shop"},
+        "spec": {"containers": [{"name": "app", "image": "team/web:1"}]},
+    });
+    let client = wire.client(Speaks::Http1).unwrap();
+    let answer = wire.call(&client, "validate", create(&pod).to_string()).send().await.unwrap();
+    let mut review: Value = answer.json().await.unwrap();
+    review["response"]["status"]["code"].take()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_module_out_of_a_registry_is_in_force_and_a_restart_asks_nobody() {
+    let (registry, named) = published().await;
+    let wire = started(&registry, &policy(&named)).await.unwrap();
+    assert_eq!(code(&wire).await, 403);
+    let gone = |_: &Path| drop(registry);
+    let wire = wire.restarted(gone).await.unwrap();
+    assert_eq!(code(&wire).await, 403);
+    let (_, report) = wire.operations("/readyz?verbose").await.unwrap();
+    assert!(report.contains("[+] policies: 1 policies in force"), "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_in_force_stays_until_the_registry_answers() {
+    let (registry, named) = published().await;
+    let builtin = "apiVersion: portreeve.dev/v1alpha1\nkind: ClusterPolicy\nmetadata: {name: drop}\n\
+                   spec: {module: {builtin: drop-capabilities}, mode: audit}\n";
+    let wire = started(&registry, builtin).await.unwrap();
+    registry.fault([Trouble::Status(503)]);
+    std::fs::write(wire.folder.path().join("policies/drop.yaml"), policy(&named)).unwrap();
+    let shows = async |words: &str| wire.operations("/readyz?verbose").await.unwrap().1.contains(words);
+    until("the registry's answer is told", async || shows("spec.module.oci: module").await).await.unwrap();
+    assert!(shows("[!] policies: kept sha256:").await && shows("503").await);
+    assert_eq!(code(&wire).await, Value::Null, "it is admitted as before");
+    registry.fault([]);
+    until("the module is in force", async || code(&wire).await == 403).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_with_a_module_is_said_where_it_is_named() {
+    let (registry, named) = published().await;
+    let image = registry.digest("team/app", "v1").unwrap();
+    let elsewhere = named.replace(registry.host().as_str(), "registry.example");
+    let wrong = [
+        (named.split('@').next().unwrap().to_owned(), "is named without a digest"),
+        (format!("{}/team/app@{image}", registry.host()), "has not one layer of type application/wasm"),
+        (elsewhere, "registry.example"),
+        ("Not/A/Reference@sha256:1".to_owned(), "spec.module.oci"),
+    ];
+    for (named, reason) in wrong {
+        let Err(error) = started(&registry, &policy(&named)).await else { panic!("{named} was taken") };
+        let error = error.to_string();
+        assert!(error.contains("drop.yaml:2") && error.contains("spec.module.oci: ") && error.contains(reason), "{error}");
+    }
+}

@@ -1,0 +1,119 @@
+//! Policy modules out of registries: named by digest, checked against it, and kept in a folder by what they are, so that a
+//! registry is asked once for each and not at all by a restart.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+use tokio::time::Instant;
+
+use crate::lock::replace;
+use crate::reference::{Digest, ImageReference, ReferenceError};
+use crate::registry::{ListingError, Registries, ResolveError, module_of};
+use crate::settings::RegistriesConfig;
+
+/// Where modules come from.
+#[derive(Debug)]
+pub struct Modules {
+    /// None: nobody is asked.
+    registries: Option<Registries>,
+    /// None: nothing is kept.
+    folder: Option<PathBuf>,
+}
+
+/// A module that can't be had.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ModuleError {
+    /// It is no reference.
+    #[error(transparent)]
+    Reference(#[from] ReferenceError),
+    /// It is named by a tag, which may be another module tomorrow.
+    #[error("module {0} is named without a digest; write {0}@sha256:…, so that what runs is what somebody looked at")]
+    NoDigest(String),
+    /// It is not in the folder, and nobody is asked.
+    #[error("module {0} is not kept here, and no registry is asked where a lock file is configured")]
+    NotKept(String),
+    /// Its registry gave no usable answer.
+    #[error("module {module}: {why}")]
+    Unresolved {
+        /// As it was named.
+        module: String,
+        /// Which registry answered what.
+        why: ResolveError,
+    },
+}
+
+impl ModuleError {
+    /// Whether the same module may be had later: nobody said that there is no such thing.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Unresolved { why, .. } => !why.is_registrys_word() && !matches!(why, ResolveError::NotListed { .. }),
+            Self::Reference(_) | Self::NoDigest(_) | Self::NotKept(_) => false,
+        }
+    }
+}
+
+/// A module with the manifest that names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PulledModule {
+    /// The manifest, JSON.
+    pub manifest: Vec<u8>,
+    /// The component.
+    pub component: Vec<u8>,
+}
+
+impl Modules {
+    /// From the configured registries, kept in `folder`. Where a lock file is configured nobody is asked, and there is what
+    /// the folder holds. Contacts nobody yet.
+    ///
+    /// # Errors
+    /// When the configuration contradicts itself, or a file that it names can't be read.
+    pub fn open(config: &RegistriesConfig, folder: Option<PathBuf>) -> Result<Self, ListingError> {
+        let registries = config.lock_file.is_none().then(|| Registries::new(config)).transpose()?;
+        Ok(Self { registries, folder })
+    }
+
+    /// The component that is named, `registry/repository@sha256:…`.
+    ///
+    /// # Errors
+    /// Says what is wrong with the name, or which registry answered what.
+    pub async fn get(&self, named: &str, deadline: Instant) -> Result<Vec<u8>, ModuleError> {
+        let reference: ImageReference = named.parse()?;
+        let Some(digest) = reference.digest() else { return Err(ModuleError::NoDigest(named.to_owned())) };
+        if let Some(component) = self.kept(digest) {
+            return Ok(component);
+        }
+        let Some(registries) = &self.registries else { return Err(ModuleError::NotKept(named.to_owned())) };
+        let pulled = registries.module(&reference, digest, deadline).await;
+        let pulled = pulled.map_err(|why| ModuleError::Unresolved { module: named.to_owned(), why })?;
+        if let Some(folder) = &self.folder
+            && let Err(error) = keep(folder, digest, &pulled)
+        {
+            // It is there all the same; only the next start asks the registry again.
+            tracing::warn!(module = named, folder = %folder.display(), %error, "a policy module can't be kept");
+        }
+        Ok(pulled.component)
+    }
+
+    /// What the folder holds under this digest. What is damaged is not there.
+    fn kept(&self, digest: &Digest) -> Option<Vec<u8>> {
+        let folder = self.folder.as_deref()?;
+        let read = |digest: &Digest| std::fs::read(path(folder, digest)).ok().filter(|bytes| digest.names(bytes));
+        read(&module_of(&read(digest)?)?)
+    }
+}
+
+/// The manifest last, since it is by the manifest that both are found.
+fn keep(folder: &Path, digest: &Digest, pulled: &PulledModule) -> io::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    if let Some(component) = module_of(&pulled.manifest) {
+        replace(&path(folder, &component), &pulled.component)?;
+    }
+    replace(&path(folder, digest), &pulled.manifest)
+}
+
+fn path(folder: &Path, digest: &Digest) -> PathBuf {
+    folder.join(digest.to_string().replace(':', "-"))
+}

@@ -1,0 +1,122 @@
+//! Policy modules: named by digest, had once, checked, and kept.
+
+use std::fs;
+use std::path::Path;
+
+use portreeve_supply::loopback::{Fault, LoopbackRegistry};
+use portreeve_supply::reference::Digest;
+use portreeve_supply::registry::BadAnswer;
+use portreeve_supply::settings::RegistriesConfig;
+use portreeve_supply::{ModuleError, Modules, ResolveError};
+
+use crate::{config, items, registry, soon};
+
+const COMPONENT: &[u8] = b"a component, as far as a registry cares";
+
+async fn published() -> (LoopbackRegistry, Digest) {
+    let registry = registry().await;
+    let digest = registry.module("policies/labels", "v1", COMPONENT.to_vec());
+    (registry, digest)
+}
+
+fn modules(registry: &LoopbackRegistry, folder: Option<&Path>) -> Modules {
+    Modules::open(&config([registry.listed()]), folder.map(Path::to_owned)).unwrap()
+}
+
+fn named(registry: &LoopbackRegistry, name: &str) -> String {
+    format!("{}/{name}", registry.host())
+}
+
+fn answer(error: ModuleError) -> BadAnswer {
+    match error {
+        ModuleError::Unresolved { why: ResolveError::BadAnswer { answer, .. }, .. } => answer,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_module_is_had_by_its_manifest_and_that_by_its_digest() {
+    let (registry, digest) = published().await;
+    let name = named(&registry, &format!("policies/labels:v1@{digest}"));
+    assert_eq!(modules(&registry, None).get(&name, soon()).await.unwrap(), COMPONENT);
+    let paths: Vec<String> = items(&registry).into_iter().map(|asked| asked.path).collect();
+    let layer = Digest::sha256_of(COMPONENT);
+    assert_eq!(
+        paths,
+        [format!("/v2/policies/labels/manifests/{digest}"), format!("/v2/policies/labels/blobs/{layer}")]
+    );
+}
+
+#[tokio::test]
+async fn what_is_kept_is_not_asked_for_again() {
+    let (registry, digest) = published().await;
+    let folder = tempfile::tempdir().unwrap();
+    let name = named(&registry, &format!("policies/labels@{digest}"));
+    modules(&registry, Some(folder.path())).get(&name, soon()).await.unwrap();
+    let asked = items(&registry).len();
+    assert_eq!(modules(&registry, Some(folder.path())).get(&name, soon()).await.unwrap(), COMPONENT);
+    assert_eq!(items(&registry).len(), asked);
+}
+
+#[tokio::test]
+async fn what_is_kept_and_damaged_is_asked_for_again() {
+    let (registry, digest) = published().await;
+    let folder = tempfile::tempdir().unwrap();
+    let name = named(&registry, &format!("policies/labels@{digest}"));
+    modules(&registry, Some(folder.path())).get(&name, soon()).await.unwrap();
+    let kept = folder.path().join(Digest::sha256_of(COMPONENT).to_string().replace(':', "-"));
+    fs::write(&kept, "something else").unwrap();
+    assert_eq!(modules(&registry, Some(folder.path())).get(&name, soon()).await.unwrap(), COMPONENT);
+    assert_eq!(fs::read(&kept).unwrap(), COMPONENT, "and put right");
+}
+
+#[tokio::test]
+async fn where_a_lock_file_is_configured_there_is_what_is_kept_and_nobody_is_asked() {
+    let (registry, digest) = published().await;
+    let folder = tempfile::tempdir().unwrap();
+    let name = named(&registry, &format!("policies/labels@{digest}"));
+    let locked = RegistriesConfig { lock_file: Some("images.lock".into()), ..config([registry.listed()]) };
+    let offline = || Modules::open(&locked, Some(folder.path().to_owned())).unwrap();
+    assert!(matches!(offline().get(&name, soon()).await, Err(ModuleError::NotKept(it)) if it == name));
+    assert!(items(&registry).is_empty());
+    modules(&registry, Some(folder.path())).get(&name, soon()).await.unwrap();
+    assert_eq!(offline().get(&name, soon()).await.unwrap(), COMPONENT);
+}
+
+#[tokio::test]
+async fn a_tag_alone_names_no_module() {
+    let (registry, _) = published().await;
+    let error = modules(&registry, None).get(&named(&registry, "policies/labels:v1"), soon()).await.unwrap_err();
+    assert!(matches!(&error, ModuleError::NoDigest(_)) && !error.is_passing(), "{error}");
+    assert!(items(&registry).is_empty());
+}
+
+#[tokio::test]
+async fn an_image_is_refused_as_none() {
+    let (registry, _) = published().await;
+    let image = registry.digest("team/app", "v1").unwrap();
+    let error = modules(&registry, None).get(&named(&registry, &format!("team/app@{image}")), soon()).await;
+    assert!(matches!(answer(error.unwrap_err()), BadAnswer::NotAModule));
+}
+
+#[tokio::test]
+async fn other_bytes_than_the_digest_says_are_refused_and_not_kept() {
+    let (registry, digest) = published().await;
+    let folder = tempfile::tempdir().unwrap();
+    registry.fault([Fault::WrongBytes]);
+    let name = named(&registry, &format!("policies/labels@{digest}"));
+    let error = modules(&registry, Some(folder.path())).get(&name, soon()).await.unwrap_err();
+    assert!(matches!(answer(error), BadAnswer::DigestMismatch { .. }));
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn a_registry_that_fails_may_answer_later_and_one_that_has_nothing_will_not() {
+    let (registry, digest) = published().await;
+    let modules = modules(&registry, None);
+    let none = named(&registry, &format!("policies/none@{digest}"));
+    assert!(!modules.get(&none, soon()).await.unwrap_err().is_passing());
+    registry.fault([Fault::Status(503)]);
+    let name = named(&registry, &format!("policies/labels@{digest}"));
+    assert!(modules.get(&name, soon()).await.unwrap_err().is_passing());
+}
