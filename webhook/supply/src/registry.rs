@@ -12,7 +12,6 @@ mod error;
 mod listing;
 mod manifest;
 mod question;
-mod tls;
 mod token;
 
 use std::time::Duration;
@@ -23,7 +22,6 @@ use tokio::time::{Instant, timeout_at};
 pub use credentials::{CredentialFault, CredentialsError};
 pub use error::{Authorized, BadAnswer, ResolveError};
 pub use listing::ListingError;
-pub use tls::{CaError, ClientError};
 
 use crate::image_config::ImageConfig;
 use crate::reference::{Digest, ImageReference, RegistryHost};
