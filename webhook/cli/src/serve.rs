@@ -101,10 +101,7 @@ async fn serve(config: ServerConfig, traces: Option<Arc<Traces>>) -> Result<Outc
 }
 
 /// Starts the server, in its cluster if it has one.
-async fn begin(
-    config: ServerConfig,
-    traces: Option<Arc<Traces>>,
-) -> Result<(Running, Option<Tie>), Failure> {
+async fn begin(config: ServerConfig, traces: Option<Arc<Traces>>) -> Result<(Running, Option<Tie>), Failure> {
     let Some(kubernetes) = config.kubernetes.clone() else {
         let started = start_with(config, Outside { traces, ..Outside::default() }).await;
         return Ok((started.map_err(|error| Failure::failed(ServeError::Start(error)))?, None));

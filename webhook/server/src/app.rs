@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, FromRequest, Path, Query, Request, State};
-use axum::http::{HeaderMap, StatusCode};
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response as HttpResponse};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -91,11 +91,11 @@ async fn validate(State(app): State<App>, token: Token, query: Query<Parameters>
 
 /// Changes of our own resources. They are no decision about a workload, and the book does not tell of them.
 async fn resources(State(app): State<App>, token: Token, query: Query<Parameters>, request: Request) -> HttpResponse {
-    let Received { body, followed, in_flight, .. } =
-        match received(&app, Call::Resources, token, &query, request).await {
-            Ok(received) => received,
-            Err(refusal) => return refusal,
-        };
+    let Received { body, followed, in_flight, .. } = match received(&app, Call::Resources, token, &query, request).await
+    {
+        Ok(received) => received,
+        Err(refusal) => return refusal,
+    };
     let review = match decode(&body) {
         Ok(review) => review,
         Err(error) => return unreadable(&app, Call::Resources, &error),
@@ -140,7 +140,8 @@ async fn received(
         .map_err(|error| refuse(StatusCode::BAD_REQUEST, &error.to_string()))?;
     let in_flight = app.metrics.begun(call);
     // Whoever may not call begins no trace.
-    let followed = app.traces.as_ref().map_or_else(Followed::by_nobody, |traces| traces.follow(call, request.headers()));
+    let followed =
+        app.traces.as_ref().map_or_else(Followed::by_nobody, |traces| traces.follow(call, request.headers()));
     match tokio::time::timeout_at(deadlines.judged.into(), taken(request)).await {
         Ok(Ok(body)) => Ok(Received { begun, body, deadlines, followed, in_flight }),
         Ok(Err((status, message))) => Err(refuse(status, &message)),
@@ -159,10 +160,11 @@ async fn answer<Judged>(
 where
     Judged: Future<Output = Result<Answered, ReviewError>> + Send + 'static,
 {
-    let Received { begun, body, deadlines, followed, in_flight } = match received(&app, call, token, query, request).await {
-        Ok(received) => received,
-        Err(refusal) => return refusal,
-    };
+    let Received { begun, body, deadlines, followed, in_flight } =
+        match received(&app, call, token, query, request).await {
+            Ok(received) => received,
+            Err(refusal) => return refusal,
+        };
     // A task of its own: a caller that hangs up does not stop a decision halfway.
     let judged = judge(Arc::clone(&app.gate), body, deadlines).instrument(followed.span().clone());
     let work = tokio::spawn(async move {

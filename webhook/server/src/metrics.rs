@@ -198,4 +198,4 @@ fn level(number: usize) -> i64 {
 }
 
 #[cfg(test)]
-mod tests {}
+mod tests;

@@ -21,3 +21,4 @@ mod rights;
 mod scan;
 mod scene;
 mod told;
+mod traces;

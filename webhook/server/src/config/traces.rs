@@ -42,7 +42,9 @@ pub enum CollectorUrlError {
         text: String,
     },
     /// OTLP over gRPC, perhaps.
-    #[error("{scheme}:// can't be spoken; traces are sent by http:// or https://, to the collector's port for that (4318, as a rule)")]
+    #[error(
+        "{scheme}:// can't be spoken; traces are sent by http:// or https://, to the collector's port for that (4318, as a rule)"
+    )]
     Scheme {
         /// As written.
         scheme: String,

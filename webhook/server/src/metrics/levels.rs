@@ -79,7 +79,11 @@ impl Levels {
 
     fn register_book(&self, registry: &mut Registry) {
         registry.register("ledger_records", "Records in this replica's book", self.records.clone());
-        registry.register("ledger_checkpoint_size", "Records under the newest checkpoint", self.checkpoint_size.clone());
+        registry.register(
+            "ledger_checkpoint_size",
+            "Records under the newest checkpoint",
+            self.checkpoint_size.clone(),
+        );
         registry.register(
             "ledger_waiting_bytes",
             "Bytes of records that wait to be written",
@@ -144,6 +148,13 @@ impl Levels {
             self.ledger_waiting.set(level(stats.waiting_bytes));
             self.ledger_failed.set(i64::from(stats.failure.is_some()));
         }
+    }
+
+    /// Makes a series of each that has labels.
+    #[cfg(test)]
+    pub(super) fn touch(&self) {
+        drop(self.exceptions.get_or_create(&TermLabels { term: "runs" }));
+        self.observe_spans(Sent { taken: 1, dropped: 0, failed: 0 });
     }
 
     fn observe_runtime(&self) {

@@ -9,9 +9,7 @@ use std::time::Duration;
 use opentelemetry::Context;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
-use opentelemetry_sdk::trace::{
-    BatchConfigBuilder, BatchSpanProcessor, Span, SpanData, SpanExporter, SpanProcessor,
-};
+use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, Span, SpanData, SpanExporter, SpanProcessor};
 
 /// What became of spans.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,11 +31,7 @@ pub(super) struct Counts {
 }
 
 /// Sends spans by this exporter, of which so many may wait.
-pub(super) fn bounded(
-    exporter: impl SpanExporter + 'static,
-    most: NonZeroU32,
-    counts: &Arc<Counts>,
-) -> Bounded {
+pub(super) fn bounded(exporter: impl SpanExporter + 'static, most: NonZeroU32, counts: &Arc<Counts>) -> Bounded {
     let most = usize::try_from(most.get()).unwrap_or(usize::MAX);
     let exporter = Counted { exporter, counts: Arc::clone(counts), failing: AtomicBool::new(false) };
     let batches = BatchConfigBuilder::default().with_max_queue_size(most).build();
@@ -140,8 +134,8 @@ impl<E> Counted<E> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
     use std::sync::Mutex;
+    use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
     use opentelemetry::trace::{Span as _, Tracer as _, TracerProvider as _};
     use opentelemetry_sdk::error::OTelSdkError;

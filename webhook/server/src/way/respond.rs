@@ -151,12 +151,7 @@ fn exception(finding: &Finding) -> Option<String> {
 }
 
 /// Each policy that was asked, with how it ended.
-fn outcomes(
-    met: &Met,
-    asked: &[String],
-    failures: &[PolicyFailure],
-    findings: &[Finding],
-) -> Vec<PolicyOutcome> {
+fn outcomes(met: &Met, asked: &[String], failures: &[PolicyFailure], findings: &[Finding]) -> Vec<PolicyOutcome> {
     let seeing = met.policies().filter(|policy| asked.contains(&policy.id));
     seeing
         .map(|Policy { id, mode, .. }| {
