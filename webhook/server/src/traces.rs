@@ -138,13 +138,12 @@ fn steps<S>() -> impl Filter<S> + Send + Sync + use<S>
 where
     S: Subscriber + for<'a> LookupSpan<'a> + Send + Sync,
 {
-    let belongs = |span: &Metadata<'_>, context: &Context<'_, S>| {
-        span.name() == followed::CALL || context.lookup_current().is_some()
+    let is_step = |callsite: &Metadata<'_>| callsite.is_span() && callsite.target() == STEPS;
+    let belongs = move |callsite: &Metadata<'_>, context: &Context<'_, S>| {
+        is_step(callsite) && (callsite.name() == followed::CALL || context.lookup_current().is_some())
     };
     DynFilterFn::new(belongs)
-        .with_callsite_filter(|callsite| {
-            if callsite.is_span() && callsite.target() == STEPS { Interest::sometimes() } else { Interest::never() }
-        })
+        .with_callsite_filter(move |callsite| if is_step(callsite) { Interest::sometimes() } else { Interest::never() })
         .with_max_level_hint(LevelFilter::TRACE)
 }
 
