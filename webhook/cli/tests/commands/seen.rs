@@ -143,6 +143,32 @@ fn a_denial_is_a_line_of_the_log_that_names_its_call_and_its_record() {
     });
 }
 
+/// The catalogue taken for a module from outside, which runs on a thread of its own. `availability` says what it could not see.
+#[test]
+fn what_a_policy_from_outside_logs_says_whose_call_it_is_about() {
+    let place = folder(&[]);
+    let module = place.path().join("policy.wasm");
+    std::fs::write(&module, portreeve_builtin::CATALOGUE).unwrap();
+    let policy = format!(
+        "apiVersion: portreeve.dev/v1alpha1\nkind: ClusterPolicy\nmetadata: {{name: available}}\n\
+         spec: {{module: {{file: {module:?}, policy: availability}}}}\n"
+    );
+    std::fs::write(place.path().join("available.yaml"), policy).unwrap();
+    runtime().block_on(async {
+        let collector = Collector::start().await.unwrap();
+        let (endpoint, policies) = (collector.endpoint(), text(place.path()));
+        let mut served =
+            Served::start(&format!("policies: {policies:?}\ntraces: {{endpoint: {endpoint:?}, sampleRatio: 1}}\n"));
+        served.answer(served.call("validate", &denied()).await).await;
+        let lines = served.stop();
+        let line = lines.iter().find(|line| line["target"] == "portreeve::policy").unwrap();
+        assert_eq!(line["span"]["uid"], "c0ffee", "{line}");
+        let seen = collector.seen();
+        let (_, steps) = call_and_steps(&seen);
+        assert_eq!(steps["evaluate"], 1, "{seen:#?}");
+    });
+}
+
 #[test]
 fn a_call_is_followed_step_by_step_in_the_trace_that_its_caller_began() {
     runtime().block_on(async {
