@@ -115,10 +115,10 @@ fn the_files_that_the_configuration_names_are_mounted() {
 fn a_collector_is_named_trusted_and_let_out_to_where_one_is_configured() {
     let Some(helm) = helm() else { return };
     let settings = "config.traces.endpoint=http://collector:4318,collector.caConfigMap=authorities,\
-        collector.headersSecret=collector,config.traces.sampleRatio=0.5";
+        collector.headersSecret=collector,config.traces.sampleRatio=1";
     let objects = helm.render(&Installation::of_server(None).with(settings)).unwrap();
     let traces = &configuration(&objects)["traces"];
-    assert_eq!((&traces["sampleRatio"], &traces["caFile"]), (&json!(0.5), &json!("/etc/portreeve/collector/ca.crt")));
+    assert_eq!((&traces["sampleRatio"], &traces["caFile"]), (&json!(1), &json!("/etc/portreeve/collector/ca.crt")));
     let of = |kind: &str| objects.iter().find(|object| object["kind"] == kind).unwrap();
     let server = &of("StatefulSet")["spec"]["template"]["spec"];
     let is_collectors = |mount: &&Value| mount["mountPath"] == "/etc/portreeve/collector";

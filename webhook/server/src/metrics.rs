@@ -97,7 +97,7 @@ impl Metrics {
         self.calls.begun(call)
     }
 
-    /// A call that was answered by a review.
+    /// A call that was answered by a review. What became of each policy is taken out of the answer.
     pub fn answered(&self, call: Call, answered: &mut Answered, took: Duration, followed: &Followed) {
         self.calls.answered(call, answered, took, followed);
     }
