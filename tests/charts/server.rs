@@ -60,7 +60,8 @@ fn the_server_reads_the_configuration_that_the_chart_writes() {
         .with("callers.by=certificate,callers.certificate.secretName=callers,certificate.source=secret")
         .with("registryCredentials.secretName=registries,imageLock.configMap=images")
         .with("policies.from=files,policies.configMaps={policies},registration.url=https://10.0.0.7:8443")
-        .with("config.registries.registries[0].host=registry.example");
+        .with("config.registries.registries[0].host=registry.example")
+        .with("config.traces.endpoint=https://collector.example,collector.caConfigMap=authorities");
     let by_somebody = Installation::of_server(None).with("certificate.source=secret,scan.reports=policy-reports");
     let less = Installation::of_server(None).with("registration.enabled=false,scan.enabled=false,events.enabled=false");
     for installation in installations().into_iter().chain([further, by_somebody, less]) {
@@ -108,6 +109,27 @@ fn the_files_that_the_configuration_names_are_mounted() {
             }
         }
     }
+}
+
+#[test]
+fn a_collector_is_named_trusted_and_let_out_to_where_one_is_configured() {
+    let Some(helm) = helm() else { return };
+    let settings = "config.traces.endpoint=http://collector:4318,collector.caConfigMap=authorities,\
+        collector.headersSecret=collector,config.traces.sampleRatio=1";
+    let objects = helm.render(&Installation::of_server(None).with(settings)).unwrap();
+    let traces = &configuration(&objects)["traces"];
+    assert_eq!((&traces["sampleRatio"], &traces["caFile"]), (&json!(1), &json!("/etc/portreeve/collector/ca.crt")));
+    let of = |kind: &str| objects.iter().find(|object| object["kind"] == kind).unwrap();
+    let server = &of("StatefulSet")["spec"]["template"]["spec"];
+    let is_collectors = |mount: &&Value| mount["mountPath"] == "/etc/portreeve/collector";
+    assert!(server["containers"][0]["volumeMounts"].as_array().unwrap().iter().any(|mount| is_collectors(&mount)));
+    assert!(server["containers"][0]["env"].to_string().contains("OTEL_EXPORTER_OTLP_HEADERS"));
+    let out = |objects: &[Value]| {
+        let policy = objects.iter().find(|object| object["kind"] == "NetworkPolicy").unwrap();
+        policy["spec"]["egress"].to_string().contains("4318")
+    };
+    assert!(out(&objects));
+    assert!(!out(&helm.render(&Installation::of_server(None)).unwrap()));
 }
 
 /// Files of the server are the chart's to mount and to name.

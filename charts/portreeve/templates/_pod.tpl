@@ -66,6 +66,13 @@
   configMap:
     name: {{ . }}
 {{- end }}
+{{- if and .Values.config.traces .Values.collector.caConfigMap }}
+- name: collector
+  configMap:
+    name: {{ .Values.collector.caConfigMap }}
+    items:
+      - { key: ca.crt, path: ca.crt }
+{{- end }}
 {{- if not .Values.storage.persistent }}
 # Without a limit of size: going over it evicts the pod, and the book with it.
 - name: ledger
@@ -79,6 +86,12 @@
 {{- /* Empty where the tokens are beside a certificate of our own. */ -}}
 {{- define "portreeve.callersApart" -}}
 {{- if not (and (eq .Values.certificate.source "own") (eq .Values.callers.by "token")) -}}yes{{- end -}}
+{{- end -}}
+
+{{- /* The port of the collector that traces are sent to. */ -}}
+{{- define "portreeve.collectorPort" -}}
+{{- $url := urlParse .Values.config.traces.endpoint -}}
+{{- regexFind ":[0-9]+$" $url.host | trimPrefix ":" | default (ternary "443" "80" (eq $url.scheme "https")) -}}
 {{- end -}}
 
 {{- define "portreeve.antiAffinity" -}}

@@ -48,6 +48,13 @@ templatePaths: {{- toYaml . | nindent 2 }}
 {{- with .Values.config.namespaceDefaults }}
 namespaceDefaults: {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- if .Values.config.traces }}
+{{- $traces := .Values.config.traces }}
+{{- if .Values.collector.caConfigMap }}
+{{- $traces = merge (dict "caFile" "/etc/portreeve/collector/ca.crt") $traces }}
+{{- end }}
+traces: {{- toYaml $traces | nindent 2 }}
+{{- end }}
 {{- with .Values.config.limits }}
 limits: {{- toYaml . | nindent 2 }}
 {{- end }}

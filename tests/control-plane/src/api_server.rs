@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use http::{Method, Request, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use kube::client::Body;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
@@ -15,6 +15,8 @@ use crate::Fault;
 
 /// Who applies.
 const FIELD_MANAGER: &str = "portreeve-tests";
+/// Where a request says in which trace it is.
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// Where objects without a namespace are put.
 const NAMESPACE: &str = "default";
 
@@ -81,6 +83,7 @@ impl Answer {
 #[derive(Clone)]
 pub struct ApiServer {
     client: Client,
+    traceparent: Option<HeaderValue>,
 }
 
 impl ApiServer {
@@ -91,7 +94,15 @@ impl ApiServer {
     pub async fn at(kubeconfig: &Path) -> Result<Self, Fault> {
         let kubeconfig = Kubeconfig::read_from(kubeconfig)?;
         let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
-        Ok(Self { client: Client::try_from(config)? })
+        Ok(Self { client: Client::try_from(config)?, traceparent: None })
+    }
+
+    /// The same, asked in a trace that a user began: the value of a W3C `traceparent`.
+    ///
+    /// # Errors
+    /// If no header can have that value.
+    pub fn in_trace(&self, traceparent: &str) -> Result<Self, Fault> {
+        Ok(Self { client: self.client(), traceparent: Some(traceparent.parse()?) })
     }
 
     /// The client under it, for typed reading.
@@ -160,7 +171,8 @@ impl ApiServer {
         self.send(request(Method::DELETE, &place(object), "", Vec::new())?).await
     }
 
-    async fn send(&self, request: Request<Body>) -> Result<Answer, Fault> {
+    async fn send(&self, mut request: Request<Body>) -> Result<Answer, Fault> {
+        request.headers_mut().extend(self.traceparent.clone().map(|value| (TRACEPARENT, value)));
         let answer = self.client.send(request).await?;
         let (status, warnings) = (answer.status(), warnings(&answer));
         let body: Value = serde_json::from_slice(&answer.into_body().collect_bytes().await?)?;

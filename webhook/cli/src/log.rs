@@ -1,7 +1,10 @@
 //! What is logged: to stderr, as lines of text or of JSON.
 
 use clap::{Args, ValueEnum};
-use tracing_subscriber::EnvFilter;
+use portreeve_server::traces::Traces;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer, Registry, fmt};
 
 use crate::outcome::Failure;
 
@@ -34,18 +37,26 @@ struct BadFilter {
     source: tracing_subscriber::filter::ParseError,
 }
 
-/// Starts logging; `default` is the filter where none is given.
+/// Starts logging; `default` is the filter where none is given. Traces listen beside it, whatever it filters.
 ///
 /// # Errors
 /// When the filter is none.
-pub(crate) fn start(arguments: &LogArguments, default: &str) -> Result<(), Failure> {
+pub(crate) fn start(arguments: &LogArguments, default: &str, traces: Option<&Traces>) -> Result<(), Failure> {
     let filter = arguments.log.as_deref().unwrap_or(default);
     let filter =
         EnvFilter::try_new(filter).map_err(|source| Failure::input(BadFilter { filter: filter.to_owned(), source }))?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match arguments.log_format {
-        LogFormat::Text => log.with_target(false).init(),
-        LogFormat::Json => log.json().init(),
+    let log = written(arguments.log_format).with_filter(filter);
+    match traces {
+        Some(traces) => tracing_subscriber::registry().with(log).with(traces.layer()).init(),
+        None => tracing_subscriber::registry().with(log).init(),
     }
     Ok(())
+}
+
+fn written(format: LogFormat) -> Box<dyn Layer<Registry> + Send + Sync> {
+    let log = fmt::layer().with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => log.with_target(false).boxed(),
+        LogFormat::Json => log.json().boxed(),
+    }
 }

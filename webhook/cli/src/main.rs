@@ -47,9 +47,14 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> Result<Outcome, Failure> {
-    log::start(&arguments.log, arguments.command.log_filter())?;
-    match arguments.command {
-        Command::Serve(arguments) => serve::run(&arguments),
+    let Arguments { command, log } = arguments;
+    let filter = command.log_filter();
+    // A server's log begins when its configuration has told who else listens.
+    if !matches!(command, Command::Serve(_)) {
+        log::start(&log, filter, None)?;
+    }
+    match command {
+        Command::Serve(arguments) => serve::run(&arguments, |traces| log::start(&log, filter, traces)),
         Command::Check(arguments) => check::run(&arguments),
         Command::Render(arguments) => render::run(&arguments),
         Command::Lock(arguments) => lock::run(&arguments),

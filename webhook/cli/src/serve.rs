@@ -3,9 +3,11 @@
 mod cluster;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use portreeve_server::config::ServerConfig;
-use portreeve_server::serve::{Running, start};
+use portreeve_server::serve::{Outside, Running, start_with};
+use portreeve_server::traces::{Traces, TracesError};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinError;
 
@@ -42,6 +44,8 @@ enum ServeError {
     Start(#[source] portreeve_server::serve::StartError),
     #[error("the server could not start in its cluster")]
     StartInCluster(#[source] cluster::ClusterError),
+    #[error("traces can't be sent as it is configured")]
+    Traces(#[source] TracesError),
     #[error("the order to stop can't be waited for")]
     Signal(#[source] std::io::Error),
     #[error("a part of what ties the server to its cluster is lost; it stops, to be started again")]
@@ -50,12 +54,26 @@ enum ServeError {
     Stop(#[source] portreeve_ledger::Failure),
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
+/// Serves; `log` starts logging, with those who listen beside it.
+pub(crate) fn run(
+    arguments: &Arguments,
+    log: impl FnOnce(Option<&Traces>) -> Result<(), Failure>,
+) -> Result<Outcome, Failure> {
     let config = ServerConfig::read(&arguments.config).map_err(Failure::input)?;
-    runtime()?.block_on(serve(config))
+    runtime()?.block_on(async {
+        let traces = traces(&config)?;
+        log(traces.as_deref())?;
+        serve(config, traces).await
+    })
 }
 
-async fn serve(config: ServerConfig) -> Result<Outcome, Failure> {
+/// Who follows requests, if that is configured.
+fn traces(config: &ServerConfig) -> Result<Option<Arc<Traces>>, Failure> {
+    let open = |traces| Traces::open(traces, config).map(Arc::new);
+    config.traces.as_ref().map(open).transpose().map_err(|error| Failure::failed(ServeError::Traces(error)))
+}
+
+async fn serve(config: ServerConfig, traces: Option<Arc<Traces>>) -> Result<Outcome, Failure> {
     let failed = |source| Failure::failed(ServeError::Signal(source));
     // Before the start, so that an order that comes during it is not lost.
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
@@ -68,7 +86,7 @@ async fn serve(config: ServerConfig) -> Result<Outcome, Failure> {
     };
     tokio::pin!(ordered);
     let (running, mut tie) = tokio::select! {
-        begun = begin(config) => begun?,
+        begun = begin(config, traces) => begun?,
         () = &mut ordered => {
             tracing::info!("stopped before it was ready");
             return Ok(Outcome::Fine);
@@ -97,12 +115,12 @@ async fn lost(tie: Option<&mut Tie>) -> JoinError {
 }
 
 /// Starts the server, in its cluster if it has one.
-async fn begin(config: ServerConfig) -> Result<(Running, Option<Tie>), Failure> {
+async fn begin(config: ServerConfig, traces: Option<Arc<Traces>>) -> Result<(Running, Option<Tie>), Failure> {
     let Some(kubernetes) = config.kubernetes.clone() else {
-        let running = start(config).await.map_err(|error| Failure::failed(ServeError::Start(error)))?;
-        return Ok((running, None));
+        let started = start_with(config, Outside { traces, ..Outside::default() }).await;
+        return Ok((started.map_err(|error| Failure::failed(ServeError::Start(error)))?, None));
     };
-    let started = cluster::start(config, &kubernetes).await;
+    let started = cluster::start(config, &kubernetes, traces).await;
     let (running, tie) = started.map_err(|error| Failure::failed(ServeError::StartInCluster(error)))?;
     Ok((running, Some(tie)))
 }

@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, FromRequest, Path, Query, Request, State};
-use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{ACCEPT, CONTENT_TYPE};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response as HttpResponse};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -17,13 +17,15 @@ use portreeve_admission::review::{ReviewError, decode};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::task::JoinError;
+use tracing::Instrument as _;
 
 use crate::callers::Callers;
 use crate::deadline::Deadlines;
 use crate::door::Seat;
 use crate::health::Health;
-use crate::metrics::{Call, Metrics};
+use crate::metrics::{Call, Exposition, InFlight, Metrics};
 use crate::proposal::Proposals;
+use crate::traces::{Followed, Traces};
 use crate::way::{Answered, Gate};
 
 /// What the routers share.
@@ -37,6 +39,8 @@ pub struct App {
     pub health: Arc<Health>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Who follows calls, if somebody does.
+    pub traces: Option<Arc<Traces>>,
     /// Who looks at changes of our own resources, where they are in a cluster.
     pub proposals: Option<Proposals>,
     /// The largest body, in bytes.
@@ -87,8 +91,9 @@ async fn validate(State(app): State<App>, token: Token, query: Query<Parameters>
 
 /// Changes of our own resources. They are no decision about a workload, and the book does not tell of them.
 async fn resources(State(app): State<App>, token: Token, query: Query<Parameters>, request: Request) -> HttpResponse {
-    let body = match received(&app, Call::Resources, token, &query, request).await {
-        Ok(Received { body, .. }) => body,
+    let Received { body, followed, in_flight, .. } = match received(&app, Call::Resources, token, &query, request).await
+    {
+        Ok(received) => received,
         Err(refusal) => return refusal,
     };
     let review = match decode(&body) {
@@ -96,7 +101,11 @@ async fn resources(State(app): State<App>, token: Token, query: Query<Parameters
         Err(error) => return unreadable(&app, Call::Resources, &error),
     };
     let Some(proposals) = app.proposals else { return send(&Response::allowed(&review.uid)) };
-    match tokio::task::spawn_blocking(move || proposals.answer(&review)).await {
+    let answer = move || {
+        let _until_answered = in_flight;
+        followed.span().in_scope(|| proposals.answer(&review))
+    };
+    match tokio::task::spawn_blocking(answer).await {
         Ok(response) => send(&response),
         Err(error) => lost(&error),
     }
@@ -107,6 +116,8 @@ struct Received {
     begun: Instant,
     body: Bytes,
     deadlines: Deadlines,
+    followed: Followed,
+    in_flight: InFlight,
 }
 
 async fn received(
@@ -127,8 +138,12 @@ async fn received(
     }
     let deadlines = Deadlines::of(begun, query.timeout.as_deref())
         .map_err(|error| refuse(StatusCode::BAD_REQUEST, &error.to_string()))?;
+    let in_flight = app.metrics.begun(call);
+    // Whoever may not call begins no trace.
+    let followed =
+        app.traces.as_ref().map_or_else(Followed::by_nobody, |traces| traces.follow(call, request.headers()));
     match tokio::time::timeout_at(deadlines.judged.into(), taken(request)).await {
-        Ok(Ok(body)) => Ok(Received { begun, body, deadlines }),
+        Ok(Ok(body)) => Ok(Received { begun, body, deadlines, followed, in_flight }),
         Ok(Err((status, message))) => Err(refuse(status, &message)),
         Err(_) => Err(refuse(StatusCode::REQUEST_TIMEOUT, "the body did not come in time")),
     }
@@ -145,15 +160,21 @@ async fn answer<Judged>(
 where
     Judged: Future<Output = Result<Answered, ReviewError>> + Send + 'static,
 {
-    let Received { begun, body, deadlines } = match received(&app, call, token, query, request).await {
-        Ok(received) => received,
-        Err(refusal) => return refusal,
-    };
+    let Received { begun, body, deadlines, followed, in_flight } =
+        match received(&app, call, token, query, request).await {
+            Ok(received) => received,
+            Err(refusal) => return refusal,
+        };
     // A task of its own: a caller that hangs up does not stop a decision halfway.
-    let work = tokio::spawn(judge(Arc::clone(&app.gate), body, deadlines));
+    let judged = judge(Arc::clone(&app.gate), body, deadlines).instrument(followed.span().clone());
+    let work = tokio::spawn(async move {
+        let _until_answered = in_flight;
+        judged.await
+    });
     match work.await {
-        Ok(Ok(answered)) => {
-            app.metrics.answered(call, &answered, begun.elapsed());
+        Ok(Ok(mut answered)) => {
+            followed.came_to(&answered);
+            app.metrics.answered(call, &mut answered, begun.elapsed(), &followed);
             send(&answered.response)
         }
         Ok(Err(error)) => unreadable(&app, call, &error),
@@ -213,12 +234,11 @@ async fn readyz(State(app): State<App>, query: Query<Verbosity>) -> HttpResponse
     (status, text).into_response()
 }
 
-async fn metrics(State(app): State<App>) -> HttpResponse {
+async fn metrics(State(app): State<App>, headers: HeaderMap) -> HttpResponse {
     app.metrics.observe(&app);
-    match app.metrics.text() {
-        Ok(text) => {
-            ([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response()
-        }
+    let exposition = Exposition::accepted(headers.get(ACCEPT).and_then(|accepted| accepted.to_str().ok()));
+    match app.metrics.text(exposition) {
+        Ok(text) => ([(CONTENT_TYPE, exposition.content_type())], text).into_response(),
         Err(error) => refuse(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     }
 }

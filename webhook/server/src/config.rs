@@ -4,6 +4,7 @@
 mod kubernetes;
 mod limits;
 mod template_path;
+mod traces;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -19,6 +20,7 @@ pub use kubernetes::{
 };
 pub use limits::{ConnectionLimits, LimitsConfig, NamespacedPolicies, Seconds};
 pub use template_path::{EditedConfig, HoldsConfig, TemplatePathConfig, TemplatePathError, template_paths};
+pub use traces::{CollectorUrl, CollectorUrlError, NoShare, Share, TracesConfig};
 
 /// The configuration of one server.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -67,6 +69,9 @@ pub struct ServerConfig {
     /// The cluster that we serve. Left out: no API server is asked for anything, and policy files say all.
     #[serde(default)]
     pub kubernetes: Option<KubernetesConfig>,
+    /// Where traces of requests are sent. Left out: nowhere, and no request is followed.
+    #[serde(default)]
+    pub traces: Option<TracesConfig>,
     /// Bounds of what is taken and done at once.
     #[serde(default)]
     pub limits: LimitsConfig,
@@ -211,6 +216,7 @@ impl ServerConfig {
         paths.extend(self.ledger.as_mut().map(|ledger| &mut ledger.folder));
         paths.extend(self.state.as_mut().map(|state| &mut state.folder));
         paths.extend(self.kubernetes.iter_mut().flat_map(KubernetesConfig::paths));
+        paths.extend(self.traces.as_mut().and_then(|traces| traces.ca_file.as_mut()));
         for path in paths {
             *path = folder.join(&*path);
         }

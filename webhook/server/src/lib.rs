@@ -18,6 +18,7 @@ pub mod metrics;
 pub mod proposal;
 pub mod serve;
 pub mod set;
+pub mod traces;
 pub mod trial;
 pub mod way;
 pub mod witness;

@@ -107,7 +107,7 @@ pub async fn start_with(config: ServerConfig, outside: Outside) -> Result<Runnin
 }
 
 impl Running {
-    /// Takes no more calls, finishes those that were accepted, and closes the book.
+    /// Takes no more calls, finishes those that were accepted, closes the book, and sends what is left of traces.
     ///
     /// # Errors
     /// If the book could not be closed in order.
@@ -118,7 +118,11 @@ impl Running {
         let _ = self.stopped.await;
         self.watches.iter().for_each(JoinHandle::abort);
         let parts = self.parts;
-        let close = move || parts.gate.book.ledger().map_or(Ok(()), |ledger| ledger.close());
+        let close = move || {
+            let closed = parts.gate.book.ledger().map_or(Ok(()), |ledger| ledger.close());
+            parts.traces.iter().for_each(|traces| traces.end());
+            closed
+        };
         tokio::task::spawn_blocking(close).await.unwrap_or(Ok(()))
     }
 }

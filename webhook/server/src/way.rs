@@ -7,6 +7,7 @@ mod book;
 mod correct;
 mod facts;
 mod judge;
+mod line;
 mod record;
 mod respond;
 mod run;
@@ -14,7 +15,7 @@ mod shelf;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
@@ -29,6 +30,7 @@ use portreeve_admission::review::{Review, ReviewError, decode};
 use portreeve_admission::subject::TemplatePaths;
 use portreeve_admission::verdict::{Failure, Outcome};
 use portreeve_supply::Images;
+use tracing::{Instrument as _, instrument};
 
 pub use book::{Book, BookError};
 pub use correct::Correction;
@@ -37,7 +39,9 @@ pub use run::Runner;
 
 use crate::around::Around;
 use crate::deadline::Deadlines;
+use crate::metrics::PolicyOutcome;
 use crate::set::{Namespace, PolicySet};
+use crate::traces::{self, STEPS};
 use crate::witness::Witness;
 
 /// All that requests pass through. One for the whole server; `check` and `render` have one too.
@@ -71,8 +75,12 @@ pub struct Answered {
     pub dry_run: bool,
     /// Whether a record of it should be in the book and is not.
     pub unrecorded: bool,
-    /// Each policy that took part, with the name of its outcome.
-    pub outcomes: Vec<(String, &'static str)>,
+    /// How long it took until the record was kept, if there is one.
+    pub recorded_in: Option<Duration>,
+    /// Rounds of edits.
+    pub rounds: u32,
+    /// Each policy that took part.
+    pub outcomes: Vec<PolicyOutcome>,
 }
 
 /// A review with the set that it meets: both stay as they are until it is answered.
@@ -120,19 +128,40 @@ impl Met {
     }
 }
 
+/// The review in a body.
+#[instrument(name = "decode", target = STEPS, level = "trace", skip_all)]
+fn decoded(body: &[u8]) -> Result<Review, ReviewError> {
+    decode(body)
+}
+
+/// The same, and whoever follows the call is told what it is about.
+fn read(body: &[u8]) -> Result<Review, ReviewError> {
+    let review = decoded(body)?;
+    traces::about(&review);
+    Ok(review)
+}
+
 impl Gate {
     /// Answers `/mutate`: the defaults that are missing, as a patch. Violations are for `/validate`.
     ///
     /// # Errors
     /// If the body is no review that can be judged.
     pub async fn mutate(&self, body: &[u8], deadlines: Deadlines) -> Result<Answered, ReviewError> {
-        let met = self.meet(decode(body)?, deadlines.judged).await;
+        let review = read(body)?;
+        let line = line::of_mutate(&review);
+        Ok(self.correction_of(review, deadlines).instrument(line).await)
+    }
+
+    async fn correction_of(&self, review: Review, deadlines: Deadlines) -> Answered {
+        let met = self.meet(review, deadlines.judged).await;
         let correction = self.correct(&met, deadlines.judged).await;
         let recorded = self.record_correction(&met, &correction, deadlines.recorded).await;
         if correction.failures.iter().any(PolicyFailure::refuses) {
             self.tell(&met, &Decision { failures: correction.failures.clone(), ..Decision::default() });
         }
-        Ok(respond::to_mutate(&met, &correction, recorded))
+        let answered = respond::to_mutate(&met, &correction, recorded);
+        line::end(&met.review, &answered);
+        answered
     }
 
     /// Answers `/validate`: the decision.
@@ -140,11 +169,19 @@ impl Gate {
     /// # Errors
     /// If the body is no review that can be judged.
     pub async fn validate(&self, body: &[u8], deadlines: Deadlines) -> Result<Answered, ReviewError> {
-        let met = self.meet(decode(body)?, deadlines.judged).await;
+        let review = read(body)?;
+        let line = line::of_validate(&review);
+        Ok(self.decision_of(review, deadlines).instrument(line).await)
+    }
+
+    async fn decision_of(&self, review: Review, deadlines: Deadlines) -> Answered {
+        let met = self.meet(review, deadlines.judged).await;
         let judgement = self.judge(&met, deadlines.judged).await;
         let recorded = self.record_decision(&met, &judgement, deadlines.recorded).await;
         self.tell(&met, &judgement.decision);
-        Ok(respond::to_validate(&met, &judgement, recorded))
+        let answered = respond::to_validate(&met, &judgement, recorded);
+        line::end(&met.review, &answered);
+        answered
     }
 
     /// Tells of a request that somebody should look after.
@@ -156,6 +193,7 @@ impl Gate {
     }
 
     /// Which policies see the review. What is known of its namespace may have to be asked for.
+    #[instrument(name = "match", target = STEPS, level = "trace", skip_all)]
     pub async fn meet(&self, review: Review, deadline: Instant) -> Met {
         let begun = Instant::now();
         let set = self.set.load_full();

@@ -8,4 +8,7 @@ use portreeve_admission::review::Review;
 pub trait Witness: Send + Sync {
     /// A request had violations, or could not be judged. Dry runs are not told. Must not wait for anything.
     fn saw(&self, review: &Review, decision: &Decision);
+
+    /// How much of what he saw he told nobody, since there was no room for it.
+    fn untold(&self) -> u64;
 }

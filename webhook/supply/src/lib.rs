@@ -12,6 +12,8 @@ pub mod reference;
 #[cfg(feature = "registries")]
 mod answers;
 #[cfg(feature = "registries")]
+pub mod https;
+#[cfg(feature = "registries")]
 mod image_config;
 #[cfg(feature = "registries")]
 mod images;

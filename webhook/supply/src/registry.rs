@@ -14,7 +14,6 @@ mod error;
 mod listing;
 mod manifest;
 mod question;
-mod tls;
 mod token;
 
 use std::time::Duration;
@@ -26,7 +25,6 @@ pub(crate) use artifact::module_of;
 pub use credentials::{CredentialFault, CredentialsError};
 pub use error::{Authorized, BadAnswer, ResolveError};
 pub use listing::ListingError;
-pub use tls::{CaError, ClientError};
 
 use crate::image_config::ImageConfig;
 use crate::reference::{Digest, ImageReference, RegistryHost};

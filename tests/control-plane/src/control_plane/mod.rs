@@ -69,6 +69,7 @@ impl ControlPlane {
         let [store, peers, secure] = [free_port()?, free_port()?, free_port()?];
         let credentials = Credentials::write(folder)?;
         std::fs::write(folder.join(AUDIT_POLICY), audit_policy().to_string())?;
+        std::fs::write(folder.join(TRACING), tracing().to_string())?;
         let etcd = Process::start(&assets.path(Program::Etcd), &etcd(store, peers), folder)?;
         let arguments = api_server(&credentials, store, secure, &plugins_off(controllers, pod_security));
         let api_server = Process::start(&assets.path(Program::ApiServer), &arguments, folder)?;
@@ -155,12 +156,22 @@ impl Drop for ControlPlane {
 /// Files in the folder of a control plane.
 const AUDIT_POLICY: &str = "audit-policy.yaml";
 const AUDIT_LOG: &str = "audit.log";
+const TRACING: &str = "tracing.yaml";
 
 /// What service accounts do is noted, and nothing else: tests act as somebody who may do anything.
 fn audit_policy() -> Value {
     json!({
         "apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"],
         "rules": [{"level": "Metadata", "userGroups": ["system:serviceaccounts"]}, {"level": "None"}],
+    })
+}
+
+/// It begins no trace itself, and takes part in those of its callers. Its own spans go to the port of discard, where nobody
+/// is: what it tells those whom it calls is what tests look at.
+fn tracing() -> Value {
+    json!({
+        "apiVersion": "apiserver.config.k8s.io/v1", "kind": "TracingConfiguration",
+        "endpoint": "127.0.0.1:9", "samplingRatePerMillion": 0,
     })
 }
 
@@ -199,6 +210,7 @@ fn api_server(credentials: &Credentials, store: u16, secure: u16, off: &[&str]) 
         format!("--service-account-signing-key-file={}", credentials.account_key.display()),
         format!("--audit-policy-file={AUDIT_POLICY}"),
         format!("--audit-log-path={AUDIT_LOG}"),
+        format!("--tracing-config-file={TRACING}"),
         "--service-cluster-ip-range=10.0.0.0/24".to_owned(),
         "--allow-privileged=true".to_owned(),
         // Read from the store itself, so that a test can see what becomes of a list whose version is compacted away.

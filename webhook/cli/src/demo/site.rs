@@ -134,6 +134,7 @@ impl Site {
             state: None,
             kubernetes: None,
             namespace_defaults: NamespaceDefaults::default(),
+            traces: None,
             limits: LimitsConfig::default(),
         }
     }

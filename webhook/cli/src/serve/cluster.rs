@@ -21,6 +21,7 @@ use portreeve_server::around::{Around, Cluster, Seen};
 use portreeve_server::config::{KubernetesConfig, PoliciesFrom, ScanConfig, ServerConfig};
 use portreeve_server::health::Part;
 use portreeve_server::serve::{Origin, Outside, Parts, Running, StartError, start_with};
+use portreeve_server::traces::Traces;
 use portreeve_server::witness::Witness;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle, JoinSet};
@@ -60,6 +61,7 @@ pub(super) struct Tie {
 pub(super) async fn start(
     mut config: ServerConfig,
     kubernetes: &KubernetesConfig,
+    traces: Option<Arc<Traces>>,
 ) -> Result<(Running, Tie), ClusterError> {
     let connection = connect(kubernetes).await?;
     // Wherever it was found: no policy sees it.
@@ -75,7 +77,7 @@ pub(super) async fn start(
     let witness = kubernetes.events.then(|| told(&connection, &config.replica, &mut tie));
     let seen: Arc<dyn Cluster> = Arc::<Seen>::clone(&around.seen);
     let surveyor = Surveyor::new(connection.clone(), Arc::clone(&around.seen));
-    let outside = Outside { origin, around: Around::Cluster(seen), witness };
+    let outside = Outside { origin, around: Around::Cluster(seen), witness, traces };
     let running = start_with(config, outside).await?;
     running.parts.health.set(Part::Cluster, around.ready(&running.parts, &mut tie).await);
     let duties = Duties { reporting, scan: kubernetes.scan.clone(), registered, surveyor };

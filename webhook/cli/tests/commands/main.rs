@@ -10,6 +10,7 @@ mod platforms;
 mod policy;
 mod policy_test;
 mod render;
+mod seen;
 mod serve;
 mod usage;
 

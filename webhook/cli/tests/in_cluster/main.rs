@@ -23,3 +23,4 @@ mod rotation;
 mod scan;
 mod scene;
 mod told;
+mod traces;

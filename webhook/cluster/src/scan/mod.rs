@@ -35,6 +35,24 @@ pub trait Judge {
     fn judge(&self, object: &Value, kind: &ScannedKind) -> impl Future<Output = Judged> + Send;
 }
 
+/// Is told how a scan goes. Nobody waits for him.
+pub trait Audience: Send + Sync {
+    /// A round is done.
+    fn finished(&self, round: &Finished);
+
+    /// A round can't go on for now, and is tried again where it is.
+    fn interrupted(&self);
+}
+
+/// Who wants to see the newest round, and no failures, listens to a channel.
+impl Audience for watch::Sender<Option<Finished>> {
+    fn finished(&self, round: &Finished) {
+        self.send_replace(Some(round.clone()));
+    }
+
+    fn interrupted(&self) {}
+}
+
 /// What was found of an object.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Judged {
@@ -73,7 +91,6 @@ impl Default for ScanSettings {
 /// Goes through a cluster, round after round.
 pub struct Scanner<J> {
     sought: watch::Receiver<Option<Sought>>,
-    told: watch::Sender<Option<Finished>>,
     /// When the next round begins.
     due: Instant,
     every: Duration,
@@ -81,7 +98,7 @@ pub struct Scanner<J> {
 }
 
 impl<J: Judge> Scanner<J> {
-    /// A scan of what is `sought`, at once whenever that is sent anew, and every so often. Each round that is done is `told`.
+    /// A scan of what is `sought`, at once whenever that is sent anew, and every so often. How it goes is told the `audience`.
     #[must_use]
     pub fn new(
         client: Client,
@@ -89,10 +106,10 @@ impl<J: Judge> Scanner<J> {
         reports: Reports,
         settings: &ScanSettings,
         sought: watch::Receiver<Option<Sought>>,
-        told: watch::Sender<Option<Finished>>,
+        audience: Arc<dyn Audience>,
     ) -> Self {
-        let work = Work::new(client, judge, reports, settings);
-        Self { sought, told, due: Instant::now(), every: settings.every, work }
+        let work = Work::new(client, judge, reports, settings, audience);
+        Self { sought, due: Instant::now(), every: settings.every, work }
     }
 
     /// Scans while we lead, on a task of its own if that is wanted, until nobody tells our standing any more.
@@ -125,7 +142,7 @@ impl<J: Judge> Scanner<J> {
                     self.due = Instant::now() + self.every;
                     let (counts, took) = (finished.counts, finished.took);
                     tracing::info!(%counts, ?took, "what is in the cluster was judged");
-                    self.told.send_replace(Some(finished));
+                    self.work.tell(&finished);
                 }
             }
         }

@@ -2,6 +2,7 @@
 //! away. How far it is stands in `round` after each page, so that it may be broken off anywhere.
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -17,7 +18,7 @@ use super::kinds::{ScannedKind, kinds};
 use super::object::{Head, JudgedAt, whole};
 use super::pace::Pace;
 use super::round::{Counts, Finished, Round};
-use super::{Judge, ScanSettings};
+use super::{Audience, Judge, ScanSettings};
 use crate::discovery::DiscoveryError;
 use crate::pages::{Page, PageError, page};
 use crate::registration::Sought;
@@ -37,6 +38,7 @@ pub(super) struct Work<J> {
     pace: Pace,
     round: Option<Round>,
     reporting: Reporting,
+    audience: Arc<dyn Audience>,
 }
 
 /// Whether reports could be read when a round last began. People are told when it changes.
@@ -58,10 +60,16 @@ enum RoundError {
 }
 
 impl<J: Judge> Work<J> {
-    pub(super) fn new(client: Client, judge: J, reports: Reports, settings: &ScanSettings) -> Self {
+    pub(super) fn new(
+        client: Client,
+        judge: J,
+        reports: Reports,
+        settings: &ScanSettings,
+        audience: Arc<dyn Audience>,
+    ) -> Self {
         let pace = Pace::new(settings.per_second);
         let ScanSettings { page, retry, .. } = *settings;
-        Self { client, judge, reports, page, retry, pace, round: None, reporting: Reporting::Possible }
+        Self { client, judge, reports, page, retry, pace, round: None, reporting: Reporting::Possible, audience }
     }
 
     /// Another replica may have led meanwhile: reports are read again, and a round that began long ago is none.
@@ -70,6 +78,11 @@ impl<J: Judge> Work<J> {
         if let Some(round) = &mut self.round {
             round.reports_may_have_changed();
         }
+    }
+
+    /// Tells of a round that is done.
+    pub(super) fn tell(&self, finished: &Finished) {
+        self.audience.finished(finished);
     }
 
     /// Forgets the round under way.
@@ -87,6 +100,7 @@ impl<J: Judge> Work<J> {
                 Ok(finished) => return finished,
                 Err(error) => {
                     tracing::warn!(error = crate::with_causes(&error), "the scan waits, and goes on where it is");
+                    self.audience.interrupted();
                     sleep(self.retry).await;
                 }
             }

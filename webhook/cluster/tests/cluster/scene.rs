@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
@@ -145,7 +146,7 @@ pub(crate) fn scan_with<J: Judge>(client: Client, judge: J, standard: Standard, 
     let reports = Reports::new(client.clone(), standard, Limits::default());
     let (sought, told) = watch::channel(Some(templates()));
     let (tell, finished) = watch::channel(None);
-    let scanner = Scanner::new(client, judge, reports, settings, told, tell);
+    let scanner = Scanner::new(client, judge, reports, settings, told, Arc::new(tell));
     Scan { scanner, sought, finished }
 }
 

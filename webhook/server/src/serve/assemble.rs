@@ -27,6 +27,7 @@ use crate::health::{Health, Part, State};
 use crate::metrics::Metrics;
 use crate::proposal::Proposals;
 use crate::set::{COMPILED, LastGoodError, LoadError, Loader, PolicySet, RegistryModules};
+use crate::traces::Traces;
 use crate::way::{Book, BookError, Gate, Runner};
 use crate::witness::Witness;
 
@@ -48,6 +49,8 @@ pub struct Parts {
     pub health: Arc<Health>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Who follows calls, if somebody does.
+    pub traces: Option<Arc<Traces>>,
     /// The set in force, told whenever it is another.
     pub sets: watch::Sender<Arc<PolicySet>>,
     /// Where policies come from.
@@ -65,6 +68,8 @@ pub struct Outside {
     pub around: Around,
     /// Who is told what becomes of requests.
     pub witness: Option<Arc<dyn Witness>>,
+    /// Who follows calls. Its layer has to listen already.
+    pub traces: Option<Arc<Traces>>,
 }
 
 /// A server that can't start, and which part of it.
@@ -145,7 +150,7 @@ impl Parts {
         tokio::task::spawn_blocking(move || Self::make(config, outside)).await?
     }
 
-    fn make(config: ServerConfig, Outside { origin, around, witness }: Outside) -> Result<Self, StartError> {
+    fn make(config: ServerConfig, Outside { origin, around, witness, traces }: Outside) -> Result<Self, StartError> {
         let health = Arc::new(Health::default());
         let metrics = Arc::new(Metrics::default());
         let certificate = Arc::new(certificate(&config.tls)?);
@@ -166,13 +171,14 @@ impl Parts {
             book,
             around,
             paths: template_paths(&config.template_paths)?,
-            runner: Runner::new(config.limits.evaluations.unwrap_or_else(twice_the_processors)),
+            runner: Runner::new(config.limits.evaluations.unwrap_or_else(twice_the_processors))
+                .counted(metrics.evaluations()),
             clock: Timestamp::now,
             witness,
         };
         let gate = Arc::new(gate);
         let sets = watch::Sender::new(set);
-        Ok(Self { config, gate, loader, certificate, clients, callers, health, metrics, sets, origin, seen })
+        Ok(Self { config, gate, loader, certificate, clients, callers, health, metrics, traces, sets, origin, seen })
     }
 
     /// What the routers share.
@@ -183,6 +189,7 @@ impl Parts {
             callers: self.callers.clone(),
             health: Arc::clone(&self.health),
             metrics: Arc::clone(&self.metrics),
+            traces: self.traces.clone(),
             proposals: match &self.origin {
                 Origin::Files => None,
                 Origin::Told(told) => {

@@ -8,12 +8,14 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use portreeve_ledger::{AppendError, Failure, FileError, Ledger, OpenError, RecordId, RecordKind, UnsafeInteger};
 use serde_json::json;
+use tracing::instrument;
 
 use super::record::{self, Page};
 use super::shelf::{Shelf, Until};
 use super::{Correction, Gate, Judgement, Met};
 use crate::config::WithoutRecord;
 use crate::set::{PolicySet, chain};
+use crate::traces::STEPS;
 
 /// Where decisions are kept.
 pub enum Book {
@@ -58,8 +60,8 @@ pub enum BookError {
 pub(super) enum Recorded {
     /// Such calls are not recorded.
     Nowhere,
-    /// It has this name.
-    Under(RecordId),
+    /// It has this name, and took so long to be kept.
+    Under(RecordId, Duration),
     /// There is none, and this is what becomes of the call.
     Missing(BookError, WithoutRecord),
 }
@@ -113,9 +115,9 @@ impl Book {
         Ok(())
     }
 
-    fn recorded(&self, outcome: Result<RecordId, BookError>) -> Recorded {
+    fn recorded(&self, outcome: Result<RecordId, BookError>, took: Duration) -> Recorded {
         match (outcome, self) {
-            (Ok(id), _) => Recorded::Under(id),
+            (Ok(id), _) => Recorded::Under(id, took),
             (Err(error), Self::Kept { without_record, .. }) => Recorded::Missing(error, *without_record),
             (Err(error), Self::Closed) => Recorded::Missing(error, WithoutRecord::Refuse),
         }
@@ -134,6 +136,7 @@ impl Gate {
     }
 
     /// Nobody stores the object of a dry run, so nobody records it.
+    #[instrument(name = "record", target = STEPS, level = "trace", skip_all, fields(kind = kind.as_str()))]
     async fn record(
         &self,
         met: &Met,
@@ -146,11 +149,12 @@ impl Gate {
             Book::Kept { shelf, .. } if !met.review.dry_run => shelf.load_full(),
             _ => return Recorded::Nowhere,
         };
+        let begun = Instant::now();
         let Page { body, beside } = page();
         let outcome = match shelf.keep_in_time(beside.0, deadline).await {
             Ok(()) => shelf.record(kind, &body, until, deadline).await,
             Err(error) => Err(error),
         };
-        self.book.recorded(outcome)
+        self.book.recorded(outcome, begun.elapsed())
     }
 }

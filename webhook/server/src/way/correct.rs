@@ -16,9 +16,11 @@ use portreeve_admission::settle::{Asked, Round, Settling};
 use portreeve_admission::subject::{Seat, SubjectError};
 use portreeve_admission::template::Template;
 use portreeve_admission::verdict::{Edit, Failure, Outcome, Root};
+use tracing::instrument;
 
 use super::facts::{Sources, gather};
 use super::{Gate, Met};
+use crate::traces::STEPS;
 
 /// What came of the rounds.
 #[derive(Debug, Default)]
@@ -37,6 +39,8 @@ pub struct Correction {
     pub exceptions: Vec<String>,
     /// Policies that took part.
     pub asked: Vec<String>,
+    /// Rounds that there were.
+    pub rounds: u32,
     /// Set if the rounds broke off: then nothing was edited, and what edits would have mended stands.
     pub broken: bool,
     /// Set if the template can't be read.
@@ -180,6 +184,7 @@ impl<'a> Rounds<'a> {
     }
 
     async fn ask(&mut self, policies: &[&Policy], deadline: Instant) -> Result<Vec<Wish>, SubjectError> {
+        self.done.rounds = self.done.rounds.saturating_add(1);
         let mut wishes = Vec::new();
         let version = Version { now: self.settling.object(), came: &self.came };
         for case in cases(self.gate, self.met, version, policies, deadline).await? {
@@ -226,6 +231,10 @@ impl<'a> Rounds<'a> {
         true
     }
 
+    #[instrument(
+        name = "edit", target = STEPS, level = "trace", skip_all,
+        fields(round = self.done.rounds, edits = wishes.iter().map(|wish| wish.edits.len()).sum::<usize>())
+    )]
     fn make(&mut self, wishes: &[Wish]) -> Round {
         let standing = wishes.iter().filter(|wish| !self.out.contains(&wish.policy));
         let asked: Vec<Asked<'_>> = standing
@@ -270,6 +279,7 @@ pub(super) struct Version<'a> {
 }
 
 /// One case for each template of the object, or one for the object itself if it has none.
+#[instrument(name = "facts", target = STEPS, level = "trace", skip_all)]
 pub(super) async fn cases(
     gate: &Gate,
     met: &Met,

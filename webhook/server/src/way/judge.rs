@@ -11,10 +11,12 @@ use portreeve_admission::plan::{Editable, Plan};
 use portreeve_admission::policy::Policy;
 use portreeve_admission::subject::SubjectError;
 use portreeve_admission::verdict::{Failure, Outcome};
+use tracing::instrument;
 
 use super::before::Before;
 use super::correct::{Correction, Version, cases, halfway, settle};
 use super::{Gate, Met};
+use crate::traces::STEPS;
 
 /// What came of judging.
 #[derive(Debug)]
@@ -84,12 +86,17 @@ async fn judge_into(
         }
     }
     judgement.facts.extend(before.into_facts());
+    judgement.decision = decide(met, found);
+    judgement.decision.failures.extend(correction.failures);
+    Ok(())
+}
+
+#[instrument(name = "decide", target = STEPS, level = "trace", skip_all)]
+fn decide(met: &Met, found: Vec<Found<'_>>) -> Decision {
     let namespace = met.review.request.namespace.as_deref().unwrap_or_default();
     let circumstances =
         Circumstances { namespace, annotations: met.annotations(), exceptions: met.set.exceptions(), now: met.now };
-    judgement.decision = Decision::of(found, &circumstances);
-    judgement.decision.failures.extend(correction.failures);
-    Ok(())
+    Decision::of(found, &circumstances)
 }
 
 /// What the policies said of one template.

@@ -3,17 +3,23 @@
 
 use std::collections::BTreeMap;
 
-use portreeve_admission::api::FailurePolicy;
+use portreeve_admission::api::{FailurePolicy, Mode};
 use portreeve_admission::decision::{Answer, Decision, Finding, PolicyFailure, Standing};
 use portreeve_admission::message;
 use portreeve_admission::plan::Plan;
+use portreeve_admission::policy::Policy;
 use portreeve_admission::response::{AuditKey, RefusalKind, Response};
 use portreeve_admission::review::Review;
+
+use tracing::instrument;
 
 use super::book::{BookError, Recorded};
 use super::{Answered, Correction, Judgement, Met};
 use crate::config::WithoutRecord;
+use crate::metrics::PolicyOutcome;
+use crate::traces::STEPS;
 
+#[instrument(name = "respond", target = STEPS, level = "trace", skip_all)]
 pub(super) fn to_mutate(met: &Met, correction: &Correction, recorded: Recorded) -> Answered {
     let uid = &met.review.uid;
     let refusing = correction.failures.iter().any(PolicyFailure::refuses);
@@ -28,10 +34,12 @@ pub(super) fn to_mutate(met: &Met, correction: &Correction, recorded: Recorded) 
     } else {
         (corrected(met, correction), Answer::Allowed)
     };
-    let outcomes = outcomes(&correction.asked, &correction.failures, &[]);
-    finish(met, Answered { response, answer, dry_run: met.review.dry_run, unrecorded: false, outcomes }, recorded)
+    let outcomes = outcomes(met, &correction.asked, &correction.failures, &[]);
+    let answered = Answered { rounds: correction.rounds, ..judged(met, response, answer, outcomes) };
+    finish(met, answered, recorded)
 }
 
+#[instrument(name = "respond", target = STEPS, level = "trace", skip_all)]
 pub(super) fn to_validate(met: &Met, judgement: &Judgement, recorded: Recorded) -> Answered {
     let (uid, decision) = (&met.review.uid, &judgement.decision);
     let answer = judgement.answer();
@@ -47,9 +55,14 @@ pub(super) fn to_validate(met: &Met, judgement: &Judgement, recorded: Recorded) 
     };
     let warnings = if may_be_told(met) { message::about(&met.review, message::warnings(decision)) } else { Vec::new() };
     let audit = audit(decision, answer);
-    let outcomes = outcomes(&judgement.asked, &decision.failures, &decision.findings);
-    let response = Response { warnings, audit, ..response };
-    finish(met, Answered { response, answer, dry_run: met.review.dry_run, unrecorded: false, outcomes }, recorded)
+    let outcomes = outcomes(met, &judgement.asked, &decision.failures, &decision.findings);
+    finish(met, judged(met, Response { warnings, audit, ..response }, answer, outcomes), recorded)
+}
+
+/// An answer whose record is not looked at yet.
+fn judged(met: &Met, response: Response, answer: Answer, outcomes: Vec<PolicyOutcome>) -> Answered {
+    let dry_run = met.review.dry_run;
+    Answered { response, answer, dry_run, unrecorded: false, recorded_in: None, rounds: 0, outcomes }
 }
 
 /// The patch, and in words what was put right.
@@ -68,16 +81,17 @@ fn told(correction: &Correction) -> Vec<String> {
 fn finish(met: &Met, mut answered: Answered, recorded: Recorded) -> Answered {
     match recorded {
         Recorded::Nowhere => {}
-        Recorded::Under(id) => {
+        Recorded::Under(id, took) => {
             answered.response.audit.insert(AuditKey::Record, id.to_string());
+            answered.recorded_in = Some(took);
         }
         // A book that fails must not stand in the way of what mends the cluster, or the volume under the book.
         Recorded::Missing(error, _) if met.plan == Plan::Pass || met.set.index().excludes(&met.review) => {
-            tracing::error!(uid = met.review.uid, %error, "let pass without a record: it is never held up");
+            tracing::error!(%error, "let pass without a record: it is never held up");
             answered.unrecorded = true;
         }
         Recorded::Missing(error, WithoutRecord::Answer) => {
-            tracing::error!(uid = met.review.uid, %error, "answered without a record, as is configured");
+            tracing::error!(%error, "answered without a record, as is configured");
             answered.unrecorded = true;
         }
         Recorded::Missing(error, WithoutRecord::Refuse) => return unrecorded(met, answered, &error),
@@ -86,7 +100,7 @@ fn finish(met: &Met, mut answered: Answered, recorded: Recorded) -> Answered {
 }
 
 fn unrecorded(met: &Met, answered: Answered, error: &BookError) -> Answered {
-    tracing::error!(uid = met.review.uid, %error, "refused, since no record could be kept");
+    tracing::error!(%error, "refused, since no record could be kept");
     let message = format!("{} could not be admitted: {error}", message::object(&met.review));
     let response = Response::refused(&met.review.uid, RefusalKind::InternalError, message);
     Answered { response, answer: Answer::Failed, unrecorded: true, ..answered }
@@ -137,15 +151,25 @@ fn exception(finding: &Finding) -> Option<String> {
 }
 
 /// Each policy that was asked, with how it ended.
-fn outcomes(asked: &[String], failures: &[PolicyFailure], findings: &[Finding]) -> Vec<(String, &'static str)> {
-    let outcome = |policy: &String| {
-        if failures.iter().any(|failure| &failure.policy == policy) {
-            "failed"
-        } else if findings.iter().any(|finding| &finding.policy == policy && finding.standing == Standing::Counts) {
-            "violated"
-        } else {
-            "passed"
-        }
-    };
-    asked.iter().map(|policy| (policy.clone(), outcome(policy))).collect()
+fn outcomes(met: &Met, asked: &[String], failures: &[PolicyFailure], findings: &[Finding]) -> Vec<PolicyOutcome> {
+    let seeing = met.policies().filter(|policy| asked.contains(&policy.id));
+    seeing
+        .map(|Policy { id, mode, .. }| {
+            let outcome = outcome(id, failures, findings);
+            PolicyOutcome { policy: id.clone(), mode: *mode, outcome }
+        })
+        .collect()
+}
+
+fn outcome(policy: &str, failures: &[PolicyFailure], findings: &[Finding]) -> &'static str {
+    let mut own = findings.iter().filter(|finding| finding.policy == policy && finding.standing == Standing::Counts);
+    if failures.iter().any(|failure| failure.policy == policy) {
+        return "failed";
+    }
+    match own.next() {
+        None => "passed",
+        // With break-glass the same weighs less.
+        Some(finding) if finding.mode == Mode::Enforce => "denied",
+        Some(_) => "violated",
+    }
 }

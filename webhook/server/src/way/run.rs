@@ -11,20 +11,44 @@ use portreeve_admission::case::Case;
 use portreeve_admission::policy::Policy;
 use portreeve_admission::verdict::{Failure, Outcome};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tracing::{Span, instrument};
 
+use crate::metrics::Evaluations;
 use crate::set::{LoadedModule, PolicySet};
+use crate::traces::STEPS;
 
 /// Runs policies.
 #[derive(Debug, Clone)]
 pub struct Runner {
     turns: Arc<Semaphore>,
+    at_once: usize,
+    counted: Evaluations,
 }
 
 impl Runner {
     /// A runner that runs so many evaluations at once; at least one.
     #[must_use]
     pub fn new(at_once: usize) -> Self {
-        Self { turns: Arc::new(Semaphore::new(at_once.max(1))) }
+        let at_once = at_once.max(1);
+        Self { turns: Arc::new(Semaphore::new(at_once)), at_once, counted: Evaluations::default() }
+    }
+
+    /// The same, with its runs counted here.
+    #[must_use]
+    pub fn counted(self, counted: Evaluations) -> Self {
+        Self { counted, ..self }
+    }
+
+    /// Evaluations that there may be at once.
+    #[must_use]
+    pub fn turns(&self) -> usize {
+        self.at_once
+    }
+
+    /// Evaluations under way.
+    #[must_use]
+    pub fn running(&self) -> usize {
+        self.at_once.saturating_sub(self.turns.available_permits())
     }
 
     /// The outcome of each policy on the case, in the order of the policies.
@@ -39,6 +63,10 @@ impl Runner {
     }
 
     /// One module's share: one call for all of its policies that have this timeout.
+    #[instrument(
+        name = "evaluate", target = STEPS, level = "trace", skip_all,
+        fields(policies = policies.len(), module = %module.program().digest())
+    )]
     async fn run_module(
         &self,
         module: Arc<LoadedModule>,
@@ -47,20 +75,26 @@ impl Runner {
         deadline: Instant,
     ) -> Vec<(String, Outcome)> {
         let Some(permits) = self.turn(&module, deadline).await else { return all_failed(&policies, &Failure::NoTurn) };
-        let deadline = deadline.min(Instant::now() + timeout);
+        let begun = Instant::now();
+        let deadline = deadline.min(begun + timeout);
         // The catalogue takes less time than it would take to hand it to another thread and to wait for its word.
         if module.turns().is_none() {
             let asked: Vec<&str> = policies.iter().map(|policy| policy.id.as_str()).collect();
-            return module.program().evaluate(&case, &asked, deadline);
+            let outcomes = module.program().evaluate(&case, &asked, deadline);
+            self.counted.took(&policies, begun.elapsed());
+            return outcomes;
         }
         let asked: Vec<String> = policies.iter().map(|policy| policy.id.clone()).collect();
+        let span = Span::current();
         let work = move || {
             let _held_until_done = permits;
             let asked: Vec<&str> = asked.iter().map(String::as_str).collect();
-            module.program().evaluate(&case, &asked, deadline)
+            span.in_scope(|| module.program().evaluate(&case, &asked, deadline))
         };
         let lost = |_| all_failed(&policies, &Failure::Trap("the run was lost".to_owned()));
-        tokio::task::spawn_blocking(work).await.unwrap_or_else(lost)
+        let outcomes = tokio::task::spawn_blocking(work).await.unwrap_or_else(lost);
+        self.counted.took(&policies, begun.elapsed());
+        outcomes
     }
 
     /// A turn for the module, and one of all; none if neither comes before the deadline.
@@ -69,6 +103,7 @@ impl Runner {
         module: &LoadedModule,
         deadline: Instant,
     ) -> Option<(OwnedSemaphorePermit, Option<OwnedSemaphorePermit>)> {
+        let _waiting = self.counted.waits();
         let own = module.turns().cloned();
         let wait = async {
             let own = match own {

@@ -165,7 +165,7 @@ mod tests {
     use super::*;
 
     fn endpoint(host: &str, transport: Transport, redirects: &[&str], plain: &[&str]) -> Endpoint {
-        let client = super::super::tls::client(None, std::time::Duration::from_secs(1)).unwrap();
+        let client = crate::https::client(None, std::time::Duration::from_secs(1)).unwrap();
         let plain = plain.iter().map(|host| host.parse().unwrap()).collect();
         let redirects = redirects.iter().map(|host| host.parse().unwrap()).collect();
         let endpoint = Endpoint::new(&host.parse().unwrap(), transport, client).unwrap();

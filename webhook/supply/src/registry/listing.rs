@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use super::CredentialsError;
 use super::endpoint::{Endpoint, Transport};
-use super::tls;
+use crate::https::{self, CaError, ClientError};
 use crate::reference::RegistryHost;
 use crate::settings::{HostPattern, RegistriesConfig, RegistryConfig, Timeouts};
 
@@ -59,7 +59,7 @@ pub enum ListingError {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: tls::CaError,
+        source: CaError,
     },
     /// The TLS or HTTP client could not be made.
     #[error("no client could be made for registry {host}")]
@@ -67,7 +67,7 @@ pub enum ListingError {
         /// The registry.
         host: RegistryHost,
         /// Why.
-        source: tls::ClientError,
+        source: ClientError,
     },
     /// The credentials file can't be read.
     #[error(transparent)]
@@ -159,13 +159,13 @@ impl Build<'_> {
             (Transport::Https, None) => Some(self.machine_roots().clone()),
             (Transport::Https, Some(path)) => Some(self.roots_with(host, path)?),
         };
-        tls::client(roots, self.timeouts.connect())
+        https::client(roots, self.timeouts.connect())
             .map_err(|source| ListingError::Client { host: host.clone(), source })
     }
 
     fn roots_with(&mut self, host: &RegistryHost, path: &Path) -> Result<rustls::RootCertStore, ListingError> {
         let mut roots = self.machine_roots().clone();
-        tls::add_ca_file(&mut roots, path).map_err(|source| ListingError::CaFile {
+        https::add_ca_file(&mut roots, path).map_err(|source| ListingError::CaFile {
             host: host.clone(),
             path: path.into(),
             source,
@@ -174,6 +174,6 @@ impl Build<'_> {
     }
 
     fn machine_roots(&mut self) -> &rustls::RootCertStore {
-        self.machine_roots.get_or_insert_with(tls::machine_roots)
+        self.machine_roots.get_or_insert_with(https::machine_roots)
     }
 }

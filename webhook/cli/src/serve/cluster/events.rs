@@ -15,6 +15,10 @@ impl Witness for Notes {
             self.0.send(happening);
         }
     }
+
+    fn untold(&self) -> u64 {
+        self.0.dropped()
+    }
 }
 
 /// The object of a request, and whose it is.

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use portreeve_admission::review::{API_VERSION, decode};
 use portreeve_cluster::connection::Connection;
 use portreeve_cluster::registration::Sought;
 use portreeve_cluster::reports::{Limits, Reports, Standard};
-use portreeve_cluster::scan::{Judge, Judged, ScanSettings, ScannedKind, Scanner};
+use portreeve_cluster::scan::{Audience, Finished, Judge, Judged, ScanSettings, ScannedKind, Scanner};
 use portreeve_server::config::{ReportsConfig, ScanConfig};
+use portreeve_server::metrics::{Metrics, ScannedRound};
 use portreeve_server::serve::Parts;
 use portreeve_server::set::chain;
 use portreeve_server::way::Gate;
@@ -42,7 +44,27 @@ pub(super) fn scanner(
         ..ScanSettings::default()
     };
     let judge = ByGate(Arc::clone(&parts.gate));
-    Scanner::new(connection.client.clone(), judge, reports, &settings, sought, watch::Sender::new(None))
+    let audience = Arc::new(Counting(Arc::clone(&parts.metrics)));
+    Scanner::new(connection.client.clone(), judge, reports, &settings, sought, audience)
+}
+
+/// Counts what scans come to.
+struct Counting(Arc<Metrics>);
+
+impl Audience for Counting {
+    fn finished(&self, round: &Finished) {
+        self.0.scanned(&ScannedRound {
+            judged: round.counts.judged,
+            unlisted: u64::try_from(round.unlisted.len()).unwrap_or(u64::MAX),
+            unreported: round.counts.failed,
+            took: round.took,
+            finished: Timestamp::now(),
+        });
+    }
+
+    fn interrupted(&self) {
+        self.0.scan_interrupted();
+    }
 }
 
 /// Says what the set in force wants to see, whenever that is another set.

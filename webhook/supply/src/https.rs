@@ -1,4 +1,5 @@
-//! HTTPS clients: rustls with ring, the machine's certificate authorities and those of a file, no redirects.
+//! HTTPS clients: rustls with ring, the machine's certificate authorities and those of a file, no redirects. Whom they ask,
+//! and for what, is not known here.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::{self, PemObject};
 use thiserror::Error;
 
-/// What registries see in their logs.
+/// What those who are asked see in their logs.
 const USER_AGENT: &str = concat!("portreeve/", env!("CARGO_PKG_VERSION"));
 
 /// Why certificate authorities can't be taken from a file.
@@ -40,9 +41,10 @@ pub enum ClientError {
     Http(#[source] reqwest::Error),
 }
 
-/// The certificate authorities that the machine trusts. What can't be read is left out and logged: a registry that
-/// needed it will say so when it is asked.
-pub(super) fn machine_roots() -> RootCertStore {
+/// The certificate authorities that the machine trusts. What can't be read is left out and logged: whoever needed it will
+/// not be reached when he is asked.
+#[must_use]
+pub fn machine_roots() -> RootCertStore {
     let found = rustls_native_certs::load_native_certs();
     for error in &found.errors {
         tracing::warn!(%error, "some certificate authorities of this machine can't be read");
@@ -53,7 +55,10 @@ pub(super) fn machine_roots() -> RootCertStore {
 }
 
 /// Adds every certificate of a PEM file.
-pub(super) fn add_ca_file(roots: &mut RootCertStore, path: &Path) -> Result<(), CaError> {
+///
+/// # Errors
+/// If it is no file of certificates.
+pub fn add_ca_file(roots: &mut RootCertStore, path: &Path) -> Result<(), CaError> {
     let before = roots.len();
     for certificate in CertificateDer::pem_file_iter(path).map_err(CaError::Pem)? {
         roots.add(certificate.map_err(CaError::Pem)?).map_err(CaError::Certificate)?;
@@ -67,8 +72,11 @@ pub(super) fn add_ca_file(roots: &mut RootCertStore, path: &Path) -> Result<(), 
 /// A client for one host: over TLS with these roots, or over plain HTTP when there are none.
 ///
 /// Redirects are not followed here, since who may be contacted is not known here. A proxy named by the environment is
-/// used for HTTPS and never for plain HTTP, which is meant for loopback.
-pub(super) fn client(roots: Option<RootCertStore>, connect: Duration) -> Result<reqwest::Client, ClientError> {
+/// used for HTTPS and never for plain HTTP, which is meant for what is near.
+///
+/// # Errors
+/// If TLS or HTTP can't be set up.
+pub fn client(roots: Option<RootCertStore>, connect: Duration) -> Result<reqwest::Client, ClientError> {
     let builder = reqwest::Client::builder()
         .user_agent(USER_AGENT)
         .connect_timeout(connect)
