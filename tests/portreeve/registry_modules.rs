@@ -36,7 +36,7 @@ async fn code(wire: &Wire) -> Value {
     });
     let client = wire.client(Speaks::Http1).unwrap();
     let answer = wire.call(&client, "validate", create(&pod).to_string()).send().await.unwrap();
-    let mut review: Value = answer.json().await.unwrap();
+    let mut review: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
     review["response"]["status"]["code"].take()
 }
 
@@ -82,6 +82,9 @@ async fn what_is_wrong_with_a_module_is_said_where_it_is_named() {
     for (named, reason) in wrong {
         let Err(error) = started(&registry, &policy(&named)).await else { panic!("{named} was taken") };
         let error = error.to_string();
-        assert!(error.contains("drop.yaml:2") && error.contains("spec.module.oci: ") && error.contains(reason), "{error}");
+        assert!(
+            error.contains("drop.yaml:1") && error.contains("spec.module.oci: ") && error.contains(reason),
+            "{error}"
+        );
     }
 }

@@ -115,7 +115,7 @@ impl Setting {
     pub fn problems(self) -> Result<Vec<String>, Fault> {
         match loader()?.load(&self.sources) {
             Ok(_) => Ok(Vec::new()),
-            Err(LoadError { problems }) => Ok(problems.iter().map(ToString::to_string).collect()),
+            Err(LoadError { problems, .. }) => Ok(problems.iter().map(ToString::to_string).collect()),
         }
     }
 }

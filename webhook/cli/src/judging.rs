@@ -161,11 +161,7 @@ impl JudgingArguments {
         }
     }
 
-    fn images(
-        &self,
-        registries: &RegistriesConfig,
-        manifests: &[PathBuf],
-    ) -> Result<(Images, Vec<PathBuf>), Failure> {
+    fn images(&self, registries: &RegistriesConfig, manifests: &[PathBuf]) -> Result<(Images, Vec<PathBuf>), Failure> {
         if let Some(lock) = &self.lock {
             let lock = ImageLock::read(lock).map_err(Failure::input)?;
             return Ok((Images::from_lock(lock), Vec::new()));

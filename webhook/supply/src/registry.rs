@@ -27,9 +27,9 @@ pub use error::{Authorized, BadAnswer, ResolveError};
 pub use listing::ListingError;
 
 use crate::image_config::ImageConfig;
+use crate::modules::PulledModule;
 use crate::reference::{Digest, ImageReference, RegistryHost};
 use crate::settings::{Platform, RegistriesConfig};
-use crate::modules::PulledModule;
 use access::Access;
 use conversation::Conversation;
 use endpoint::Endpoint;

@@ -50,7 +50,8 @@ const VALUES: &str = "In and NotIn need values; Exists and DoesNotExist take non
 
 /// `supply::Modules::get`.
 const ENDS_WITH_A_DIGEST: &str = "self.matches('@sha(256:[0-9a-f]{64}|512:[0-9a-f]{128})$')";
-const DIGEST: &str = "name the module by digest, registry/repository@sha256:…, so that what runs is what somebody looked at";
+const DIGEST: &str =
+    "name the module by digest, registry/repository@sha256:…, so that what runs is what somebody looked at";
 
 const SAYS_SOMETHING: &str = "self.trim() != ''";
 

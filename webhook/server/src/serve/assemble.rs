@@ -98,7 +98,7 @@ pub enum StartError {
     Images(#[from] portreeve_supply::OpenError),
     /// Where modules come from.
     #[error("registries")]
-    Modules(#[from] portreeve_supply::ListingError),
+    Modules(#[from] portreeve_supply::registry::ListingError),
     /// The name of the book.
     #[error("cluster and replica make up the name of the book")]
     Origin(#[from] portreeve_ledger::OriginError),
@@ -274,7 +274,8 @@ fn loader(config: &ServerConfig) -> Result<Loader, StartError> {
     let engine = Engine::new(Options { cache, limits, embedded: &COMPILED, ..Options::default() })?;
     let configured = config.kubernetes.as_ref().and_then(|kubernetes| kubernetes.namespace.clone());
     let own_namespace = configured.or_else(|| std::env::var("POD_NAMESPACE").ok());
-    let registry = RegistryModules::open(&config.registries, config.state.as_ref().map(|state| state.folder.as_path()))?;
+    let registry =
+        RegistryModules::open(&config.registries, config.state.as_ref().map(|state| state.folder.as_path()))?;
     let labels = config.namespace_defaults.labels.clone();
     let loader = Loader::new(engine, portreeve_builtin::CATALOGUE, labels, own_namespace);
     Ok(loader.with_bounds(config.limits.namespaced_policies).with_registry(registry))

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 
 use jiff::Timestamp;
-use portreeve_admission::api::{ClusterPolicySpec, ExceptionRules, ModuleSource, Object, PolicyExceptionSpec, PolicySetSpec, Resource};
+use portreeve_admission::api::{
+    ClusterPolicySpec, ExceptionRules, ModuleSource, Object, PolicyExceptionSpec, PolicySetSpec, Resource,
+};
 use portreeve_admission::break_glass::BreakGlass;
 use portreeve_admission::exception::Exception;
 
@@ -102,9 +104,10 @@ impl Source {
 
     fn of(located: &Located) -> Self {
         match &located.resource {
-            Resource::ClusterPolicy(Object { spec: ClusterPolicySpec { module: ModuleSource::Oci { oci, .. }, .. }, .. }) => {
-                Self::Registry(oci.clone())
-            }
+            Resource::ClusterPolicy(Object {
+                spec: ClusterPolicySpec { module: ModuleSource::Oci { oci, .. }, .. },
+                ..
+            }) => Self::Registry(oci.clone()),
             _ => located.module_file().map_or(Self::Builtin, Self::File),
         }
     }

@@ -73,8 +73,8 @@ pub struct Located {
 /// Every problem of every file; a folder without any resource of ours is one.
 pub fn read_folder(folder: &Path) -> Result<Sources, LoadError> {
     let manifests = read_paths(&[folder.to_owned()], &mut std::io::empty()).map_err(|unread| {
-        let problem = |error| Problem { place: String::new(), reason: chain(error) };
-        LoadError::from(unread.errors().iter().map(problem).collect::<Vec<_>>())
+        let problems = unread.errors().iter().map(|error| Problem { place: String::new(), reason: chain(error) });
+        LoadError::from(problems.collect::<Vec<_>>())
     })?;
     let mut sources = Sources::default();
     let mut problems: Vec<Problem> = manifests.iter().filter_map(|manifest| sources.add(manifest).err()).collect();

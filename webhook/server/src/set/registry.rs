@@ -6,7 +6,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use portreeve_supply::{ListingError, Modules, RegistriesConfig};
+use portreeve_supply::registry::ListingError;
+use portreeve_supply::{Modules, RegistriesConfig};
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
@@ -63,9 +64,8 @@ impl RegistryModules {
             return known;
         }
         let found = self.runtime.block_on(self.modules.get(named, Instant::now() + LONGEST));
-        let found = found
-            .map(Arc::from)
-            .map_err(|error| Lacking { reason: error.to_string(), passing: error.is_passing() });
+        let found =
+            found.map(Arc::from).map_err(|error| Lacking { reason: error.to_string(), passing: error.is_passing() });
         let mut known = self.known();
         known.retain(|_, known| known.still().is_some());
         known.insert(named.to_owned(), Known::of(&found));

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::Fault;
 use super::guard::Guard;
 use super::image::Content;
-use super::Fault;
 use crate::reference::Digest;
 
 /// Everything, behind one lock that is never held across an await.
