@@ -1,5 +1,7 @@
 //! What somebody asks to be renewed before it is due: renewed once, with the overlap that everything has.
 
+use std::time::Duration;
+
 use portreeve_certs::{Asked, LeafReason, Renewal};
 
 use crate::rotation::{Scene, after};
@@ -9,7 +11,8 @@ use crate::wire::{DAY, HOUR, policy};
 fn a_leaf_is_renewed_once_when_somebody_asks_and_the_token_with_it() {
     let mut scene = Scene::created();
     let asked = after(HOUR);
-    scene.policy = policy().asked(Asked { leaf: Some(asked), ..Asked::default() });
+    let within_that_second = after(HOUR + Duration::from_millis(900));
+    scene.policy = policy().asked(Asked { leaf: Some(within_that_second), ..Asked::default() });
     assert_eq!(scene.renew(asked), [Renewal::LeafIssued(LeafReason::Asked), Renewal::TokenAnnounced]);
     assert_eq!(scene.renew(after(2 * HOUR)), []);
 }
