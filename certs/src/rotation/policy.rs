@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::names::ServerNames;
-use crate::validity::Validity;
+use crate::validity::{Validity, whole_seconds};
 
 /// What the leaf is for and how long CA, leaf and overlap last.
 #[derive(Debug, Clone)]
@@ -89,7 +89,8 @@ impl RotationPolicy {
 }
 
 fn is_asked(before: Option<Timestamp>, validity: &Validity, now: Timestamp) -> bool {
-    before.is_some_and(|before| before <= now && validity.issued_at() < before)
+    // The clock is read in whole seconds, and nobody who asks should wait for the next look for the rest of one.
+    before.map(whole_seconds).is_some_and(|before| before <= now && validity.issued_at() < before)
 }
 
 const DAY: Duration = Duration::from_secs(86_400);

@@ -1,6 +1,8 @@
 //! The crate from outside, in one binary: real handshakes, real files, a clock that the tests hold.
 
 #[cfg(test)]
+mod asked;
+#[cfg(test)]
 mod authority;
 #[cfg(test)]
 mod clients;

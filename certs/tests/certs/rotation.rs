@@ -8,15 +8,15 @@ use std::time::Duration;
 use crate::wire::{BOTH, Client, DAY, HOUR, NAME, at, policy, start};
 use jiff::Timestamp;
 use portreeve_certs::{
-    Asked, CertificateFolder, CommonName, Existing, LeafReason, PathTokens, Reloader, Renewal, RotationPolicy,
-    ServerNames, server_config,
+    CertificateFolder, CommonName, Existing, LeafReason, PathTokens, Reloader, Renewal, RotationPolicy, ServerNames,
+    server_config,
 };
 use rustls::ServerConfig;
 
-struct Scene {
+pub(crate) struct Scene {
     _scratch: tempfile::TempDir,
     folder: CertificateFolder,
-    policy: RotationPolicy,
+    pub(crate) policy: RotationPolicy,
 }
 
 impl Scene {
@@ -26,13 +26,13 @@ impl Scene {
         Self { _scratch: scratch, folder, policy: policy() }
     }
 
-    fn created() -> Self {
+    pub(crate) fn created() -> Self {
         let scene = Self::empty();
         scene.folder.create(start(), &scene.policy, Existing::Keep).unwrap();
         scene
     }
 
-    fn renew(&self, now: Timestamp) -> Vec<Renewal> {
+    pub(crate) fn renew(&self, now: Timestamp) -> Vec<Renewal> {
         self.folder.renew(now, &self.policy).unwrap().done
     }
 
@@ -45,7 +45,7 @@ impl Scene {
         fs::read(self.folder.bundle()).unwrap()
     }
 
-    fn bundle_size(&self, now: Timestamp) -> usize {
+    pub(crate) fn bundle_size(&self, now: Timestamp) -> usize {
         self.folder.describe(now, &self.policy).unwrap().bundle.len()
     }
 
@@ -65,7 +65,7 @@ impl Scene {
     }
 }
 
-fn after(duration: Duration) -> Timestamp {
+pub(crate) fn after(duration: Duration) -> Timestamp {
     start().checked_add(duration).unwrap()
 }
 
@@ -374,34 +374,4 @@ fn the_next_step_is_told_before_it_is_taken() {
     scene.renew(after(AUTHORITY_DUE));
     let told = scene.folder.describe(after(AUTHORITY_DUE), &scene.policy).unwrap().next;
     assert_eq!((told.at, told.what), (after(AUTHORITY_DUE + DAY), Renewal::AuthorityPromoted));
-}
-
-#[test]
-fn a_leaf_is_renewed_once_when_somebody_asks_and_the_token_with_it() {
-    let mut scene = Scene::created();
-    let asked = after(HOUR);
-    scene.policy = policy().asked(Asked { leaf: Some(asked), ..Asked::default() });
-    assert_eq!(scene.renew(asked), [Renewal::LeafIssued(LeafReason::Asked), Renewal::TokenAnnounced]);
-    assert_eq!(scene.renew(after(2 * HOUR)), []);
-}
-
-#[test]
-fn a_ca_that_somebody_asks_for_takes_over_with_the_same_overlap_as_any() {
-    let mut scene = Scene::created();
-    let asked = after(HOUR);
-    scene.policy = policy().asked(Asked { authority: Some(asked), ..Asked::default() });
-    assert_eq!(scene.renew(asked), [Renewal::AuthorityAnnounced]);
-    assert_eq!(scene.bundle_size(asked), 2);
-    assert_eq!(scene.renew(asked), []);
-    let taken_over = scene.renew(asked.checked_add(scene.policy.overlap()).unwrap());
-    assert_eq!(taken_over[..2], [Renewal::AuthorityPromoted, Renewal::LeafIssued(LeafReason::AuthorityChanged)]);
-    assert!(!scene.renew(after(10 * DAY)).contains(&Renewal::AuthorityAnnounced));
-}
-
-#[test]
-fn what_is_asked_for_a_time_to_come_is_asked_of_nobody() {
-    let mut scene = Scene::created();
-    let later = Some(after(DAY));
-    scene.policy = policy().asked(Asked { authority: later, leaf: later });
-    assert_eq!(scene.renew(after(HOUR)), []);
 }
