@@ -53,9 +53,13 @@ impl Runner {
 
     /// The outcome of each policy on the case, in the order of the policies.
     pub async fn run(&self, set: &PolicySet, case: Arc<Case>, policies: &[&Policy], deadline: Instant) -> Vec<Outcome> {
-        let runs = set.modules().iter().flat_map(|module| {
+        // That of the call, not of a step in it: the log knows no steps.
+        let call = &Span::current();
+        let (case, each) = (&case, set.modules().iter());
+        let runs = each.flat_map(|module| {
             let own = policies.iter().copied().filter(|policy| module.carries(&policy.id));
-            by_timeout(own).into_iter().map(|own| self.run_module(Arc::clone(module), Arc::clone(&case), own, deadline))
+            let run = move |own| self.run_module(Arc::clone(module), Arc::clone(case), own, deadline, call);
+            by_timeout(own).into_iter().map(run)
         });
         let mut outcomes: HashMap<String, Outcome> = join_all(runs).await.into_iter().flatten().collect();
         let lost = || Outcome::Failed(Failure::Contract("its module is not loaded".to_owned()));
@@ -73,6 +77,7 @@ impl Runner {
         case: Arc<Case>,
         Together { timeout, policies }: Together<'_>,
         deadline: Instant,
+        call: &Span,
     ) -> Vec<(String, Outcome)> {
         let Some(permits) = self.turn(&module, deadline).await else { return all_failed(&policies, &Failure::NoTurn) };
         let begun = Instant::now();
@@ -85,11 +90,11 @@ impl Runner {
             return outcomes;
         }
         let asked: Vec<String> = policies.iter().map(|policy| policy.id.clone()).collect();
-        let span = Span::current();
+        let (call, step) = (call.clone(), Span::current());
         let work = move || {
             let _held_until_done = permits;
             let asked: Vec<&str> = asked.iter().map(String::as_str).collect();
-            span.in_scope(|| module.program().evaluate(&case, &asked, deadline))
+            call.in_scope(|| step.in_scope(|| module.program().evaluate(&case, &asked, deadline)))
         };
         let lost = |_| all_failed(&policies, &Failure::Trap("the run was lost".to_owned()));
         let outcomes = tokio::task::spawn_blocking(work).await.unwrap_or_else(lost);

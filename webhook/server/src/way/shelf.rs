@@ -7,7 +7,6 @@ use std::time::Instant;
 
 use portreeve_ledger::{Appended, Body, Failure, Ledger, RecordId, RecordKind};
 use serde_json::{Value, json};
-use tracing::Span;
 
 use super::beside::Content;
 use super::book::BookError;
@@ -127,8 +126,7 @@ impl Shelf {
             return Ok(());
         }
         let shelf = Arc::clone(self);
-        let span = Span::current();
-        let work = move || span.in_scope(|| new.into_iter().try_for_each(|content| shelf.keep(content)));
+        let work = move || new.into_iter().try_for_each(|content| shelf.keep(content));
         let kept = tokio::task::spawn_blocking(work).await;
         kept.unwrap_or(Err(BookError::Failed(Failure::WriterLost)))
     }
