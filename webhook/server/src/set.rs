@@ -21,7 +21,7 @@ use portreeve_admission::break_glass::BreakGlass;
 use portreeve_admission::exception::Exception;
 use portreeve_admission::matching::Index;
 use portreeve_admission::policy::Policy;
-use portreeve_engine::Program;
+use portreeve_engine::{Instance, Program};
 use tokio::sync::Semaphore;
 
 use crate::digest::sha256;
@@ -55,7 +55,7 @@ pub struct LoadedModule {
     program: Program,
     bytes: Arc<[u8]>,
     file: Option<PathBuf>,
-    ids: Vec<String>,
+    instances: Vec<Instance>,
     /// A module from outside has its own share of concurrency; the catalogue has all of it.
     turns: Option<Arc<Semaphore>>,
 }
@@ -131,7 +131,13 @@ impl LoadedModule {
     /// Whether this policy is one of the module's.
     #[must_use]
     pub fn carries(&self, id: &str) -> bool {
-        self.ids.iter().any(|own| own == id)
+        self.instances.iter().any(|own| own.id == id)
+    }
+
+    /// What it was configured with: which of its policies each of ours is, and its settings.
+    #[must_use]
+    pub fn instances(&self) -> &[Instance] {
+        &self.instances
     }
 
     /// The compiled module.

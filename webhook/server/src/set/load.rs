@@ -160,9 +160,9 @@ impl Loader {
             _ => self.configured(draft, &group, &bytes, &mut policies)?,
         };
         let turns = group.source.is_outside().then(|| Arc::new(Semaphore::new(OUTSIDE_TURNS)));
-        let ids = policies.iter().map(|policy| policy.policy.id.clone()).collect();
+        let instances = policies.iter().map(|policy| policy.instance.clone()).collect();
         let file = group.source.into_file();
-        Some(Made { loaded: Arc::new(LoadedModule { program, bytes, file, ids, turns }), policies })
+        Some(Made { loaded: Arc::new(LoadedModule { program, bytes, file, instances, turns }), policies })
     }
 
     /// A module configured with these policies, but for those that are left out since it refuses their settings.
