@@ -106,6 +106,9 @@ mod tests {
 
     #[test]
     fn a_field_is_asked_for_at_each_step() {
-        assert_eq!(field_or("c", "securityContext.privileged", "false"), "c.?securityContext.?privileged.orValue(false)");
+        assert_eq!(
+            field_or("c", "securityContext.privileged", "false"),
+            "c.?securityContext.?privileged.orValue(false)"
+        );
     }
 }

@@ -85,8 +85,7 @@ impl Selector {
             let container = side.container();
             let image = images.as_ref().map(|images| images.take(&format!("{container}.image")));
             let names = containers.iter().map(String::as_str);
-            let name =
-                (!containers.is_empty()).then(|| format!("{container}.name.matches({})", text(&globs(names))));
+            let name = (!containers.is_empty()).then(|| format!("{container}.name.matches({})", text(&globs(names))));
             all(image.into_iter().chain(name).chain(has_labels(side, &labels)))
         })
     }

@@ -22,8 +22,7 @@ pub(super) fn namespaces(policies: &[&Policy], excluded: &[String]) -> LabelSele
 
 /// The selector of all namespaces but these; none if there are none of these.
 pub(crate) fn not_in(excluded: &[String]) -> Option<LabelSelector> {
-    outside(excluded)
-        .map(|not_in| LabelSelector { match_expressions: Some(vec![not_in]), ..LabelSelector::default() })
+    outside(excluded).map(|not_in| LabelSelector { match_expressions: Some(vec![not_in]), ..LabelSelector::default() })
 }
 
 fn outside(excluded: &[String]) -> Option<LabelSelectorRequirement> {

@@ -81,7 +81,10 @@ pub(super) fn draft(settings: Settings) -> Result<Drafted, Why> {
     }
     let folders = || Folders::read("paths", &settings.paths);
     rules.push(path(held(folders()?, granted()?, Folders::hold)));
-    rules.push(writable(held(folders()?, granted()?, Folders::hold), held(folders()?, granted()?, Folders::hold_for_writing)));
+    rules.push(writable(
+        held(folders()?, granted()?, Folders::hold),
+        held(folders()?, granted()?, Folders::hold_for_writing),
+    ));
     rules.push(port(settings.ports.clone(), granted()?));
     Ok(Drafted::of(rules))
 }
@@ -108,7 +111,11 @@ impl HostNamespace {
             // Beside another namespace of the node, and on Windows, the API server refuses users of the pod's own.
             Self::Users => {
                 let others = any([Self::Network, Self::Pid, Self::Ipc].map(|other| other.is_shared(side)));
-                all([format!("!({})", side.is_windows()), field_or(&side.spec(), "hostUsers", "true"), format!("!{others}")])
+                all([
+                    format!("!({})", side.is_windows()),
+                    field_or(&side.spec(), "hostUsers", "true"),
+                    format!("!{others}"),
+                ])
             }
         }
     }
@@ -156,7 +163,8 @@ impl Granted {
             let listed = list(service_accounts.iter().map(String::as_str));
             format!("(request.namespace + '/' + {}) in {listed}", side.account())
         });
-        let images = self.images.as_ref().map(|images| format!("{}.all(i, {})", side.containers(), images.take("i.image")));
+        let images =
+            self.images.as_ref().map(|images| format!("{}.all(i, {})", side.containers(), images.take("i.image")));
         let here = (!namespaces.is_empty())
             .then(|| format!("request.namespace in {}", list(namespaces.iter().map(String::as_str))));
         all(accounts.into_iter().chain(images).chain(here).chain(has_labels(side, labels)))

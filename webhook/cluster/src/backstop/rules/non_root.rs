@@ -43,12 +43,7 @@ pub(super) fn draft(settings: &Settings) -> Result<Drafted, Why> {
     let of_pod =
         |fault: fn(Side) -> String| move |side: Side| all([format!("!({})", side.has_own_users()), fault(side)]);
     Ok(Drafted::of(vec![
-        Rule::of_pod(
-            "non-root",
-            of_pod(|side| says_no(&side.spec())),
-            "the pod sets runAsNonRoot: false",
-            SET_FLAG,
-        ),
+        Rule::of_pod("non-root", of_pod(|side| says_no(&side.spec())), "the pod sets runAsNonRoot: false", SET_FLAG),
         Rule::of_pod(
             "root-user",
             of_pod(|side| is_root(side, &side.spec())),

@@ -39,22 +39,20 @@ pub(super) fn draft(settings: &Settings) -> Result<Drafted, Why> {
         )
     };
     Ok(Drafted::of(vec![
-        Rule::of_container("privileged", privileged, "", "remove privileged: true and give it only what it needs").saying(
-            format!(
+        Rule::of_container("privileged", privileged, "", "remove privileged: true and give it only what it needs")
+            .saying(format!(
                 "({} ? {} : {})",
                 is_privileged(Side::New),
                 text("is privileged, which hands it the node"),
                 text("is a process of its host (hostProcess), which hands it the node")
-            ),
-        ),
-        Rule::of_container("escalation", escalates, "", "set securityContext.allowPrivilegeEscalation to false").saying(
-            format!(
+            )),
+        Rule::of_container("escalation", escalates, "", "set securityContext.allowPrivilegeEscalation to false")
+            .saying(format!(
                 "({} ? {} : {})",
                 field_or("c", FLAG, "false"),
                 text("sets allowPrivilegeEscalation: true, so that its processes may gain rights"),
                 text("adds SYS_ADMIN, with which it can gain any right")
-            ),
-        ),
+            )),
     ]))
 }
 

@@ -64,9 +64,8 @@ pub(super) fn rules(minor: u32, eased: &Eased) -> Vec<Rule> {
 
 fn of_node() -> Vec<Rule> {
     const HOST_PROCESS: &str = "securityContext.windowsOptions.hostProcess";
-    let shared = |side: Side| {
-        any(["hostNetwork", "hostPID", "hostIPC"].map(|flag| field_or(&side.spec(), flag, "false")))
-    };
+    let shared =
+        |side: Side| any(["hostNetwork", "hostPID", "hostIPC"].map(|flag| field_or(&side.spec(), flag, "false")));
     let paths = |side: Side| format!("{}.exists(v, has(v.hostPath))", side.volumes());
     let of_host = |holder: &str| field_or(holder, HOST_PROCESS, "false");
     vec![
@@ -141,18 +140,15 @@ fn is_unconfined(holder: &str, profile: &str) -> String {
 fn of_containers(minor: u32, eased: &Eased) -> Vec<Rule> {
     let eased = Rc::clone(eased);
     let adds = move |side| format!("(!{} && !{})", adds_only(side, DEFAULT_CAPABILITIES), eased(side));
-    let ports = |side: Side| {
-        format!("{}.?ports.orValue([]).exists(p, p.?hostPort.orValue(0) != 0)", side.container())
-    };
+    let ports = |side: Side| format!("{}.?ports.orValue([]).exists(p, p.?hostPort.orValue(0) != 0)", side.container());
     let unmasked = move |side: Side| {
         let exempt = if minor >= OWN_USERS { side.has_own_users() } else { "false".to_owned() };
         format!("({} && !({exempt}))", is_unmasked(side))
     };
     let privileged = |side: Side| field_or(side.container(), "securityContext.privileged", "false");
     let mut rules = vec![
-        of_container("capabilities-baseline", is_baseline, adds, "", "remove them from capabilities.add").saying(
-            format!("'adds capabilities beyond the usual ones: ' + {}.join(', ')", added(Side::New)),
-        ),
+        of_container("capabilities-baseline", is_baseline, adds, "", "remove them from capabilities.add")
+            .saying(format!("'adds capabilities beyond the usual ones: ' + {}.join(', ')", added(Side::New))),
         of_container(
             "host-ports",
             at_baseline,

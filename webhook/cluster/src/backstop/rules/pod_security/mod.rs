@@ -101,8 +101,7 @@ const OLDEST: u32 = 25;
 
 pub(super) fn draft(settings: &Settings) -> Result<Drafted, Why> {
     let minor = minor(&settings.version)?;
-    let levels: Vec<Level> =
-        settings.classes.iter().map(|class| class.level).chain([settings.level]).collect();
+    let levels: Vec<Level> = settings.classes.iter().map(|class| class.level).chain([settings.level]).collect();
     let highest = levels.iter().copied().max().unwrap_or(settings.level);
     if highest == Level::Privileged {
         return Err(Why::NothingToRefuse("settings.level is privileged"));
@@ -186,7 +185,9 @@ fn minor(version: &str) -> Result<u32, Why> {
         return Ok(u32::MAX);
     }
     let minor = version.strip_prefix("v1.").and_then(|minor| minor.parse().ok()).filter(|minor| *minor >= OLDEST);
-    minor.ok_or_else(|| Why::setting("version", format!("the rules of {version} can't be said, those from v1.{OLDEST} on can")))
+    minor.ok_or_else(|| {
+        Why::setting("version", format!("the rules of {version} can't be said, those from v1.{OLDEST} on can"))
+    })
 }
 
 impl Exemptions {
