@@ -12,6 +12,9 @@
 )]
 
 mod process;
+#[path = "../shared/released.rs"]
+mod released;
+#[path = "../shared/sample.rs"]
 mod sample;
 mod wire;
 

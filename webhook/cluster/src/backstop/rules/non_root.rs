@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::Drafted;
-use crate::backstop::cel::{all, any, field_or};
+use crate::backstop::cel::{all, any, field_or, text};
 use crate::backstop::image::ImagePatterns;
 use crate::backstop::left_out::Why;
 use crate::backstop::rule::Rule;
@@ -44,19 +44,10 @@ pub(super) fn draft(settings: &Settings) -> Result<Drafted, Why> {
         |fault: fn(Side) -> String| move |side: Side| all([format!("!({})", side.has_own_users()), fault(side)]);
     Ok(Drafted::of(vec![
         Rule::of_pod("non-root", of_pod(|side| says_no(&side.spec())), "the pod sets runAsNonRoot: false", SET_FLAG),
-        Rule::of_pod(
-            "root-user",
-            of_pod(|side| is_root(side, &side.spec())),
-            "the pod sets runAsUser: 0, or is ContainerAdministrator on Windows, which is root",
-            SET_USER,
-        ),
+        Rule::of_pod("root-user", of_pod(|side| is_root(side, &side.spec())), "", SET_USER)
+            .saying(format!("'the pod ' + {}", says_who(&Side::New.spec()))),
         Rule::of_container("non-root", flag, "sets runAsNonRoot: false", SET_FLAG),
-        Rule::of_container(
-            "root-user",
-            root,
-            "sets runAsUser: 0, or is ContainerAdministrator on Windows, which is root",
-            SET_USER,
-        ),
+        Rule::of_container("root-user", root, "", SET_USER).saying(says_who(Side::New.container())),
     ]))
 }
 
@@ -68,4 +59,14 @@ fn is_root(side: Side, holder: &str) -> String {
     let name = field_or(holder, "securityContext.windowsOptions.runAsUserName", "''");
     let administers = format!("({} && {name}.lowerAscii() == 'containeradministrator')", side.is_windows());
     any([format!("{} == 0", field_or(holder, USER, "1")), administers])
+}
+
+/// Who it is, a string in CEL.
+fn says_who(holder: &str) -> String {
+    format!(
+        "({} == 0 ? {} : {})",
+        field_or(holder, USER, "1"),
+        text("sets runAsUser: 0, which is root"),
+        text("sets runAsUserName: ContainerAdministrator, who is root on Windows")
+    )
 }

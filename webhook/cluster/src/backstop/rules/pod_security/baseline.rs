@@ -64,18 +64,18 @@ pub(super) fn rules(minor: u32, eased: &Eased) -> Vec<Rule> {
 
 fn of_node() -> Vec<Rule> {
     const HOST_PROCESS: &str = "securityContext.windowsOptions.hostProcess";
-    let shared =
-        |side: Side| any(["hostNetwork", "hostPID", "hostIPC"].map(|flag| field_or(&side.spec(), flag, "false")));
+    const FLAGS: [&str; 3] = ["hostNetwork", "hostPID", "hostIPC"];
+    let shared = |side: Side| any(FLAGS.map(|flag| field_or(&side.spec(), flag, "false")));
+    let shares = format!(
+        "'the pod shares namespaces of the node: ' + {}.filter(f, {}[?f].orValue(false)).map(f, f + ': true').join(', ')",
+        list(FLAGS),
+        Side::New.spec()
+    );
     let paths = |side: Side| format!("{}.exists(v, has(v.hostPath))", side.volumes());
     let of_host = |holder: &str| field_or(holder, HOST_PROCESS, "false");
     vec![
-        of_pod(
-            "host-namespaces",
-            at_baseline,
-            shared,
-            "the pod shares namespaces of the node (hostNetwork, hostPID or hostIPC is true)",
-            "leave the node's namespaces alone: remove the field",
-        ),
+        of_pod("host-namespaces", at_baseline, shared, "", "leave the node's namespaces alone: remove the field")
+            .saying(shares),
         of_pod(
             "host-path-volumes",
             is_baseline,
@@ -140,7 +140,10 @@ fn is_unconfined(holder: &str, profile: &str) -> String {
 fn of_containers(minor: u32, eased: &Eased) -> Vec<Rule> {
     let eased = Rc::clone(eased);
     let adds = move |side| format!("(!{} && !{})", adds_only(side, DEFAULT_CAPABILITIES), eased(side));
-    let ports = |side: Side| format!("{}.?ports.orValue([]).exists(p, p.?hostPort.orValue(0) != 0)", side.container());
+    let bound = |side: Side| format!("{}.?ports.orValue([]).filter(p, p.?hostPort.orValue(0) != 0)", side.container());
+    let ports = move |side: Side| format!("{}.size() > 0", bound(side));
+    let numbers =
+        format!("'binds ports of the node: hostPort ' + {}.map(p, string(p.hostPort)).join(', ')", bound(Side::New));
     let unmasked = move |side: Side| {
         let exempt = if minor >= OWN_USERS { side.has_own_users() } else { "false".to_owned() };
         format!("({} && !({exempt}))", is_unmasked(side))
@@ -149,13 +152,8 @@ fn of_containers(minor: u32, eased: &Eased) -> Vec<Rule> {
     let mut rules = vec![
         of_container("capabilities-baseline", is_baseline, adds, "", "remove them from capabilities.add")
             .saying(format!("'adds capabilities beyond the usual ones: ' + {}.join(', ')", added(Side::New))),
-        of_container(
-            "host-ports",
-            at_baseline,
-            ports,
-            "binds ports of the node (hostPort)",
-            "remove the hostPort and let a Service lead to the pod",
-        ),
+        of_container("host-ports", at_baseline, ports, "", "remove the hostPort and let a Service lead to the pod")
+            .saying(numbers),
         of_container("privileged", at_baseline, privileged, "is privileged", "remove securityContext.privileged"),
         of_container(
             "proc-mount",

@@ -64,7 +64,9 @@ impl Gpus {
         let amounts = |holder: &str, list: &str| {
             let amounts = field_or(holder, &format!("resources.{list}"), "{}");
             let named = text(&self.resources);
-            format!("{amounts}.exists(k, k.matches({named}) && quantity(string({amounts}[k])).sign() > 0)")
+            format!(
+                "{amounts}.exists(k, k.matches({named}) && quantity(string({amounts}[k])).isGreaterThan(quantity('0')))"
+            )
         };
         let of_any = |holder: &str| any(["limits", "requests"].map(|list| amounts(holder, list)));
         let by_containers = format!("{}.exists(i, {})", side.containers(), of_any("i"));
