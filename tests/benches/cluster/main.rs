@@ -14,6 +14,7 @@
 
 mod asked;
 mod load;
+#[allow(dead_code, reason = "the other benchmark needs the rest of it")]
 #[path = "../shared/released.rs"]
 mod released;
 #[path = "../shared/sample.rs"]

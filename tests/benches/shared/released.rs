@@ -20,7 +20,6 @@ pub(crate) fn binary() -> PathBuf {
 
 /// What is in force.
 #[derive(Clone, Copy)]
-#[allow(dead_code, reason = "each benchmark has its own of them")]
 pub(crate) enum Set {
     /// No policy.
     Nothing,
@@ -102,7 +101,6 @@ impl Server {
     }
 
     /// By which it is known who calls.
-    #[allow(dead_code, reason = "a load of reviews has it in the URL")]
     pub(crate) fn token(&self) -> &str {
         &self.token
     }
@@ -113,7 +111,6 @@ impl Server {
     }
 
     /// How many calls it answered.
-    #[allow(dead_code, reason = "who sends reviews counts the answers")]
     pub(crate) async fn answered(&self) -> usize {
         let client = trusting(&self.ca_bundle()).unwrap();
         let metrics = client.get(format!("http://127.0.0.1:{}/metrics", self.operations)).send().await.unwrap();
