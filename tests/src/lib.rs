@@ -3,6 +3,7 @@
 //! are in `portreeve/`, in `charts/` those of the charts, and in `cluster/` those that need a control plane.
 
 pub mod archive;
+pub mod backstop;
 pub mod gate;
 pub mod helm;
 pub mod places;

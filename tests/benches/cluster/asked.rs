@@ -4,13 +4,12 @@
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-use jiff::Timestamp;
 use portreeve_admission::subject::TemplatePaths;
-use portreeve_cluster::backstop::{Backstop, Demand as BackstopDemand, InForce};
 use portreeve_cluster::registration::{Demand, Endpoint, Registration, Served, Site};
-use portreeve_server::manifest::read_stream;
+use portreeve_server::manifest::{Manifest, read_stream};
 use portreeve_server::set::{PolicySet, Sources, platform};
 use portreeve_tests::api_server::{ApiServer, Run};
+use portreeve_tests::backstop;
 use portreeve_tests::gate::loader;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -114,29 +113,14 @@ fn registration(server: &Server) -> Vec<Value> {
 /// The backstop of the profile, and what it leaves out as the yardstick has it: sixteen.
 fn expressions() -> Vec<Value> {
     let set = profile();
-    let mut backstop = backstop(&set);
+    let mut backstop = backstop::of(&set, &["image-digest".to_owned()]);
     for stated in &mut backstop.policies {
         // What a warning says, the webhooks are not asked for either: all of them deny.
         stated.binding.spec.validation_actions = vec!["Deny".to_owned()];
     }
     let stated = backstop.policies.iter().flat_map(|stated| [json!(stated.policy), json!(stated.binding)]);
     let others = read_stream("yardstick.yaml", YARDSTICK).unwrap();
-    let all: Vec<Value> = stated.chain(others.into_iter().map(|manifest| manifest.into_value())).collect();
+    let all: Vec<Value> = stated.chain(others.into_iter().map(Manifest::into_value)).collect();
     assert_eq!(all.len(), 2 * 16);
     all
-}
-
-fn backstop(set: &PolicySet) -> Backstop {
-    let in_force = set.policies().iter().filter_map(|policy| {
-        let instances = set.modules().iter().flat_map(|module| module.instances());
-        let instance = instances.into_iter().find(|instance| instance.id == policy.id)?;
-        Some(InForce { policy, builtin: Some(&instance.policy), settings: &instance.settings })
-    });
-    Backstop::of(&BackstopDemand {
-        policies: in_force.collect(),
-        exceptions: &[],
-        excluded: &BTreeSet::new(),
-        with: &["image-digest".to_owned()],
-        now: Timestamp::now(),
-    })
 }
