@@ -297,3 +297,29 @@ async fn a_debugging_container_is_judged_and_what_the_pod_had_is_not() {
     let words = debugged(true).await.unwrap_err().message;
     assert!(words.contains("container \"debug\" is privileged") && !words.contains("\"web\""), "{words}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_without_a_digest_is_refused_where_that_is_asked_for() {
+    let Some(scene) = Scene::start().await else { return };
+    put_up(&scene, &exported(&["--with", "image-digest"], &[]));
+    let words = refused(&scene, &deployment("web")).await;
+    assert!(words.contains("named by a tag") && words.contains("(image-digest/unpinned)"), "{words}");
+    let mut pinned = deployment("web");
+    let digest = "0".repeat(64);
+    let image = format!("registry.example/web:1@sha256:{digest}");
+    pinned["spec"]["template"]["spec"]["containers"][0]["image"] = json!(image);
+    assert_eq!(scene.refusal(&pinned).await, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_that_warns_is_told_beside_the_answer() {
+    let Some(scene) = Scene::start().await else { return };
+    put_up(&scene, &exported(&[], &[]));
+    let mut writable = deployment("web");
+    writable["spec"]["template"]["spec"]["containers"][0]["securityContext"] = json!({"readOnlyRootFilesystem": false});
+    let told = async || {
+        let (_, warnings) = scene.api.create(&writable, Run::Dry).await.unwrap().done().unwrap();
+        warnings.iter().any(|warning| warning.contains("(read-only-rootfs/writable-root)"))
+    };
+    until("it is told", told).await.unwrap();
+}

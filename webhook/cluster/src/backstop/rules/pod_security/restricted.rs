@@ -7,7 +7,7 @@ use super::baseline::{OWN_USERS, is_unmasked, seccomp};
 use super::{Eased, at_restricted, of_container, of_pod};
 use crate::backstop::cel::{field_or, list};
 use crate::backstop::rule::Rule;
-use crate::backstop::select::{adds_only, drops_too_few};
+use crate::backstop::select::{added, adds_only, drops_too_few};
 use crate::backstop::subject::Side;
 
 /// Kinds of volumes that can't reach the node or a network of their own accord.
@@ -66,9 +66,14 @@ fn capabilities(eased: &Eased) -> Rule {
         "capabilities-restricted",
         at_restricted,
         unrestricted,
-        "adds capabilities, or does not drop ALL",
+        "",
         "add no capability but NET_BIND_SERVICE and set securityContext.capabilities.drop to [\"ALL\"]",
     )
+    .saying(format!(
+        "({allowed} ? 'does not drop ALL' : 'adds ' + {}.filter(a, a != 'NET_BIND_SERVICE').join(', '))",
+        added(Side::New),
+        allowed = adds_only(Side::New, &["NET_BIND_SERVICE"]),
+    ))
 }
 
 fn volumes() -> Rule {
