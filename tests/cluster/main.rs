@@ -10,6 +10,8 @@
 )]
 
 #[cfg(test)]
+mod backstop;
+#[cfg(test)]
 mod catalogue;
 #[cfg(test)]
 mod certificates;

@@ -3,6 +3,7 @@
 //! plane is a crate of its own. The tests are in `portreeve/`, in `charts/` those of the charts, and in `cluster/` those that need a control plane.
 
 pub mod archive;
+pub mod backstop;
 pub mod collector;
 pub mod gate;
 pub mod helm;

@@ -26,7 +26,8 @@ Usage: cargo xtask COMMAND
   assets [--kubernetes RELEASE]
                 build the programs that these tests start, and helm, into the cache
   demo [ARGS]   build portreeve and run `portreeve demo` on the platforms of this checkout; ARGS are passed on
-  bench         measure the released binary: a set in process, the wire, starting
+  bench [cluster]
+                measure the released binary: a set in process, the wire, starting; or Pods created at a real API server
   tidy          the house rules alone
   pages         write docs/policies anew, out of what stands beside the policies' code";
 
@@ -48,7 +49,7 @@ fn run(command: &str, arguments: Vec<OsString>) -> Result<ExitCode, XtaskError> 
         "test-cluster" => test_cluster::run(&arguments),
         "assets" => assets::run(&arguments),
         "demo" => demo::run(arguments),
-        "bench" => none(arguments).and_then(|()| bench::run()),
+        "bench" => bench::run(&arguments),
         "pages" => none(arguments).and_then(|()| pages::run()),
         "tidy" => none(arguments).and_then(|()| tidy::run()),
         "help" | "-h" | "--help" => {

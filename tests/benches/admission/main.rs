@@ -12,6 +12,10 @@
 )]
 
 mod process;
+#[allow(dead_code, reason = "the other benchmark needs the rest of it")]
+#[path = "../shared/released.rs"]
+mod released;
+#[path = "../shared/sample.rs"]
 mod sample;
 mod wire;
 

@@ -4,7 +4,7 @@
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::log::LogArguments;
-use crate::{certs, check, cluster, completions, config, demo, explain, ledger, lock, policy, render, serve};
+use crate::{certs, check, cluster, completions, config, demo, explain, export, ledger, lock, policy, render, serve};
 
 /// Kubernetes admission: safe defaults put in, workloads judged, every decision on the record.
 ///
@@ -42,6 +42,7 @@ pub(crate) enum Command {
     Lock(lock::Arguments),
     Policy(policy::Arguments),
     Explain(explain::Arguments),
+    Export(export::Arguments),
     Ledger(ledger::Arguments),
     Certs(certs::Arguments),
     Cluster(cluster::Arguments),

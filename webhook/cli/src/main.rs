@@ -9,6 +9,7 @@ mod completions;
 mod config;
 mod demo;
 mod explain;
+mod export;
 mod judging;
 mod ledger;
 mod lock;
@@ -60,6 +61,7 @@ fn run(arguments: Arguments) -> Result<Outcome, Failure> {
         Command::Lock(arguments) => lock::run(&arguments),
         Command::Policy(arguments) => policy::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Export(arguments) => export::run(&arguments),
         Command::Ledger(arguments) => ledger::run(&arguments),
         Command::Certs(arguments) => certs::run(&arguments),
         Command::Cluster(arguments) => cluster::run(&arguments),

@@ -9,11 +9,13 @@
 //! - [`certificates`]: our own CA and path tokens in a Secret.
 //! - [`election`]: the lease for what only one replica may do.
 //! - [`registration`]: the two webhook entries, worked out from the policies in force, and what they would hold up.
+//! - [`backstop`]: what of the policies holds inside the API server while no webhook answers.
 //! - [`registrar`]: keeps them in a cluster; [`discovery`] asks the cluster which kinds it serves.
 //! - [`proof`]: what a cluster comes back by, tried on the cluster itself.
 //! - [`scan`]: goes through the objects that are there already and has them judged; [`reports`]: what came of it, where
 //!   people and dashboards read it; [`events`]: what was denied and warned of, where owners of workloads see it.
 
+pub mod backstop;
 pub mod certificates;
 pub mod connection;
 pub mod crd;

@@ -61,7 +61,6 @@ pub struct LoadedModule {
     instances: Vec<Instance>,
     bytes: Arc<[u8]>,
     file: Option<PathBuf>,
-    ids: Vec<String>,
     /// A module from outside has its own share of concurrency; the catalogue has all of it.
     turns: Option<Arc<Semaphore>>,
 }
@@ -157,7 +156,13 @@ impl LoadedModule {
     /// Whether this policy is one of the module's.
     #[must_use]
     pub fn carries(&self, id: &str) -> bool {
-        self.ids.iter().any(|own| own == id)
+        self.instances.iter().any(|own| own.id == id)
+    }
+
+    /// What it was configured with: which of its policies each of ours is, and its settings.
+    #[must_use]
+    pub fn instances(&self) -> &[Instance] {
+        &self.instances
     }
 
     /// The module as it runs now.

@@ -4,6 +4,7 @@
 mod certs;
 mod check;
 mod explain;
+mod export;
 mod ledger;
 mod lock;
 mod platforms;

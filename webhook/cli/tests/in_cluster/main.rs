@@ -9,6 +9,7 @@
     reason = "a test may fail by panic, and says when it is skipped"
 )]
 
+mod backstop;
 mod break_glass;
 mod chart;
 mod commands;

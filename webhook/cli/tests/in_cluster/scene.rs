@@ -28,13 +28,18 @@ pub(crate) struct Scene {
 impl Scene {
     /// A cluster with the namespaces `portreeve` and `shop`; none, and a word about it, where there is no control plane.
     pub(crate) async fn start() -> Option<Self> {
+        Self::start_with(Controllers::Absent).await
+    }
+
+    /// The same with such controllers.
+    pub(crate) async fn start_with(controllers: Controllers) -> Option<Self> {
         let Some(assets) = Assets::find().unwrap() else {
             println!(
                 "skipped: no control plane. `cargo xtask assets` builds one (it needs Go), or KUBEBUILDER_ASSETS names one"
             );
             return None;
         };
-        let plane = ControlPlane::start(&assets, Controllers::Absent, BuiltInPodSecurity::On).await.unwrap();
+        let plane = ControlPlane::start(&assets, controllers, BuiltInPodSecurity::On).await.unwrap();
         let kubectl = Kubectl::new(assets.path(Program::Kubectl), plane.kubeconfig());
         let definitions = checkout().join("charts/portreeve/crds");
         kubectl.run(&format!("apply --server-side -f {}", definitions.display())).unwrap();

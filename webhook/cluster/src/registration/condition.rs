@@ -172,7 +172,7 @@ impl Condition {
         }
     }
 
-    pub(super) fn written(&self) -> MatchCondition {
+    pub(crate) fn written(&self) -> MatchCondition {
         MatchCondition { name: self.name().to_owned(), expression: self.expression() }
     }
 }

@@ -27,6 +27,7 @@ pub use served::Served;
 pub use sought::{Reason, Sought};
 pub use written::{Configurations, Endpoint, Site};
 
+pub(crate) use selector::{not_in, translated};
 use wanted::{Wanted, takes_part};
 
 /// One of the two calls that the API server makes.

@@ -14,15 +14,23 @@ pub(super) const NAME: &str = "kubernetes.io/metadata.name";
 pub(super) fn namespaces(policies: &[&Policy], excluded: &[String]) -> LabelSelector {
     let common = common(policies.iter().map(|policy| policy.matching.namespace_selector.as_ref()));
     let mut selector = common.map(translated).unwrap_or_default();
-    if !excluded.is_empty() {
-        let not_in = LabelSelectorRequirement {
-            key: NAME.to_owned(),
-            operator: "NotIn".to_owned(),
-            values: Some(excluded.to_vec()),
-        };
+    if let Some(not_in) = outside(excluded) {
         selector.match_expressions.get_or_insert_default().insert(0, not_in);
     }
     selector
+}
+
+/// The selector of all namespaces but these; none if there are none of these.
+pub(crate) fn not_in(excluded: &[String]) -> Option<LabelSelector> {
+    outside(excluded).map(|not_in| LabelSelector { match_expressions: Some(vec![not_in]), ..LabelSelector::default() })
+}
+
+fn outside(excluded: &[String]) -> Option<LabelSelectorRequirement> {
+    (!excluded.is_empty()).then(|| LabelSelectorRequirement {
+        key: NAME.to_owned(),
+        operator: "NotIn".to_owned(),
+        values: Some(excluded.to_vec()),
+    })
 }
 
 /// The selector of objects.
@@ -37,7 +45,8 @@ fn common<'a>(mut selectors: impl Iterator<Item = Option<&'a api::LabelSelector>
     selectors.all(|selector| selector == Some(first)).then_some(first)
 }
 
-fn translated(selector: &api::LabelSelector) -> LabelSelector {
+/// A selector of ours as the API server has it.
+pub(crate) fn translated(selector: &api::LabelSelector) -> LabelSelector {
     let requirement = |expression: &api::Expression| LabelSelectorRequirement {
         key: expression.key.clone(),
         operator: operator(expression.operator).to_owned(),

@@ -225,11 +225,10 @@ impl Loader {
             _ => self.configured(draft, &group, &bytes, &mut policies, put)?,
         };
         let turns = group.source.is_outside().then(|| Arc::new(Semaphore::new(OUTSIDE_TURNS)));
-        let ids = policies.iter().map(|policy| policy.policy.id.clone()).collect();
-        let file = group.source.into_file();
         let instances = policies.iter().map(|policy| policy.instance.clone()).collect();
+        let file = group.source.into_file();
         let program = ArcSwap::from_pointee(program);
-        Some(Made { loaded: Arc::new(LoadedModule { program, instances, bytes, file, ids, turns }), policies })
+        Some(Made { loaded: Arc::new(LoadedModule { program, instances, bytes, file, turns }), policies })
     }
 
     /// A module configured with these policies, but for those that are left out since it refuses their settings.

@@ -1,0 +1,126 @@
+//! Whom the API server asks: nobody, our webhooks with one set or another, or policies of its own. Each is put up and taken
+//! down again; whether the webhooks were really asked, they say themselves.
+
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use portreeve_admission::subject::TemplatePaths;
+use portreeve_cluster::registration::{Demand, Endpoint, Registration, Served, Site};
+use portreeve_server::manifest::{Manifest, read_stream};
+use portreeve_server::set::{PolicySet, Sources, platform};
+use portreeve_tests::api_server::{ApiServer, Run};
+use portreeve_tests::backstop;
+use portreeve_tests::gate::loader;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::released::{Server, Set, binary};
+
+/// Policies for the rules of the profile that no backstop has: as far as expressions can say them, so that there are as many.
+const YARDSTICK: &str = include_str!("yardstick.yaml");
+
+/// Who is asked.
+pub(crate) struct Asked {
+    pub(crate) name: &'static str,
+    whom: Whom,
+}
+
+#[derive(Clone, Copy)]
+enum Whom {
+    Nobody,
+    Webhooks { set: Set, ledger: Option<&'static str> },
+    Expressions,
+}
+
+/// What was put up for it.
+pub(crate) struct Standing {
+    objects: Vec<Value>,
+    server: Option<Server>,
+}
+
+/// In the order in which they are measured.
+pub(crate) fn all() -> [Asked; 5] {
+    let webhooks = |set, ledger| Whom::Webhooks { set, ledger };
+    [
+        Asked { name: "nothing registered", whom: Whom::Nobody },
+        Asked { name: "webhook pair, no policy, no book", whom: webhooks(Set::Nothing, None) },
+        Asked { name: "webhook pair, profile, written", whom: webhooks(Set::Profile, Some("write-only")) },
+        Asked { name: "webhook pair, profile, durable", whom: webhooks(Set::Profile, Some("durable")) },
+        Asked { name: "sixteen policies in CEL", whom: Whom::Expressions },
+    ]
+}
+
+impl Asked {
+    /// Has the API server ask them.
+    pub(crate) async fn put_up(&self, api: &ApiServer) -> Standing {
+        let standing = match self.whom {
+            Whom::Nobody => Standing { objects: Vec::new(), server: None },
+            Whom::Expressions => Standing { objects: expressions(), server: None },
+            Whom::Webhooks { set, ledger } => {
+                let server = Server::start(&binary(), CACHE.path(), set, ledger);
+                Standing { objects: registration(&server), server: Some(server) }
+            }
+        };
+        for object in &standing.objects {
+            api.create(object, Run::Real).await.unwrap().done().unwrap();
+        }
+        standing
+    }
+}
+
+impl Standing {
+    /// Has nobody asked any more. Webhooks have to have been asked twice for each Pod.
+    pub(crate) async fn take_down(self, api: &ApiServer, created: usize) {
+        for object in &self.objects {
+            api.delete(object).await.unwrap().done().unwrap();
+        }
+        if let Some(server) = self.server {
+            let answered = server.answered().await;
+            assert!(answered >= created * 2, "{created} Pods, and {answered} answers of the webhooks");
+        }
+    }
+}
+
+/// Policies are compiled once for all servers.
+static CACHE: LazyLock<TempDir> = LazyLock::new(|| tempfile::tempdir().unwrap());
+
+/// The platform profile, as it is in force.
+fn profile() -> PolicySet {
+    loader().unwrap().load(&Sources::of_builtin(platform())).unwrap()
+}
+
+/// Both entries as they are for the profile, whatever the server has in force: an empty set would be asked about nothing.
+fn registration(server: &Server) -> Vec<Value> {
+    let set = profile();
+    let excluded: BTreeSet<String> = set.index().excluded().map(str::to_owned).collect();
+    let registration = Registration::of(&Demand {
+        policies: set.policies(),
+        paths: &TemplatePaths::default(),
+        excluded: &excluded,
+        failure_policy: set.failure_policy(),
+        served: &Served::default(),
+        user: None,
+    });
+    let configurations = registration.at(&Site {
+        name: "portreeve".to_owned(),
+        endpoint: Endpoint::Url(server.origin()),
+        ca_bundle: std::fs::read(server.ca_bundle()).unwrap(),
+        token: Some(server.token().to_owned()),
+    });
+    vec![json!(configurations.mutating), json!(configurations.validating)]
+}
+
+/// The backstop of the profile, and what it leaves out as the yardstick has it: sixteen.
+fn expressions() -> Vec<Value> {
+    let set = profile();
+    let mut backstop = backstop::of(&set, &["image-digest".to_owned()]);
+    for stated in &mut backstop.policies {
+        // What a warning says, the webhooks are not asked for either: all of them deny.
+        stated.binding.spec.validation_actions = vec!["Deny".to_owned()];
+    }
+    let stated = backstop.policies.iter().flat_map(|stated| [json!(stated.policy), json!(stated.binding)]);
+    let others = read_stream("yardstick.yaml", YARDSTICK).unwrap();
+    let all: Vec<Value> = stated.chain(others.into_iter().map(Manifest::into_value)).collect();
+    assert_eq!(all.len(), 2 * 16);
+    all
+}

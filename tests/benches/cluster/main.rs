@@ -1,0 +1,60 @@
+//! What admission costs behind a real API server: Pods created over several connections while nobody is asked, while our
+//! webhooks are, and while as many policies of the API server's own are. One run on one control plane, so that the numbers can
+//! be compared with each other. Run it by `cargo xtask bench cluster`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::as_conversions,
+    clippy::cast_precision_loss,
+    clippy::indexing_slicing,
+    reason = "a measurement stops at the first fault, and prints"
+)]
+
+mod asked;
+mod load;
+#[allow(dead_code, reason = "the other benchmark needs the rest of it")]
+#[path = "../shared/released.rs"]
+mod released;
+#[path = "../shared/sample.rs"]
+mod sample;
+
+use portreeve_tests::control_plane::{Assets, BuiltInPodSecurity, ControlPlane, Controllers};
+
+use asked::Asked;
+use load::Load;
+
+/// Clients that each send their next Pod when they have the answer to the last.
+const CONNECTIONS: [usize; 3] = [1, 16, 50];
+
+#[tokio::main]
+async fn main() {
+    let Some(assets) = Assets::find().unwrap() else {
+        println!("there is no control plane: `cargo xtask assets` builds one (it needs Go)");
+        std::process::exit(2);
+    };
+    let plane = ControlPlane::start(&assets, Controllers::Absent, BuiltInPodSecurity::On).await.unwrap();
+    let load = Load::at(plane.kubeconfig()).await;
+    println!("Pods with three containers, created at a real API server");
+    for asked in asked::all() {
+        measure(&asked, &load).await;
+    }
+}
+
+async fn measure(asked: &Asked, load: &Load) {
+    let standing = asked.put_up(&load.api).await;
+    load.warm().await;
+    let mut created = 0;
+    for connections in CONNECTIONS {
+        let mut samples = load.run(connections).await;
+        created += samples.count();
+        println!(
+            "  {:<34} {connections:>3} connections  {:>6.0}/s  {}",
+            asked.name,
+            samples.count() as f64 / load::FOR.as_secs_f64(),
+            samples.quantiles()
+        );
+    }
+    standing.take_down(&load.api, created).await;
+}

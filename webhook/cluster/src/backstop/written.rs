@@ -1,0 +1,172 @@
+//! The objects that an API server takes: which requests are looked at, what becomes of a fault, variables and the one
+//! validation that says them all. What the rules are is told in `rules`.
+
+use std::collections::BTreeSet;
+
+use k8s_openapi::api::admissionregistration::v1::{
+    MatchCondition, MatchResources, NamedRuleWithOperations, ValidatingAdmissionPolicy,
+    ValidatingAdmissionPolicyBinding, ValidatingAdmissionPolicyBindingSpec, ValidatingAdmissionPolicySpec, Validation,
+    Variable,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
+use portreeve_admission::api::{FailurePolicy, Mode};
+use portreeve_admission::policy::Policy;
+
+use super::exception::Exceptions;
+use super::rule::Rule;
+use super::rules::{Drafted, Judged};
+use super::subject::{template_of, variables};
+use crate::registration::{Condition, not_in, translated};
+
+/// By which all of them are found, to be listed or deleted.
+const LABELS: [(&str, &str); 2] =
+    [("app.kubernetes.io/part-of", "portreeve"), ("app.kubernetes.io/component", "backstop")];
+
+/// What is asked, of every namespace but the excluded ones.
+pub(super) fn policy(
+    policy: &Policy,
+    drafted: &Drafted,
+    exceptions: &Exceptions<'_>,
+    excluded: &BTreeSet<String>,
+) -> ValidatingAdmissionPolicy {
+    let found = drafted.rules.iter().map(|rule| rule.written(&policy.id, exceptions));
+    let all = drafted.rules.iter().map(|rule| format!("variables.{}", rule.variable())).collect::<Vec<_>>().join(" + ");
+    let faults = Variable { name: FAULTS.to_owned(), expression: all };
+    let excluded: Vec<String> = excluded.iter().cloned().collect();
+    ValidatingAdmissionPolicy {
+        metadata: metadata(&policy.id),
+        spec: Some(ValidatingAdmissionPolicySpec {
+            failure_policy: Some(failure_policy(policy.failure_policy).to_owned()),
+            match_constraints: Some(MatchResources {
+                match_policy: Some("Equivalent".to_owned()),
+                namespace_selector: not_in(&excluded),
+                resource_rules: Some(resources(drafted.judged)),
+                ..MatchResources::default()
+            }),
+            match_conditions: Some(conditions(drafted)),
+            variables: Some(
+                variables().into_iter().chain(drafted.variables.clone()).chain(found).chain([faults]).collect(),
+            ),
+            validations: Some(vec![validation(policy, &drafted.rules)]),
+            ..ValidatingAdmissionPolicySpec::default()
+        }),
+        status: None,
+    }
+}
+
+/// Of whom it is asked, and what becomes of who does not meet it.
+pub(super) fn binding(policy: &Policy, at_most: Mode) -> ValidatingAdmissionPolicyBinding {
+    let selector = |selector: Option<&portreeve_admission::api::LabelSelector>| selector.map(translated);
+    let namespace_selector: Option<LabelSelector> = selector(policy.matching.namespace_selector.as_ref());
+    let object_selector = selector(policy.matching.object_selector.as_ref());
+    let selects = namespace_selector.is_some() || object_selector.is_some();
+    ValidatingAdmissionPolicyBinding {
+        metadata: metadata(&policy.id),
+        spec: ValidatingAdmissionPolicyBindingSpec {
+            policy_name: name(&policy.id),
+            validation_actions: vec![action(lesser(policy.mode, at_most)).to_owned()],
+            match_resources: selects.then(|| MatchResources {
+                namespace_selector,
+                object_selector,
+                ..MatchResources::default()
+            }),
+            param_ref: None,
+        },
+    }
+}
+
+/// The variable with all sentences.
+const FAULTS: &str = "faults";
+
+fn name(policy: &str) -> String {
+    format!("{policy}.backstop.portreeve.dev")
+}
+
+fn metadata(policy: &str) -> ObjectMeta {
+    ObjectMeta {
+        name: Some(name(policy)),
+        labels: Some(LABELS.map(|(key, value)| (key.to_owned(), value.to_owned())).into()),
+        ..ObjectMeta::default()
+    }
+}
+
+/// One for all rules, so that a user reads all that a policy finds at once. Sentences that are too many for the API server
+/// give way to one.
+fn validation(policy: &Policy, rules: &[Rule]) -> Validation {
+    let remedies: Vec<String> = rules.iter().map(|rule| format!("{} ({})", rule.remedy, rule.id)).collect();
+    let mut message = format!("{} finds faults: {}", policy.id, remedies.join("; "));
+    message.truncate(message.floor_char_boundary(LONGEST_MESSAGE));
+    Validation {
+        expression: format!("variables.{FAULTS}.size() == 0"),
+        message: Some(message),
+        message_expression: Some(format!("variables.{FAULTS}.join('; ')")),
+        reason: Some("Forbidden".to_owned()),
+    }
+}
+
+/// Bytes that a message may have; the API server sets no bound to it, users do.
+const LONGEST_MESSAGE: usize = 1024;
+
+fn failure_policy(policy: FailurePolicy) -> &'static str {
+    match policy {
+        FailurePolicy::Fail => "Fail",
+        FailurePolicy::Ignore => "Ignore",
+    }
+}
+
+fn lesser(one: Mode, other: Mode) -> Mode {
+    if one.is_stricter_than(other) { other } else { one }
+}
+
+fn action(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Enforce => "Deny",
+        Mode::Warn => "Warn",
+        Mode::Audit | Mode::Off => "Audit",
+    }
+}
+
+/// The kinds that carry pods. Of pods also what is added to them as they run; never what heals or deletes.
+fn resources(judged: Judged) -> Vec<NamedRuleWithOperations> {
+    let pods = [rule("", &["pods"], &["CREATE", "UPDATE"]), rule("", &["pods/ephemeralcontainers"], &["UPDATE"])];
+    let templates = [
+        rule("", &["podtemplates", "replicationcontrollers"], &["CREATE", "UPDATE"]),
+        rule("apps", &["daemonsets", "deployments", "replicasets", "statefulsets"], &["CREATE", "UPDATE"]),
+        rule("batch", &["cronjobs", "jobs"], &["CREATE", "UPDATE"]),
+    ];
+    match judged {
+        Judged::Pods => pods.into(),
+        Judged::PodsAndTemplates => pods.into_iter().chain(templates).collect(),
+    }
+}
+
+fn rule(group: &str, resources: &[&str], operations: &[&str]) -> NamedRuleWithOperations {
+    let owned = |names: &[&str]| Some(names.iter().map(|name| (*name).to_owned()).collect());
+    NamedRuleWithOperations {
+        api_groups: owned(&[group]),
+        api_versions: owned(&["v1"]),
+        operations: owned(operations),
+        resources: owned(resources),
+        scope: Some("Namespaced".to_owned()),
+        resource_names: None,
+    }
+}
+
+/// What is not looked at: mirrors of pods that run already, what is on its way out, templates that are as they were, and
+/// what the settings spare.
+fn conditions(drafted: &Drafted) -> Vec<MatchCondition> {
+    let always = [Condition::NotANode, Condition::NotLeaving];
+    let named = |(name, expression): (&str, String)| MatchCondition { name: name.to_owned(), expression };
+    let unspared = drafted.spared.iter().map(|(name, spared)| named((name, format!("!{spared}"))));
+    always.iter().map(Condition::written).chain([named(("changed-templates", changed()))]).chain(unspared).collect()
+}
+
+/// Of a Pod only its spec counts: its labels change as it runs.
+fn changed() -> String {
+    format!(
+        "request.operation != 'UPDATE' || (request.kind.kind == 'Pod' ? dyn(object).spec != dyn(oldObject).spec : \
+         {} != {})",
+        template_of("object"),
+        template_of("oldObject")
+    )
+}
