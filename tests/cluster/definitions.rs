@@ -113,6 +113,20 @@ async fn every_policy_file_of_the_platforms_is_taken_and_reads_back_the_same() {
     applied_again_it_changes_nothing(&scene.cluster.api).await;
 }
 
+#[tokio::test]
+async fn one_policy_of_several_is_named_in_a_registrys_component_and_in_a_files() {
+    let Some(scene) = Scene::start().await else { return };
+    let registry = format!("registry.example/policies/own:1.2@sha256:{}", "a".repeat(64));
+    for module in [json!({"oci": registry, "policy": "own"}), json!({"file": "own.wasm", "policy": "own"})] {
+        let policy = json!({
+            "apiVersion": format!("{GROUP}/{VERSION}"), "kind": "ClusterPolicy", "metadata": {"name": "own"},
+            "spec": {"module": module},
+        });
+        let (stored, warnings) = scene.cluster.api.apply(&policy, Run::Real).await.unwrap().done().unwrap();
+        assert_eq!((&stored["spec"]["module"], warnings), (&module, Vec::<String>::new()));
+    }
+}
+
 async fn applied_again_it_changes_nothing(api: &ApiServer) {
     let object = documents(&policy_files()[0]).remove(0);
     let version = async || {
@@ -173,10 +187,19 @@ async fn what_is_wrong_is_refused_with_words_that_help() {
         (
             Kind::ClusterPolicy,
             "{module: {builtin: a, file: b}}".into(),
-            &["spec.module", "exactly one of builtin, file"],
+            &["spec.module", "exactly one of builtin, oci, file"],
         ),
-        (Kind::ClusterPolicy, "{module: {}}".into(), &["spec.module", "exactly one of builtin, file"]),
-        (Kind::ClusterPolicy, "{module: {builtin: a, policy: b}}".into(), &["spec.module", "policy goes with file"]),
+        (Kind::ClusterPolicy, "{module: {}}".into(), &["spec.module", "exactly one of builtin, oci, file"]),
+        (
+            Kind::ClusterPolicy,
+            "{module: {builtin: a, policy: b}}".into(),
+            &["spec.module", "policy goes with oci or file"],
+        ),
+        (
+            Kind::ClusterPolicy,
+            "{module: {oci: 'registry.example/policies/own:1.2'}}".into(),
+            &["spec.module.oci", "name the module by digest"],
+        ),
         (Kind::ClusterPolicy, "{mode: warn}".into(), &["spec.module", "Required value"]),
         (Kind::ClusterPolicy, selector("{key: a, operator: In}"), &["matchExpressions", "In and NotIn need values"]),
         (

@@ -4,6 +4,8 @@
 //!
 //! The form is told in the Kubernetes documentation under "Specifying a structural schema".
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
 type Schema = Map<String, Value>;
@@ -115,25 +117,30 @@ fn text<'a>(schema: &'a Schema, keyword: &str) -> &'a str {
 }
 
 /// An object of one of several shapes, each with a field that all others lack and that it needs: all fields together, and
-/// the rules that tell the shapes apart.
+/// the rules that tell the shapes apart. Other fields may belong to several.
 fn union(alternatives: &[Schema]) -> Schema {
     let mut fields = Schema::new();
     let mut rules = vec![exactly_one(alternatives)];
+    let mut owners: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for alternative in alternatives {
         for (name, field) in alternative.get("properties").and_then(Value::as_object).into_iter().flatten() {
             fields.insert(name.clone(), field.clone());
-            if let Some(telling) = telling(alternative).filter(|telling| telling != name) {
-                rules.push(json!({
-                    "rule": format!("!has(self.{name}) || has(self.{telling})"),
-                    "message": format!("{name} goes with {telling}"),
-                }));
-            }
+            owners.entry(name).or_default().extend(telling(alternative).filter(|telling| telling != name));
         }
     }
+    rules.extend(owners.iter().filter(|(_, owners)| !owners.is_empty()).map(|(name, owners)| goes_with(name, owners)));
     let rules = ("x-kubernetes-validations".to_owned(), Value::Array(rules));
     [("type".to_owned(), json!("object")), ("properties".to_owned(), Value::Object(fields)), rules]
         .into_iter()
         .collect()
+}
+
+fn goes_with(name: &str, owners: &[&str]) -> Value {
+    let there: Vec<String> = owners.iter().map(|owner| format!("has(self.{owner})")).collect();
+    json!({
+        "rule": format!("!has(self.{name}) || {}", there.join(" || ")),
+        "message": format!("{name} goes with {}", owners.join(" or ")),
+    })
 }
 
 /// The field that tells this shape from the others.
@@ -193,18 +200,19 @@ mod tests {
         let text = json!({"type": "string"});
         let schema = json!({"description": "Where.", "anyOf": [
             {"type": "object", "properties": {"builtin": text}, "required": ["builtin"]},
+            {"type": "object", "properties": {"oci": text, "policy": text}, "required": ["oci"]},
             {"type": "object", "properties": {"file": text, "policy": text}, "required": ["file"]},
         ]});
         let made = structural(schema);
         assert!(made.get("required").is_none());
-        assert_eq!(made["properties"].as_object().unwrap().len(), 3);
+        assert_eq!(made["properties"].as_object().unwrap().len(), 4);
         let rules: Vec<&str> = made["x-kubernetes-validations"]
             .as_array()
             .unwrap()
             .iter()
             .map(|rule| rule["message"].as_str().unwrap())
             .collect();
-        assert_eq!(rules, ["say exactly one of builtin, file", "policy goes with file"]);
+        assert_eq!(rules, ["say exactly one of builtin, oci, file", "policy goes with oci or file"]);
     }
 
     #[test]
