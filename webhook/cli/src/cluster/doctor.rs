@@ -12,10 +12,12 @@ use portreeve_cluster::registration::doctor::{Advice, Certificates, Finding, Sur
 use portreeve_cluster::registration::{Demand, Registration};
 use portreeve_cluster::resources::{Resources, watch as watch_resources};
 use portreeve_engine::{Cache, CacheFolder, Engine, Options};
-use portreeve_server::set::{COMPILED, Loader, PolicySet};
+use portreeve_server::config::read_registries;
+use portreeve_server::set::{COMPILED, Loader, PolicySet, RegistryModules};
 use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::sync::watch;
+use tokio::task::block_in_place;
 use tokio::time::timeout;
 
 use super::Which;
@@ -48,6 +50,9 @@ pub(super) struct Arguments {
     /// Folder for compiled policies, private to you.
     #[arg(long, value_name = "FOLDER", env = "PORTREEVE_CACHE")]
     cache: Option<PathBuf>,
+    /// File with the registries that modules come from, as under `registries` in the server's configuration.
+    #[arg(long, value_name = "FILE")]
+    registries: Option<PathBuf>,
     /// How it is shown.
     #[arg(long, short, value_enum, default_value_t)]
     output: Format,
@@ -61,6 +66,10 @@ enum DoctorError {
     Engine(#[source] portreeve_engine::EngineError),
     #[error("the cache can't be used")]
     Cache(#[source] portreeve_engine::CacheError),
+    #[error("the file with registries can't be used")]
+    Registries(#[source] portreeve_server::config::ConfigError),
+    #[error("the registries can't be used")]
+    Modules(#[source] portreeve_supply::registry::ListingError),
     #[error("the policies in the cluster can't be in force:\n{0}")]
     Refused(portreeve_server::set::LoadError),
 }
@@ -135,8 +144,12 @@ async fn set(connection: &Connection, arguments: &Arguments) -> Result<PolicySet
     let options = Options { cache, embedded: &COMPILED, ..Options::default() };
     let engine = Engine::new(options).map_err(DoctorError::Engine)?;
     let own = Some(arguments.namespace.clone());
-    let loader = Loader::new(engine, portreeve_builtin::CATALOGUE, [].into(), own);
-    loader.load_at_once(&sources_of(&resources).or_platform()).map_err(DoctorError::Refused)
+    let registries =
+        arguments.registries.as_deref().map(read_registries).transpose().map_err(DoctorError::Registries)?;
+    let modules = RegistryModules::open(&registries.unwrap_or_default(), None).map_err(DoctorError::Modules)?;
+    let loader = Loader::new(engine, portreeve_builtin::CATALOGUE, [].into(), own).with_registry(modules);
+    // It waits for registries.
+    block_in_place(|| loader.load_at_once(&sources_of(&resources).or_platform())).map_err(DoctorError::Refused)
 }
 
 async fn resources(connection: &Connection) -> Option<Resources> {

@@ -50,11 +50,8 @@ async fn nobody_is_turned_away_while_certificate_ca_and_token_are_renewed() {
     let Some(scene) = Scene::start().await else { return };
     // As short as may be, so that a CA takes over while we watch.
     let soon = json!({"overlapSeconds": 60});
-    for name in ["one", "two"] {
-        let replica = scene.replica_with(name, |config| config["kubernetes"]["rotation"] = soon.clone()).await;
-        // Both live as long as the scene.
-        Box::leak(Box::new(replica));
-    }
+    let rotating = |name| scene.replica_with(name, |config| config["kubernetes"]["rotation"] = soon.clone());
+    let _replicas = (rotating("one").await, rotating("two").await);
     scene.registered().await;
     scene.put_in_force(&wants_label("team", "team")).await;
     let (first, first_certificate) = (told(&scene), certificate(&scene));

@@ -25,7 +25,7 @@ pub(super) struct Patience {
 
 /// A stream that ends by itself.
 pub struct Guarded<S> {
-    stream: S,
+    pub(super) stream: S,
     whose: Whose,
     limit: Pin<Box<Sleep>>,
     last_byte: Instant,
