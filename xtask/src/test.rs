@@ -42,9 +42,9 @@ const STEPS: [Step; 8] = [
         name: "lints",
         work: Work::Cargo(&["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"]),
     },
+    Step { name: "documentation", work: Work::Cargo(&["doc", "--locked", "--workspace", "--no-deps"]) },
     Step { name: "control plane", work: Work::ControlPlane },
     Step { name: "tests", work: Work::Cargo(&["test", "--locked", "--workspace"]) },
-    Step { name: "documentation", work: Work::Cargo(&["doc", "--locked", "--workspace", "--no-deps"]) },
     Step { name: "dependencies", work: Work::Dependencies },
 ];
 

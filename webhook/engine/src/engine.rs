@@ -95,8 +95,8 @@ impl Engine {
     }
 
     /// Puts a module in force without waiting for the compiler, but for a module that was never seen: what no cache has
-    /// frozen is [configured for every evaluation](Start::Meanwhile) until [`Engine::load`] has made the program that
-    /// takes its place. Both answer alike.
+    /// frozen is configured for every evaluation until [`Engine::load`] has made the program that takes its place. Both
+    /// answer alike.
     ///
     /// # Errors
     /// As [`Engine::load`].

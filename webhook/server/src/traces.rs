@@ -1,5 +1,5 @@
 //! Traces: which calls are followed, and whom their spans are sent to. Each step on the way of a call is a span of
-//! `tracing` beside its code, in [`STEPS`]; where nobody listens for those, or nobody follows the call, there are none and a
+//! `tracing` beside its code, in `STEPS`; where nobody listens for those, or nobody follows the call, there are none and a
 //! step costs a comparison. What waits to be sent is bounded in `queue`; `collector` sends it.
 //!
 //! A span says which call it is about and what came of it. Nothing of an object but its kind and namespace is in one.

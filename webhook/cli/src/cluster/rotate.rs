@@ -12,7 +12,7 @@ use crate::output::print_text;
 /// The leader renews within a minute whatever was issued before this call, in the order in which nobody is turned away: a
 /// new token is taken before it is registered, a new CA is trusted before it signs (a day later, unless
 /// `kubernetes.rotation.overlapSeconds` says otherwise), and the old ones stay as long. Asking twice does it once. Who asks
-/// needs to write one ConfigMap, <secret>-rotation, and neither sees nor writes a key.
+/// needs to write one ConfigMap, `<secret>-rotation`, and neither sees nor writes a key.
 ///
 /// Exit codes: 0 the leader is asked; 1 the request can't be written; 2 there is no way to the cluster.
 #[derive(Debug, clap::Args)]
