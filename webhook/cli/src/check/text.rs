@@ -21,9 +21,8 @@ pub(super) fn of(report: &CheckReport) -> String {
 }
 
 fn object_text(object: &ObjectReport) -> String {
-    let ObjectReport { file, line, kind, name, .. } = object;
-    let namespace = object.namespace.as_deref().map(|namespace| format!("{namespace}/")).unwrap_or_default();
-    let mut text = format!("{:<8} {kind} {namespace}{name}   {file}:{line}\n", verdict(object.verdict));
+    let ObjectReport { file, line, kind, .. } = object;
+    let mut text = format!("{:<8} {kind} {}   {file}:{line}\n", verdict(object.verdict), name(object));
     if let Some(why) = &object.unjudgeable {
         text.push_str(&format!("  can't be judged: {why}\n"));
     }
@@ -42,6 +41,14 @@ fn object_text(object: &ObjectReport) -> String {
     text.push_str(&excepted(object));
     text.push('\n');
     text
+}
+
+/// With its namespace, which a Namespace is itself.
+fn name(object: &ObjectReport) -> String {
+    match &object.namespace {
+        Some(namespace) if object.kind != "Namespace" => format!("{namespace}/{}", object.name),
+        _ => object.name.clone(),
+    }
 }
 
 fn verdict(verdict: VerdictReport) -> &'static str {
@@ -133,11 +140,15 @@ fn raised(raised: &[RaisedReport]) -> String {
 fn summary(summary: &Summary) -> String {
     let Summary { workloads, allowed, corrected, denied, failed, unseen, warnings, other_objects } = summary;
     let mut parts = vec![format!("{allowed} allowed ({corrected} with defaults put in)"), format!("{denied} denied")];
+    let judged = allowed + denied + failed + unseen;
+    let objects = match counted(*workloads, "workload") {
+        all if judged == *workloads => all,
+        some => format!("{}, {some} among them", counted(judged, "object")),
+    };
     let also = [(failed, "could not be judged"), (unseen, "seen by no policy")];
     parts.extend(also.into_iter().filter(|(count, _)| **count > 0).map(|(count, what)| format!("{count} {what}")));
     format!(
-        "{}: {}; {}; {}\n",
-        counted(*workloads, "workload"),
+        "{objects}: {}; {}; {}\n",
         parts.join(", "),
         counted(*warnings, "warning"),
         counted(*other_objects, "other object")
