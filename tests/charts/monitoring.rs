@@ -65,7 +65,8 @@ fn each_alert_fires_when_it_should_and_is_quiet_when_it_should_be() {
     std::fs::write(folder.path().join("rules.yaml"), rules(&helm).to_string()).unwrap();
     std::fs::copy(checkout().join("tests/charts/alerts.yaml"), folder.path().join("alerts.yaml")).unwrap();
     let output = Command::new("promtool").args(["test", "rules", "alerts.yaml"]).current_dir(&folder).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    let said = [output.stdout, output.stderr].concat();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&said));
 }
 
 #[test]

@@ -4,8 +4,7 @@ use std::path::Path;
 
 use portreeve_supply::loopback::{Fault as Trouble, FixtureImage, LoopbackRegistry};
 use portreeve_tests::gate::Fault;
-use portreeve_tests::review::create;
-use portreeve_tests::server::{Speaks, Wire, until};
+use portreeve_tests::server::{Wire, until};
 use serde_json::{Value, json};
 
 /// A registry with the catalogue as a module, and how that is named.
@@ -30,14 +29,7 @@ async fn started(registry: &LoopbackRegistry, policy: &str) -> Result<Wire, Faul
 }
 
 async fn code(wire: &Wire) -> Value {
-    let pod = json!({
-        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web", "namespace": "shop"},
-        "spec": {"containers": [{"name": "app", "image": "team/web:1"}]},
-    });
-    let client = wire.client(Speaks::Http1).unwrap();
-    let answer = wire.call(&client, "validate", create(&pod).to_string()).send().await.unwrap();
-    let mut review: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
-    review["response"]["status"]["code"].take()
+    wire.decision().await.unwrap()["code"].take()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,8 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use portreeve_tests::gate::Fault;
-use portreeve_tests::review::create;
-use portreeve_tests::server::{Speaks, Wire, until};
+use portreeve_tests::server::{Wire, until};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -37,18 +36,6 @@ fn set_in_force(wire: &Wire) -> String {
     wire.running.parts.gate.set.load().digest().to_owned()
 }
 
-/// What a plain Pod is answered, without what differs from call to call.
-async fn decision(wire: &Wire) -> Value {
-    let pod = json!({
-        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web", "namespace": "shop"},
-        "spec": {"containers": [{"name": "app", "image": "team/web:1"}]},
-    });
-    let client = wire.client(Speaks::Http1).unwrap();
-    let answer = wire.call(&client, "validate", create(&pod).to_string()).send().await.unwrap();
-    let mut review: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
-    review["response"]["status"].take()
-}
-
 async fn report(wire: &Wire) -> (u16, String) {
     wire.operations("/readyz?verbose").await.unwrap()
 }
@@ -72,10 +59,10 @@ async fn a_restart_with_policy_files_that_are_no_use_serves_the_last_good_set() 
     let changes = [(misspelt, "drop-capabilitys"), (empty, "there is no ClusterPolicy"), (unmounted, "policies")];
     for (change, reason) in changes {
         let wire = keeping(&[("a.yaml", DROP)]).await;
-        let (before, set) = (decision(&wire).await, set_in_force(&wire));
+        let (before, set) = (wire.decision().await.unwrap(), set_in_force(&wire));
         assert_eq!(before["code"], 403);
         let wire = wire.restarted(change).await.unwrap();
-        assert_eq!((decision(&wire).await, set_in_force(&wire)), (before, set.clone()), "{reason}");
+        assert_eq!((wire.decision().await.unwrap(), set_in_force(&wire)), (before, set.clone()), "{reason}");
         let (status, report) = report(&wire).await;
         assert_eq!(status, 200, "{report}");
         let line = report.lines().find(|line| line.contains("policies:")).unwrap();
@@ -87,14 +74,14 @@ async fn a_restart_with_policy_files_that_are_no_use_serves_the_last_good_set() 
 async fn modules_from_files_and_namespaces_are_kept_with_the_set() {
     let (module, policies) = outside();
     let wire = keeping(&[("a.yaml", &policies)]).await;
-    let (before, set) = (decision(&wire).await, set_in_force(&wire));
+    let (before, set) = (wire.decision().await.unwrap(), set_in_force(&wire));
     assert!(before["message"].as_str().unwrap().contains("sealed"), "{before}");
     let gone = |folder: &Path| {
         fs::remove_dir_all(folder.join("policies")).unwrap();
         drop(module);
     };
     let wire = wire.restarted(gone).await.unwrap();
-    assert_eq!((decision(&wire).await, set_in_force(&wire)), (before, set));
+    assert_eq!((wire.decision().await.unwrap(), set_in_force(&wire)), (before, set));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -104,10 +91,10 @@ async fn objects_that_facts_are_made_of_are_kept_with_the_set() {
         apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: deny, namespace: bank}\n\
         spec: {podSelector: {}}\n";
     let wire = keeping(&[("a.yaml", policies)]).await;
-    let before = decision(&wire).await;
+    let before = wire.decision().await.unwrap();
     assert_eq!(before["code"], 403, "{before}");
     let wire = wire.restarted(|folder| fs::remove_dir_all(folder.join("policies")).unwrap()).await.unwrap();
-    assert_eq!(decision(&wire).await, before);
+    assert_eq!(wire.decision().await.unwrap(), before);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -128,9 +115,9 @@ async fn policy_files_that_are_mended_take_the_place_of_the_kept_set_and_are_kep
 #[tokio::test(flavor = "multi_thread")]
 async fn records_name_the_kept_set_as_they_named_it_before() {
     let wire = keeping(&[("a.yaml", DROP)]).await;
-    decision(&wire).await;
+    wire.decision().await.unwrap();
     let wire = wire.restarted(misspell).await.unwrap();
-    decision(&wire).await;
+    wire.decision().await.unwrap();
     let set = set_in_force(&wire);
     let records = portreeve_ledger::read(&wire.folder.path().join("book")).unwrap();
     let named: Vec<Value> = records
@@ -200,7 +187,7 @@ async fn a_kept_set_that_others_could_have_written_is_refused() {
 async fn a_set_that_can_not_be_kept_is_in_force_all_the_same() {
     // /proc takes no folders, not even from root, whom permissions do not stop.
     let wire = Wire::start(&[("a.yaml", DROP)], json!({"state": {"folder": "/proc/portreeve-state"}})).await.unwrap();
-    assert_eq!(decision(&wire).await["code"], 403);
+    assert_eq!(wire.decision().await.unwrap()["code"], 403);
     let (status, report) = report(&wire).await;
     assert!(status == 200 && report.contains("[!] state: ") && report.contains("/proc/portreeve-state"), "{report}");
 }

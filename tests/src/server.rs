@@ -21,6 +21,7 @@ use tempfile::TempDir;
 pub use portreeve_control_plane::until;
 
 use crate::gate::Fault;
+use crate::review::create;
 
 /// A server that runs in a folder of its own.
 pub struct Wire {
@@ -149,6 +150,21 @@ impl Wire {
     pub fn call(&self, client: &Client, call: &str, body: impl Into<reqwest::Body>) -> RequestBuilder {
         let url = self.url(&format!("/{call}/{}", self.token));
         client.post(url).header("content-type", "application/json").body(body)
+    }
+
+    /// How a plain Pod is decided: the answer's `status`, null where it is admitted without a word.
+    ///
+    /// # Errors
+    /// If there is no answer, or it is no review.
+    pub async fn decision(&self) -> Result<Value, Fault> {
+        let pod = json!({
+            "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web", "namespace": "shop"},
+            "spec": {"containers": [{"name": "app", "image": "team/web:1"}]},
+        });
+        let client = self.client(Speaks::Http1)?;
+        let answer = self.call(&client, "validate", create(&pod).to_string()).send().await?;
+        let mut review: Value = serde_json::from_str(&answer.text().await?)?;
+        Ok(review["response"]["status"].take())
     }
 
     /// The text of a path on the port of operations, with its status.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use portreeve_tests::review::create;
 use portreeve_tests::server::trusting;
 use portreeve_tests::whole;
+use tokio::runtime::Runtime;
 
 use crate::released::{Server, Set, binary};
 use crate::sample::Samples;
@@ -33,15 +34,18 @@ const SHAPES: [Shape; 8] = [
 
 /// Prints a line for each shape.
 pub(crate) fn all() {
+    let runtime = Runtime::new().unwrap();
     let binary = binary();
     let cache = tempfile::tempdir().unwrap();
     for set in [Set::Nothing, Set::Profile, Set::Catalogue] {
         // Compiles once, so that what is measured starts from a warm cache.
-        drop(Server::start(&binary, cache.path(), set, None));
+        let server = Server::start(&binary, cache.path(), set, None);
+        runtime.block_on(server.compiled());
     }
     for shape in SHAPES {
         let server = Server::start(&binary, cache.path(), shape.set, shape.ledger);
-        let mut samples = load(&server, shape.connections);
+        runtime.block_on(server.compiled());
+        let mut samples = runtime.block_on(load(&server, shape.connections));
         println!(
             "  {:<20} {:>3} connections  {:>7.0}/s  {}  ready {:>4} ms  {:>4} MiB resident",
             shape.name,
@@ -55,21 +59,18 @@ pub(crate) fn all() {
 }
 
 /// Each connection sends the next request when it has the answer to the last.
-fn load(server: &Server, connections: usize) -> Samples {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+async fn load(server: &Server, connections: usize) -> Samples {
     let body = create(&whole::pod()).to_string();
     let bundle = server.ca_bundle();
-    runtime.block_on(async {
-        let until = Instant::now() + FOR;
-        let senders: Vec<_> = (0..connections)
-            .map(|_| tokio::spawn(send(trusting(&bundle).unwrap(), server.url("validate"), body.clone(), until)))
-            .collect();
-        let mut all = Samples::default();
-        for sender in senders {
-            all.join(sender.await.unwrap());
-        }
-        all
-    })
+    let until = Instant::now() + FOR;
+    let senders: Vec<_> = (0..connections)
+        .map(|_| tokio::spawn(send(trusting(&bundle).unwrap(), server.url("validate"), body.clone(), until)))
+        .collect();
+    let mut all = Samples::default();
+    for sender in senders {
+        all.join(sender.await.unwrap());
+    }
+    all
 }
 
 async fn send(client: reqwest::Client, url: String, body: String, until: Instant) -> Samples {

@@ -58,6 +58,7 @@ impl Asked {
             Whom::Expressions => Standing { objects: expressions(), server: None },
             Whom::Webhooks { set, ledger } => {
                 let server = Server::start(&binary(), CACHE.path(), set, ledger);
+                server.compiled().await;
                 Standing { objects: registration(&server), server: Some(server) }
             }
         };

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use portreeve_certs::{CertificateFolder, Existing, PathTokens, RotationPolicy, ServerNames};
-use portreeve_tests::server::{configuration, trusting};
+use portreeve_tests::server::{configuration, trusting, until};
 use portreeve_tests::whole;
 use serde_json::json;
 use tempfile::TempDir;
@@ -110,13 +110,23 @@ impl Server {
         self.folder.path().join("certs/ca-bundle.crt")
     }
 
+    /// Waits until what is in force is compiled: before that it is slower, and the compiler takes the processors.
+    pub(crate) async fn compiled(&self) {
+        let compiled = async || self.metrics().await.lines().any(|line| line == "portreeve_policies_compiled 1");
+        until("the set is compiled", compiled).await.unwrap();
+    }
+
     /// How many calls it answered.
     pub(crate) async fn answered(&self) -> usize {
-        let client = trusting(&self.ca_bundle()).unwrap();
-        let metrics = client.get(format!("http://127.0.0.1:{}/metrics", self.operations)).send().await.unwrap();
-        let metrics = metrics.text().await.unwrap();
+        let metrics = self.metrics().await;
         let counts = metrics.lines().filter(|line| line.starts_with("portreeve_requests_total{"));
         counts.filter_map(|line| line.rsplit(' ').next()?.parse::<usize>().ok()).sum()
+    }
+
+    async fn metrics(&self) -> String {
+        let client = trusting(&self.ca_bundle()).unwrap();
+        let metrics = client.get(format!("http://127.0.0.1:{}/metrics", self.operations)).send().await.unwrap();
+        metrics.text().await.unwrap()
     }
 
     /// Its memory.

@@ -8,6 +8,7 @@ mod traces;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use portreeve_supply::RegistriesConfig;
@@ -136,6 +137,10 @@ pub struct LedgerConfig {
     /// What becomes of calls whose record can't be made, while the disk is full or the folder is gone.
     #[serde(default)]
     pub without_record: WithoutRecord,
+    /// How often the book is proved whole while the server runs, in hours: every byte of it is read again. First ten minutes
+    /// after the start.
+    #[serde(default = "defaults::daily")]
+    pub prove_every_hours: NonZeroU32,
 }
 
 /// What becomes of a call whose record can't be made. What heals or deletes is never held up either way.
@@ -253,6 +258,7 @@ fn folder_of(path: &Path) -> &Path {
 
 mod defaults {
     use std::net::{Ipv4Addr, SocketAddr};
+    use std::num::NonZeroU32;
 
     pub(super) fn cluster() -> String {
         "cluster".to_owned()
@@ -268,6 +274,10 @@ mod defaults {
 
     pub(super) fn operations() -> SocketAddr {
         (Ipv4Addr::UNSPECIFIED, 8080).into()
+    }
+
+    pub(super) fn daily() -> NonZeroU32 {
+        NonZeroU32::MIN.saturating_add(23)
     }
 }
 

@@ -28,6 +28,8 @@ pub enum Part {
     State,
     /// The book.
     Ledger,
+    /// Whether it is whole, every byte of it.
+    Proof,
     /// Shutting down.
     Serving,
 }
@@ -44,7 +46,7 @@ pub enum State {
 }
 
 impl Part {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Policies,
         Self::Compiled,
         Self::Exceptions,
@@ -53,6 +55,7 @@ impl Part {
         Self::Cluster,
         Self::State,
         Self::Ledger,
+        Self::Proof,
         Self::Serving,
     ];
 
@@ -66,6 +69,7 @@ impl Part {
             Self::Cluster => "cluster",
             Self::State => "state",
             Self::Ledger => "ledger",
+            Self::Proof => "proof",
             Self::Serving => "serving",
         }
     }

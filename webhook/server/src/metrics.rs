@@ -143,6 +143,16 @@ impl Metrics {
         self.levels.ledger_reopened();
     }
 
+    /// The book was read again, and was whole then.
+    pub fn ledger_proved(&self, at: jiff::Timestamp) {
+        self.levels.ledger_proved(at);
+    }
+
+    /// The book was read again, and is not whole.
+    pub fn ledger_not_proved(&self) {
+        self.levels.ledger_not_proved();
+    }
+
     /// Whether denials are dropped.
     pub fn break_glass(&self, open: bool) {
         self.levels.break_glass(open);

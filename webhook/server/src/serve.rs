@@ -9,6 +9,7 @@ mod fingerprint;
 mod ledger;
 mod origin;
 mod policies;
+mod proof;
 mod watch;
 
 use std::net::SocketAddr;
@@ -46,7 +47,7 @@ pub struct Running {
     /// What it was put together from.
     pub parts: Arc<Parts>,
     handle: Handle<SocketAddr>,
-    watches: [JoinHandle<()>; 3],
+    watches: [JoinHandle<()>; 4],
     stopped: oneshot::Receiver<()>,
 }
 
@@ -100,6 +101,7 @@ pub async fn start_with(config: ServerConfig, outside: Outside) -> Result<Runnin
     let watches = [
         tokio::spawn(watch::watch(Arc::clone(&parts))),
         tokio::spawn(ledger::look_after(Arc::clone(&parts))),
+        tokio::spawn(proof::follow(Arc::clone(&parts))),
         tokio::spawn(compiled::follow(Arc::clone(&parts))),
     ];
     parts.health.set(Part::Serving, State::Good(format!("{webhook_at}")));

@@ -2,6 +2,7 @@
 //! It is a server like any other, configured as a file would.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -128,6 +129,7 @@ impl Site {
                 folder: self.ledger(),
                 durability: DurabilityConfig::Durable,
                 without_record: WithoutRecord::Refuse,
+                prove_every_hours: NonZeroU32::MIN,
             }),
             registries,
             template_paths: Vec::new(),

@@ -40,7 +40,7 @@ pub trait Audience: Send + Sync {
     /// A round is done.
     fn finished(&self, round: &Finished);
 
-    /// A round can't go on for now, and is tried again where it is.
+    /// A round can't go on for now. It is tried again, from the place where it stopped.
     fn interrupted(&self);
 }
 

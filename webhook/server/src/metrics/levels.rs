@@ -35,6 +35,7 @@ struct SpanLabels {
 pub(super) struct Levels {
     policies_in_force: Gauge,
     policies_refused: Gauge,
+    policies_compiled: Gauge,
     break_glass: Gauge,
     exceptions: Family<TermLabels, Gauge>,
     ready: Gauge,
@@ -43,6 +44,8 @@ pub(super) struct Levels {
     ledger_waiting: Gauge,
     ledger_failed: Gauge,
     ledger_reopened: Counter,
+    ledger_proved: Fraction,
+    ledger_proof_failed: Gauge,
     certificate_expiry: Fraction,
     workers: Gauge,
     queued: Gauge,
@@ -69,6 +72,11 @@ impl Levels {
             "policies_refused",
             "1 while the newest policies are refused and older ones in force",
             self.policies_refused.clone(),
+        );
+        registry.register(
+            "policies_compiled",
+            "0 while the set in force is being compiled, and configured anew for every call",
+            self.policies_compiled.clone(),
         );
         registry.register("break_glass", "1 while denials are dropped", self.break_glass.clone());
         registry.register("exceptions", "Exceptions of the set in force, by how they end", self.exceptions.clone());
@@ -98,6 +106,16 @@ impl Levels {
             "Times that the book failed and was opened again",
             self.ledger_reopened.clone(),
         );
+        registry.register(
+            "ledger_proved_timestamp_seconds",
+            "When the book was last read again and found whole, in Unix time",
+            self.ledger_proved.clone(),
+        );
+        registry.register(
+            "ledger_proof_failed",
+            "1 if the book was not whole when it was last read again",
+            self.ledger_proof_failed.clone(),
+        );
     }
 
     fn register_machine(&self, registry: &mut Registry) {
@@ -110,6 +128,15 @@ impl Levels {
 
     pub(super) fn ledger_reopened(&self) {
         self.ledger_reopened.inc();
+    }
+
+    pub(super) fn ledger_proved(&self, at: Timestamp) {
+        self.ledger_proved.set(unix_seconds(at));
+        self.ledger_proof_failed.set(0);
+    }
+
+    pub(super) fn ledger_not_proved(&self) {
+        self.ledger_proof_failed.set(1);
     }
 
     pub(super) fn break_glass(&self, open: bool) {
@@ -139,6 +166,7 @@ impl Levels {
     fn observe_gate(&self, gate: &Gate) {
         let (set, now) = (gate.set.load(), (gate.clock)());
         self.policies_in_force.set(level(set.policies().len()));
+        self.policies_compiled.set(i64::from(set.is_compiled()));
         for term in Term::ALL {
             let count = set.exceptions().iter().filter(|exception| exception.term(now) == term).count();
             self.exceptions.get_or_create(&TermLabels { term: term.name() }).set(level(count));

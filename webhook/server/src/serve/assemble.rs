@@ -16,7 +16,7 @@ use portreeve_supply::Images;
 use tokio::sync::watch;
 
 use super::origin::{Origin, Seen};
-use super::{break_glass, compiled, exceptions, policies};
+use super::{break_glass, compiled, exceptions, policies, proof};
 use crate::app::App;
 use crate::around::Around;
 use crate::callers::Callers;
@@ -249,7 +249,8 @@ fn callers(config: &CallersConfig) -> Result<(Callers, Option<Arc<ClientAuthorit
 }
 
 fn book(config: &ServerConfig, health: &Health) -> Result<Book, StartError> {
-    let Some(LedgerConfig { folder, durability, without_record }) = &config.ledger else {
+    health.set(Part::Proof, proof::at_start(config.ledger.as_ref()));
+    let Some(LedgerConfig { folder, durability, without_record, .. }) = &config.ledger else {
         tracing::warn!("no ledger is configured: decisions are not recorded");
         health.set(Part::Ledger, State::Kept("none is configured: decisions are not recorded".to_owned()));
         return Ok(Book::Closed);

@@ -1,7 +1,6 @@
 //! Looking after the files while the server runs: certificates, client CAs, tokens, and, in `policies`, policies. They
-//! are polled, since a poll also sees the symlink swap of a mounted volume; policies that somebody tells of are looked at when
-//! he does. What can't be taken up is told once and
-//! shown until mended.
+//! are polled, since a poll also sees the symlink swap of a mounted volume; policies that somebody tells of are looked at
+//! when he does. What can't be taken up is told once and shown until mended.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -176,9 +176,9 @@ impl Loader {
         })
     }
 
-    /// All that is wrong with each of the sources, without putting anything in force. What
-    /// one names and is not there is no problem here: they come one by one, in any order. Blocks while modules are
-    /// asked whether they take their settings, and while one that was never seen is compiled.
+    /// All that is wrong with each of the sources, without putting anything in force. What one names and is not there is no
+    /// problem here: they come one by one, in any order. Blocks while modules are asked whether they take their settings,
+    /// and while one that was never seen is compiled.
     #[must_use]
     pub fn examine(&self, sources: &Sources) -> Examined {
         let mut draft = Draft::of_each(sources, self.bounds);

@@ -1,0 +1,131 @@
+//! Proving the book whole while it is written: soon after the start, then once a day, every byte of it is read again and
+//! held against what was signed. What came of it is told; nothing is mended, and calls are answered as before.
+
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use portreeve_ledger::{Report, VerifyError, verify};
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
+
+use super::assemble::Parts;
+use crate::config::LedgerConfig;
+use crate::health::{Health, Part, State};
+use crate::metrics::Metrics;
+use crate::set::chain;
+
+/// From the start to the first proof: long enough that a replica that was just started answers undisturbed.
+const FIRST: Duration = Duration::from_secs(10 * 60);
+
+/// Proves the book again and again, for as long as the server runs.
+pub(super) async fn follow(parts: Arc<Parts>) {
+    let Some(ledger) = &parts.config.ledger else { return };
+    let mut times = times(ledger.prove_every_hours);
+    loop {
+        times.tick().await;
+        let folder: PathBuf = ledger.folder.clone();
+        match spawn_blocking(move || verify(&folder)).await {
+            Ok(proved) => tell(&proved, (parts.gate.clock)(), &parts.health, &parts.metrics),
+            Err(error) => {
+                tracing::error!(%error, "the proof of the book was cut short; it is begun anew when the next is due")
+            }
+        }
+    }
+}
+
+/// What is shown until the first proof.
+pub(super) fn at_start(ledger: Option<&LedgerConfig>) -> State {
+    State::Good(match ledger {
+        None => "there is no book".to_owned(),
+        Some(ledger) => format!(
+            "the book is read again {} minutes after the start, then every {} hours",
+            FIRST.as_secs() / 60,
+            ledger.prove_every_hours
+        ),
+    })
+}
+
+fn times(every_hours: NonZeroU32) -> Interval {
+    let every = Duration::from_secs(3600 * u64::from(every_hours.get()));
+    let mut times = interval_at(Instant::now() + FIRST, every);
+    times.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    times
+}
+
+fn tell(proved: &Result<Report, VerifyError>, now: Timestamp, health: &Health, metrics: &Metrics) {
+    match proved {
+        Ok(report) => {
+            let records: u64 = report.epochs.iter().map(|epoch| epoch.records).sum();
+            let text = format!("the book was whole at {now:.0}, {records} records");
+            tracing::info!("{text}");
+            health.set(Part::Proof, State::Good(text));
+            metrics.ledger_proved(now);
+        }
+        Err(error) => {
+            let text = format!("at {now:.0} {}; `portreeve ledger verify` tells all of it", chain(error));
+            tracing::error!("{text}");
+            health.set(Part::Proof, State::Kept(text));
+            metrics.ledger_not_proved();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use portreeve_ledger::{Ledger, Options};
+
+    use super::*;
+    use crate::metrics::Exposition;
+
+    const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
+
+    fn book(folder: &Path) {
+        let ledger = Ledger::open(folder, Options::new("test/one".parse().unwrap())).unwrap();
+        ledger.close().unwrap();
+    }
+
+    fn told(folder: &Path) -> (String, String) {
+        let (health, metrics) = (Health::default(), Metrics::default());
+        tell(&verify(folder), NOW, &health, &metrics);
+        (health.report(), metrics.text(Exposition::OpenMetrics).unwrap())
+    }
+
+    #[test]
+    fn a_whole_book_is_told_with_the_time_of_its_proof() {
+        let folder = tempfile::tempdir().unwrap();
+        book(folder.path());
+        let (report, metrics) = told(folder.path());
+        assert!(report.contains("[+] proof: the book was whole at 2027-01-15T08:00:00Z, "), "{report}");
+        assert!(metrics.contains("portreeve_ledger_proved_timestamp_seconds 1800000000.0\n"), "{metrics}");
+        assert!(metrics.contains("portreeve_ledger_proof_failed 0\n"), "{metrics}");
+    }
+
+    #[test]
+    fn a_book_with_a_fault_is_told_with_its_place_and_serves_on() {
+        let folder = tempfile::tempdir().unwrap();
+        book(folder.path());
+        let checkpoint = folder.path().join("epochs/0000000001/checkpoint");
+        fs::write(&checkpoint, "test/one\n").unwrap();
+        let (report, metrics) = told(folder.path());
+        assert!(report.contains("[!] proof: at 2027-01-15T08:00:00Z the book in "), "{report}");
+        assert!(report.contains(&checkpoint.display().to_string()), "{report}");
+        assert!(metrics.contains("portreeve_ledger_proof_failed 1\n"), "{metrics}");
+        assert!(metrics.contains("portreeve_ledger_proved_timestamp_seconds 0.0\n"), "{metrics}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_proof_comes_soon_after_the_start_and_the_next_when_it_is_due() {
+        let begun = Instant::now();
+        let mut times = times(NonZeroU32::MIN);
+        times.tick().await;
+        assert_eq!(begun.elapsed().as_secs(), 600);
+        times.tick().await;
+        assert_eq!(begun.elapsed().as_secs(), 600 + 3600);
+    }
+}
