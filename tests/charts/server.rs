@@ -285,10 +285,41 @@ fn a_job_asks_for_new_certificates_once_a_month_and_may_do_nothing_else() {
 }
 
 #[test]
+fn a_job_keeps_evidence_of_every_replica_once_a_month_and_may_write_that_alone() {
+    let Some(helm) = helm() else { return };
+    let objects = helm.render(&Installation::of_server(Some("prod"))).unwrap();
+    let named = |kind: &str| {
+        let is_its =
+            |object: &&Value| object["kind"] == kind && object["metadata"]["name"] == "portreeve-soc2-evidence";
+        objects.iter().find(is_its).unwrap_or_else(|| panic!("no {kind}"))
+    };
+    let job = named("CronJob");
+    assert_eq!(job["spec"]["schedule"], "0 6 1 * *");
+    let template = &job["spec"]["jobTemplate"]["spec"]["template"];
+    let arguments = template["spec"]["containers"][0]["args"].as_array().unwrap();
+    let asked: Vec<&str> =
+        arguments.iter().filter_map(|argument| argument.as_str()?.strip_prefix("--replica=")).collect();
+    let replica = |number| format!("http://portreeve-{number}.portreeve-replicas.portreeve.svc:8080");
+    assert_eq!(asked, [0, 1, 2].map(replica));
+    let rule = json!({
+        "apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "create", "patch"],
+        "resourceNames": ["portreeve-evidence"],
+    });
+    assert_eq!(named("Role")["rules"], json!([rule]));
+    let policy = objects.iter().find(|object| object["kind"] == "NetworkPolicy").unwrap();
+    let let_in = |rule: &Value| {
+        let labels = rule["from"][0]["podSelector"]["matchLabels"].clone();
+        rule["ports"][0]["port"] == "metrics" && labels == template["metadata"]["labels"]
+    };
+    assert!(policy["spec"]["ingress"].as_array().unwrap().iter().any(let_in), "{policy}");
+}
+
+#[test]
 fn where_somebody_else_renews_certificates_no_job_asks_for_it() {
     let Some(helm) = helm() else { return };
     for off in ["certificate.source=secret", "certificate.rotate.enabled=false"] {
         let objects = helm.render(&Installation::of_server(None).with(off)).unwrap();
-        assert!(objects.iter().all(|object| object["kind"] != "CronJob"), "{off}");
+        let is_its = |object: &Value| object["metadata"]["name"] == "portreeve-cert-rotate";
+        assert!(!objects.iter().any(is_its), "{off}");
     }
 }

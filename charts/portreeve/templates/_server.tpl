@@ -32,6 +32,7 @@ ledger:
   folder: /var/lib/portreeve/book
   durability: {{ .Values.config.ledger.durability }}
   withoutRecord: {{ .Values.config.ledger.withoutRecord }}
+  proof: {{- toYaml .Values.config.ledger.proof | nindent 4 }}
 {{- $registries := .Values.config.registries }}
 {{- if .Values.registryCredentials.secretName }}
 {{- $registries = merge (dict "credentialsFile" "/etc/portreeve/registries/config.json") $registries }}

@@ -1,6 +1,7 @@
 //! `portreeve cluster`: what somebody who looks after a cluster asks of its API server by hand.
 
 mod doctor;
+mod evidence;
 mod rotate;
 mod uninstall;
 
@@ -11,6 +12,8 @@ use portreeve_cluster::connection::Connection;
 
 #[cfg(test)]
 pub(crate) use doctor::DoctorReport;
+#[cfg(test)]
+pub(crate) use evidence::EvidenceReport;
 
 use crate::outcome::{Failure, Outcome};
 use crate::runtime::runtime;
@@ -25,6 +28,7 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Doctor(doctor::Arguments),
+    Evidence(evidence::Arguments),
     Rotate(rotate::Arguments),
     Uninstall(uninstall::Arguments),
 }
@@ -47,6 +51,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
     let runtime = runtime()?;
     match &arguments.command {
         Command::Doctor(arguments) => runtime.block_on(doctor::run(arguments)),
+        Command::Evidence(arguments) => runtime.block_on(evidence::run(arguments)),
         Command::Rotate(arguments) => runtime.block_on(rotate::run(arguments)),
         Command::Uninstall(arguments) => runtime.block_on(uninstall::run(arguments)),
     }

@@ -10,20 +10,21 @@ use schemars::{Schema, schema_for};
 
 use crate::certs::{FolderReport, RotationReport};
 use crate::check::report::CheckReport;
-use crate::cluster::DoctorReport;
+use crate::cluster::{DoctorReport, EvidenceReport};
 use crate::demo::DemoReport;
 use crate::explain::{PageReport, RuleReport, TitleReport};
 use crate::ledger::{RecordReport, VerifyReport};
 use crate::policy::{ModuleReport, PolicyReport, TestReport};
 
 /// Each schema with the name of its file.
-fn promised() -> [(&'static str, Schema); 15] {
+fn promised() -> [(&'static str, Schema); 16] {
     [
         ("cases", schema_for!(CaseFileShape)),
         ("certs-rotation", schema_for!(RotationReport)),
         ("certs-show", schema_for!(FolderReport)),
         ("check", schema_for!(CheckReport)),
         ("cluster-doctor", schema_for!(DoctorReport)),
+        ("cluster-evidence", schema_for!(EvidenceReport)),
         ("demo", schema_for!(DemoReport)),
         ("explain-list", schema_for!(Vec<TitleReport>)),
         ("explain-rule", schema_for!(RuleReport)),

@@ -11,6 +11,7 @@
 //! - [`registration`]: the two webhook entries, worked out from the policies in force, and what they would hold up.
 //! - [`backstop`]: what of the policies holds inside the API server while no webhook answers.
 //! - [`registrar`]: keeps them in a cluster; [`discovery`] asks the cluster which kinds it serves.
+//! - [`evidence`]: what the books were proved to be, kept outside of them.
 //! - [`proof`]: what a cluster comes back by, tried on the cluster itself.
 //! - [`scan`]: goes through the objects that are there already and has them judged; [`reports`]: what came of it, where
 //!   people and dashboards read it; [`events`]: what was denied and warned of, where owners of workloads see it.
@@ -22,6 +23,7 @@ pub mod crd;
 pub mod discovery;
 pub mod election;
 pub mod events;
+pub mod evidence;
 mod pages;
 pub mod proof;
 pub mod registrar;

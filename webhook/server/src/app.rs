@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use arc_swap::ArcSwapOption;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, FromRequest, Path, Query, Request, State};
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
@@ -14,6 +15,7 @@ use axum::{Json, Router};
 use portreeve_admission::decision::Answer;
 use portreeve_admission::response::{RefusalKind, Response};
 use portreeve_admission::review::{ReviewError, decode};
+use portreeve_ledger::BookProof;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::task::JoinError;
@@ -28,6 +30,9 @@ use crate::proposal::Proposals;
 use crate::traces::{Followed, Traces};
 use crate::way::{Answered, Gate};
 
+/// What a book was proved to be last, for whoever keeps that elsewhere. None until it was read again for the first time.
+pub type NewestProof = Arc<ArcSwapOption<BookProof>>;
+
 /// What the routers share.
 #[derive(Clone)]
 pub struct App {
@@ -41,6 +46,8 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     /// Who follows calls, if somebody does.
     pub traces: Option<Arc<Traces>>,
+    /// What the book was proved to be last.
+    pub proof: NewestProof,
     /// Who looks at changes of our own resources, where they are in a cluster.
     pub proposals: Option<Proposals>,
     /// The largest body, in bytes.
@@ -62,9 +69,9 @@ pub fn webhook(app: App) -> Router {
         .with_state(app)
 }
 
-/// Our own endpoints for probes and metrics.
+/// Our own endpoints for probes, metrics and what is kept of the book elsewhere.
 pub fn operations(app: App) -> Router {
-    probes().route("/metrics", get(metrics)).with_state(app)
+    probes().route("/metrics", get(metrics)).route("/proof", get(proof)).with_state(app)
 }
 
 fn probes() -> Router<App> {
@@ -240,6 +247,15 @@ async fn metrics(State(app): State<App>, headers: HeaderMap) -> HttpResponse {
     match app.metrics.text(exposition) {
         Ok(text) => ([(CONTENT_TYPE, exposition.content_type())], text).into_response(),
         Err(error) => refuse(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+    }
+}
+
+async fn proof(State(app): State<App>) -> HttpResponse {
+    match app.proof.load_full() {
+        Some(proof) => Json(proof.as_ref()).into_response(),
+        None => {
+            refuse(StatusCode::SERVICE_UNAVAILABLE, "no book was read again yet; /readyz?verbose says when one will be")
+        }
     }
 }
 

@@ -137,10 +137,25 @@ pub struct LedgerConfig {
     /// What becomes of calls whose record can't be made, while the disk is full or the folder is gone.
     #[serde(default)]
     pub without_record: WithoutRecord,
-    /// How often the book is proved whole while the server runs, in hours: every byte of it is read again. First ten minutes
-    /// after the start.
-    #[serde(default = "defaults::daily")]
-    pub prove_every_hours: NonZeroU32,
+    /// When the book is proved whole while the server runs: every byte of it is read again.
+    #[serde(default)]
+    pub proof: ProofConfig,
+}
+
+/// When the book is read again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct ProofConfig {
+    /// Hours from one time to the next.
+    pub every_hours: NonZeroU32,
+    /// Minutes from the start to the first time, in which a replica that was just started answers undisturbed.
+    pub first_after_minutes: u32,
+}
+
+impl Default for ProofConfig {
+    fn default() -> Self {
+        Self { every_hours: NonZeroU32::MIN.saturating_add(23), first_after_minutes: 10 }
+    }
 }
 
 /// What becomes of a call whose record can't be made. What heals or deletes is never held up either way.
@@ -258,7 +273,6 @@ fn folder_of(path: &Path) -> &Path {
 
 mod defaults {
     use std::net::{Ipv4Addr, SocketAddr};
-    use std::num::NonZeroU32;
 
     pub(super) fn cluster() -> String {
         "cluster".to_owned()
@@ -274,10 +288,6 @@ mod defaults {
 
     pub(super) fn operations() -> SocketAddr {
         (Ipv4Addr::UNSPECIFIED, 8080).into()
-    }
-
-    pub(super) fn daily() -> NonZeroU32 {
-        NonZeroU32::MIN.saturating_add(23)
     }
 }
 

@@ -13,7 +13,7 @@ const FLOORS: [(&str, &[&str]); 15] = [
     ("portreeve-ledger", &[]),
     ("portreeve-certs", &[]),
     ("portreeve-cases", &["portreeve-admission"]),
-    ("portreeve-cluster", &["portreeve-admission", "portreeve-certs"]),
+    ("portreeve-cluster", &["portreeve-admission", "portreeve-certs", "portreeve-ledger"]),
     (
         "portreeve-server",
         &[

@@ -2,14 +2,13 @@
 //! It is a server like any other, configured as a file would.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use portreeve_certs::{CertificateFolder, Existing, RotationPolicy, ServerNames};
 use portreeve_server::config::{
-    CallersConfig, DurabilityConfig, LedgerConfig, LimitsConfig, NamespaceDefaults, ServerConfig, TlsConfig,
-    WithoutRecord,
+    CallersConfig, DurabilityConfig, LedgerConfig, LimitsConfig, NamespaceDefaults, ProofConfig, ServerConfig,
+    TlsConfig, WithoutRecord,
 };
 use portreeve_server::serve::{Running, start};
 use portreeve_supply::RegistriesConfig;
@@ -129,7 +128,7 @@ impl Site {
                 folder: self.ledger(),
                 durability: DurabilityConfig::Durable,
                 without_record: WithoutRecord::Refuse,
-                prove_every_hours: NonZeroU32::MIN,
+                proof: ProofConfig::default(),
             }),
             registries,
             template_paths: Vec::new(),

@@ -60,6 +60,7 @@ impl Installed {
         config["cache"] = json!(cache());
         config["state"]["folder"] = json!("state");
         config["ledger"]["folder"] = json!("book");
+        config["ledger"]["proof"]["firstAfterMinutes"] = json!(0);
         config["kubernetes"]["kubeconfig"] = json!(self.account);
         let replica = self.scene.replica_with("portreeve-0", |own| *own = config).await;
         self.scene.registered().await;
@@ -70,22 +71,23 @@ impl Installed {
     fn uninstall(&self) {
         let is_hook = |object: &&Value| object["metadata"]["annotations"]["helm.sh/hook"] == "pre-delete";
         let hook = self.objects.iter().find(is_hook).unwrap();
-        run(&hook["spec"]["template"]["spec"], &self.account);
+        run(&hook["spec"]["template"]["spec"], &self.account, str::to_owned);
     }
 
-    /// As the CronJob does once a month, by an account of its own.
-    fn rotate(&self) {
-        let job = self.objects.iter().find(|object| object["kind"] == "CronJob").unwrap();
+    /// As the CronJob of this name does once a month, by an account of its own, with arguments as they would be said here.
+    fn monthly(&self, name: &str, here: impl Fn(&str) -> String) {
+        let is_it = |object: &&Value| object["kind"] == "CronJob" && object["metadata"]["name"] == name;
+        let job = self.objects.iter().find(is_it).unwrap();
         let pod = &job["spec"]["jobTemplate"]["spec"]["template"]["spec"];
-        run(pod, &account(&self.scene, pod["serviceAccountName"].as_str().unwrap()));
+        run(pod, &account(&self.scene, pod["serviceAccountName"].as_str().unwrap()), here);
     }
 }
 
 /// Runs the program as this pod does.
-fn run(pod: &Value, account: &Path) {
+fn run(pod: &Value, account: &Path, here: impl Fn(&str) -> String) {
     let arguments = pod["containers"][0]["args"].as_array().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_portreeve"));
-    command.args(arguments.iter().filter_map(Value::as_str)).arg("--kubeconfig").arg(account);
+    command.args(arguments.iter().filter_map(Value::as_str).map(here)).arg("--kubeconfig").arg(account);
     let output = command.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
@@ -109,7 +111,7 @@ async fn the_rights_that_the_chart_gives_are_enough_and_none_is_left_over() {
     for object in [deployment("old"), replica_set(), job()] {
         scene.apply(&object).await;
     }
-    let _replica = installed.replica().await;
+    let replica = installed.replica().await;
     resources_say_what_became_of_them(scene).await;
     for owner in [replica_set(), job()] {
         owners_are_told(scene, &owner).await;
@@ -117,6 +119,7 @@ async fn the_rights_that_the_chart_gives_are_enough_and_none_is_left_over() {
     reports_come_change_and_go(scene).await;
     let asked = |account| Asked::by(&format!("system:serviceaccount:portreeve:{account}"), &scene.asked_by_accounts());
     certificates_are_renewed(&installed).await;
+    evidence_is_kept(&installed, &replica).await;
     installed.uninstall();
     for account in ACCOUNTS {
         assert_eq!(asked(account).refused, [""; 0], "{account}");
@@ -152,16 +155,28 @@ async fn the_account_of_the_chart_may_not_touch_what_is_anothers() {
     }
 }
 
-/// The accounts of the chart: the server's, and that of the job that asks for new certificates.
-const ACCOUNTS: [&str; 2] = ["portreeve", "portreeve-cert-rotate"];
+/// The accounts of the chart: the server's, and those of the jobs that ask for new certificates and keep evidence.
+const ACCOUNTS: [&str; 3] = ["portreeve", "portreeve-cert-rotate", "portreeve-soc2-evidence"];
 
 /// What the CronJob asks for is done.
 async fn certificates_are_renewed(installed: &Installed) {
     let secret = "get secret portreeve-certificates -n portreeve -o jsonpath={.data.tls\\.crt}";
     let holds = || installed.scene.kubectl.run(secret).unwrap();
     let before = holds();
-    installed.rotate();
+    installed.monthly("portreeve-cert-rotate", str::to_owned);
     until("there is a new certificate", async || holds() != before).await.unwrap();
+}
+
+/// Of the one replica that there is; names of pods lead nowhere here.
+async fn evidence_is_kept(installed: &Installed, replica: &Replica) {
+    until("the book is proved", async || replica.says("/proof").await.contains("200 OK")).await.unwrap();
+    installed.monthly("portreeve-soc2-evidence", |argument| match argument.starts_with("--replica=") {
+        true => format!("--replica=http://{}", replica.operations),
+        false => argument.to_owned(),
+    });
+    let kept =
+        installed.scene.kubectl.run("get configmap portreeve-evidence -n portreeve -o jsonpath={.data}").unwrap();
+    assert!(kept.contains("/portreeve-0/1"), "{kept}");
 }
 
 /// One of each kind of ours is taken up, and says so. The chart's PolicySet is there.

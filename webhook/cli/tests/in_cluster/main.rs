@@ -13,6 +13,7 @@ mod backstop;
 mod break_glass;
 mod chart;
 mod commands;
+mod evidence;
 mod front;
 mod load;
 mod own;

@@ -22,7 +22,8 @@ pub(crate) struct Replica {
     begun: Begun,
     /// Where `/mutate` and `/validate` are.
     pub(crate) webhook: SocketAddr,
-    operations: SocketAddr,
+    /// Where probes, metrics and the newest proof are.
+    pub(crate) operations: SocketAddr,
 }
 
 impl Begun {

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 
 use super::origin::{Origin, Seen};
 use super::{break_glass, compiled, exceptions, policies, proof};
-use crate::app::App;
+use crate::app::{App, NewestProof};
 use crate::around::Around;
 use crate::callers::Callers;
 use crate::config::{
@@ -51,6 +51,8 @@ pub struct Parts {
     pub metrics: Arc<Metrics>,
     /// Who follows calls, if somebody does.
     pub traces: Option<Arc<Traces>>,
+    /// What the book was proved to be last.
+    pub proof: NewestProof,
     /// The set in force, told whenever it is another.
     pub sets: watch::Sender<Arc<PolicySet>>,
     /// Where policies come from.
@@ -177,8 +179,22 @@ impl Parts {
             witness,
         };
         let gate = Arc::new(gate);
-        let sets = watch::Sender::new(set);
-        Ok(Self { config, gate, loader, certificate, clients, callers, health, metrics, traces, sets, origin, seen })
+        let (proof, sets) = (NewestProof::default(), watch::Sender::new(set));
+        Ok(Self {
+            config,
+            gate,
+            loader,
+            certificate,
+            clients,
+            callers,
+            health,
+            metrics,
+            traces,
+            proof,
+            sets,
+            origin,
+            seen,
+        })
     }
 
     /// What the routers share.
@@ -190,6 +206,7 @@ impl Parts {
             health: Arc::clone(&self.health),
             metrics: Arc::clone(&self.metrics),
             traces: self.traces.clone(),
+            proof: Arc::clone(&self.proof),
             proposals: match &self.origin {
                 Origin::Files => None,
                 Origin::Told(told) => {

@@ -1,36 +1,31 @@
 //! Proving the book whole while it is written: soon after the start, then once a day, every byte of it is read again and
 //! held against what was signed. What came of it is told; nothing is mended, and calls are answered as before.
 
-use std::num::NonZeroU32;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use portreeve_ledger::{Report, VerifyError, verify};
+use portreeve_ledger::{BookProof, Report, VerifyError, verify};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use super::assemble::Parts;
-use crate::config::LedgerConfig;
+use crate::config::{LedgerConfig, ProofConfig};
 use crate::health::{Health, Part, State};
 use crate::metrics::Metrics;
 use crate::set::chain;
 
-/// From the start to the first proof: long enough that a replica that was just started answers undisturbed.
-const FIRST: Duration = Duration::from_secs(10 * 60);
-
 /// Proves the book again and again, for as long as the server runs.
 pub(super) async fn follow(parts: Arc<Parts>) {
-    let Some(ledger) = &parts.config.ledger else { return };
-    let mut times = times(ledger.prove_every_hours);
+    let Some(LedgerConfig { folder, proof, .. }) = &parts.config.ledger else { return };
+    let mut times = times(*proof);
     loop {
         times.tick().await;
-        let folder: PathBuf = ledger.folder.clone();
+        let folder = folder.clone();
         match spawn_blocking(move || verify(&folder)).await {
-            Ok(proved) => tell(&proved, (parts.gate.clock)(), &parts.health, &parts.metrics),
+            Ok(proved) => take_down(&parts, &proved),
             Err(error) => {
-                tracing::error!(%error, "the proof of the book was cut short; it is begun anew when the next is due")
+                tracing::error!(%error, "the proof of the book was cut short; it is begun anew when the next is due");
             }
         }
     }
@@ -40,19 +35,27 @@ pub(super) async fn follow(parts: Arc<Parts>) {
 pub(super) fn at_start(ledger: Option<&LedgerConfig>) -> State {
     State::Good(match ledger {
         None => "there is no book".to_owned(),
-        Some(ledger) => format!(
-            "the book is read again {} minutes after the start, then every {} hours",
-            FIRST.as_secs() / 60,
-            ledger.prove_every_hours
-        ),
+        Some(LedgerConfig { proof: ProofConfig { every_hours, first_after_minutes }, .. }) => {
+            format!(
+                "the book is read again {first_after_minutes} minutes after the start, then every {every_hours} hours"
+            )
+        }
     })
 }
 
-fn times(every_hours: NonZeroU32) -> Interval {
-    let every = Duration::from_secs(3600 * u64::from(every_hours.get()));
-    let mut times = interval_at(Instant::now() + FIRST, every);
+fn times(proof: ProofConfig) -> Interval {
+    let first = Duration::from_secs(60 * u64::from(proof.first_after_minutes));
+    let every = Duration::from_secs(3600 * u64::from(proof.every_hours.get()));
+    let mut times = interval_at(Instant::now() + first, every);
     times.set_missed_tick_behavior(MissedTickBehavior::Delay);
     times
+}
+
+fn take_down(parts: &Parts, proved: &Result<Report, VerifyError>) {
+    let now = (parts.gate.clock)();
+    let Some(origin) = parts.gate.book.ledger().map(|ledger| ledger.origin().to_string()) else { return };
+    parts.proof.store(Some(Arc::new(BookProof::of(&origin, proved, now))));
+    tell(proved, now, &parts.health, &parts.metrics);
 }
 
 fn tell(proved: &Result<Report, VerifyError>, now: Timestamp, health: &Health, metrics: &Metrics) {
@@ -76,6 +79,7 @@ fn tell(proved: &Result<Report, VerifyError>, now: Timestamp, health: &Health, m
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::num::NonZeroU32;
     use std::path::Path;
 
     use portreeve_ledger::{Ledger, Options};
@@ -122,7 +126,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_first_proof_comes_soon_after_the_start_and_the_next_when_it_is_due() {
         let begun = Instant::now();
-        let mut times = times(NonZeroU32::MIN);
+        let proof = ProofConfig { every_hours: NonZeroU32::MIN, ..ProofConfig::default() };
+        let mut times = times(proof);
         times.tick().await;
         assert_eq!(begun.elapsed().as_secs(), 600);
         times.tick().await;

@@ -1,0 +1,167 @@
+//! `portreeve cluster evidence`: the proofs of all replicas' books, kept outside of the books.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use portreeve_cluster::evidence::{Answer, Evidence, EvidenceMap};
+use portreeve_ledger::BookProof;
+use reqwest::{Client, StatusCode, Url};
+use rustls::{ClientConfig, RootCertStore};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::Which;
+use crate::arguments::Format;
+use crate::outcome::{Failure, Outcome};
+use crate::output::{print_json, print_text};
+
+/// Keeps what the books of all replicas were proved to be, and says where they don't show all.
+///
+/// Each replica reads its own book again once a day. Here its newest proof, with the signed checkpoint of every epoch, is put
+/// into a ConfigMap beside those before, and held against them: a book that was put back to an earlier state, replaced or lost
+/// since is a gap, and so is one that is not whole, or was not proved for two days. With gaps it is kept all the same, and the
+/// gaps with it. Nothing of what books hold leaves them.
+///
+/// Exit codes: 0 kept, without a gap; 1 kept, with gaps, or it can't be kept; 2 there is no way to the cluster.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "Examples:
+  portreeve cluster evidence --namespace portreeve --replica http://portreeve-0.portreeve-replicas:8080 \\
+    --replica http://portreeve-1.portreeve-replicas:8080
+  kubectl create job -n portreeve --from=cronjob/portreeve-soc2-evidence evidence-today")]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    which: Which,
+    /// Where a replica's port of operations is; given once for each.
+    #[arg(long = "replica", value_name = "URL", required = true)]
+    replicas: Vec<Url>,
+    /// Namespace of the ConfigMap. Left out: that of the kubeconfig or of the service account.
+    #[arg(long)]
+    namespace: Option<String>,
+    /// Name of the ConfigMap.
+    #[arg(long, value_name = "NAME", default_value = "portreeve-evidence")]
+    config_map: String,
+    /// How many days' evidence it holds: that of the newest days on which some was collected.
+    #[arg(long, value_name = "DAYS", default_value_t = 36)]
+    keep: usize,
+    /// How it is shown.
+    #[arg(long, short, value_enum, default_value_t)]
+    output: Format,
+}
+
+/// The result of `portreeve cluster evidence -o json`.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct EvidenceReport {
+    /// Namespace and name of the ConfigMap.
+    config_map: String,
+    /// Under which key the evidence is in it.
+    key: String,
+    /// The books that were proved.
+    books: Vec<BookReport>,
+    /// What they do not show, and why.
+    gaps: Vec<String>,
+}
+
+/// A book.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct BookReport {
+    /// Whose, `<cluster>/<replica>`.
+    origin: String,
+    /// Its records.
+    records: u64,
+    /// How many of them are under a signed checkpoint.
+    covered: u64,
+    /// When it was read again, RFC 3339.
+    proved: String,
+    /// Whether it was whole.
+    whole: bool,
+}
+
+/// How long a replica has to answer. It has its proof at hand.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+pub(super) async fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
+    let connection = arguments.which.connect().await?;
+    let namespace = arguments.namespace.as_deref().unwrap_or(&connection.namespace);
+    let map = EvidenceMap::named(connection.client.clone(), namespace, &arguments.config_map);
+    let mut kept = map.read().await.map_err(Failure::failed)?;
+    let evidence = Evidence::of(ask(&arguments.replicas).await?, &kept, Timestamp::now());
+    kept.add(evidence.clone(), arguments.keep);
+    map.write(&kept).await.map_err(Failure::failed)?;
+    let report = EvidenceReport::of(&evidence, format!("{namespace}/{}", arguments.config_map));
+    match arguments.output {
+        Format::Table => print_text(&report.text())?,
+        Format::Json => print_json(&report)?,
+    }
+    Ok(Outcome::fine_if(report.gaps.is_empty()))
+}
+
+/// Each replica, one after the other.
+async fn ask(replicas: &[Url]) -> Result<Vec<Answer>, Failure> {
+    let client = client().map_err(Failure::failed)?;
+    let mut answers = Vec::new();
+    for replica in replicas {
+        let proof = proof(&client, replica).await;
+        answers.push(Answer { replica: replica.as_str().trim_end_matches('/').to_owned(), proof });
+    }
+    Ok(answers)
+}
+
+async fn proof(client: &Client, replica: &Url) -> Result<BookProof, String> {
+    let words = |error: reqwest::Error| {
+        let causes = std::iter::successors(error.source(), |cause| (*cause).source());
+        causes.last().map_or_else(|| error.to_string(), ToString::to_string)
+    };
+    let url = replica.join("/proof").map_err(|error| error.to_string())?;
+    let answer = client.get(url).send().await.map_err(words)?;
+    let status = answer.status();
+    let body = answer.bytes().await.map_err(words)?;
+    if status != StatusCode::OK {
+        return Err(format!("{status}: {}", String::from_utf8_lossy(&body)));
+    }
+    serde_json::from_slice(&body).map_err(|error| error.to_string())
+}
+
+/// The port of operations speaks plain HTTP; no certificate is trusted.
+fn client() -> Result<Client, Box<dyn Error + Send + Sync>> {
+    let tls = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(RootCertStore::empty())
+        .with_no_client_auth();
+    Ok(Client::builder().tls_backend_preconfigured(tls).no_proxy().timeout(PATIENCE).build()?)
+}
+
+impl EvidenceReport {
+    fn of(evidence: &Evidence, config_map: String) -> Self {
+        let books = evidence.books.iter().map(BookReport::of).collect();
+        Self { config_map, key: evidence.key(), books, gaps: evidence.gaps.clone() }
+    }
+
+    fn text(&self) -> String {
+        let mut text = String::new();
+        for BookReport { origin, records, covered, proved, whole } in &self.books {
+            let whole = if *whole { "whole" } else { "NOT WHOLE" };
+            text.push_str(&format!("{origin}: {whole} at {proved}, {records} records, {covered} under a checkpoint\n"));
+        }
+        for gap in &self.gaps {
+            text.push_str(&format!("gap: {gap}\n"));
+        }
+        text.push_str(&format!("kept as {} in ConfigMap {}\n", self.key, self.config_map));
+        text
+    }
+}
+
+impl BookReport {
+    fn of(proof: &BookProof) -> Self {
+        Self {
+            origin: proof.origin.clone(),
+            records: proof.records,
+            covered: proof.checkpoints.iter().map(portreeve_ledger::Deposit::size).sum(),
+            proved: format!("{:.0}", proof.at),
+            whole: proof.faults.is_empty(),
+        }
+    }
+}
