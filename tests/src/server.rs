@@ -164,7 +164,7 @@ impl Wire {
         let client = self.client(Speaks::Http1)?;
         let answer = self.call(&client, "validate", create(&pod).to_string()).send().await?;
         let mut review: Value = serde_json::from_str(&answer.text().await?)?;
-        Ok(review["response"]["status"].take())
+        Ok(review.pointer_mut("/response/status").map(Value::take).unwrap_or_default())
     }
 
     /// The text of a path on the port of operations, with its status.

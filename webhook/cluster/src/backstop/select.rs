@@ -129,13 +129,11 @@ pub(super) fn is_one_of(side: Side, images: Option<&ImagePatterns>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backstop::tests::quoted;
 
     #[test]
     fn the_images_of_meshes_are_those_of_the_catalogue() {
         let catalogue = include_str!("../../../../policies/catalogue/src/injected.rs");
-        let (_, list) = catalogue.split_once("const KNOWN").unwrap();
-        let (list, _) = list.split_once("];").unwrap();
-        let names: Vec<&str> = list.split('"').skip(1).step_by(2).collect();
-        assert_eq!(names, KNOWN);
+        assert_eq!(quoted(catalogue, "const KNOWN", "];"), KNOWN);
     }
 }

@@ -10,6 +10,13 @@ use serde_json::json;
 
 use super::*;
 
+/// What stands in quotes in a piece of a source file of the catalogue.
+pub(super) fn quoted(source: &'static str, from: &str, to: &str) -> Vec<&'static str> {
+    let (_, piece) = source.split_once(from).unwrap();
+    let (piece, _) = piece.split_once(to).unwrap();
+    piece.split('"').skip(1).step_by(2).collect()
+}
+
 fn policy(id: &str, mode: Mode) -> Policy {
     Policy {
         id: id.to_owned(),

@@ -223,14 +223,7 @@ fn sysctls(minor: u32) -> Rule {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// What stands in quotes in the list of this name of the catalogue's checks.
-    fn of_catalogue(name: &str) -> Vec<&'static str> {
-        let catalogue = include_str!("../../../../../../policies/catalogue/pod-security/baseline.rs");
-        let (_, list) = catalogue.split_once(name).unwrap();
-        let (list, _) = list.split_once("];").unwrap();
-        list.split('"').skip(1).step_by(2).collect()
-    }
+    use crate::backstop::tests::quoted;
 
     fn names(list: &[(u32, &'static str)]) -> Vec<&'static str> {
         list.iter().map(|(_, name)| *name).collect()
@@ -238,6 +231,8 @@ mod tests {
 
     #[test]
     fn what_is_safe_is_safe_by_the_catalogue() {
+        let catalogue = include_str!("../../../../../../policies/catalogue/pod-security/baseline.rs");
+        let of_catalogue = |name: &str| quoted(catalogue, name, "];");
         assert_eq!(of_catalogue("DEFAULT_CAPABILITIES: "), DEFAULT_CAPABILITIES);
         assert_eq!(of_catalogue("const SAFE_SYSCTLS"), names(SAFE_SYSCTLS));
         assert_eq!(of_catalogue("const SE_LINUX_TYPES"), names(SE_LINUX_TYPES));

@@ -116,13 +116,11 @@ pub(super) fn levels(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backstop::tests::quoted;
 
     #[test]
     fn the_usual_gpus_are_those_of_the_catalogue() {
         let catalogue = include_str!("../../../../../../policies/catalogue/src/devices.rs");
-        let (_, list) = catalogue.split_once("fn usual_resources").unwrap();
-        let (list, _) = list.split_once(']').unwrap();
-        let names: Vec<&str> = list.split('"').skip(1).step_by(2).collect();
-        assert_eq!(names, usual_gpus());
+        assert_eq!(quoted(catalogue, "fn usual_resources", "]"), usual_gpus());
     }
 }
