@@ -8,8 +8,6 @@
 # What is in it is said and checked by `cargo xtask image`, here and without an engine (docs/charts.md).
 
 ARG BUILDER=docker.io/library/rust:1.95.0-bookworm
-# Whoever wants a base below it may name one; the image needs nothing of it.
-ARG BASE=scratch
 
 FROM ${BUILDER} AS builder
 WORKDIR /portreeve
@@ -19,7 +17,7 @@ RUN rustup toolchain install
 COPY . .
 RUN cargo xtask image --to /image
 
-FROM ${BASE}
+FROM scratch
 LABEL org.opencontainers.image.title="portreeve" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.source="https://github.com/portreeve/portreeve"

@@ -116,7 +116,7 @@ pub(super) fn bill(
     let package = |named: &Crate| packages.get(named).unwrap_or(&unknown);
     let crates = closure.iter().map(|(named, parts)| Component::of_crate(named, parts, package(named)));
     let (mut itself, others): (Vec<_>, Vec<_>) = crates.partition(|component| component.name == PROGRAM);
-    let mut itself = itself.pop().ok_or_else(|| ImageError::Bill(format!("cargo knows no package {PROGRAM}")))?;
+    let mut itself = itself.pop().ok_or(ImageError::NoPackage { name: PROGRAM })?;
     itself.kind = Kind::Application;
     itself.hashes = vec![Hash::of_file(program)?];
     let system: Vec<_> = system.iter().map(Component::of_system).collect::<Result<_, _>>()?;
@@ -235,10 +235,10 @@ impl Property {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn named(name: &str) -> Crate {
+    pub(in super::super) fn named(name: &str) -> Crate {
         Crate { name: name.to_owned(), version: "1.0.0+a".to_owned() }
     }
 
@@ -251,7 +251,8 @@ mod tests {
         }
     }
 
-    fn small() -> Bill {
+    /// The bill of a program that carries policies, with a C library and a crate that only builds it.
+    pub(in super::super) fn small() -> Bill {
         let closure = Closure::from([
             (named(PROGRAM), BTreeSet::from([Part::Program])),
             (named(CARRIED.0), BTreeSet::from([Part::Program])),

@@ -11,7 +11,6 @@ use super::error::ImageError;
 use super::layout::USER;
 use super::tree::{self, Entry, Kind};
 use crate::cargo::program;
-use crate::error::XtaskError;
 
 /// The one folder that the program may write to.
 pub(super) const VOLUME: &str = "var/lib/portreeve";
@@ -25,8 +24,8 @@ pub(super) struct Cage {
 impl Cage {
     /// A copy of the tree, with these files mounted.
     pub(super) fn new(tree: &Path, mounted: &[(&str, String)]) -> Result<Self, ImageError> {
-        let folder = tempfile::tempdir().map_err(written(&std::env::temp_dir()))?;
-        let metadata = folder.path().metadata().map_err(written(folder.path()))?;
+        let folder = tempfile::tempdir().map_err(tree::written(&std::env::temp_dir()))?;
+        let metadata = folder.path().metadata().map_err(tree::written(folder.path()))?;
         let cage = Self { folder, as_root: metadata.uid() == 0 };
         for entry in tree::entries(tree)?.iter().filter(|entry| matches!(entry.kind, Kind::File { .. })) {
             let path = entry.path.to_string_lossy();
@@ -36,9 +35,9 @@ impl Cage {
             tree::write(&cage.root(), path, contents.as_bytes(), 0o644)?;
         }
         let volume = cage.root().join(VOLUME);
-        std::fs::create_dir_all(&volume).map_err(written(&volume))?;
+        tree::make(&cage.root(), &volume)?;
         if cage.as_root {
-            chown(&volume, Some(USER), Some(USER)).map_err(written(&volume))?;
+            chown(&volume, Some(USER), Some(USER)).map_err(tree::written(&volume))?;
         }
         Ok(cage)
     }
@@ -76,9 +75,4 @@ impl Cage {
     fn root(&self) -> PathBuf {
         self.folder.path().join("root")
     }
-}
-
-fn written(path: &Path) -> impl FnOnce(std::io::Error) -> XtaskError {
-    let path = path.to_owned();
-    move |error| XtaskError::Write { path, error }
 }

@@ -1,7 +1,7 @@
 //! What has to hold of an image's tree. Each check is a function from what lies there to what is wrong with it; running the
 //! program is another matter (`alone.rs`).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use elf::ElfBytes;
@@ -68,7 +68,13 @@ pub(super) fn bill(tree: &Path, built: &Built, packages: &Packages) -> Result<Ve
     let bill: Bill = serde_json::from_slice(&tree::read(&tree.join(BILL))?)?;
     let compiled = packages.iter().filter(|(_, package)| built.compiled.contains(&package.id));
     let mut findings = complete(&bill, &compiled.map(|(named, _)| named.clone()).collect());
-    let locked = checksums()?;
+    findings.extend(locked(&bill, &checksums()?));
+    Ok(findings)
+}
+
+/// Every crate is in `Cargo.lock` with its checksum; everything has a licence.
+fn locked(bill: &Bill, locked: &BTreeMap<Crate, Option<String>>) -> Vec<Finding> {
+    let mut findings = Vec::new();
     for component in bill.all() {
         let checksum = |named: &Crate| locked.get(named).map(Option::as_deref);
         let wrong = match component.as_crate() {
@@ -82,7 +88,7 @@ pub(super) fn bill(tree: &Path, built: &Built, packages: &Packages) -> Result<Ve
         };
         findings.push(Finding(format!("the bill of materials: {} {wrong}", component.reference)));
     }
-    Ok(findings)
+    findings
 }
 
 fn complete(bill: &Bill, compiled: &BTreeSet<Crate>) -> Vec<Finding> {
@@ -100,6 +106,7 @@ fn complete(bill: &Bill, compiled: &BTreeSet<Crate>) -> Vec<Finding> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::bill::tests::{named, small};
     use super::*;
 
     fn entry(path: &str, kind: Kind, mode: u32) -> Entry {
@@ -154,6 +161,41 @@ mod tests {
     #[test]
     fn a_script_is_no_program() {
         assert!(matches!(linked(b"#!/bin/sh\n").as_slice(), [Finding(text)] if text.contains("no ELF file")));
+    }
+
+    #[test]
+    fn the_bill_names_what_was_compiled_and_nothing_else() {
+        let compiled = BTreeSet::from([named("portreeve"), named("portreeve-builtin")]);
+        assert_eq!(complete(&small(), &compiled), []);
+    }
+
+    #[test]
+    fn a_crate_that_the_bill_leaves_out_or_makes_up_is_found() {
+        let compiled = BTreeSet::from([named("portreeve"), named("forgotten")]);
+        let findings = complete(&small(), &compiled);
+        let [Finding(missing), Finding(extra)] = findings.as_slice() else { panic!("{findings:?}") };
+        assert!(missing.contains("does not name forgotten 1.0.0+a"), "{missing}");
+        assert!(extra.contains("names portreeve-builtin 1.0.0+a, which is not in the program"), "{extra}");
+    }
+
+    #[test]
+    fn a_crate_that_is_locked_otherwise_is_found() {
+        let ours = ["portreeve", "portreeve-builtin", "portreeve-catalogue"].map(|name| (named(name), None));
+        let with =
+            |checksum: &str| ours.clone().into_iter().chain([(named("built"), Some(checksum.to_owned()))]).collect();
+        assert_eq!(locked(&small(), &with("ab")), []);
+        let findings = locked(&small(), &with("cd"));
+        assert!(matches!(findings.as_slice(), [Finding(text)] if text.contains("another checksum")), "{findings:?}");
+        let findings = locked(&small(), &ours.clone().into());
+        assert!(matches!(findings.as_slice(), [Finding(text)] if text.contains("not in Cargo.lock")), "{findings:?}");
+    }
+
+    #[test]
+    fn a_need_without_a_component_is_found() {
+        let mut bill = small();
+        bill.components.retain(|part| part.name != "built");
+        let findings = complete(&bill, &BTreeSet::from([named("portreeve"), named("portreeve-builtin")]));
+        assert!(matches!(findings.as_slice(), [Finding(text)] if text.contains("no component built@")), "{findings:?}");
     }
 
     /// The 64 bytes that every ELF file of 64 bits begins with, little-endian, with no tables after them.

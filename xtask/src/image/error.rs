@@ -38,9 +38,12 @@ pub(crate) enum ImageError {
     /// `Cargo.lock` can't be read.
     #[error("Cargo.lock: {0}")]
     Lock(#[from] toml::de::Error),
-    /// The bill of materials can't be written.
-    #[error("the bill of materials: {0}")]
-    Bill(String),
+    /// The program is of no package that cargo knows.
+    #[error("cargo knows no package {name}, which the image is of")]
+    NoPackage {
+        /// The package.
+        name: &'static str,
+    },
     /// A document of the image can't be made.
     #[error("a document of the image: {0}")]
     Document(#[from] oci_spec::OciSpecError),

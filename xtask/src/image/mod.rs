@@ -21,6 +21,7 @@ use std::process::ExitCode;
 
 pub(crate) use self::error::ImageError;
 
+use self::checks::Finding;
 use crate::cargo::target_folder;
 use crate::error::XtaskError;
 
@@ -40,15 +41,24 @@ fn make(folder: &Path) -> Result<ExitCode, ImageError> {
     let bill = bill::bill(&built.program, &closure::closure(&triple)?, &packages, &system::parts()?)?;
     let (tree, layout) = (folder.join(TREE), folder.join(LAYOUT));
     tree::lay(&tree, &built.program, &bill)?;
+    let digest = layout::write(&tree, &layout)?;
+    println!("tree    {}\nlayout  {}\ndigest  {digest}", tree.display(), layout.display());
     let mut findings = checks::files(&tree)?;
     findings.extend(checks::bill(&tree, &built, &packages)?);
     findings.extend(alone::run(&tree)?);
-    let digest = layout::write(&tree, &layout)?;
-    for checks::Finding(text) in &findings {
+    Ok(told(&findings))
+}
+
+fn told(findings: &[Finding]) -> ExitCode {
+    for Finding(text) in findings {
         println!("{text}");
     }
-    println!("{}\n{} {digest}", tree.display(), layout.display());
-    Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    if findings.is_empty() {
+        println!("checked: linked statically, run alone as its user, billed crate by crate; nothing is wrong");
+        return ExitCode::SUCCESS;
+    }
+    println!("{} things are wrong with the image", findings.len());
+    ExitCode::FAILURE
 }
 
 /// The folder that is asked for, if nothing is in it; else our own, with nothing in it any more.

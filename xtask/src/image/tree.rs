@@ -78,20 +78,28 @@ fn unwalked(tree: &Path, error: walkdir::Error) -> ImageError {
     XtaskError::Read { path: error.path().unwrap_or(tree).to_owned(), error: error.into() }.into()
 }
 
-/// Writes a file, and makes the folders that it lies in, whatever this process's own mask is.
+/// Writes a file, and makes the folders that it lies in.
 pub(super) fn write(tree: &Path, path: &str, contents: &[u8], mode: u32) -> Result<(), ImageError> {
     let file = tree.join(path);
-    let written = |path: &Path| {
-        let path = path.to_owned();
-        move |error| XtaskError::Write { path, error }
-    };
-    let folder = file.parent().unwrap_or(tree);
-    std::fs::create_dir_all(folder).map_err(written(folder))?;
-    for folder in folder.ancestors().take_while(|folder| folder.starts_with(tree)) {
-        std::fs::set_permissions(folder, Permissions::from_mode(0o755)).map_err(written(folder))?;
-    }
+    make(tree, file.parent().unwrap_or(tree))?;
     std::fs::write(&file, contents).map_err(written(&file))?;
-    Ok(std::fs::set_permissions(&file, Permissions::from_mode(mode)).map_err(written(&file))?)
+    permit(&file, mode)
+}
+
+/// Makes a folder of the tree and those that it lies in, whatever this process's own mask is.
+pub(super) fn make(tree: &Path, folder: &Path) -> Result<(), ImageError> {
+    std::fs::create_dir_all(folder).map_err(written(folder))?;
+    folder.ancestors().take_while(|folder| folder.starts_with(tree)).try_for_each(|folder| permit(folder, 0o755))
+}
+
+fn permit(path: &Path, mode: u32) -> Result<(), ImageError> {
+    Ok(std::fs::set_permissions(path, Permissions::from_mode(mode)).map_err(written(path))?)
+}
+
+/// What is said of something that could not be written.
+pub(super) fn written(path: &Path) -> impl FnOnce(std::io::Error) -> XtaskError {
+    let path = path.to_owned();
+    move |error| XtaskError::Write { path, error }
 }
 
 /// The bytes of a file.
