@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::cage::{Cage, VOLUME};
 use super::checks::Finding;
 use super::error::ImageError;
-use super::names::{self, NAME_SERVER, Registry};
+use super::names::{self, NAME_SERVER, NameServer, Registry};
 use crate::cargo::{output, program};
 use crate::error::XtaskError;
 
@@ -30,8 +30,8 @@ const POD: &str = "etc/portreeve/pod.yaml";
 pub(super) fn run(tree: &Path) -> Result<Vec<Finding>, ImageError> {
     let registry = Registry::start().map_err(loopback)?;
     let names = match names::answer(NAMES[1]).map_err(loopback)? {
-        true => NAMES.as_slice(),
-        false => {
+        NameServer::Listens => NAMES.as_slice(),
+        NameServer::Forbidden => {
             println!("not tried: names by DNS, since this user may not listen on port 53");
             &NAMES[..1]
         }

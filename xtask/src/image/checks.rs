@@ -10,7 +10,7 @@ use elf::endian::AnyEndian;
 
 use super::bill::Bill;
 use super::build::Built;
-use super::closure::{Crate, Part};
+use super::closure::{self, Crate, Part};
 use super::error::ImageError;
 use super::packages::{Packages, checksums};
 use super::tree::{self, BILL, Entry, Kind, PROGRAM};
@@ -81,7 +81,7 @@ fn locked(bill: &Bill, locked: &BTreeMap<Crate, Option<String>>) -> Vec<Finding>
             _ if !component.has_licence() => "has no licence",
             Some(named) if checksum(&named).is_none() => "is not in Cargo.lock",
             // The program's own is that of its file.
-            Some(named) if named.name != super::closure::PROGRAM && checksum(&named) != Some(component.checksum()) => {
+            Some(named) if named.name != closure::PROGRAM && checksum(&named) != Some(component.checksum()) => {
                 "has another checksum in Cargo.lock"
             }
             _ => continue,

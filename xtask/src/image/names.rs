@@ -17,12 +17,20 @@ pub(super) struct Registry {
     asked: Receiver<String>,
 }
 
-/// Starts a name server at [`NAME_SERVER`] that has an address for this one name, that of loopback. `false` if this process
-/// may not listen there.
-pub(super) fn answer(name: &str) -> std::io::Result<bool> {
+/// Whether there is a name server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NameServer {
+    /// It answers.
+    Listens,
+    /// This process may not listen on the port.
+    Forbidden,
+}
+
+/// Starts a name server at [`NAME_SERVER`] that has an address for this one name, that of loopback.
+pub(super) fn answer(name: &str) -> std::io::Result<NameServer> {
     let socket = match UdpSocket::bind((NAME_SERVER, PORT)) {
         Ok(socket) => socket,
-        Err(error) if error.kind() == ErrorKind::PermissionDenied => return Ok(false),
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => return Ok(NameServer::Forbidden),
         Err(error) => return Err(error),
     };
     let name = in_labels(name);
@@ -35,7 +43,7 @@ pub(super) fn answer(name: &str) -> std::io::Result<bool> {
             }
         }
     });
-    Ok(true)
+    Ok(NameServer::Listens)
 }
 
 /// A name as RFC 1035 sends it: each label after its length, and a zero.
