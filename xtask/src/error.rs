@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::image::ImageError;
+
 /// A command that could not do its work.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum XtaskError {
@@ -47,9 +49,21 @@ pub(crate) enum XtaskError {
     /// The programs of a control plane that can't be had.
     #[error("the programs of a control plane: {0}")]
     Assets(String),
+    /// An image that can't be made.
+    #[error("the image: {0}")]
+    Image(#[from] Box<ImageError>),
     /// `cargo metadata` did not print what it is documented to print.
     #[error("cargo metadata: {0}")]
     Metadata(#[from] serde_json::Error),
+}
+
+impl From<ImageError> for XtaskError {
+    fn from(error: ImageError) -> Self {
+        match error {
+            ImageError::Other(error) => *error,
+            error => Self::Image(Box::new(error)),
+        }
+    }
 }
 
 impl XtaskError {

@@ -7,6 +7,7 @@ mod cargo;
 mod checkout;
 mod demo;
 mod error;
+mod image;
 mod pages;
 mod test;
 mod test_cluster;
@@ -28,6 +29,9 @@ Usage: cargo xtask COMMAND
   demo [ARGS]   build portreeve and run `portreeve demo` on the platforms of this checkout; ARGS are passed on
   bench [cluster]
                 measure the released binary: a set in process, the wire, starting; or Pods created at a real API server
+  image [--to FOLDER]
+                build the static program, lay the image's files with their bill of materials, write them as an OCI image
+                layout, and check that the program runs with them alone
   tidy          the house rules alone
   pages         write docs/policies anew, out of what stands beside the policies' code";
 
@@ -50,6 +54,7 @@ fn run(command: &str, arguments: Vec<OsString>) -> Result<ExitCode, XtaskError> 
         "assets" => assets::run(&arguments),
         "demo" => demo::run(arguments),
         "bench" => bench::run(&arguments),
+        "image" => image::run(&arguments),
         "pages" => none(arguments).and_then(|()| pages::run()),
         "tidy" => none(arguments).and_then(|()| tidy::run()),
         "help" | "-h" | "--help" => {
