@@ -6,13 +6,12 @@ use portreeve_cluster::registration::{Configurations, Endpoint};
 use portreeve_tests::api_server::{Answer, Run};
 use portreeve_tests::control_plane::Controllers;
 use portreeve_tests::helm::{Helm, Installation};
-use portreeve_tests::platform::named;
+use portreeve_tests::platform::{named, state};
 use portreeve_tests::server::Wire;
 use serde_json::{Value, json};
 
 use crate::cluster::Cluster;
 use crate::definitions::Definitions;
-use crate::platforms::state;
 use crate::unanswered::{configurations_at, of_templates};
 
 /// Groups of kinds that an API server learns from an operator, which is not here.

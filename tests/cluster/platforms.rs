@@ -5,7 +5,7 @@
 use portreeve_tests::api_server::Run;
 use portreeve_tests::control_plane::Controllers;
 use portreeve_tests::injected::lacking;
-use portreeve_tests::platform::{in_order, named};
+use portreeve_tests::platform::{in_order, named, state};
 use serde_json::{Value, json};
 
 use crate::scene::Scene;
@@ -24,16 +24,6 @@ async fn all_that_runs_on_the_platforms_is_created_with_its_defaults_in() {
     let admitted = scene.platforms.iter().flat_map(|platform| &platform.expected).filter(|one| one.reason.is_none());
     assert_eq!(workloads, admitted.count());
     println!("{workloads} workloads of {} platforms", scene.platforms.len());
-}
-
-/// All that people and controllers look at, but not the API server's own notes on who wrote what and when.
-pub(crate) fn state(object: &Value) -> Value {
-    let mut state = object.clone();
-    if let Some(Value::Object(metadata)) = state.get_mut("metadata") {
-        metadata.remove("managedFields");
-        metadata.remove("resourceVersion");
-    }
-    state
 }
 
 #[tokio::test(flavor = "multi_thread")]

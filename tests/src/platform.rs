@@ -22,6 +22,9 @@ use serde_json::{Value, json};
 
 use crate::places::checkout;
 
+/// What the controller of Deployments writes beside them.
+const REVISION: &str = "deployment.kubernetes.io/revision";
+
 /// Files of kinds that an API server learns from an operator, which is not here.
 const OF_OPERATORS: [&str; 2] = ["secret-provider-class.yaml", "service-monitor.yaml"];
 
@@ -102,6 +105,25 @@ pub fn in_order(platforms: &[Platform]) -> Vec<&Platform> {
 pub fn named(object: &Value) -> String {
     let text = |at: &str| object.pointer(at).and_then(Value::as_str).unwrap_or_default();
     format!("{} {}/{}", text("/kind"), text("/metadata/namespace"), text("/metadata/name"))
+}
+
+/// What people wrote of an object and what was put in, and its generation: without what controllers say of it, where there
+/// are any, and the API server's notes on who wrote what and when.
+#[must_use]
+pub fn state(object: &Value) -> Value {
+    let mut state = object.clone();
+    if let Some(object) = state.as_object_mut() {
+        object.remove("status");
+    }
+    if let Some(metadata) = state.pointer_mut("/metadata").and_then(Value::as_object_mut) {
+        metadata.remove("managedFields");
+        metadata.remove("resourceVersion");
+        if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
+            annotations.remove(REVISION);
+        }
+        metadata.retain(|name, field| name != "annotations" || field != &json!({}));
+    }
+    state
 }
 
 fn names_a_node_port(object: &Value) -> bool {

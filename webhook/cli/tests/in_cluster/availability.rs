@@ -1,6 +1,8 @@
 //! Replicas come and go, and policies change, while pods come in: nobody is turned away who should not be, and every decision
 //! is in a book.
 
+use portreeve_tests::server::until;
+
 use crate::scene::{Scene, wants_label};
 use crate::users::Users;
 
@@ -14,7 +16,7 @@ async fn nobody_notices_that_replicas_and_policies_change() {
         replicas.push(scene.replica(name).await);
     }
     scene.registered().await;
-    let users = Users::begin(&scene).await;
+    let users = Users::begin(&scene, &replicas).await;
 
     // A rolling update.
     for _ in NAMES {
@@ -23,20 +25,26 @@ async fn nobody_notices_that_replicas_and_policies_change() {
         let new = old.restart().await;
         scene.front.add(new.webhook);
         replicas.push(new);
+        users.go_on().await;
     }
     // Another policy, which finds nothing.
     scene.apply(&wants_label("again", "team")).await;
     for replica in &replicas {
         replica.has_in_force(3).await;
     }
-    // The leader is lost, and comes back.
-    let leads = scene.kubectl.run("get lease portreeve -n portreeve -o jsonpath={.spec.holderIdentity}").unwrap();
-    let lost = replicas.remove(NAMES.iter().position(|name| *name == leads).unwrap());
+    users.go_on().await;
+    // The leader is lost, another leads, and the lost one comes back.
+    let leads = || scene.kubectl.run("get lease portreeve -n portreeve -o jsonpath={.spec.holderIdentity}").unwrap();
+    let led = leads();
+    let lost = replicas.remove(NAMES.iter().position(|name| *name == led).unwrap());
     users.may_lose();
     scene.front.remove(lost.webhook);
-    let back = lost.again(|_| {}).await;
+    let volume = lost.kill();
+    until("another leads", async || leads() != led).await.unwrap();
+    let back = volume.again(|_| {}).await;
     scene.front.add(back.webhook);
     replicas.push(back);
+    users.go_on().await;
 
     let served = users.end().await;
     let mut records = Vec::new();

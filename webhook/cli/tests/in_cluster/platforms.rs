@@ -11,7 +11,7 @@ use portreeve_tests::control_plane::Controllers;
 use portreeve_tests::helm::{Helm, Installation};
 use portreeve_tests::injected::lacking;
 use portreeve_tests::places::checkout;
-use portreeve_tests::platform::{self, Platform, named};
+use portreeve_tests::platform::{self, Platform, named, state};
 use portreeve_tests::server::{cache, until};
 use serde_json::{Value, json};
 
@@ -110,16 +110,6 @@ fn on_the_host() -> Value {
         "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "host", "namespace": EXCEPTED},
         "spec": {"hostNetwork": true, "hostPID": true, "containers": [{"name": "a", "image": "registry.example/a:1"}]},
     })
-}
-
-/// What people wrote and what was put in, but not what controllers say of it, nor the API server's notes on who wrote when.
-fn state(object: &Value) -> Value {
-    let mut state = object.clone();
-    state.as_object_mut().unwrap().remove("status");
-    for note in ["managedFields", "resourceVersion"] {
-        state["metadata"].as_object_mut().unwrap().remove(note);
-    }
-    state
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -54,7 +54,7 @@ async fn nobody_is_turned_away_while_certificate_ca_and_token_are_renewed() {
     let replicas = [rotating("one").await, rotating("two").await];
     scene.registered().await;
     let (first, first_certificate) = (told(&scene), certificate(&scene));
-    let users = Users::begin(&scene).await;
+    let users = Users::begin(&scene, &replicas).await;
 
     rotate(&scene, &[]);
     until("there is a new certificate", async || certificate(&scene) != first_certificate).await.unwrap();

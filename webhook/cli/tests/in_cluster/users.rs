@@ -4,14 +4,16 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use portreeve_tests::api_server::{Answer, ApiServer, Refusal, Run};
+use portreeve_tests::server::until;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::replica::Replica;
 use crate::scene::{Scene, wants_label};
 
 /// How many there are, each with a connection of its own and one pod under way.
@@ -20,6 +22,9 @@ const USERS: u32 = 32;
 /// How many pods a second they aim at together. Each is two calls of ours, one of either webhook: five hundred a second.
 const RATE: u32 = 250;
 
+/// How many answers are some.
+const SOME: u64 = 300;
+
 /// Users at work.
 pub(crate) struct Users {
     begun: Instant,
@@ -27,9 +32,10 @@ pub(crate) struct Users {
     tasks: JoinSet<Served>,
 }
 
-/// What they are told meanwhile.
+/// What they are told meanwhile, and tell.
 #[derive(Default)]
 struct Doing {
+    answered: AtomicU64,
     /// A replica may be lost now.
     losing: AtomicBool,
     over: AtomicBool,
@@ -42,21 +48,34 @@ pub(crate) struct Served {
     pub(crate) denied: BTreeSet<String>,
     /// Asked for of a replica that was lost, and answered by nobody.
     pub(crate) lost: BTreeSet<String>,
+    /// How long the longest wait for an answer was.
+    longest: Duration,
 }
 
 impl Users {
-    /// Puts in force what judges the pods, and lets users create them.
-    pub(crate) async fn begin(scene: &Scene) -> Self {
+    /// Puts in force in all replicas what judges the pods, and lets users create them.
+    pub(crate) async fn begin(scene: &Scene, replicas: &[Replica]) -> Self {
         scene.apply(&namespaced("ServiceAccount", "default")).await;
         for policy in [wants_label("team", "team"), puts_seccomp_in()] {
-            scene.put_in_force(&policy).await;
+            scene.apply(&policy).await;
         }
+        for replica in replicas {
+            replica.has_in_force(2).await;
+        }
+        until("the API server asks both webhooks", async || asks_both(&scene.api).await).await.unwrap();
         let doing = Arc::new(Doing::default());
         let mut tasks = JoinSet::new();
         for number in 0..USERS {
             tasks.spawn(create_pods(number, scene.kubeconfig().to_owned(), Arc::clone(&doing)));
         }
         Self { begun: Instant::now(), doing, tasks }
+    }
+
+    /// Waits until they have had some more answers.
+    pub(crate) async fn go_on(&self) {
+        let answered = || self.doing.answered.load(Ordering::Relaxed);
+        let wanted = answered() + SOME;
+        until("users are served", async || answered() >= wanted).await.unwrap();
     }
 
     /// From now on a replica may be lost, with what each user has under way.
@@ -75,11 +94,12 @@ impl Users {
         let seconds = self.begun.elapsed().as_secs().max(1);
         let rate = u64::try_from(calls).unwrap() / seconds;
         println!(
-            "{} admitted, {} denied, {} lost; {rate} calls a second for {seconds} s, of {} that were aimed at",
+            "{} admitted, {} denied, {} lost; {rate} calls a second for {seconds} s, of {} that were aimed at; {:?} at the longest",
             all.admitted.len(),
             all.denied.len(),
             all.lost.len(),
             2 * RATE,
+            all.longest,
         );
         assert!(all.admitted.len() > 100 && all.denied.len() > 100, "hardly anybody was served");
         // Each user had one under way.
@@ -93,6 +113,7 @@ impl Served {
         self.admitted.append(&mut other.admitted);
         self.denied.append(&mut other.denied);
         self.lost.append(&mut other.lost);
+        self.longest = self.longest.max(other.longest);
     }
 
     /// Each answer that a user had is in one of the books, by the name of the pod, and the correction before it.
@@ -114,6 +135,12 @@ impl Served {
     }
 }
 
+/// Whether pods are corrected and judged, as a dry run shows.
+async fn asks_both(api: &ApiServer) -> bool {
+    let tried = async |labelled| api.create(&pod("tried", labelled), Run::Dry).await.unwrap().done();
+    tried(false).await.is_err() && tried(true).await.is_ok_and(|(object, _)| is_corrected(&object))
+}
+
 /// Creates pods with the label and without in turn until it is over.
 async fn create_pods(user: u32, kubeconfig: PathBuf, doing: Arc<Doing>) -> Served {
     let api = ApiServer::at(&kubeconfig).await.unwrap();
@@ -127,9 +154,13 @@ async fn create_pods(user: u32, kubeconfig: PathBuf, doing: Arc<Doing>) -> Serve
         }
         let labelled = number % 2 == 0;
         let name = format!("web-{user}-{number}");
-        let end = match (api.create(&pod(&name, labelled), Run::Real).await.unwrap(), labelled) {
+        let asked = Instant::now();
+        let answer = api.create(&pod(&name, labelled), Run::Real).await.unwrap();
+        served.longest = served.longest.max(asked.elapsed());
+        doing.answered.fetch_add(1, Ordering::Relaxed);
+        let end = match (answer, labelled) {
             (Answer::Done { object, .. }, true) => {
-                assert_eq!(object["spec"]["securityContext"]["seccompProfile"]["type"], "RuntimeDefault");
+                assert!(is_corrected(&object), "{object:#}");
                 &mut served.admitted
             }
             (Answer::Done { .. }, false) => panic!("admitted without its label"),
@@ -157,6 +188,11 @@ fn pod(name: &str, labelled: bool) -> Value {
     pod["metadata"]["labels"] = if labelled { json!({"team": "shop"}) } else { json!({}) };
     pod["spec"] = json!({"containers": [{"name": "web", "image": "registry.example/web:1"}]});
     pod
+}
+
+/// Whether the default is in that the policy below puts in.
+fn is_corrected(pod: &Value) -> bool {
+    pod["spec"]["securityContext"]["seccompProfile"]["type"] == "RuntimeDefault"
 }
 
 fn namespaced(kind: &str, name: &str) -> Value {
