@@ -1,6 +1,10 @@
 //! The backstop of `pod-security` beside the built-in controller, pod by pod: at baseline both refuse the same pods; at
 //! restricted the backstop refuses none that the controller takes, and what is merely missing it takes.
 
+#[allow(dead_code, reason = "the policy's own tests need the rest of it")]
+#[path = "../../policies/catalogue/pod-security/tests/trials.rs"]
+mod trials;
+
 use std::collections::BTreeMap;
 
 use futures_util::{StreamExt, stream};
@@ -13,8 +17,8 @@ use portreeve_tests::gate::loader;
 use portreeve_tests::server::until;
 use serde_json::{Value, json};
 
+use self::trials::Trial;
 use crate::cluster::Cluster;
-use crate::pod_security::trials::{self, Trial};
 
 /// How many pods are judged at once.
 const AT_ONCE: usize = 8;

@@ -10,12 +10,12 @@ use portreeve_cases::{WrittenCase, edited, read_paths};
 use portreeve_sdk::native::{Scene, outcome};
 use portreeve_tests::api_server::{Answer, Run};
 use portreeve_tests::control_plane::Controllers;
+use portreeve_tests::injected::{pointer_to_spec, spec};
 use portreeve_tests::places::checkout;
 use portreeve_tests::server::Wire;
 use serde_json::{Value, json};
 
 use crate::cluster::Cluster;
-use crate::injected::{pointer_to_spec, spec};
 use crate::registration::{Registration, is_ours};
 
 /// A case with its object as it came and as its policy left it.

@@ -1,20 +1,17 @@
-//! The charts on a real API server: every object that they make is one that it takes, all that the platforms' charts install
-//! is admitted with its defaults in, an upgrade changes nothing, and nothing of the server's chart stays behind. A server that
-//! runs by what its chart says is in `webhook/cli/tests/in_cluster`.
+//! The charts on a real API server: every object that they make is one that it takes, and of the server's chart an upgrade
+//! changes nothing and nothing stays behind. What the charts come to with the program in front, that of the platforms and that
+//! of the server, is in `webhook/cli/tests/in_cluster`.
 
 use portreeve_cluster::registration::{Configurations, Endpoint};
 use portreeve_tests::api_server::{Answer, Run};
 use portreeve_tests::control_plane::Controllers;
 use portreeve_tests::helm::{Helm, Installation};
+use portreeve_tests::platform::{named, state};
 use portreeve_tests::server::Wire;
 use serde_json::{Value, json};
 
 use crate::cluster::Cluster;
 use crate::definitions::Definitions;
-use crate::injected::lacking;
-use crate::platform::{self, Platform};
-use crate::platforms::state;
-use crate::scene::{Scene, named};
 use crate::unanswered::{configurations_at, of_templates};
 
 /// Groups of kinds that an API server learns from an operator, which is not here.
@@ -60,24 +57,6 @@ async fn start() -> Option<(Cluster, Helm)> {
     Some((cluster, helm))
 }
 
-/// Production, without the kinds of operators.
-fn of(platform: &Platform) -> Installation {
-    Installation::of_platform(&platform.name, "prod")
-        .with("operators.secretsStore=false")
-        .with("operators.prometheus=false")
-}
-
-/// What its releases made, as it stands now, but for hooks, which nobody here runs, and nodes, which no chart makes.
-async fn standing(scene: &Scene) -> Vec<Value> {
-    let mut standing = Vec::new();
-    let objects = scene.platforms.iter().flat_map(|platform| &platform.objects);
-    for object in objects.filter(|object| !is_hook(object) && object["kind"] != "Node") {
-        let (object, _) = scene.cluster.api.get(object).await.unwrap().done().unwrap();
-        standing.push(object);
-    }
-    standing
-}
-
 fn is_hook(object: &Value) -> bool {
     object["metadata"]["annotations"]["helm.sh/hook"].is_string()
 }
@@ -105,30 +84,6 @@ async fn every_object_of_every_values_file_is_one_that_the_api_server_takes() {
         }
     }
     println!("{taken} objects");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_the_charts_of_the_platforms_install_is_admitted_with_its_defaults_in_and_upgrades_change_nothing() {
-    let Some((cluster, helm)) = start().await else { return };
-    let scene = Scene::around(cluster, platform::all()).await;
-    let install = |platform| Release::install(&scene.cluster, &helm, of(platform));
-    let releases: Vec<Release<'_>> = platform::in_order(&scene.platforms).into_iter().map(install).collect();
-    let installed = standing(&scene).await;
-    let mut workloads = 0;
-    for object in &installed {
-        for expected in scene.platforms.iter().filter_map(|platform| platform.expectation(object)) {
-            assert_eq!(lacking(&expected.injected, object), [""; 0], "{}", named(object));
-            workloads += 1;
-        }
-    }
-    println!("{workloads} workloads");
-    assert!(workloads > 0);
-    for time in ["first", "second"] {
-        releases.iter().for_each(Release::upgrade);
-        for (after, before) in standing(&scene).await.iter().zip(&installed) {
-            assert_eq!(state(after), state(before), "{} after the {time} upgrade", named(after));
-        }
-    }
 }
 
 /// Of our kinds, in the whole cluster, that the chart of the server makes.

@@ -9,13 +9,13 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Api;
 use portreeve_tests::api_server::Run;
 use portreeve_tests::control_plane::Controllers;
+use portreeve_tests::injected::lacking;
+use portreeve_tests::platform::{self, Platform, named};
 use portreeve_tests::server::until;
 use serde_json::{Value, json};
 
 use crate::cluster::Cluster;
-use crate::injected::lacking;
-use crate::platform::{self, Platform};
-use crate::scene::{Scene, make_namespaces, named};
+use crate::scene::{Scene, make_namespaces};
 
 /// How many objects each owner controls, by the owner's uid.
 type Owned = BTreeMap<String, usize>;

@@ -28,15 +28,9 @@ mod definitions;
 #[cfg(test)]
 mod election;
 #[cfg(test)]
-mod injected;
-#[cfg(test)]
 mod namespaces;
 #[cfg(test)]
-mod platform;
-#[cfg(test)]
 mod platforms;
-#[cfg(test)]
-mod pod_security;
 #[cfg(test)]
 mod registrar;
 #[cfg(test)]
@@ -45,7 +39,5 @@ mod registration;
 mod resources;
 #[cfg(test)]
 mod scene;
-#[cfg(test)]
-mod several_faults;
 #[cfg(test)]
 mod unanswered;

@@ -1,14 +1,14 @@
 //! The five platforms applied to a real API server with the webhook in front: what runs there is created with its defaults
-//! in, what must be denied is refused in our words, and applying it all again changes nothing.
+//! in, and applying it all again changes nothing. What must be denied, by the program as users have it, is in
+//! `webhook/cli/tests/in_cluster`.
 
 use portreeve_tests::api_server::Run;
 use portreeve_tests::control_plane::Controllers;
+use portreeve_tests::injected::lacking;
+use portreeve_tests::platform::{in_order, named, state};
 use serde_json::{Value, json};
 
-use crate::injected::lacking;
-use crate::platform::in_order;
-use crate::registration::is_ours;
-use crate::scene::{Scene, named};
+use crate::scene::Scene;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn all_that_runs_on_the_platforms_is_created_with_its_defaults_in() {
@@ -24,30 +24,6 @@ async fn all_that_runs_on_the_platforms_is_created_with_its_defaults_in() {
     let admitted = scene.platforms.iter().flat_map(|platform| &platform.expected).filter(|one| one.reason.is_none());
     assert_eq!(workloads, admitted.count());
     println!("{workloads} workloads of {} platforms", scene.platforms.len());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_must_be_denied_is_refused_in_our_words() {
-    let Some(scene) = Scene::start(Controllers::Absent).await else { return };
-    for platform in &scene.platforms {
-        for object in &platform.denied {
-            let refusal = scene.cluster.api.create(object, Run::Real).await.unwrap().refused();
-            let refusal = refusal.unwrap_or_else(|fault| panic!("{}: {fault}", named(object)));
-            assert!(is_ours(&refusal), "{}: {refusal}", named(object));
-            let reason = platform.expectation(object).unwrap().reason.clone().unwrap();
-            assert!(refusal.message.contains(&reason), "{} does not say {reason:?}: {refusal}", named(object));
-        }
-    }
-}
-
-/// All that people and controllers look at, but not the API server's own notes on who wrote what and when.
-pub(crate) fn state(object: &Value) -> Value {
-    let mut state = object.clone();
-    if let Some(Value::Object(metadata)) = state.get_mut("metadata") {
-        metadata.remove("managedFields");
-        metadata.remove("resourceVersion");
-    }
-    state
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,11 +4,11 @@
 use portreeve_supply::loopback::LoopbackRegistry;
 use portreeve_tests::api_server::{Answer, Run};
 use portreeve_tests::control_plane::Controllers;
+use portreeve_tests::platform::{self, Platform};
 use portreeve_tests::server::Wire;
 use serde_json::{Value, json};
 
 use crate::cluster::Cluster;
-use crate::platform::{self, Platform};
 use crate::registration::Registration;
 
 /// The scene. Its parts end in this order.
@@ -60,10 +60,4 @@ pub(crate) async fn make_namespaces(cluster: &Cluster, platforms: &[Platform]) {
     for namespace in platforms.iter().flat_map(|platform| &platform.namespaces) {
         cluster.make_namespace(namespace).await;
     }
-}
-
-/// `Deployment shop/web`.
-pub(crate) fn named(object: &Value) -> String {
-    let text = |at: &str| object.pointer(at).and_then(Value::as_str).unwrap_or_default();
-    format!("{} {}/{}", text("/kind"), text("/metadata/namespace"), text("/metadata/name"))
 }

@@ -146,8 +146,15 @@ impl Helm {
     /// # Errors
     /// If it can't be rendered, or what is rendered can't be read.
     pub fn manifests(&self, installation: &Installation) -> Result<Vec<Manifest>, Fault> {
-        let text = self.run("template", installation, placed(installation), installation.values())?;
-        Ok(read_stream(&installation.release, &text)?)
+        Ok(read_stream(&installation.release, &self.template(installation)?)?)
+    }
+
+    /// The same as helm prints it.
+    ///
+    /// # Errors
+    /// If it can't be rendered.
+    pub fn template(&self, installation: &Installation) -> Result<String, HelmFailed> {
+        self.run("template", installation, placed(installation), installation.values())
     }
 
     /// Installs it, its hooks left out: there is no node that would run them.
@@ -156,6 +163,16 @@ impl Helm {
     /// What helm says.
     pub fn install(&self, installation: &Installation) -> Result<(), HelmFailed> {
         self.put("install", installation)
+    }
+
+    /// The same where some of it is there already: it becomes the release's.
+    ///
+    /// # Errors
+    /// What helm says.
+    pub fn install_over(&self, installation: &Installation) -> Result<(), HelmFailed> {
+        let mut arguments = placed(installation);
+        arguments.extend(["--no-hooks".into(), "--take-ownership".into()]);
+        self.run("install", installation, arguments, installation.values()).map(drop)
     }
 
     /// Upgrades it, hooks left out again.

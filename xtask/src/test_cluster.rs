@@ -1,5 +1,5 @@
-//! `cargo xtask test-cluster`: the tests against a real API server, on a control plane of a given release, or on a cluster
-//! that a kubeconfig leads to.
+//! `cargo xtask test-cluster`: the tests against a real API server, on control planes of a given release, or on a cluster that
+//! a kubeconfig leads to.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -26,10 +26,16 @@ enum Cluster {
 
 /// The exit code is that of the tests.
 pub(crate) fn run(arguments: &[OsString]) -> Result<ExitCode, XtaskError> {
+    let cluster = Cluster::asked_for(arguments)?;
     // The same packages as all tests, or features would differ and much be built twice.
     let mut test = cargo();
-    test.args(["test", "--locked", "--workspace", "--test", "cluster", "--", "--show-output"]);
-    match Cluster::asked_for(arguments)? {
+    test.args(["test", "--locked", "--workspace", "--no-fail-fast", "--test", "cluster"]);
+    if !matches!(cluster, Cluster::Given(_)) {
+        // These start and end API servers as they like.
+        test.args(["--test", "in_cluster"]);
+    }
+    test.args(["--", "--show-output"]);
+    match cluster {
         Cluster::Named => {}
         Cluster::Own(release) => {
             test.env(ASSETS, assets::make(&release)?);

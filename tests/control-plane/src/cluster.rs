@@ -121,8 +121,8 @@ impl Drop for Cluster {
     fn drop(&mut self) {
         let namespaces: Vec<String> = std::mem::take(&mut *self.namespaces.lock().unwrap()).into_iter().collect();
         if self.is_given() && !namespaces.is_empty() {
-            // In one command, since each takes some seconds.
-            let delete = format!("delete namespace --ignore-not-found {}", namespaces.join(" "));
+            // In one command, since each takes some seconds, and not for ever: where no controller empties them, they stay.
+            let delete = format!("delete namespace --ignore-not-found --timeout=120s {}", namespaces.join(" "));
             if let Err(complaint) = self.kubectl.run(&delete) {
                 println!("namespaces stay: {complaint}");
             }

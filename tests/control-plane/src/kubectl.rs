@@ -39,7 +39,9 @@ impl Kubectl {
         if output.status.success() {
             Ok(String::from_utf8_lossy(&output.stdout).into_owned())
         } else {
-            Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned()))
+            // `diff` tells on stdout what differs.
+            let said = [output.stdout, output.stderr].concat();
+            Err(failed(String::from_utf8_lossy(&said).trim().to_owned()))
         }
     }
 }

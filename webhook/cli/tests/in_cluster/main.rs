@@ -9,14 +9,16 @@
     reason = "a test may fail by panic, and says when it is skipped"
 )]
 
+mod availability;
 mod backstop;
 mod break_glass;
 mod chart;
 mod commands;
 mod evidence;
 mod front;
-mod load;
 mod own;
+mod platforms;
+mod pod_security;
 mod policies;
 mod replica;
 mod replicas;
@@ -24,5 +26,7 @@ mod rights;
 mod rotation;
 mod scan;
 mod scene;
+mod several_faults;
 mod told;
 mod traces;
+mod users;

@@ -17,6 +17,9 @@ pub(crate) struct Begun {
     folder: TempDir,
 }
 
+/// What a lost replica leaves behind: its folder, for another process.
+pub(crate) struct Volume(TempDir);
+
 /// A replica that is ready, until it is dropped.
 pub(crate) struct Replica {
     begun: Begun,
@@ -131,19 +134,20 @@ impl Replica {
     }
 
     /// Ends it at once, as a lost node does.
-    pub(crate) fn kill(mut self) {
+    pub(crate) fn kill(mut self) -> Volume {
         self.begun.kill();
+        Volume(self.begun.into_folder())
     }
+}
 
-    /// Ends it at once, and starts it again in the same folder with another configuration.
-    pub(crate) async fn again(mut self, change: impl FnOnce(&mut Value)) -> Self {
-        self.begun.kill();
-        let folder = self.begun.into_folder();
-        let text = std::fs::read_to_string(folder.path().join("server.yaml")).unwrap();
+impl Volume {
+    /// Starts the replica again, with a changed configuration.
+    pub(crate) async fn again(self, change: impl FnOnce(&mut Value)) -> Replica {
+        let text = std::fs::read_to_string(self.0.path().join("server.yaml")).unwrap();
         let mut config = serde_json::from_str(&text).unwrap();
         change(&mut config);
-        write(folder.path(), &config);
-        Begun::run(folder).ready().await
+        write(self.0.path(), &config);
+        Begun::run(self.0).ready().await
     }
 }
 

@@ -48,7 +48,7 @@ async fn a_restart_without_the_api_server_serves_the_last_good_set() {
     scene.put_in_force(&wants_label("team", "team")).await;
     let nobody = nobody(scene.folder());
     scene.front.remove(replica.webhook);
-    let again = replica.again(|config| config["kubernetes"]["kubeconfig"] = json!(nobody)).await;
+    let again = replica.kill().again(|config| config["kubernetes"]["kubeconfig"] = json!(nobody)).await;
     scene.front.add(again.webhook);
     let readiness = again.says("/readyz?verbose").await;
     assert!(readiness.starts_with("HTTP/1.1 200"), "{readiness}");

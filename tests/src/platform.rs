@@ -1,5 +1,12 @@
 //! A platform of `tests/platforms`: what runs there, what must be denied, its policies and images, what is expected of
 //! each workload.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    reason = "a test may fail by panic"
+)]
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -9,46 +16,48 @@ use portreeve_server::set::Listed;
 use portreeve_supply::RegistriesConfig;
 use portreeve_supply::loopback::{FixtureImage, LoopbackRegistry, Shape};
 use portreeve_supply::reference::{ImageReference, RegistryHost};
-use portreeve_tests::places::checkout;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::scene::named;
+use crate::places::checkout;
+
+/// What the controller of Deployments writes beside them.
+const REVISION: &str = "deployment.kubernetes.io/revision";
 
 /// Files of kinds that an API server learns from an operator, which is not here.
 const OF_OPERATORS: [&str; 2] = ["secret-provider-class.yaml", "service-monitor.yaml"];
 
 /// A platform.
-pub(crate) struct Platform {
+pub struct Platform {
     /// The name of its folder.
-    pub(crate) name: String,
+    pub name: String,
     folder: PathBuf,
     /// Its Namespaces, those of what must be denied too.
-    pub(crate) namespaces: Vec<Value>,
+    pub namespaces: Vec<Value>,
     /// What the server knows beside its policies: the Namespaces, and the objects that facts are made of.
     known: Vec<Value>,
     /// All other objects.
-    pub(crate) objects: Vec<Value>,
+    pub objects: Vec<Value>,
     /// What has to be refused.
-    pub(crate) denied: Vec<Value>,
+    pub denied: Vec<Value>,
     /// What is expected of each workload.
-    pub(crate) expected: Vec<Expectation>,
+    pub expected: Vec<Expectation>,
     images: Vec<Image>,
 }
 
 /// An entry of `expected.yaml`.
 #[derive(Debug, Clone, Deserialize)]
-pub(crate) struct Expectation {
+pub struct Expectation {
     kind: String,
     namespace: String,
     name: String,
     /// What is put in.
     #[serde(default)]
-    pub(crate) injected: BTreeSet<String>,
+    pub injected: BTreeSet<String>,
     /// A word of the refusal; none if it is admitted.
     #[serde(default)]
-    pub(crate) reason: Option<String>,
+    pub reason: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -67,13 +76,15 @@ struct Image {
 
 impl Expectation {
     /// `Deployment shop/web`.
-    pub(crate) fn named(&self) -> String {
+    #[must_use]
+    pub fn named(&self) -> String {
         format!("{} {}/{}", self.kind, self.namespace, self.name)
     }
 }
 
 /// All of them, by name.
-pub(crate) fn all() -> Vec<Platform> {
+#[must_use]
+pub fn all() -> Vec<Platform> {
     let entries = std::fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path());
     let mut folders: Vec<PathBuf> = entries.filter(|path| path.join("manifests").is_dir()).collect();
     folders.sort();
@@ -82,10 +93,37 @@ pub(crate) fn all() -> Vec<Platform> {
 
 /// The platforms in the order in which they are put into one cluster: a node port that one of them names must not have gone
 /// to another by chance.
-pub(crate) fn in_order(platforms: &[Platform]) -> Vec<&Platform> {
+#[must_use]
+pub fn in_order(platforms: &[Platform]) -> Vec<&Platform> {
     let mut ordered: Vec<&Platform> = platforms.iter().collect();
     ordered.sort_by_key(|platform| !platform.objects.iter().any(names_a_node_port));
     ordered
+}
+
+/// `Deployment shop/web`.
+#[must_use]
+pub fn named(object: &Value) -> String {
+    let text = |at: &str| object.pointer(at).and_then(Value::as_str).unwrap_or_default();
+    format!("{} {}/{}", text("/kind"), text("/metadata/namespace"), text("/metadata/name"))
+}
+
+/// What people wrote of an object and what was put in, and its generation: without what controllers say of it, where there
+/// are any, and the API server's notes on who wrote what and when.
+#[must_use]
+pub fn state(object: &Value) -> Value {
+    let mut state = object.clone();
+    if let Some(object) = state.as_object_mut() {
+        object.remove("status");
+    }
+    if let Some(metadata) = state.pointer_mut("/metadata").and_then(Value::as_object_mut) {
+        metadata.remove("managedFields");
+        metadata.remove("resourceVersion");
+        if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
+            annotations.remove(REVISION);
+        }
+        metadata.retain(|name, field| name != "annotations" || field != &json!({}));
+    }
+    state
 }
 
 fn names_a_node_port(object: &Value) -> bool {
@@ -125,14 +163,16 @@ impl Platform {
     }
 
     /// What is expected of this object; none if it has no pod template.
-    pub(crate) fn expectation(&self, object: &Value) -> Option<&Expectation> {
+    #[must_use]
+    pub fn expectation(&self, object: &Value) -> Option<&Expectation> {
         self.expected.iter().find(|expected| expected.named() == named(object))
     }
 }
 
 /// The policy files of all platforms, and what else the server is to know: namespaces, and the objects that facts are made
 /// of. File name and text.
-pub(crate) fn policies(platforms: &[Platform]) -> Vec<(String, String)> {
+#[must_use]
+pub fn policies(platforms: &[Platform]) -> Vec<(String, String)> {
     let mut files = texts(&folder().join("policies"), "all");
     for platform in platforms {
         files.extend(texts(&platform.folder.join("policies"), &platform.name));
@@ -153,7 +193,7 @@ fn texts(folder: &Path, prefix: &str) -> Vec<(String, String)> {
 }
 
 /// A registry with the images of all platforms.
-pub(crate) async fn registry(platforms: &[Platform]) -> LoopbackRegistry {
+pub async fn registry(platforms: &[Platform]) -> LoopbackRegistry {
     let images = platforms.iter().flat_map(|platform| &platform.images).filter_map(|image| {
         let reference = image.reference();
         let repository = format!("{}/{}", reference.host(), reference.repository());
@@ -163,7 +203,8 @@ pub(crate) async fn registry(platforms: &[Platform]) -> LoopbackRegistry {
 }
 
 /// The configuration by which it stands in for every registry that the images name.
-pub(crate) fn registries(registry: &LoopbackRegistry, platforms: &[Platform]) -> RegistriesConfig {
+#[must_use]
+pub fn registries(registry: &LoopbackRegistry, platforms: &[Platform]) -> RegistriesConfig {
     let images = platforms.iter().flat_map(|platform| &platform.images);
     let hosts: BTreeSet<String> = images.map(|image| image.reference().host().as_str().to_owned()).collect();
     let stood_in = hosts.iter().map(|host| registry.in_place_of(host.parse::<RegistryHost>().unwrap()));

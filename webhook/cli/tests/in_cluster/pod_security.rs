@@ -1,30 +1,26 @@
 //! Pod Security conformance: the public fixtures and our own pods, and Deployments of them, by server-side dry run, once
-//! judged by the built-in controller alone and once by our policy alone, in namespaces with the same labels. One by one both
-//! have to agree, and ours has to say what the built-in one says, word for word.
+//! judged by the built-in controller alone and once by our policy alone: applied as a resource, in the program that registered
+//! itself. A user's namespaces have the same labels in both clusters. One by one both judges have to agree, and ours has to
+//! say what the built-in one says, word for word.
 
 #[allow(dead_code, reason = "the policy's own tests need the rest of it")]
-#[path = "../../policies/catalogue/pod-security/tests/trials.rs"]
+#[path = "../../../../policies/catalogue/pod-security/tests/trials.rs"]
 pub(crate) mod trials;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::{StreamExt, stream};
 use portreeve_tests::api_server::{Answer, ApiServer, Refusal, Run};
-use portreeve_tests::control_plane::Controllers;
-use portreeve_tests::server::Wire;
+use portreeve_tests::control_plane::{BuiltInPodSecurity, Controllers};
+use portreeve_tests::server::until;
 use serde_json::{Value, json};
 
 use self::trials::Trial;
-use crate::cluster::Cluster;
-use crate::registration::Registration;
+use crate::scene::Scene;
 use crate::several_faults::{self, Mixed};
 
 /// How many pods are judged at once.
 const AT_ONCE: usize = 8;
-
-/// It judges by the labels of the namespace alone.
-const POLICY: &str = "apiVersion: portreeve.dev/v1alpha1\nkind: ClusterPolicy\nmetadata: {name: pod-security}\n\
-    spec: {module: {builtin: pod-security}, facts: [namespace], settings: {level: privileged}}\n";
 
 /// How a warning about Pod Security begins.
 const WARNING: &str = "would violate PodSecurity";
@@ -96,21 +92,20 @@ impl Asked {
 
     /// What our policy says. What the API server's release does not know the rules of is asked of nobody.
     async fn by_our_policy(&mut self) -> Option<Vec<End>> {
-        let cluster = Cluster::without_pod_security().await?;
-        self.leave_out_newer_than(minor(&cluster).await);
-        self.make_namespaces(&cluster).await;
-        let list = json!({"apiVersion": "v1", "kind": "List", "items": self.namespaces()}).to_string();
-        let files = [("pod-security.yaml", POLICY), ("namespaces.json", &list)];
-        let webhook = Wire::start(&files, json!({})).await.unwrap();
-        let _registration = Registration::make(&cluster.api, &cluster.kubectl, &webhook).await;
-        Some(self.judged(&cluster.api).await)
+        let scene = Scene::start_as(Controllers::Absent, BuiltInPodSecurity::Off).await?;
+        self.leave_out_newer_than(minor(&scene).await);
+        self.make_namespaces(&scene).await;
+        scene.apply(&policy()).await;
+        let _replica = scene.replica("one").await;
+        scene.registered().await;
+        Some(self.judged(&scene).await)
     }
 
     /// What the built-in controller says.
     async fn by_the_built_in_controller(&self) -> Option<Vec<End>> {
-        let cluster = Cluster::start(Controllers::Absent).await?;
-        self.make_namespaces(&cluster).await;
-        Some(self.judged(&cluster.api).await)
+        let scene = Scene::start().await?;
+        self.make_namespaces(&scene).await;
+        Some(self.judged(&scene).await)
     }
 
     fn leave_out_newer_than(&mut self, minor: u32) {
@@ -120,9 +115,9 @@ impl Asked {
         println!("{} of {all} are left out: their rules are newer than v1.{minor}", all - self.0.len());
     }
 
-    async fn make_namespaces(&self, cluster: &Cluster) {
+    async fn make_namespaces(&self, scene: &Scene) {
         for namespace in self.namespaces() {
-            cluster.make_namespace(namespace).await;
+            scene.apply(namespace).await;
         }
     }
 
@@ -133,12 +128,24 @@ impl Asked {
         named.collect::<BTreeMap<_, _>>().into_values().collect()
     }
 
-    async fn judged(&self, api: &ApiServer) -> Vec<End> {
+    async fn judged(&self, scene: &Scene) -> Vec<End> {
+        self.somebody_judges(&scene.api).await;
         let answers = self.0.iter().map(|question| {
-            let (api, object) = (api.clone(), question.object.clone());
+            let (api, object) = (scene.api.clone(), question.object.clone());
             async move { answer(&api, object).await }
         });
         stream::iter(answers).buffered(AT_ONCE).map(End::of).collect().await
+    }
+
+    /// Waits until there is a judge of these namespaces: what no level takes is told.
+    async fn somebody_judges(&self, api: &ApiServer) {
+        let mut pod = json!({
+            "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "host"},
+            "spec": {"hostNetwork": true, "containers": [{"name": "a", "image": "a"}]},
+        });
+        pod["metadata"]["namespace"] = self.0[0].namespace["metadata"]["name"].clone();
+        let is_told = async || End::of(api.create(&pod, Run::Dry).await.unwrap()) != End::Allowed;
+        until("pods are judged", is_told).await.unwrap();
     }
 
     /// Prints how many ended in which way, and asks that both judges agree.
@@ -160,9 +167,17 @@ impl Asked {
     }
 }
 
+/// It judges by the labels of the namespace alone.
+fn policy() -> Value {
+    json!({
+        "apiVersion": "portreeve.dev/v1alpha1", "kind": "ClusterPolicy", "metadata": {"name": "pod-security"},
+        "spec": {"module": {"builtin": "pod-security"}, "facts": ["namespace"], "settings": {"level": "privileged"}},
+    })
+}
+
 /// The minor version of the API server.
-async fn minor(cluster: &Cluster) -> u32 {
-    let version = cluster.api.client().apiserver_version().await.unwrap();
+async fn minor(scene: &Scene) -> u32 {
+    let version = scene.api.client().apiserver_version().await.unwrap();
     version.minor.trim_end_matches('+').parse().unwrap()
 }
 

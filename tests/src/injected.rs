@@ -1,21 +1,30 @@
 //! The words of `expected.yaml` for what admission puts in, held against an object as the API server has it. The README
 //! beside the platforms says how each word is to be read.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    reason = "a test may fail by panic"
+)]
 
 use serde_json::{Value, json};
 
 /// The words that are not true of this workload.
-pub(crate) fn lacking<'w>(words: impl IntoIterator<Item = &'w String>, object: &Value) -> Vec<&'w str> {
+pub fn lacking<'w>(words: impl IntoIterator<Item = &'w String>, object: &Value) -> Vec<&'w str> {
     let spec = spec(object);
     words.into_iter().map(String::as_str).filter(|word| !is_true(word, spec)).collect()
 }
 
 /// The spec of the pods of this workload.
-pub(crate) fn spec(object: &Value) -> &Value {
+#[must_use]
+pub fn spec(object: &Value) -> &Value {
     object.pointer(pointer_to_spec(object)).unwrap_or(&Value::Null)
 }
 
 /// Where that stands.
-pub(crate) fn pointer_to_spec(object: &Value) -> &'static str {
+#[must_use]
+pub fn pointer_to_spec(object: &Value) -> &'static str {
     match object["kind"].as_str().unwrap_or_default() {
         "Pod" => "/spec",
         "CronJob" => "/spec/jobTemplate/spec/template/spec",
@@ -24,7 +33,7 @@ pub(crate) fn pointer_to_spec(object: &Value) -> &'static str {
 }
 
 /// All containers, of all kinds.
-pub(crate) fn containers(spec: &Value) -> impl Iterator<Item = &Value> {
+pub fn containers(spec: &Value) -> impl Iterator<Item = &Value> {
     ["initContainers", "containers"].into_iter().filter_map(|list| spec[list].as_array()).flatten()
 }
 

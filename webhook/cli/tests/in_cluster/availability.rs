@@ -1,0 +1,55 @@
+//! Replicas come and go, and policies change, while pods come in: nobody is turned away who should not be, and every decision
+//! is in a book.
+
+use portreeve_tests::server::until;
+
+use crate::scene::{Scene, wants_label};
+use crate::users::Users;
+
+const NAMES: [&str; 3] = ["one", "two", "three"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_notices_that_replicas_and_policies_change() {
+    let Some(scene) = Scene::start().await else { return };
+    let mut replicas = Vec::new();
+    for name in NAMES {
+        replicas.push(scene.replica(name).await);
+    }
+    scene.registered().await;
+    let users = Users::begin(&scene, &replicas).await;
+
+    // A rolling update.
+    for _ in NAMES {
+        let old = replicas.remove(0);
+        scene.front.remove(old.webhook);
+        let new = old.restart().await;
+        scene.front.add(new.webhook);
+        replicas.push(new);
+        users.go_on().await;
+    }
+    // Another policy, which finds nothing.
+    scene.apply(&wants_label("again", "team")).await;
+    for replica in &replicas {
+        replica.has_in_force(3).await;
+    }
+    users.go_on().await;
+    // The leader is lost, another leads, and the lost one comes back.
+    let leads = || scene.kubectl.run("get lease portreeve -n portreeve -o jsonpath={.spec.holderIdentity}").unwrap();
+    let led = leads();
+    let lost = replicas.remove(NAMES.iter().position(|name| *name == led).unwrap());
+    users.may_lose();
+    scene.front.remove(lost.webhook);
+    let volume = lost.kill();
+    until("another leads", async || leads() != led).await.unwrap();
+    let back = volume.again(|_| {}).await;
+    scene.front.add(back.webhook);
+    replicas.push(back);
+    users.go_on().await;
+
+    let served = users.end().await;
+    let mut records = Vec::new();
+    for replica in replicas {
+        records.extend(replica.book().await);
+    }
+    served.assert_recorded(&records);
+}
