@@ -25,27 +25,6 @@ const AT_ONCE: usize = 8;
 
 const LEVELS: [&str; 2] = ["baseline", "restricted"];
 
-/// A policy for each level, in force in a namespace of its own.
-const POLICIES: &str = "\
-apiVersion: portreeve.dev/v1alpha1
-kind: ClusterPolicy
-metadata: {name: baseline}
-spec:
-  module: {builtin: pod-security}
-  facts: [namespace]
-  settings: {level: baseline}
-  match: {namespaceSelector: {matchLabels: {backstop: baseline}}}
----
-apiVersion: portreeve.dev/v1alpha1
-kind: ClusterPolicy
-metadata: {name: restricted}
-spec:
-  module: {builtin: pod-security}
-  facts: [namespace]
-  settings: {level: restricted}
-  match: {namespaceSelector: {matchLabels: {backstop: restricted}}}
-";
-
 /// Who judges the pods of a namespace.
 #[derive(Debug, Clone, Copy)]
 enum Judge {
@@ -66,12 +45,27 @@ impl Judge {
     }
 }
 
-async fn put_up(cluster: &Cluster) {
+/// A policy for each level by the rules of a version, in force in a namespace of its own.
+fn policies(version: &str) -> String {
+    let policy = |level: &str| {
+        json!({
+            "apiVersion": "portreeve.dev/v1alpha1", "kind": "ClusterPolicy", "metadata": {"name": level},
+            "spec": {
+                "module": {"builtin": "pod-security"}, "facts": ["namespace"],
+                "settings": {"level": level, "version": version},
+                "match": {"namespaceSelector": {"matchLabels": {"backstop": level}}},
+            },
+        })
+    };
+    LEVELS.map(|level| policy(level).to_string()).join("\n---\n")
+}
+
+async fn put_up(cluster: &Cluster, version: &str) {
     for (judge, level) in LEVELS.into_iter().flat_map(|level| [(Judge::BuiltIn, level), (Judge::Backstop, level)]) {
         let metadata = json!({"name": judge.namespace(level), "labels": {judge.label(): level}});
         cluster.make_namespace(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})).await;
     }
-    let manifests = read_stream("policies.yaml", POLICIES).unwrap();
+    let manifests = read_stream("policies.yaml", &policies(version)).unwrap();
     let set = loader().unwrap().load(&Sources::among(&manifests).unwrap().0).unwrap();
     for stated in backstop::of(&set, &[]).policies {
         for object in [json!(stated.policy), json!(stated.binding)] {
@@ -96,21 +90,42 @@ async fn is_taken(api: &ApiServer, pod: &Value, namespace: &str) -> bool {
     }
 }
 
-/// The pods of a level that are for the newest rules.
-fn newest(level: &str) -> Vec<Trial> {
-    let all = trials::own().into_iter().chain(trials::public().unwrap_or_default());
-    let of_level: Vec<Trial> = all.filter(|trial| trial.level == level).collect();
-    let minor = |trial: &Trial| trial.version.strip_prefix("v1.").map_or(u32::MAX, |minor| minor.parse().unwrap());
-    let newest = of_level.iter().map(minor).filter(|minor| *minor != u32::MAX).max().unwrap_or_default();
-    of_level.into_iter().filter(|trial| minor(trial) >= newest).collect()
+/// What both judges are asked about: the pods for the newest rules that the API server has.
+struct Asked {
+    /// The version of those rules, as a policy names it.
+    version: String,
+    trials: Vec<Trial>,
+}
+
+impl Asked {
+    fn by(minor: u32) -> Self {
+        let all: Vec<Trial> = trials::own().into_iter().chain(trials::public().unwrap_or_default()).collect();
+        let newest = all.iter().filter_map(release).max().unwrap_or_default();
+        // An older release has older rules, whatever is the latest elsewhere.
+        let version = if minor < newest { format!("v1.{minor}") } else { "latest".to_owned() };
+        let known = |trial: &Trial| release(trial).map_or(minor >= newest, |release| release <= minor);
+        Self { version, trials: all.into_iter().filter(known).collect() }
+    }
+
+    /// Those of a level.
+    fn of(&self, level: &str) -> Vec<Trial> {
+        let of_level = || self.trials.iter().filter(|trial| trial.level == level);
+        let newest = of_level().filter_map(release).max().unwrap_or_default();
+        of_level().filter(|trial| release(trial).is_none_or(|release| release == newest)).cloned().collect()
+    }
+}
+
+/// The minor version whose rules a pod is for; none if that is the latest.
+fn release(trial: &Trial) -> Option<u32> {
+    trial.version.strip_prefix("v1.").map(|minor| minor.parse().unwrap())
 }
 
 /// Whether each of the judges takes a pod, the built-in controller first.
 type Taken = BTreeMap<String, (bool, bool)>;
 
-/// What both say of each pod of a level, by the newest rules.
-async fn judged(cluster: &Cluster, level: &str) -> Taken {
-    let numbered = newest(level).into_iter().enumerate().map(|(number, trial)| async move {
+/// What both say of each pod of a level.
+async fn judged(cluster: &Cluster, asked: &Asked, level: &str) -> Taken {
+    let numbered = asked.of(level).into_iter().enumerate().map(|(number, trial)| async move {
         let mut pod = trial.pod.clone();
         pod["metadata"]["name"] = json!(format!("pod-{number}"));
         // They come to a pod that is there.
@@ -125,10 +140,11 @@ async fn judged(cluster: &Cluster, level: &str) -> Taken {
 #[tokio::test(flavor = "multi_thread")]
 async fn at_baseline_it_refuses_what_the_built_in_controller_refuses_and_at_restricted_nothing_besides() {
     let Some(cluster) = Cluster::start(Controllers::Absent).await else { return };
-    put_up(&cluster).await;
-    let baseline = judged(&cluster, "baseline").await;
+    let asked = Asked::by(cluster.api.minor().await.unwrap());
+    put_up(&cluster, &asked.version).await;
+    let baseline = judged(&cluster, &asked, "baseline").await;
     assert_eq!(those(&baseline, |built_in, backstop| built_in != backstop), [""; 0]);
-    let restricted = judged(&cluster, "restricted").await;
+    let restricted = judged(&cluster, &asked, "restricted").await;
     assert_eq!(those(&restricted, |built_in, backstop| built_in && !backstop), [""; 0]);
     for (level, taken) in [("baseline", &baseline), ("restricted", &restricted)] {
         println!("{level}: {} of {} refused", those(taken, |_, backstop| !backstop).len(), taken.len());

@@ -119,6 +119,15 @@ impl ApiServer {
         }
     }
 
+    /// Its minor version.
+    ///
+    /// # Errors
+    /// If it does not say.
+    pub async fn minor(&self) -> Result<u32, Fault> {
+        let version = self.client.apiserver_version().await?;
+        Ok(version.minor.trim_end_matches('+').parse()?)
+    }
+
     /// Creates the object.
     ///
     /// # Errors

@@ -93,7 +93,7 @@ impl Asked {
     /// What our policy says. What the API server's release does not know the rules of is asked of nobody.
     async fn by_our_policy(&mut self) -> Option<Vec<End>> {
         let scene = Scene::start_as(Controllers::Absent, BuiltInPodSecurity::Off).await?;
-        self.leave_out_newer_than(minor(&scene).await);
+        self.leave_out_newer_than(scene.api.minor().await.unwrap());
         self.make_namespaces(&scene).await;
         scene.apply(&policy()).await;
         let _replica = scene.replica("one").await;
@@ -173,12 +173,6 @@ fn policy() -> Value {
         "apiVersion": "portreeve.dev/v1alpha1", "kind": "ClusterPolicy", "metadata": {"name": "pod-security"},
         "spec": {"module": {"builtin": "pod-security"}, "facts": ["namespace"], "settings": {"level": "privileged"}},
     })
-}
-
-/// The minor version of the API server.
-async fn minor(scene: &Scene) -> u32 {
-    let version = scene.api.client().apiserver_version().await.unwrap();
-    version.minor.trim_end_matches('+').parse().unwrap()
 }
 
 fn namespace(level: &str, version: &str, mode: Mode) -> Value {
