@@ -1,6 +1,9 @@
 //! A copy of the image's tree that a program can be run in with nothing else around it: the tree is its root, its user is the
-//! image's. Beside the tree there is what a runtime mounts: names, a configuration, one volume. No `/proc`, no `/tmp`.
+//! image's. Beside the tree there is what a runtime mounts: names, a configuration, one volume. Of devices
+//! there are those of randomness alone; no `/proc`, no `/tmp`.
 
+use std::fs::File;
+use std::io::Read as _;
 use std::os::unix::fs::{MetadataExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,9 +14,15 @@ use super::error::ImageError;
 use super::layout::USER;
 use super::tree::{self, Entry, Kind};
 use crate::cargo::program;
+use crate::error::XtaskError;
 
 /// The one folder that the program may write to.
 pub(super) const VOLUME: &str = "var/lib/portreeve";
+
+/// What every runtime gives: linked statically, `getrandom` asks these files and not the kernel. Only root may make devices,
+/// so that they are files of random bytes here, more than the program reads in its short life.
+const DEVICES: [&str; 2] = ["dev/random", "dev/urandom"];
+const RANDOM_BYTES: u64 = 1 << 20;
 
 /// The copy; it goes when this is dropped.
 pub(super) struct Cage {
@@ -33,6 +42,9 @@ impl Cage {
         }
         for (path, contents) in mounted {
             tree::write(&cage.root(), path, contents.as_bytes(), 0o644)?;
+        }
+        for device in DEVICES {
+            tree::write(&cage.root(), device, &random()?, 0o644)?;
         }
         let volume = cage.root().join(VOLUME);
         tree::make(&cage.root(), &volume)?;
@@ -75,4 +87,12 @@ impl Cage {
     fn root(&self) -> PathBuf {
         self.folder.path().join("root")
     }
+}
+
+fn random() -> Result<Vec<u8>, ImageError> {
+    let path = Path::new("/dev/urandom");
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|device| device.take(RANDOM_BYTES).read_to_end(&mut bytes));
+    read.map_err(|error| XtaskError::Read { path: path.to_owned(), error })?;
+    Ok(bytes)
 }
