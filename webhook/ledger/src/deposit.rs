@@ -97,7 +97,7 @@ impl BookProof {
         Self {
             origin: origin.to_owned(),
             at,
-            records: epochs.iter().map(|epoch| epoch.records).sum(),
+            records: report.map(Report::records).unwrap_or_default(),
             checkpoints: epochs.iter().filter_map(|epoch| Deposit::of(&epoch.key, &epoch.checkpoint).ok()).collect(),
             faults: proved.as_ref().err().map(faults).unwrap_or_default(),
         }

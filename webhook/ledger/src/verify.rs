@@ -107,6 +107,14 @@ pub fn verify_trusting(folder: &Path, trusted: &VerifierKey) -> Result<Report, V
     Inspection::of(folder, Some(trusted))?.run()
 }
 
+impl Report {
+    /// The records of all epochs.
+    #[must_use]
+    pub fn records(&self) -> u64 {
+        self.epochs.iter().map(|epoch| epoch.records).sum()
+    }
+}
+
 struct Inspection<'a> {
     layout: Layout,
     keys: EpochKeys,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use portreeve_cluster::evidence::{Answer, Evidence, EvidenceMap};
 use portreeve_ledger::BookProof;
+use portreeve_server::set::chain;
 use reqwest::{Client, StatusCode, Url};
 use rustls::{ClientConfig, RootCertStore};
 use schemars::JsonSchema;
@@ -111,10 +112,7 @@ async fn ask(replicas: &[Url]) -> Result<Vec<Answer>, Failure> {
 }
 
 async fn proof(client: &Client, replica: &Url) -> Result<BookProof, String> {
-    let words = |error: reqwest::Error| {
-        let causes = std::iter::successors(error.source(), |cause| (*cause).source());
-        causes.last().map_or_else(|| error.to_string(), ToString::to_string)
-    };
+    let words = |error: reqwest::Error| chain(&error);
     let url = replica.join("/proof").map_err(|error| error.to_string())?;
     let answer = client.get(url).send().await.map_err(words)?;
     let status = answer.status();

@@ -61,8 +61,7 @@ fn take_down(parts: &Parts, proved: &Result<Report, VerifyError>) {
 fn tell(proved: &Result<Report, VerifyError>, now: Timestamp, health: &Health, metrics: &Metrics) {
     match proved {
         Ok(report) => {
-            let records: u64 = report.epochs.iter().map(|epoch| epoch.records).sum();
-            let text = format!("the book was whole at {now:.0}, {records} records");
+            let text = format!("the book was whole at {now:.0}, {} records", report.records());
             tracing::info!("{text}");
             health.set(Part::Proof, State::Good(text));
             metrics.ledger_proved(now);
