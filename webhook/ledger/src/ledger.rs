@@ -161,7 +161,7 @@ fn shared_by(opened: &Opened, options: &Options) -> Shared {
     let bounds = Bounds {
         queue_bytes: options.queue_bytes,
         group_bytes: options.group_bytes,
-        group_window: options.group_window,
+        group_interval: options.group_interval,
     };
     let size = opened.tree.size();
     let stats = Stats { tree_size: size, synced: size, covered: opened.checkpoint.size, ..Stats::default() };

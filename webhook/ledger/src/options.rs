@@ -35,7 +35,7 @@ pub struct Options {
     pub(crate) durability: Durability,
     pub(crate) segment_bytes: u64,
     pub(crate) group_bytes: usize,
-    pub(crate) group_window: Duration,
+    pub(crate) group_interval: Duration,
     pub(crate) queue_bytes: usize,
     pub(crate) checkpoint_interval: Duration,
     pub(crate) clock: Clock,
@@ -50,7 +50,7 @@ impl Options {
             durability: Durability::default(),
             segment_bytes: 64 << 20,
             group_bytes: 4 << 20,
-            group_window: Duration::ZERO,
+            group_interval: Duration::from_micros(500),
             queue_bytes: 16 << 20,
             checkpoint_interval: Duration::from_secs(1),
             clock: Arc::new(Timestamp::now),
@@ -75,11 +75,11 @@ impl Options {
         Self { group_bytes, ..self }
     }
 
-    /// How long the writer waits for company after the first record of a group; not at all by default: while one group
-    /// is synced, the next one gathers.
+    /// The least time between the beginnings of two groups; half a millisecond by default. A record that comes alone is
+    /// written at once; where many come, it costs less to wake and write for several.
     #[must_use]
-    pub fn group_window(self, group_window: Duration) -> Self {
-        Self { group_window, ..self }
+    pub fn group_interval(self, group_interval: Duration) -> Self {
+        Self { group_interval, ..self }
     }
 
     /// The most bytes of leaves that wait for the writer; 16 MiB by default. More are refused.
@@ -108,7 +108,7 @@ impl fmt::Debug for Options {
         let mut shown = f.debug_struct("Options");
         shown.field("origin", &self.origin).field("durability", &self.durability);
         shown.field("segment_bytes", &self.segment_bytes).field("group_bytes", &self.group_bytes);
-        shown.field("group_window", &self.group_window).field("queue_bytes", &self.queue_bytes);
+        shown.field("group_interval", &self.group_interval).field("queue_bytes", &self.queue_bytes);
         shown.field("checkpoint_interval", &self.checkpoint_interval).finish_non_exhaustive()
     }
 }

@@ -62,7 +62,7 @@ pub(crate) enum Taken {
 pub(crate) struct Bounds {
     pub(crate) queue_bytes: usize,
     pub(crate) group_bytes: usize,
-    pub(crate) group_window: Duration,
+    pub(crate) group_interval: Duration,
 }
 
 #[derive(Debug)]
@@ -81,6 +81,20 @@ struct Waiting {
     entries: Vec<Entry>,
     bytes: usize,
     gate: Gate,
+    writer: Awaits,
+    /// When the last group was taken.
+    taken: Option<Instant>,
+}
+
+/// What the writer waits for. To wake it for anything else would cost more than to write a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Awaits {
+    /// Nothing: it writes.
+    Nothing,
+    /// Any record.
+    ARecord,
+    /// A full group.
+    AGroup,
 }
 
 #[derive(Debug)]
@@ -93,7 +107,14 @@ enum Gate {
 impl Queue {
     /// An empty queue whose first record will have the sequence `next`.
     pub(crate) fn of(origin: Origin, epoch: Epoch, next: u64, bounds: Bounds) -> Self {
-        let line = Mutex::new(Waiting { next, entries: Vec::new(), bytes: 0, gate: Gate::Open });
+        let line = Mutex::new(Waiting {
+            next,
+            entries: Vec::new(),
+            bytes: 0,
+            gate: Gate::Open,
+            writer: Awaits::Nothing,
+            taken: None,
+        });
         Self { origin, epoch, bounds, line, changed: Condvar::new() }
     }
 
@@ -115,21 +136,29 @@ impl Queue {
         }
         let (appended, promise) = Promise::of(id);
         line.push(Entry { leaf, promise });
+        let awaited = match line.writer {
+            Awaits::Nothing => false,
+            Awaits::ARecord => true,
+            Awaits::AGroup => line.bytes >= self.bounds.group_bytes,
+        };
         drop(line);
-        self.changed.notify_one();
+        if awaited {
+            self.changed.notify_one();
+        }
         Ok(appended)
     }
 
-    /// The next group, as soon as there is one; or [`Taken::Idle`] at `until`, if nothing has come.
+    /// The next group: as soon as there is a record, and no sooner after the last group than the bounds say. Or
+    /// [`Taken::Idle`] at `until`, if nothing has come.
     pub(crate) fn take(&self, until: Option<Instant>) -> Taken {
-        let mut line = self.wait(self.line(), until, |line| line.entries.is_empty() && line.is_open());
+        let mut line = self.wait(self.line(), Awaits::ARecord, until);
         if line.entries.is_empty() {
             return if line.is_open() { Taken::Idle } else { Taken::Closed };
         }
-        if !self.bounds.group_window.is_zero() {
-            let gathered = Instant::now() + self.bounds.group_window;
-            line = self.wait(line, Some(gathered), |line| line.bytes < self.bounds.group_bytes && line.is_open());
+        if let Some(due) = line.taken.map(|taken| taken + self.bounds.group_interval) {
+            line = self.wait(line, Awaits::AGroup, Some(due));
         }
+        line.taken = Some(Instant::now());
         Taken::Group(line.take(self.bounds.group_bytes))
     }
 
@@ -162,25 +191,36 @@ impl Queue {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits while `idle` holds, until a time or for ever.
+    /// Waits for what the writer awaits, until a time or for ever. Does not wait for anything once the gate is shut.
     fn wait<'q>(
-        &self,
-        line: MutexGuard<'q, Waiting>,
+        &'q self,
+        mut line: MutexGuard<'q, Waiting>,
+        awaited: Awaits,
         until: Option<Instant>,
-        idle: impl Fn(&Waiting) -> bool,
     ) -> MutexGuard<'q, Waiting> {
-        let Some(until) = until else {
-            return self.changed.wait_while(line, |line| idle(line)).unwrap_or_else(PoisonError::into_inner);
+        line.writer = awaited;
+        let waits = |line: &mut Waiting| line.is_open() && !line.has(awaited, self.bounds.group_bytes);
+        line = match until.map(|until| until.saturating_duration_since(Instant::now())) {
+            None => self.changed.wait_while(line, waits).unwrap_or_else(PoisonError::into_inner),
+            Some(time) => self.changed.wait_timeout_while(line, time, waits).unwrap_or_else(PoisonError::into_inner).0,
         };
-        let time = until.saturating_duration_since(Instant::now());
-        let woken = self.changed.wait_timeout_while(line, time, |line| idle(line));
-        woken.unwrap_or_else(PoisonError::into_inner).0
+        line.writer = Awaits::Nothing;
+        line
     }
 }
 
 impl Waiting {
     fn is_open(&self) -> bool {
         matches!(self.gate, Gate::Open)
+    }
+
+    /// Whether what the writer awaits is there.
+    fn has(&self, awaited: Awaits, group_bytes: usize) -> bool {
+        match awaited {
+            Awaits::Nothing => true,
+            Awaits::ARecord => !self.entries.is_empty(),
+            Awaits::AGroup => self.bytes >= group_bytes,
+        }
     }
 
     /// The id of the next record, if one may come.
@@ -222,7 +262,7 @@ mod tests {
     use super::*;
 
     fn queue(queue_bytes: usize, group_bytes: usize) -> Queue {
-        let bounds = Bounds { queue_bytes, group_bytes, group_window: Duration::ZERO };
+        let bounds = Bounds { queue_bytes, group_bytes, group_interval: Duration::ZERO };
         Queue::of("a/b".parse().unwrap(), Epoch::FIRST, 5, bounds)
     }
 

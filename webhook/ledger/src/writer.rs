@@ -246,7 +246,7 @@ mod tests {
     fn writer_on(device: &str, folder: &std::path::Path) -> Writer {
         let folder = Layout::of(folder).epoch(Epoch::FIRST);
         let (key, _) = SigningKey::generate().unwrap();
-        let bounds = Bounds { queue_bytes: 10_000, group_bytes: 10_000, group_window: Duration::ZERO };
+        let bounds = Bounds { queue_bytes: 10_000, group_bytes: 10_000, group_interval: Duration::ZERO };
         let queue = Queue::of("a/b".parse().unwrap(), Epoch::FIRST, 0, bounds);
         let device = OpenOptions::new().write(true).open(device).unwrap();
         let tree = Frontier::default();

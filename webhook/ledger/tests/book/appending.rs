@@ -68,12 +68,24 @@ async fn write_only_promises_durability_without_a_sync_and_still_covers_synced_r
 }
 
 #[tokio::test]
-async fn a_window_gathers_records_into_one_group() {
+async fn records_that_come_soon_after_a_group_make_one_together() {
     let folder = tempfile::tempdir().unwrap();
-    let ledger = Ledger::open(folder.path(), options().group_window(Duration::from_secs(3600))).unwrap();
+    let ledger = Ledger::open(folder.path(), options().group_interval(Duration::from_secs(3600))).unwrap();
+    append_durably(&ledger, "alone").await;
     (0..9).for_each(|_| drop(append(&ledger, "x")));
     ledger.close().unwrap();
-    assert_eq!((ledger.stats().records, ledger.stats().groups), (9, 1));
+    assert_eq!((ledger.stats().records, ledger.stats().groups), (10, 2));
+}
+
+#[tokio::test]
+async fn a_full_group_is_not_kept_waiting() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = options().group_interval(Duration::from_secs(3600)).group_bytes(2_000);
+    let ledger = Ledger::open(folder.path(), options).unwrap();
+    append_durably(&ledger, "alone").await;
+    let mut waiting: Vec<_> = (0..20).map(|_| append(&ledger, &"x".repeat(100))).collect();
+    waiting[0].durable().await.unwrap();
+    ledger.close().unwrap();
 }
 
 #[tokio::test]
