@@ -5,7 +5,6 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::Serialize;
-use serde_json::Value;
 
 use crate::canonical::{self, UnsafeInteger};
 
@@ -79,20 +78,16 @@ impl Serialize for RecordKind {
 }
 
 impl Body {
-    /// The canonical JSON of `value`.
+    /// The canonical JSON of `value`. Takes a fraction of the time where keys come in their order, as those of a struct do
+    /// whose fields are declared in it.
     ///
     /// # Errors
     /// When the value is not JSON, or holds an integer beyond ±(2^53 − 1): write such a number as a string.
     pub fn of(value: &impl Serialize) -> Result<Self, BodyError> {
-        Ok(Self::of_value(&serde_json::to_value(value)?)?)
-    }
-
-    /// The canonical JSON of what is JSON already.
-    ///
-    /// # Errors
-    /// When it holds an integer beyond ±(2^53 − 1): write such a number as a string.
-    pub fn of_value(value: &Value) -> Result<Self, UnsafeInteger> {
-        canonical::text(value).map(Self)
+        match canonical::as_written(value)? {
+            Some(text) => Ok(Self(text)),
+            None => Ok(Self(canonical::text(&serde_json::to_value(value)?)?)),
+        }
     }
 
     /// The JSON text, without a newline.

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use portreeve_admission::case::{FactKind, Facts};
 use serde::Serialize;
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
 
 use crate::digest::sha256;
 
@@ -20,6 +19,16 @@ const LISTED_BYTES: usize = 8 << 10;
 #[derive(Debug, Default)]
 pub(super) struct Beside(pub(super) Vec<Content>);
 
+/// A list in a record.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum Listed<T> {
+    /// All of it.
+    Whole(Vec<T>),
+    /// Its beginning, with the digest and the count of all.
+    Cut { all: String, count: usize, first: Vec<T> },
+}
+
 /// Text, and the digest by which it is found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Content {
@@ -28,21 +37,20 @@ pub(super) struct Content {
 }
 
 impl Beside {
-    /// A list as it stands in the record: whole, or its beginning with the count and the digest of all.
-    pub(super) fn list(&mut self, all: Vec<Value>) -> Value {
+    /// A list as it stands in the record.
+    pub(super) fn list<T: Serialize>(&mut self, mut all: Vec<T>) -> Listed<T> {
         let fitting = fitting(&all);
         if fitting == all.len() {
-            return Value::Array(all);
+            return Listed::Whole(all);
         }
-        let (count, text) = (all.len(), Value::from(&*all).to_string());
-        let first: Vec<Value> = all.into_iter().take(fitting).collect();
-        json!({"first": first, "count": count, "all": self.name(text)})
+        let (count, text) = (all.len(), serde_json::to_string(&all).unwrap_or_default());
+        all.truncate(fitting);
+        Listed::Cut { all: self.name(text), count, first: all }
     }
 
     /// The digests of the facts of each round that had any.
-    pub(super) fn facts(&mut self, rounds: &[Arc<Facts>]) -> Value {
-        let digests = rounds.iter().filter_map(|facts| facts_text(facts)).map(|text| self.name(text));
-        let digests = digests.map(Value::from).collect();
+    pub(super) fn facts(&mut self, rounds: &[Arc<Facts>]) -> Listed<String> {
+        let digests = rounds.iter().filter_map(|facts| facts_text(facts)).map(|text| self.name(text)).collect();
         self.list(digests)
     }
 
@@ -55,10 +63,10 @@ impl Beside {
 }
 
 /// How many of these stand in a record.
-fn fitting(all: &[Value]) -> usize {
+fn fitting<T: Serialize>(all: &[T]) -> usize {
     let mut bytes = Bytes(0);
     // Nothing can go wrong where nothing is kept.
-    let fits = |element: &&Value| serde_json::to_writer(&mut bytes, element).is_ok() && bytes.0 <= LISTED_BYTES;
+    let fits = |element: &&T| serde_json::to_writer(&mut bytes, element).is_ok() && bytes.0 <= LISTED_BYTES;
     all.iter().take(LISTED).take_while(fits).count()
 }
 
@@ -103,32 +111,36 @@ fn facts_text(facts: &Facts) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::{Value, json};
+
+    fn listed<T: Serialize>(all: Vec<T>) -> (Value, Beside) {
+        let mut beside = Beside::default();
+        let listed = serde_json::to_value(beside.list(all)).unwrap();
+        (listed, beside)
+    }
 
     #[test]
     fn a_short_list_stands_in_the_record() {
-        let mut beside = Beside::default();
-        assert_eq!(beside.list(vec![json!(1)]), json!([1]));
+        let (listed, beside) = listed(vec![1]);
+        assert_eq!(listed, json!([1]));
         assert!(beside.0.is_empty());
     }
 
     #[test]
     fn a_list_of_long_elements_takes_no_more_than_its_share() {
-        let mut beside = Beside::default();
         // Six bytes each as JSON, which is the most that a character takes.
-        let all: Vec<Value> = (0..30).map(|_| json!("\u{1}".repeat(240))).collect();
-        let listed = beside.list(all);
+        let (listed, beside) = listed(vec!["\u{1}".repeat(240); 30]);
         assert_eq!((listed["first"].as_array().unwrap().len(), &listed["count"]), (5, &json!(30)));
         assert_eq!(beside.0.len(), 1);
     }
 
     #[test]
     fn a_long_list_lies_beside_the_record() {
-        let mut beside = Beside::default();
-        let all: Vec<Value> = (0..100).map(Value::from).collect();
-        let listed = beside.list(all.clone());
+        let all: Vec<u32> = (0..100).collect();
+        let (listed, beside) = listed(all.clone());
         let [content] = beside.0.as_slice() else { panic!("{beside:?}") };
         assert_eq!(listed["first"].as_array().unwrap().len(), LISTED);
         assert_eq!((&listed["count"], &listed["all"]), (&json!(100), &json!(content.digest)));
-        assert_eq!(serde_json::from_str::<Vec<Value>>(&content.text).unwrap(), all);
+        assert_eq!(serde_json::from_str::<Vec<u32>>(&content.text).unwrap(), all);
     }
 }

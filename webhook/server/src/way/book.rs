@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use portreeve_ledger::{AppendError, Failure, FileError, Ledger, OpenError, RecordId, RecordKind, UnsafeInteger};
+use portreeve_ledger::{AppendError, Body, BodyError, Failure, FileError, Ledger, OpenError, RecordId, RecordKind};
 use serde_json::json;
 use tracing::instrument;
 
@@ -50,10 +50,16 @@ pub enum BookError {
     Reopen(#[source] Arc<OpenError>),
     /// The body can't be a record.
     #[error("the record can't be written: {0}")]
-    Body(Arc<UnsafeInteger>),
+    Body(Arc<BodyError>),
     /// What the record names could not be kept.
     #[error("what the record names could not be kept: {0}")]
     Content(Arc<FileError>),
+}
+
+impl From<BodyError> for BookError {
+    fn from(error: BodyError) -> Self {
+        Self::Body(Arc::new(error))
+    }
 }
 
 /// What became of the record of a call.
@@ -108,7 +114,7 @@ impl Book {
             fresh.keep_set(&set).map(|()| fresh)
         };
         let fresh = tokio::task::spawn_blocking(open).await.unwrap_or(Err(BookError::Failed(Failure::WriterLost)))?;
-        let said = json!({"failure": chain(failure)});
+        let said = Body::of(&json!({"failure": chain(failure)}))?;
         fresh.record(&RecordKind::REOPENED, &said, Until::Durable, Instant::now() + FIRST_RECORD).await?;
         fresh.take_over(&failed);
         shelf.store(Arc::new(fresh));
@@ -141,7 +147,7 @@ impl Gate {
         &self,
         met: &Met,
         kind: &RecordKind,
-        page: impl FnOnce() -> Page,
+        page: impl FnOnce() -> Result<Page, BodyError>,
         until: Until,
         deadline: Instant,
     ) -> Recorded {
@@ -150,11 +156,11 @@ impl Gate {
             _ => return Recorded::Nowhere,
         };
         let begun = Instant::now();
-        let Page { body, beside } = page();
-        let outcome = match shelf.keep_in_time(beside.0, deadline).await {
-            Ok(()) => shelf.record(kind, &body, until, deadline).await,
-            Err(error) => Err(error),
+        let outcome = async {
+            let Page { body, beside } = page()?;
+            shelf.keep_in_time(beside.0, deadline).await?;
+            shelf.record(kind, &body, until, deadline).await
         };
-        self.book.recorded(outcome, begun.elapsed())
+        self.book.recorded(outcome.await, begun.elapsed())
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use portreeve_ledger::{Appended, Body, Failure, Ledger, RecordId, RecordKind};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::beside::Content;
 use super::book::BookError;
@@ -61,7 +61,7 @@ impl Shelf {
     pub(super) async fn record(
         &self,
         kind: &RecordKind,
-        body: &Value,
+        body: &Body,
         until: Until,
         deadline: Instant,
     ) -> Result<RecordId, BookError> {
@@ -95,14 +95,14 @@ impl Shelf {
         untold.into_iter().filter(stands).for_each(|id| self.say_untold(id));
     }
 
-    fn append(&self, kind: &RecordKind, body: &Value) -> Result<Appended, BookError> {
-        let body = Body::of_value(body).map_err(|error| BookError::Body(Arc::new(error)))?;
-        self.ledger.append(kind, &body).map_err(|error| BookError::Refused(Arc::new(error)))
+    fn append(&self, kind: &RecordKind, body: &Body) -> Result<Appended, BookError> {
+        self.ledger.append(kind, body).map_err(|error| BookError::Refused(Arc::new(error)))
     }
 
     /// The record may yet come to stand in the book, but its answer never left.
     fn say_untold(&self, id: RecordId) {
-        if let Err(error) = self.append(&RecordKind::UNDELIVERED, &json!({"record": id.to_string()})) {
+        let said = Body::of(&json!({"record": id.to_string()})).map_err(BookError::from);
+        if let Err(error) = said.and_then(|said| self.append(&RecordKind::UNDELIVERED, &said)) {
             tracing::error!(record = %id, %error, "an answer was not given and the book can't say so yet");
             self.remember_untold(id);
         }
@@ -157,7 +157,10 @@ mod tests {
         let open = || Shelf::new(Arc::new(Ledger::open(folder.path(), Options::new("a/b".parse().unwrap())).unwrap()));
         let deadline = Instant::now() + std::time::Duration::from_secs(20);
         let failed = open();
-        let stands = failed.record(&RecordKind::DECISION, &json!({}), Until::Durable, deadline).await.unwrap();
+        let stands = failed
+            .record(&RecordKind::DECISION, &Body::of(&json!({})).unwrap(), Until::Durable, deadline)
+            .await
+            .unwrap();
         failed.remember_untold(stands.clone());
         failed.remember_untold(RecordId { sequence: stands.sequence + 1, ..stands.clone() });
         failed.ledger.close().unwrap();
