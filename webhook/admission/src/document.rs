@@ -1,7 +1,9 @@
 //! A JSON document that is taken apart when somebody first asks for a part of it: to be read, or to be edited.
 
+use std::fmt;
 use std::sync::OnceLock;
 
+use serde::de::{Deserializer as _, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use serde_json_borrow as borrowed;
@@ -14,6 +16,14 @@ pub struct Document {
     text: Option<Box<RawValue>>,
     value: OnceLock<Value>,
     /// The text taken apart to be read and nothing else, for a fraction of what `value` costs.
+    fields: OnceLock<Vec<Field>>,
+}
+
+/// One of the document's own fields. Policies read parts of one or two of them.
+#[derive(Debug)]
+struct Field {
+    name: String,
+    text: Box<RawValue>,
     parts: OnceLock<Option<borrowed::OwnedValue>>,
 }
 
@@ -21,13 +31,13 @@ impl Document {
     /// A document of these bytes, which are JSON already.
     #[must_use]
     pub fn from_text(text: Box<RawValue>) -> Self {
-        Self { text: Some(text), value: OnceLock::new(), parts: OnceLock::new() }
+        Self { text: Some(text), value: OnceLock::new(), fields: OnceLock::new() }
     }
 
     /// A document of this value.
     #[must_use]
     pub fn from_value(value: Value) -> Self {
-        Self { text: None, value: OnceLock::from(value), parts: OnceLock::new() }
+        Self { text: None, value: OnceLock::from(value), fields: OnceLock::new() }
     }
 
     /// The bytes as they came; none for a value that was made here.
@@ -52,20 +62,48 @@ impl Document {
     /// The part at `pointer` as JSON text.
     #[must_use]
     pub fn read(&self, pointer: &Pointer) -> Option<String> {
-        match &self.text {
-            Some(text) if pointer.tokens().is_empty() => Some(text.get().to_owned()),
-            Some(text) if self.value.get().is_none() => {
-                let parts = self.parts.get_or_init(|| borrowed::OwnedValue::from_str(text.get()).ok());
-                serde_json::to_string(pointed_at(parts.as_ref()?.get_value(), pointer)?).ok()
+        match (&self.text, pointer.tokens()) {
+            (Some(text), []) => Some(text.get().to_owned()),
+            (Some(text), [name, way @ ..]) if self.value.get().is_none() && text.get().starts_with('{') => {
+                let fields = self.fields.get_or_init(|| fields_of(text.get()).unwrap_or_default());
+                fields.iter().rev().find(|field| field.name == *name)?.read(way)
             }
             _ => self.find(pointer).map(ToString::to_string),
         }
     }
 }
 
-/// The part at `pointer`. Of a field that stands twice the last counts, as it does in a `Value`.
-fn pointed_at<'a>(whole: &'a borrowed::Value<'a>, pointer: &Pointer) -> Option<&'a borrowed::Value<'a>> {
-    pointer.tokens().iter().try_fold(whole, |part, token| match part {
+impl Field {
+    fn read(&self, way: &[String]) -> Option<String> {
+        let parts = self.parts.get_or_init(|| borrowed::OwnedValue::from_str(self.text.get()).ok());
+        serde_json::to_string(pointed_at(parts.as_ref()?.get_value(), way)?).ok()
+    }
+}
+
+/// The fields of an object, their values untouched.
+fn fields_of(text: &str) -> Result<Vec<Field>, serde_json::Error> {
+    struct Fields;
+    impl<'de> Visitor<'de> for Fields {
+        type Value = Vec<Field>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Vec<Field>, A::Error> {
+            let mut fields = Vec::new();
+            while let Some((name, text)) = map.next_entry()? {
+                fields.push(Field { name, text, parts: OnceLock::new() });
+            }
+            Ok(fields)
+        }
+    }
+    serde_json::Deserializer::from_str(text).deserialize_map(Fields)
+}
+
+/// The part that this way leads to. Of a field that stands twice the last counts, as it does in a `Value`.
+fn pointed_at<'a>(whole: &'a borrowed::Value<'a>, way: &[String]) -> Option<&'a borrowed::Value<'a>> {
+    way.iter().try_fold(whole, |part, token| match part {
         borrowed::Value::Object(fields) => {
             fields.as_vec().iter().rev().find(|(name, _)| **name == **token).map(|(_, value)| value)
         }
