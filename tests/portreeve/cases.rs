@@ -46,7 +46,7 @@ fn the_component_says_what_the_policy_says_natively() {
         let judge = policy.configure(&instance.settings.to_string()).unwrap();
         for question in questions(case, &TemplatePaths::default()).unwrap() {
             let deadline = Instant::now() + Duration::from_secs(20);
-            let (_, through) = program.evaluate(&question, &[&instance.id], deadline).remove(0);
+            let through = program.evaluate(&question, &[&instance.id], deadline).remove(0);
             let native = outcome(judge.evaluate(&Scene::from(question).views(), &instance.id));
             assert_eq!(through, native, "{}: {}", instance.policy, case.name);
         }

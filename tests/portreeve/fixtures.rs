@@ -52,8 +52,8 @@ fn pods_pass_and_fail_through_the_component_as_they_should() {
         let scene = scene.with_fact(FactKind::Namespace, "", Ok(json!({"labels": {}})));
         let deadline = Instant::now() + Duration::from_secs(20);
         match program.evaluate(scene.case(), &[&id(trial)], deadline).remove(0) {
-            (_, Outcome::Verdict(verdict)) => faults.extend(trial.fault(&failed(&verdict))),
-            (_, Outcome::Failed(failure)) => faults.push(format!("{}: {failure}", trial.name)),
+            Outcome::Verdict(verdict) => faults.extend(trial.fault(&failed(&verdict))),
+            Outcome::Failed(failure) => faults.push(format!("{}: {failure}", trial.name)),
         }
         tally.count(trial);
     }

@@ -22,7 +22,7 @@ fn every_policy_finds_its_facts_and_nothing_wrong() {
     let ids: Vec<&str> = instances.iter().map(|instance| instance.id.as_str()).collect();
     let answers = program.evaluate(&whole::case().unwrap(), &ids, Instant::now() + Duration::from_secs(20));
     assert_eq!(answers.len(), ids.len());
-    for (id, outcome) in answers {
+    for (id, outcome) in ids.iter().zip(answers) {
         assert_eq!(outcome, Outcome::Verdict(Verdict::default()), "{id}");
     }
 }

@@ -17,8 +17,8 @@
 //! let settings = serde_json::json!({"label": "team"});
 //! let owner = Instance { id: "owner".into(), policy: "team-label".into(), settings, granted: BTreeSet::new() };
 //! let program = engine.load(&std::fs::read("team-label.wasm")?, &[owner])?;
-//! for (id, outcome) in program.evaluate(&case, &["owner"], Instant::now() + Duration::from_secs(2)) {
-//!     println!("{id}: {outcome:?}");
+//! for outcome in program.evaluate(&case, &["owner"], Instant::now() + Duration::from_secs(2)) {
+//!     println!("{outcome:?}");
 //! }
 //! # Ok(()) }
 //! ```

@@ -81,8 +81,7 @@ impl Configured {
 
     fn answer(&self, question: &Case, id: &str) -> Outcome {
         let answers = self.program.evaluate(question, &[id], Instant::now() + LONGEST);
-        let answer = answers.into_iter().next().map(|(_, outcome)| outcome);
-        answer.unwrap_or(Outcome::Failed(Failure::NoTurn))
+        answers.into_iter().next().unwrap_or(Outcome::Failed(Failure::NoTurn))
     }
 }
 

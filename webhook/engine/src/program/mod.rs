@@ -75,10 +75,10 @@ impl Program {
         self.runner.configure(&self.runtime)
     }
 
-    /// Judges the case by these instances. Blocks until all are done or the deadline has passed, and answers for
-    /// each of them, in the order asked. An id that is not an instance of this program fails by contract.
+    /// Judges the case by these instances. Blocks until all are done or the deadline has passed: one outcome for each of
+    /// them, in the order asked. An id that is not an instance of this program fails by contract.
     #[must_use]
-    pub fn evaluate(&self, case: &Case, ids: &[&str], deadline: Instant) -> Vec<(String, Outcome)> {
+    pub fn evaluate(&self, case: &Case, ids: &[&str], deadline: Instant) -> Vec<Outcome> {
         self.runtime.counters.evaluations.add(1);
         let mut evaluation = Evaluation { program: self, case, ids, deadline, outcomes: vec![None; ids.len()] };
         evaluation.run();
@@ -88,7 +88,7 @@ impl Program {
             self.runtime.counters.outcome(&outcome);
             outcome
         });
-        ids.iter().map(ToString::to_string).zip(outcomes).collect()
+        outcomes.collect()
     }
 }
 

@@ -21,8 +21,7 @@ fn program(pause: Duration) -> Program {
 fn ends(program: &Program) -> (bool, Failure) {
     let deadline = Instant::now() + Duration::from_millis(500);
     let mut outcomes = program.evaluate(&deployment(), &["good", "loop"], deadline);
-    let (_, looping) = outcomes.pop().unwrap();
-    let (_, good) = outcomes.pop().unwrap();
+    let (looping, good) = (outcomes.pop().unwrap(), outcomes.pop().unwrap());
     let Outcome::Failed(failure) = looping else { panic!("the loop ended") };
     (matches!(good, Outcome::Verdict(_)), failure)
 }

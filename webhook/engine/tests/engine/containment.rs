@@ -150,7 +150,7 @@ fn only_the_guilty_one_fails() {
         // Half of it goes to the run of all three, and a third of the rest to the guilty one alone.
         let deadline = Instant::now() + Duration::from_secs(6);
         let outcomes = program.evaluate(&deployment(), &["good", deed, "nothing"], deadline);
-        let fine: Vec<_> = outcomes.iter().map(|(_, outcome)| matches!(outcome, Outcome::Verdict(_))).collect();
+        let fine: Vec<_> = outcomes.iter().map(|outcome| matches!(outcome, Outcome::Verdict(_))).collect();
         assert_eq!(fine, [true, false, true], "{deed}: {outcomes:?}");
         assert!(Instant::now() < deadline + Duration::from_secs(5), "{deed}");
     }
@@ -161,8 +161,8 @@ fn a_breach_within_a_verdict_costs_its_neighbours_no_second_run() {
     let engine = engine();
     let program = engine.load(guests::hostile(), &[good(), does("bad-pointer")]).unwrap();
     let outcomes = program.evaluate(&deployment(), &["good", "bad-pointer"], soon());
-    assert!(matches!(outcomes[0].1, Outcome::Verdict(_)));
-    assert!(matches!(outcomes[1].1, Outcome::Failed(Failure::Contract(_))));
+    assert!(matches!(outcomes[0], Outcome::Verdict(_)));
+    assert!(matches!(outcomes[1], Outcome::Failed(Failure::Contract(_))));
     assert_eq!(engine.stats().run_alone, 0);
 }
 

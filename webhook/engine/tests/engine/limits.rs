@@ -49,7 +49,7 @@ fn more_evaluations_than_slots_all_get_their_turn() {
             scope.spawn(|| {
                 for _ in 0..20 {
                     let outcomes = program.evaluate(&deployment(), &["good"], soon());
-                    assert!(matches!(outcomes[0].1, Outcome::Verdict(_)), "{outcomes:?}");
+                    assert!(matches!(outcomes[0], Outcome::Verdict(_)), "{outcomes:?}");
                 }
             });
         }

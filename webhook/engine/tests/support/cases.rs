@@ -101,7 +101,7 @@ pub(crate) fn soon() -> Instant {
 pub(crate) fn outcome(program: &Program, id: &str, deadline: Instant) -> Outcome {
     let mut outcomes = program.evaluate(&deployment(), &[id], deadline);
     assert_eq!(outcomes.len(), 1);
-    outcomes.remove(0).1
+    outcomes.remove(0)
 }
 
 /// How this deed fails, when nothing else runs.

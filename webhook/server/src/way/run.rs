@@ -2,7 +2,7 @@
 //! threads, where one that takes its time keeps nobody else waiting. A permit belongs to the work and is given back when
 //! the work ends, not when somebody stops waiting for it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -57,16 +57,21 @@ impl Runner {
         let call = &Span::current();
         let (case, each) = (&case, set.modules().iter());
         let runs = each.flat_map(|module| {
-            let own = policies.iter().copied().filter(|policy| module.carries(&policy.id));
+            let own = policies.iter().copied().enumerate().filter(|(_, policy)| module.carries(&policy.id));
             let run = move |own| self.run_module(Arc::clone(module), Arc::clone(case), own, deadline, call);
             by_timeout(own).into_iter().map(run)
         });
-        let mut outcomes: HashMap<String, Outcome> = join_all(runs).await.into_iter().flatten().collect();
+        let mut outcomes = vec![None; policies.len()];
+        for (place, outcome) in join_all(runs).await.into_iter().flatten() {
+            if let Some(place) = outcomes.get_mut(place) {
+                *place = Some(outcome);
+            }
+        }
         let lost = || Outcome::Failed(Failure::Contract("its module is not loaded".to_owned()));
-        policies.iter().map(|policy| outcomes.remove(&policy.id).unwrap_or_else(lost)).collect()
+        outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(lost)).collect()
     }
 
-    /// One module's share: one call for all of its policies that have this timeout.
+    /// One module's share: one call for all of its policies that have this timeout. Each outcome with its policy's place.
     #[instrument(
         name = "evaluate", target = STEPS, level = "trace", skip_all,
         fields(policies = policies.len(), module = %module.program().digest())
@@ -75,11 +80,14 @@ impl Runner {
         &self,
         module: Arc<LoadedModule>,
         case: Arc<Case>,
-        Together { timeout, policies }: Together<'_>,
+        Together { timeout, policies, places }: Together<'_>,
         deadline: Instant,
         call: &Span,
-    ) -> Vec<(String, Outcome)> {
-        let Some(permits) = self.turn(&module, deadline).await else { return all_failed(&policies, &Failure::NoTurn) };
+    ) -> Vec<(usize, Outcome)> {
+        let failed = |failure: &Failure| vec![Outcome::Failed(failure.clone()); places.len()];
+        let Some(permits) = self.turn(&module, deadline).await else {
+            return placed(&places, failed(&Failure::NoTurn));
+        };
         let begun = Instant::now();
         let deadline = deadline.min(begun + timeout);
         // The catalogue takes less time than it would take to hand it to another thread and to wait for its word.
@@ -87,7 +95,7 @@ impl Runner {
             let asked: Vec<&str> = policies.iter().map(|policy| policy.id.as_str()).collect();
             let outcomes = module.program().evaluate(&case, &asked, deadline);
             self.counted.took(&policies, begun.elapsed());
-            return outcomes;
+            return placed(&places, outcomes);
         }
         let asked: Vec<String> = policies.iter().map(|policy| policy.id.clone()).collect();
         let (call, step) = (call.clone(), Span::current());
@@ -96,10 +104,10 @@ impl Runner {
             let asked: Vec<&str> = asked.iter().map(String::as_str).collect();
             call.in_scope(|| step.in_scope(|| module.program().evaluate(&case, &asked, deadline)))
         };
-        let lost = |_| all_failed(&policies, &Failure::Trap("the run was lost".to_owned()));
+        let lost = |_| failed(&Failure::Trap("the run was lost".to_owned()));
         let outcomes = tokio::task::spawn_blocking(work).await.unwrap_or_else(lost);
         self.counted.took(&policies, begun.elapsed());
-        outcomes
+        placed(&places, outcomes)
     }
 
     /// A turn for the module, and one of all; none if neither comes before the deadline.
@@ -121,21 +129,24 @@ impl Runner {
     }
 }
 
-/// Policies of one module that run in one call and share its time.
+/// Policies of one module that run in one call and share its time, each with its place among all that are asked.
 struct Together<'a> {
     timeout: Duration,
     policies: Vec<&'a Policy>,
+    places: Vec<usize>,
 }
 
 /// Nearly always one: a timeout of its own costs a policy a call of its own.
-fn by_timeout<'a>(policies: impl Iterator<Item = &'a Policy>) -> Vec<Together<'a>> {
-    let mut groups: BTreeMap<Duration, Vec<&Policy>> = BTreeMap::new();
-    for policy in policies {
-        groups.entry(policy.timeout).or_default().push(policy);
+fn by_timeout<'a>(policies: impl Iterator<Item = (usize, &'a Policy)>) -> Vec<Together<'a>> {
+    let mut groups: BTreeMap<Duration, (Vec<usize>, Vec<&Policy>)> = BTreeMap::new();
+    for (place, policy) in policies {
+        let (places, policies) = groups.entry(policy.timeout).or_default();
+        places.push(place);
+        policies.push(policy);
     }
-    groups.into_iter().map(|(timeout, policies)| Together { timeout, policies }).collect()
+    groups.into_iter().map(|(timeout, (places, policies))| Together { timeout, policies, places }).collect()
 }
 
-fn all_failed(policies: &[&Policy], failure: &Failure) -> Vec<(String, Outcome)> {
-    policies.iter().map(|policy| (policy.id.clone(), Outcome::Failed(failure.clone()))).collect()
+fn placed(places: &[usize], outcomes: Vec<Outcome>) -> Vec<(usize, Outcome)> {
+    places.iter().copied().zip(outcomes).collect()
 }
