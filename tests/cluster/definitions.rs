@@ -163,6 +163,7 @@ async fn what_is_wrong_is_refused_with_words_that_help() {
     let selector = |requirement: &str| {
         format!("{{module: {{builtin: seccomp}}, match: {{namespaceSelector: {{matchExpressions: [{requirement}]}}}}}}")
     };
+    let matching = |matching: &str| format!("{{module: {{builtin: seccomp}}, match: {{{matching}}}}}");
     let builtin = |more: &str| format!("{{module: {{builtin: seccomp}}, {more}}}");
     let cases: Vec<(Kind, String, &[&str])> = vec![
         (Kind::ClusterPolicy, builtin("moode: warn"), &["unknown field \"spec.moode\""]),
@@ -201,6 +202,23 @@ async fn what_is_wrong_is_refused_with_words_that_help() {
             &["spec.module.oci", "name the module by digest"],
         ),
         (Kind::ClusterPolicy, "{mode: warn}".into(), &["spec.module", "Required value"]),
+        (Kind::ClusterPolicy, matching("operations: [DELETE]"), &["spec.match.operations", "never held up"]),
+        (Kind::ClusterPolicy, matching("operations: [create]"), &["spec.match.operations", "\"CREATE\""]),
+        (
+            Kind::ClusterPolicy,
+            matching("resources: [{apiGroups: [apps]}]"),
+            &["spec.match.resources[0].resources", "Required"],
+        ),
+        (
+            Kind::ClusterPolicy,
+            matching("matchConditions: [{name: a, expression: 'true'}, {name: a, expression: 'true'}]"),
+            &["spec.match.matchConditions", "a name of its own"],
+        ),
+        (
+            Kind::ClusterPolicy,
+            matching("matchConditions: [{name: 'a b', expression: 'true'}]"),
+            &["spec.match.matchConditions[0].name", "begin and end with a letter"],
+        ),
         (Kind::ClusterPolicy, selector("{key: a, operator: In}"), &["matchExpressions", "In and NotIn need values"]),
         (
             Kind::ClusterPolicy,

@@ -33,6 +33,8 @@ mod kinds;
 #[cfg(test)]
 mod listener;
 #[cfg(test)]
+mod matched;
+#[cfg(test)]
 mod mending;
 #[cfg(test)]
 mod objects;

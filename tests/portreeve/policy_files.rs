@@ -124,6 +124,22 @@ fn a_selector_that_can_not_be_is_named() {
 }
 
 #[test]
+fn a_match_that_nothing_meets_is_named() {
+    for (matching, words) in [
+        ("resources: [{resources: [Deployment]}]", ["spec.match.resources[0].resources", "\"Deployment\""]),
+        ("resources: [{resources: []}]", ["spec.match.resources[0].resources", "names none"]),
+        ("resources: [{kinds: [Pod]}]", ["kinds", "resources"]),
+        ("operations: [DELETE]", ["spec.match.operations", "DELETE"]),
+        ("operations: [create]", ["create", "CREATE"]),
+        ("matchConditions: [{name: a, expression: 'object.'}]", ["spec.match.matchConditions[0].expression", "no CEL"]),
+        ("matchConditions: [{name: a, expression: 'pod.spec'}]", ["\"pod\" is not known", "oldObject"]),
+    ] {
+        let spec = format!("{{module: {{builtin: seccomp}}, match: {{{matching}}}}}");
+        says(&only(&[("a.yaml", &policy("a", &spec))]), &words);
+    }
+}
+
+#[test]
 fn every_problem_is_told_at_once() {
     let files = [
         ("a.yaml", policy("a", "{module: {builtin: nothing}}")),

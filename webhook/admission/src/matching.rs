@@ -216,7 +216,7 @@ mod tests {
     fn a_namespace_is_selected_by_its_own_labels() {
         let tier =
             LabelSelector { match_labels: [("tier".to_owned(), "web".to_owned())].into(), ..LabelSelector::default() };
-        let matching = Match { namespace_selector: Some(tier), object_selector: None };
+        let matching = Match { namespace_selector: Some(tier), ..Match::default() };
         let policies = [Policy { matching, ..policy("p", Mode::Enforce, FailurePolicy::Fail) }];
         let namespace = review("", "Namespace", "namespaces", "shop");
         assert_eq!(selected(&policies, &[0], &namespace, None).len(), 1);
@@ -244,7 +244,7 @@ mod tests {
             ..LabelSelector::default()
         };
         let by = |namespace, object| {
-            let matching = Match { namespace_selector: namespace, object_selector: object };
+            let matching = Match { namespace_selector: namespace, object_selector: object, ..Match::default() };
             vec![Policy { matching, ..policy("p", Mode::Enforce, FailurePolicy::Fail) }]
         };
         let labels = [("team".to_owned(), "a".to_owned())].into();

@@ -64,10 +64,12 @@ impl Policy {
         self.mutate && self.can.mutate && self.mode != Mode::Off
     }
 
-    /// Whether the review lies within its selectors, or may do so where the labels of its namespace are not known.
+    /// Whether the review is one that it is for, or may be where the labels of its namespace are not known. Conditions are
+    /// asked elsewhere.
     #[must_use]
     pub fn selects(&self, review: &Review, namespace_labels: Option<&BTreeMap<String, String>>) -> bool {
-        if self.of_namespace.as_ref().is_some_and(|own| !is_within(review, own)) {
+        let is_elsewhere = self.of_namespace.as_ref().is_some_and(|own| !is_within(review, own));
+        if is_elsewhere || !self.matching.names(&review.request) {
             return false;
         }
         let object = self.matching.object_selector.as_ref();
@@ -105,7 +107,8 @@ fn is_within(review: &Review, namespace: &str) -> bool {
     request.namespace.as_deref() == Some(namespace) && !is_namespace
 }
 
-fn is_wanted(wanted: &str, request: &Request) -> bool {
+/// Whether one of a rule's resources is that of the request.
+pub(crate) fn is_wanted(wanted: &str, request: &Request) -> bool {
     let (resource, subresource) = (&request.resource.resource, request.subresource.as_deref());
     match wanted.split_once('/') {
         Some(("*", "*")) => true,
@@ -116,6 +119,7 @@ fn is_wanted(wanted: &str, request: &Request) -> bool {
     }
 }
 
-fn one_of(names: &[String], name: &str) -> bool {
+/// Whether a name is among these.
+pub(crate) fn one_of(names: &[String], name: &str) -> bool {
     names.iter().any(|known| known == "*" || known == name)
 }

@@ -131,6 +131,9 @@ pub enum Failure {
     /// The template can't be read.
     #[error("{0}")]
     Unreadable(String),
+    /// Whether it is for the request can't be told.
+    #[error("its condition {0}")]
+    Unclear(String),
     /// Its edits contradict those of another policy.
     #[error("its edit at {pointer} contradicts that of {other}")]
     Conflict {

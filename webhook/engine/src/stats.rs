@@ -84,6 +84,7 @@ impl Counters {
             Failure::MissingFact { .. }
             | Failure::Reported(_)
             | Failure::Unreadable(_)
+            | Failure::Unclear(_)
             | Failure::Conflict { .. }
             | Failure::Unsettled(_)
             | Failure::BadEdit { .. } => {}

@@ -2,6 +2,7 @@
 //! changed but for how it runs, replaced whole. Requests that began under one set end under it. What it was made from outlasts a restart in
 //! `set::last_good`.
 
+mod conditions;
 mod draft;
 mod drafted;
 mod folder;
@@ -28,6 +29,7 @@ use tokio::sync::Semaphore;
 
 use crate::digest::sha256;
 
+pub(crate) use conditions::{Conditions, Subject};
 pub(crate) use folder::of_kind;
 pub use folder::{Located, Rules, Sources, WrittenBy, read_folder};
 pub use last_good::{LastGood, LastGoodError};
@@ -40,6 +42,8 @@ pub use registry::RegistryModules;
 /// A set of policies, ready to judge.
 pub struct PolicySet {
     policies: Vec<Policy>,
+    /// By the policy's id; of policies that have some.
+    conditions: HashMap<String, Conditions>,
     index: Index,
     modules: Vec<Arc<LoadedModule>>,
     exceptions: Vec<Exception>,
@@ -70,6 +74,11 @@ impl PolicySet {
     #[must_use]
     pub fn policies(&self) -> &[Policy] {
         &self.policies
+    }
+
+    /// What has to hold for a policy to see a review that its selectors let through.
+    pub(crate) fn conditions(&self, policy: &str) -> Option<&Conditions> {
+        self.conditions.get(policy)
     }
 
     /// Which of them see which review.

@@ -13,7 +13,8 @@ mod respond;
 mod run;
 mod shelf;
 
-use std::collections::BTreeMap;
+use std::cell::LazyCell;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -40,7 +41,7 @@ pub use run::Runner;
 use crate::around::Around;
 use crate::deadline::Deadlines;
 use crate::metrics::PolicyOutcome;
-use crate::set::{Namespace, PolicySet};
+use crate::set::{Namespace, PolicySet, Subject};
 use crate::traces::{self, STEPS};
 use crate::witness::Witness;
 
@@ -93,6 +94,8 @@ pub struct Met {
     pub set: Arc<PolicySet>,
     /// Positions in the set of the policies that see the review.
     selected: Vec<usize>,
+    /// Why it can't be told of some of them whether they do, by their ids.
+    unclear: HashMap<String, String>,
     /// What is known of the request's namespace, or why nothing is.
     pub namespace: Result<Namespace, String>,
     /// When it came.
@@ -113,8 +116,11 @@ impl Met {
         self.set.break_glass().filter(|glass| glass.is_open(self.now))
     }
 
-    /// Why a policy can't judge the review: whether it is among the namespaces that it is for is not known.
+    /// Why a policy can't judge the review: whether it is for it, by a condition or by the namespace, is not known.
     fn out_of_reach(&self, policy: &Policy) -> Option<Failure> {
+        if let Some(unclear) = self.unclear.get(&policy.id) {
+            return Some(Failure::Unclear(unclear.clone()));
+        }
         let reason = self.namespace.as_ref().err()?;
         policy.namespace_selector(&self.review).filter(|_| !is_namespace(&self.review))?;
         let name = self.review.request.namespace.clone().unwrap_or_default();
@@ -139,6 +145,21 @@ fn read(body: &[u8]) -> Result<Review, ReviewError> {
     let review = decoded(body)?;
     traces::about(&review);
     Ok(review)
+}
+
+/// Leaves those out whose conditions are not met; why it can't be told of some, by their ids.
+fn meet_conditions(set: &PolicySet, review: &Review, selected: &mut Vec<usize>) -> HashMap<String, String> {
+    let mut unclear = HashMap::new();
+    let subject = LazyCell::new(|| Subject::of(review));
+    selected.retain(|position| {
+        let Some(policy) = set.policies().get(*position) else { return false };
+        let Some(conditions) = set.conditions(&policy.id) else { return true };
+        conditions.hold(&subject).unwrap_or_else(|reason| {
+            unclear.insert(policy.id.clone(), reason);
+            true
+        })
+    });
+    unclear
 }
 
 impl Gate {
@@ -202,8 +223,9 @@ impl Gate {
         let name = review.request.namespace.as_deref();
         let namespace = self.around.namespace(&set, name, correct::halfway(deadline)).await;
         let labels = namespace.as_ref().map(|namespace| &namespace.labels).ok();
-        let selected = selected(set.policies(), &candidates, &review, labels);
-        Met { review, plan, set, selected, namespace, now: (self.clock)(), begun }
+        let mut selected = selected(set.policies(), &candidates, &review, labels);
+        let unclear = meet_conditions(&set, &review, &mut selected);
+        Met { review, plan, set, selected, unclear, namespace, now: (self.clock)(), begun }
     }
 
     /// The rounds of `/mutate`: what is missing is put in until nothing changes.

@@ -3,6 +3,7 @@
 
 mod exception;
 mod exceptions;
+mod matching;
 mod mode;
 mod namespaced;
 mod policy;
@@ -11,9 +12,10 @@ mod set;
 
 pub use exception::{Covered, OptOut, PolicyExceptionSpec};
 pub use exceptions::{BadPattern, ExceptionRules, NotAllowed};
+pub use matching::{Match, MatchCondition, Resources};
 pub use mode::Mode;
 pub use namespaced::{BuiltinModule, NamespacedMatch, PolicySpec};
-pub use policy::{ClusterPolicySpec, FailurePolicy, Match, ModuleSource};
+pub use policy::{ClusterPolicySpec, FailurePolicy, ModuleSource};
 pub use selector::{Expression, LabelSelector, Operator, SelectorError};
 pub use set::{PolicySetSpec, Profile};
 

@@ -41,7 +41,7 @@ impl PolicySpec {
             mode: self.mode,
             mutate: Some(false),
             settings: self.settings,
-            matching: Match { namespace_selector: None, object_selector: self.matching.object_selector },
+            matching: Match { object_selector: self.matching.object_selector, ..Match::default() },
             failure_policy: self.failure_policy,
             timeout: self.timeout,
             facts: Vec::new(),

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{ExceptionRules, LabelSelector, Mode};
+use super::{ExceptionRules, Match, Mode};
 use crate::case::FactKind;
 
 /// `spec` of a ClusterPolicy.
@@ -80,16 +80,4 @@ pub enum FailurePolicy {
     Fail,
     /// It is admitted, with a warning.
     Ignore,
-}
-
-/// What a policy applies to.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Match {
-    /// By labels of the namespace. Cluster-scoped objects match every selector.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub namespace_selector: Option<LabelSelector>,
-    /// By labels of the object, new or old.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub object_selector: Option<LabelSelector>,
 }

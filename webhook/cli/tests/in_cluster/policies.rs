@@ -36,7 +36,11 @@ async fn what_is_wrong_is_refused_when_it_is_applied() {
         change(&mut policy);
         policy
     };
-    let cases: [(&str, Value); 4] = [
+    let condition = json!({"name": "a", "expression": "object.spec."});
+    let mut unread = wants_label("wrong", "owner");
+    unread["spec"]["match"] = json!({"matchConditions": [condition]});
+    let cases: [(&str, Value); 5] = [
+        ("spec.match.matchConditions[0].expression: it is no CEL", unread),
         ("no-such-policy", wrong(|policy| policy["spec"]["module"] = json!({"builtin": "no-such-policy"}))),
         ("spec.settings", wrong(|policy| policy["spec"]["settings"] = json!({"labels": "team"}))),
         ("spec.facts", wrong(|policy| policy["spec"]["facts"] = json!(["zones"]))),

@@ -99,12 +99,33 @@ fn no_namespace_is_judged_that_no_policy_sees() {
 fn it_is_asked_of_whom_the_policy_selects() {
     let labels: BTreeMap<String, String> = [("tier".to_owned(), "web".to_owned())].into();
     let selector = LabelSelector { match_labels: labels.clone(), ..LabelSelector::default() };
-    let matching = Match { namespace_selector: Some(selector), object_selector: None };
+    let matching = Match { namespace_selector: Some(selector), ..Match::default() };
     let selective = Policy { matching, ..policy("p", Mode::Enforce) };
     let backstop = backstop_of(&selective, Some("seccomp"), &json!({}), &[]);
     let bound = backstop.policies[0].binding.spec.match_resources.as_ref().unwrap();
     assert_eq!(bound.namespace_selector.as_ref().unwrap().match_labels.as_ref(), Some(&labels));
     assert_eq!(bound.object_selector, None);
+}
+
+#[test]
+fn it_is_asked_what_the_policy_sees() {
+    let matching = json!({
+        "resources": [{"apiGroups": ["apps"], "resources": ["deployments"]}], "operations": ["CREATE"],
+        "matchConditions": [{"name": "told", "expression": "object != null"}],
+    });
+    let matching: Match = serde_json::from_value(matching).unwrap();
+    let selective = Policy { matching, ..policy("p", Mode::Enforce) };
+    let backstop = backstop_of(&selective, Some("seccomp"), &json!({}), &[]);
+    let rules = backstop.policies[0].binding.spec.match_resources.as_ref().unwrap().resource_rules.clone().unwrap();
+    let told = |names: &Option<Vec<String>>| names.clone().unwrap().join("+");
+    let rules: Vec<String> = rules
+        .iter()
+        .map(|rule| [&rule.api_groups, &rule.api_versions, &rule.resources, &rule.operations].map(told).join(" "))
+        .collect();
+    assert_eq!(rules, ["apps * deployments CREATE"]);
+    let conditions = spec(&backstop.policies[0]).match_conditions.clone().unwrap();
+    let own = conditions.last().unwrap();
+    assert_eq!((own.name.as_str(), own.expression.as_str()), ("own-told", "object != null"));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use k8s_openapi::api::admissionregistration::v1::{
     Variable,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
-use portreeve_admission::api::{FailurePolicy, Mode};
+use portreeve_admission::api::{FailurePolicy, Match, Mode, Resources};
 use portreeve_admission::policy::Policy;
 
 use super::exception::Exceptions;
@@ -43,7 +43,7 @@ pub(super) fn policy(
                 resource_rules: Some(resources(drafted.judged)),
                 ..MatchResources::default()
             }),
-            match_conditions: Some(conditions(drafted)),
+            match_conditions: Some(conditions(drafted).into_iter().chain(own_conditions(policy)).collect()),
             variables: Some(
                 variables().into_iter().chain(drafted.variables.clone()).chain(found).chain([faults]).collect(),
             ),
@@ -59,7 +59,8 @@ pub(super) fn binding(policy: &Policy, at_most: Mode) -> ValidatingAdmissionPoli
     let selector = |selector: Option<&portreeve_admission::api::LabelSelector>| selector.map(translated);
     let namespace_selector: Option<LabelSelector> = selector(policy.matching.namespace_selector.as_ref());
     let object_selector = selector(policy.matching.object_selector.as_ref());
-    let selects = namespace_selector.is_some() || object_selector.is_some();
+    let resource_rules = own_rules(&policy.matching);
+    let selects = namespace_selector.is_some() || object_selector.is_some() || resource_rules.is_some();
     ValidatingAdmissionPolicyBinding {
         metadata: metadata(&policy.id),
         spec: ValidatingAdmissionPolicyBindingSpec {
@@ -68,6 +69,7 @@ pub(super) fn binding(policy: &Policy, at_most: Mode) -> ValidatingAdmissionPoli
             match_resources: selects.then(|| MatchResources {
                 namespace_selector,
                 object_selector,
+                resource_rules,
                 ..MatchResources::default()
             }),
             param_ref: None,
@@ -138,6 +140,39 @@ fn resources(judged: Judged) -> Vec<NamedRuleWithOperations> {
         Judged::Pods => pods.into(),
         Judged::PodsAndTemplates => pods.into_iter().chain(templates).collect(),
     }
+}
+
+/// The rules of the policy itself, beside those of all backstops; none if it says nothing.
+fn own_rules(matching: &Match) -> Option<Vec<NamedRuleWithOperations>> {
+    let any = || vec!["*".to_owned()];
+    let operations = match matching.operations.as_slice() {
+        [] => any(),
+        named => named.iter().map(ToString::to_string).collect(),
+    };
+    let rule = |groups, versions, resources| NamedRuleWithOperations {
+        api_groups: Some(groups),
+        api_versions: Some(versions),
+        operations: Some(operations.clone()),
+        resources: Some(resources),
+        scope: None,
+        resource_names: None,
+    };
+    match (matching.resources.as_slice(), matching.operations.as_slice()) {
+        ([], []) => None,
+        ([], _) => Some(vec![rule(any(), any(), vec!["*/*".to_owned()])]),
+        (named, _) => {
+            let own = |own: &Resources| rule(own.api_groups.clone(), own.api_versions.clone(), own.resources.clone());
+            Some(named.iter().map(own).collect())
+        }
+    }
+}
+
+/// The policy's own conditions are in the same language.
+fn own_conditions(policy: &Policy) -> impl Iterator<Item = MatchCondition> {
+    policy.matching.match_conditions.iter().map(|condition| MatchCondition {
+        name: format!("own-{}", condition.name),
+        expression: condition.expression.clone(),
+    })
 }
 
 fn rule(group: &str, resources: &[&str], operations: &[&str]) -> NamedRuleWithOperations {

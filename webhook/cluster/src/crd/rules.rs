@@ -53,6 +53,10 @@ const ENDS_WITH_A_DIGEST: &str = "self.matches('@sha(256:[0-9a-f]{64}|512:[0-9a-
 const DIGEST: &str =
     "name the module by digest, registry/repository@sha256:…, so that what runs is what somebody looked at";
 
+/// As the API server has names of conditions, which a backstop's are made of.
+const IS_A_NAME: &str = "self.matches('^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$')";
+const NAME: &str = "begin and end with a letter or a digit, and write nothing else between but - _ .";
+
 const SAYS_SOMETHING: &str = "self.trim() != ''";
 
 /// Of a ClusterPolicy.
@@ -61,6 +65,13 @@ pub(super) const CLUSTER_POLICY: (&[Rule], &[Bound]) = (
         rule(&["module", "oci"], ENDS_WITH_A_DIGEST, DIGEST),
         rule(&["timeout"], IS_A_DURATION, DURATION),
         rule(&["timeout"], IS_AWAITED, AWAITED),
+        rule(&["match", "operations", "[]"], "self != 'DELETE'", "DELETE is never held up, and no policy sees it"),
+        rule(
+            &["match", "matchConditions"],
+            "self.all(one, self.exists_one(other, other.name == one.name))",
+            "give each condition a name of its own",
+        ),
+        rule(&["match", "matchConditions", "[]", "name"], IS_A_NAME, NAME),
         rule(&["match", "namespaceSelector", "matchExpressions", "[]"], TAKES_VALUES, VALUES),
         rule(&["match", "objectSelector", "matchExpressions", "[]"], TAKES_VALUES, VALUES),
         rule(
@@ -76,6 +87,11 @@ pub(super) const CLUSTER_POLICY: (&[Rule], &[Bound]) = (
         longest(&["exceptions", "namespaces", "[]"], 64),
         most(&["exceptions", "groups"], 64),
         most(&["exceptions", "users"], 64),
+        most(&["match", "resources"], 64),
+        most(&["match", "operations"], 4),
+        most(&["match", "matchConditions"], 16),
+        longest(&["match", "matchConditions", "[]", "name"], 59),
+        longest(&["match", "matchConditions", "[]", "expression"], 1024),
         most(&["match", "namespaceSelector", "matchExpressions"], 64),
         most(&["match", "objectSelector", "matchExpressions"], 64),
         most(&["facts"], 64),

@@ -167,7 +167,8 @@ fn excluded_namespaces_are_never_asked_about() {
 pub(super) fn selecting(label: &str) -> Policy {
     let selector =
         LabelSelector { match_labels: [(label.to_owned(), "yes".to_owned())].into(), ..LabelSelector::default() };
-    let matching = Match { namespace_selector: Some(selector.clone()), object_selector: Some(selector) };
+    let matching =
+        Match { namespace_selector: Some(selector.clone()), object_selector: Some(selector), ..Match::default() };
     Policy { matching, ..policy(label) }
 }
 

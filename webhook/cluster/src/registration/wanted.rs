@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use portreeve_admission::api::Mode;
+use portreeve_admission::api::{Match, Mode, Resources};
 use portreeve_admission::case::{GroupVersionKind, GroupVersionResource, Operation};
 use portreeve_admission::matching::TEMPLATES;
 use portreeve_admission::plan::{CONNECTED_SUBRESOURCES, JUDGED_SUBRESOURCES};
@@ -49,13 +49,14 @@ impl Wanted {
     pub(super) fn of(policies: &[&Policy], call: Call, paths: &TemplatePaths, served: &Served) -> Self {
         let mut wanted = Self::default();
         for policy in policies {
+            let within = |wishes: Vec<Wish>| wishes.into_iter().flat_map(|wish| wish.within(&policy.matching));
             if policy.wants.is_empty() {
-                wanted.templates.extend(of_templates(call, paths, served));
+                wanted.templates.extend(within(of_templates(call, paths, served)));
             }
             for rule in &policy.wants {
                 match is_of_templates(rule) {
-                    true => wanted.templates.extend(of_templates(call, paths, served)),
-                    false => wanted.named.extend(of_rule(rule, call)),
+                    true => wanted.templates.extend(within(of_templates(call, paths, served))),
+                    false => wanted.named.extend(within(of_rule(rule, call))),
                 }
             }
         }
@@ -81,6 +82,30 @@ impl Wish {
         is_any_or(&self.version, &other.version) && self.covers_any_version(other)
     }
 
+    /// What of it a policy lets itself be asked about: one wish for each of its own rules that has a part in it.
+    fn within(self, matching: &Match) -> Vec<Self> {
+        if !(matching.operations.is_empty() || matching.operations.contains(&self.operation)) {
+            return Vec::new();
+        }
+        if matching.resources.is_empty() {
+            return vec![self];
+        }
+        let rules = matching.resources.iter();
+        rules.flat_map(|rule| self.common(rule)).collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    fn common(&self, rule: &Resources) -> Vec<Self> {
+        let mut common = Vec::new();
+        for group in rule.api_groups.iter().filter_map(|name| common_name(&self.group, name)) {
+            for version in rule.api_versions.iter().filter_map(|name| common_name(&self.version, name)) {
+                let resources = rule.resources.iter().filter_map(|name| common_resource(&self.resource, name));
+                let wish = |resource| Self { group: group.clone(), version: version.clone(), resource, ..self.clone() };
+                common.extend(resources.map(wish));
+            }
+        }
+        common
+    }
+
     fn covers_any_version(&self, other: &Self) -> bool {
         let (resource, subresource) = split(&self.resource);
         let (others, others_part) = split(&other.resource);
@@ -93,6 +118,26 @@ impl Wish {
 
 pub(super) fn split(resource: &str) -> (&str, Option<&str>) {
     resource.split_once('/').map_or((resource, None), |(resource, part)| (resource, Some(part)))
+}
+
+/// The name that both stand for, if there is one.
+fn common_name(one: &str, other: &str) -> Option<String> {
+    match (one, other) {
+        (ANY, name) | (name, ANY) => Some(name.to_owned()),
+        _ => (one == other).then(|| one.to_owned()),
+    }
+}
+
+/// The same of a wish's resource and a rule's, which may name every subresource.
+fn common_resource(wish: &str, rule: &str) -> Option<String> {
+    let ((resource, part), (ruled, ruled_part)) = (split(wish), split(rule));
+    let name = common_name(resource, ruled)?;
+    match (part, ruled_part) {
+        (None, None) => Some(name),
+        (None, Some(ANY)) => (ruled == ANY).then_some(name),
+        (Some(part), Some(ruled)) => common_name(part, ruled).map(|part| format!("{name}/{part}")),
+        _ => None,
+    }
 }
 
 fn is_any_or(name: &str, other: &str) -> bool {
@@ -176,5 +221,45 @@ fn judged(resource: &str, operation: Operation, call: Call) -> Vec<String> {
         (name, None) => vec![name.to_owned()],
         (ANY, Some(ANY)) if !connecting => [ANY.to_owned()].into_iter().chain(of(ANY, ANY)).collect(),
         (name, Some(part)) => of(name, part),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn within(wish: (&str, &str, &str), matching: Value) -> Vec<String> {
+        let (group, version, resource) = (wish.0.to_owned(), wish.1.to_owned(), wish.2.to_owned());
+        let wish = Wish { group, version, resource, operation: Operation::Create };
+        let matching = serde_json::from_value(matching).unwrap();
+        wish.within(&matching).iter().map(|wish| format!("{}/{}/{}", wish.group, wish.version, wish.resource)).collect()
+    }
+
+    #[test]
+    fn what_a_policy_leaves_out_is_not_asked_for() {
+        let deployments = ("apps", "v1", "deployments");
+        for (matching, left) in [
+            (json!({}), vec!["apps/v1/deployments"]),
+            (json!({"operations": ["UPDATE"]}), vec![]),
+            (json!({"operations": ["CREATE"]}), vec!["apps/v1/deployments"]),
+            (json!({"resources": [{"resources": ["pods", "deployments"]}]}), vec!["apps/v1/deployments"]),
+            (json!({"resources": [{"apiGroups": ["batch"], "resources": ["*"]}]}), vec![]),
+            (json!({"resources": [{"resources": ["deployments/*"]}]}), vec![]),
+            (json!({"resources": [{"resources": ["*"]}, {"resources": ["*/*"]}]}), vec!["apps/v1/deployments"]),
+        ] {
+            assert_eq!(within(deployments, matching.clone()), left, "{matching}");
+        }
+    }
+
+    #[test]
+    fn of_a_star_only_what_the_policy_names_is_asked_for() {
+        let named =
+            json!({"resources": [{"apiGroups": [""], "apiVersions": ["v1"], "resources": ["services", "pods"]}]});
+        assert_eq!(within(("*", "*", "*"), named.clone()), ["/v1/pods", "/v1/services"]);
+        assert_eq!(within(("*", "*", "*/resize"), named), [""; 0]);
+        let parts = json!({"resources": [{"resources": ["pods/*"]}]});
+        assert_eq!(within(("*", "*", "*/resize"), parts), ["*/*/pods/resize"]);
     }
 }

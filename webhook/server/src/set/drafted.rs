@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use portreeve_admission::api::{ClusterPolicySpec, Mode, ModuleSource, PolicySetSpec};
+use portreeve_admission::api::{ClusterPolicySpec, Match, Mode, ModuleSource, PolicySetSpec, Resources};
+use portreeve_admission::case::Operation;
 use portreeve_admission::policy::{Abilities, Policy, ResourceRule};
 use portreeve_engine::{Instance, Manifest};
 use serde_json::Value;
 
+use super::conditions::Conditions;
 use super::draft::InForce;
 use super::settings;
 use crate::deadline::duration;
@@ -21,6 +23,7 @@ const MOST: Duration = Duration::from_secs(30);
 /// A policy with what its module is to be configured with.
 pub(super) struct Drafted {
     pub(super) policy: Policy,
+    pub(super) conditions: Conditions,
     pub(super) instance: Instance,
 }
 
@@ -48,6 +51,9 @@ pub(super) fn draft_policy(
         Err(reason) => reasons.push(format!("the schema of {:?} is none: {reason}", manifest.name)),
     }
     reasons.extend(bad_selectors(spec));
+    reasons.extend(bad_rules(&spec.matching));
+    let conditions = Conditions::compile(&spec.matching.match_conditions);
+    let conditions = conditions.map_err(|bad| reasons.extend(bad)).unwrap_or_default();
     reasons.extend(spec.exceptions.as_ref().and_then(|rules| rules.check().err()).map(|bad| format!("spec.{bad}")));
     let timeout = spec.timeout.as_deref().or(set.timeout.as_deref()).map(duration).transpose();
     let timeout = timeout.map_err(|error| reasons.push(format!("spec.{error}"))).ok().flatten().unwrap_or(TIMEOUT);
@@ -58,7 +64,7 @@ pub(super) fn draft_policy(
     if !reasons.is_empty() {
         return Err(reasons);
     }
-    Ok(Drafted { policy: policy(located, manifest, &instance, set, timeout), instance })
+    Ok(Drafted { policy: policy(located, manifest, &instance, set, timeout), conditions, instance })
 }
 
 fn instance(located: &InForce, policy: &str) -> Instance {
@@ -104,6 +110,27 @@ fn bad_selectors(spec: &ClusterPolicySpec) -> Vec<String> {
         Some(format!("spec.match.{field}: {error}"))
     };
     [namespace, object].into_iter().filter_map(fault).collect()
+}
+
+/// Rules that nothing can meet.
+fn bad_rules(matching: &Match) -> Vec<String> {
+    let mut reasons = Vec::new();
+    for (index, Resources { api_groups, api_versions, resources }) in matching.resources.iter().enumerate() {
+        for (field, names) in [("apiGroups", api_groups), ("apiVersions", api_versions), ("resources", resources)] {
+            let at = format!("spec.match.resources[{index}].{field}");
+            if names.is_empty() {
+                reasons.push(format!("{at}: it names none; write \"*\" for all"));
+            }
+            // As everything that has a name in Kubernetes, and a plural: `Deployment` is a kind.
+            let bad = |name: &&String| name.contains(|letter: char| letter.is_uppercase() || letter.is_whitespace());
+            reasons
+                .extend(names.iter().find(bad).map(|name| format!("{at}: {name:?} is no name of one, as in \"pods\"")));
+        }
+    }
+    if matching.operations.contains(&Operation::Delete) {
+        reasons.push("spec.match.operations: DELETE is never held up, and no policy sees it".to_owned());
+    }
+    reasons
 }
 
 /// The policy of the module that the source names.

@@ -2,7 +2,7 @@
 //! compiled. All problems are told at once, and any problem means that nothing changes. What the sources say is sorted
 //! out in `draft`, one policy in `drafted`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -153,16 +153,21 @@ impl Loader {
         let excluded: BTreeSet<String> =
             excluded.into_iter().chain(ALWAYS_EXCLUDED.map(str::to_owned)).chain(self.own_namespace.clone()).collect();
         let (digest, content) = described(&modules, &exceptions, &excluded, break_glass.as_ref());
-        let mut policies = Vec::new();
-        let mut loaded = Vec::new();
+        let (mut policies, mut conditions, mut loaded) = (Vec::new(), HashMap::new(), Vec::new());
         for module in modules {
-            policies.extend(module.policies.into_iter().map(|drafted| drafted.policy));
+            for drafted in module.policies {
+                if !drafted.conditions.is_empty() {
+                    conditions.insert(drafted.policy.id.clone(), drafted.conditions);
+                }
+                policies.push(drafted.policy);
+            }
             loaded.push(module.loaded);
         }
         policies.sort_by(|a: &Policy, b| a.id.cmp(&b.id));
         Ok(PolicySet {
             index: Index::new(&policies, excluded),
             policies,
+            conditions,
             modules: loaded,
             exceptions: exceptions.into_iter().map(|(exception, _)| exception).collect(),
             namespaces: sources.namespaces.clone().into_iter().collect(),

@@ -1,0 +1,401 @@
+//! `matchConditions` of a policy: compiled when the set is loaded, asked of each request that the policy's selectors let
+//! through. What they say costs no more than the object is large: there is no loop in a loop.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, LazyLock};
+
+use cel::common::ast::{EntryExpr, Expr, IdedEntryExpr};
+use cel::objects::{Key, Map};
+use cel::parser::Expression;
+use cel::{Context, Env, Program, extensions};
+use portreeve_admission::api::MatchCondition;
+use portreeve_admission::document::Document;
+use portreeve_admission::review::Review;
+use serde_json::{Value, json};
+
+/// Conditions of one policy.
+const MOST: usize = 16;
+/// Bytes of an expression: whatever it says, taking it apart stays within a thread's stack.
+const LONGEST: usize = 1024;
+/// What taking a longest expression apart may need, and more.
+const STACK: usize = 64 << 20;
+/// What an expression may be about.
+const VARIABLES: [&str; 3] = ["object", "oldObject", "request"];
+/// What an expression may call, beside operators and the macros `has`, `all`, `exists`, `exists_one`, `map`, `filter`,
+/// `optMap` and `optFlatMap`.
+const FUNCTIONS: [&str; 26] = [
+    "bool",
+    "charAt",
+    "contains",
+    "double",
+    "dyn",
+    "endsWith",
+    "hasValue",
+    "indexOf",
+    "int",
+    "join",
+    "lastIndexOf",
+    "lowerAscii",
+    "matches",
+    "optional.none",
+    "optional.of",
+    "or",
+    "orValue",
+    "replace",
+    "size",
+    "split",
+    "startsWith",
+    "string",
+    "substring",
+    "trim",
+    "upperAscii",
+    "value",
+];
+
+static LANGUAGE: LazyLock<Arc<Env>> = LazyLock::new(|| {
+    let mut language = Env::stdlib();
+    // Fails only where a function is declared twice, which the tests would see.
+    let _ = language.add_extension(extensions::strings);
+    Arc::new(language)
+});
+
+/// All conditions of a policy.
+#[derive(Debug, Default)]
+pub(crate) struct Conditions(Vec<Condition>);
+
+#[derive(Debug)]
+struct Condition {
+    name: String,
+    program: Program,
+}
+
+/// What conditions are asked about, in the values of CEL. Made when a policy first has one.
+pub(crate) struct Subject(Context<'static, 'static>);
+
+impl Conditions {
+    /// Compiles them; every reason why they can't be in force, each with its place in the spec.
+    pub(super) fn compile(written: &[MatchCondition]) -> Result<Self, Vec<String>> {
+        let mut reasons = Vec::new();
+        let mut conditions: Vec<Condition> = Vec::new();
+        if written.len() > MOST {
+            reasons.push(format!("spec.match.matchConditions: there are {}, and {MOST} are the most", written.len()));
+        }
+        for (index, MatchCondition { name, expression }) in written.iter().enumerate() {
+            let at = format!("spec.match.matchConditions[{index}]");
+            if !is_name(name) {
+                reasons.push(format!("{at}.name: {name:?} is not 1 to 59 letters, digits, \"-\", \"_\" and \".\" between two of the former"));
+            }
+            if written.iter().take(index).any(|other| other.name == *name) {
+                reasons.push(format!("{at}.name: {name:?} is the name of another one too"));
+            }
+            match compile(expression) {
+                Ok(program) => conditions.push(Condition { name: name.clone(), program }),
+                Err(reason) => reasons.push(format!("{at}.expression: {reason}")),
+            }
+        }
+        if reasons.is_empty() { Ok(Self(conditions)) } else { Err(reasons) }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether all of them are true. One that is false decides, whatever becomes of the others.
+    ///
+    /// # Errors
+    /// Which of them is neither true nor false, and why.
+    pub(crate) fn hold(&self, subject: &Subject) -> Result<bool, String> {
+        let mut unclear = None;
+        for condition in &self.0 {
+            match condition.holds(subject) {
+                Ok(true) => {}
+                Ok(false) => return Ok(false),
+                Err(reason) => unclear = unclear.or(Some(format!("{:?}: {reason}", condition.name))),
+            }
+        }
+        unclear.map_or(Ok(true), Err)
+    }
+}
+
+impl Condition {
+    fn holds(&self, Subject(context): &Subject) -> Result<bool, String> {
+        match within(|| self.program.execute(context))? {
+            Ok(cel::Value::Bool(holds)) => Ok(holds),
+            Ok(other) => Err(format!("it is a {} and neither true nor false", other.type_of())),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
+
+impl Subject {
+    /// What a review says.
+    pub(crate) fn of(review: &Review) -> Self {
+        let request = &review.request;
+        let said = json!({
+            "uid": review.uid,
+            "operation": request.operation,
+            "kind": request.kind,
+            "resource": request.resource,
+            "subResource": request.subresource.clone().unwrap_or_default(),
+            "namespace": request.namespace.clone().unwrap_or_default(),
+            "name": request.name.clone().unwrap_or_default(),
+            "userInfo": {"username": request.user_name, "groups": review.groups},
+            "dryRun": review.dry_run,
+        });
+        let object = |document: &Option<Arc<Document>>| {
+            document.as_ref().map_or(cel::Value::Null, |document| value(document.value()))
+        };
+        let mut context = Context::with_env(Arc::clone(&LANGUAGE));
+        context.add_variable_from_value("object", object(&review.object));
+        context.add_variable_from_value("oldObject", object(&review.old_object));
+        context.add_variable_from_value("request", value(&said));
+        Self(context)
+    }
+}
+
+/// As the API server has names of conditions: a backstop's are made of these.
+fn is_name(name: &str) -> bool {
+    let is_plain = |letter: Option<char>| letter.is_some_and(|letter| letter.is_ascii_alphanumeric());
+    name.len() <= 59
+        && is_plain(name.chars().next())
+        && is_plain(name.chars().next_back())
+        && name.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_.".contains(letter))
+}
+
+fn compile(expression: &str) -> Result<Program, String> {
+    if expression.len() > LONGEST {
+        return Err(format!("it has {} bytes, and {LONGEST} are the most", expression.len()));
+    }
+    let compile = || within(|| LANGUAGE.compile(expression));
+    let compiled = std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, compile);
+        thread.map_err(|error| error.to_string())?.join().unwrap_or_else(|_| Err("it can't be read".to_owned()))
+    });
+    let program = compiled?.map_err(|error| format!("it is no CEL: {error}"))?;
+    Look::default().at(program.expression(), 0)?;
+    Ok(program)
+}
+
+/// A library's panic is a reason like another, not the end of whoever asked.
+fn within<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|_| "the interpreter of CEL gave up".to_owned())
+}
+
+/// A look at an expression: what is named in it has to be there, and no loop stands in a loop.
+#[derive(Default)]
+struct Look<'e> {
+    /// What loops around the place call their elements.
+    bound: Vec<&'e str>,
+}
+
+impl<'e> Look<'e> {
+    /// Looks at a part that stands in so many loops.
+    fn at(&mut self, expression: &'e Expression, loops: usize) -> Result<(), String> {
+        match &expression.expr {
+            Expr::Unspecified | Expr::Literal(_) => Ok(()),
+            Expr::Ident(name) if self.bound.contains(&name.as_str()) || VARIABLES.contains(&name.as_str()) => Ok(()),
+            Expr::Ident(name) => Err(format!("{name:?} is not known; there are {}", VARIABLES.join(", "))),
+            Expr::Call(call) => {
+                let target = call.target.as_deref();
+                let space = target.filter(|target| matches!(&target.expr, Expr::Ident(name) if name == SPACE));
+                self.all(target.filter(|_| space.is_none()).into_iter().chain(&call.args), loops)?;
+                is_function(&match space {
+                    Some(_) => format!("{SPACE}.{}", call.func_name),
+                    None => call.func_name.clone(),
+                })
+            }
+            Expr::Select(select) => self.at(&select.operand, loops),
+            Expr::List(list) => self.all(&list.elements, loops),
+            Expr::Map(map) => self.all(map.entries.iter().flat_map(parts), loops),
+            Expr::Struct(made) => self.all(made.entries.iter().flat_map(parts), loops),
+            Expr::Comprehension(_) if loops > 0 => {
+                Err("a loop (all, exists, exists_one, map, filter) stands in a loop: write them side by side"
+                    .to_owned())
+            }
+            Expr::Comprehension(over) => {
+                self.all([&over.iter_range, &over.accu_init], loops)?;
+                let outside = self.bound.len();
+                self.bound.extend([over.iter_var.as_str(), over.accu_var.as_str()]);
+                self.bound.extend(over.iter_var2.as_deref());
+                self.all([&over.loop_cond, &over.loop_step, &over.result], loops + 1)?;
+                self.bound.truncate(outside);
+                Ok(())
+            }
+        }
+    }
+
+    fn all(&mut self, parts: impl IntoIterator<Item = &'e Expression>, loops: usize) -> Result<(), String> {
+        parts.into_iter().try_for_each(|part| self.at(part, loops))
+    }
+}
+
+/// The one space of names that functions are in.
+const SPACE: &str = "optional";
+
+/// Operators have names that no word is.
+fn is_function(name: &str) -> Result<(), String> {
+    if !name.starts_with(char::is_alphabetic) || FUNCTIONS.contains(&name) {
+        return Ok(());
+    }
+    Err(format!("there is no function {name:?}; there are {}", FUNCTIONS.join(", ")))
+}
+
+fn parts(entry: &IdedEntryExpr) -> Vec<&Expression> {
+    match &entry.expr {
+        EntryExpr::StructField(field) => vec![&field.value],
+        EntryExpr::MapEntry(entry) => vec![&entry.key, &entry.value],
+    }
+}
+
+/// JSON as the API server gives it to CEL: what is whole is an int.
+fn value(json: &Value) -> cel::Value {
+    match json {
+        Value::Null => cel::Value::Null,
+        Value::Bool(is) => cel::Value::Bool(*is),
+        Value::Number(number) => match number.as_i64() {
+            Some(whole) => cel::Value::Int(whole),
+            None => cel::Value::Float(number.as_f64().unwrap_or(f64::NAN)),
+        },
+        Value::String(text) => text.as_str().into(),
+        Value::Array(items) => cel::Value::List(Arc::new(items.iter().map(value).collect())),
+        Value::Object(fields) => {
+            let fields = fields.iter().map(|(name, part)| (Key::from(name.as_str()), value(part)));
+            cel::Value::Map(Map { map: Arc::new(fields.collect::<HashMap<_, _>>()) })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn condition(expression: &str) -> MatchCondition {
+        MatchCondition { name: "c".to_owned(), expression: expression.to_owned() }
+    }
+
+    fn refused(expression: &str) -> String {
+        Conditions::compile(&[condition(expression)]).unwrap_err().remove(0)
+    }
+
+    fn review() -> Review {
+        let review = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": {
+            "uid": "1", "operation": "CREATE", "namespace": "shop", "name": "web",
+            "kind": {"group": "", "version": "v1", "kind": "Pod"},
+            "resource": {"group": "", "version": "v1", "resource": "pods"},
+            "userInfo": {"username": "jane", "groups": ["dev", "ops"]},
+            "object": {
+                "metadata": {"labels": {"tier": "Web"}},
+                "spec": {"replicas": 3, "containers": [{"name": "a", "image": "x/a:1"}, {"name": "b", "image": "b"}]},
+            },
+        }});
+        portreeve_admission::review::decode(review.to_string().as_bytes()).unwrap()
+    }
+
+    fn holds(expression: &str) -> Result<bool, String> {
+        let conditions =
+            Conditions::compile(&[condition(expression)]).unwrap_or_else(|e| panic!("{expression}: {e:?}"));
+        conditions.hold(&Subject::of(&review()))
+    }
+
+    #[test]
+    fn conditions_are_asked_of_object_old_object_and_request() {
+        for expression in [
+            "object.spec.replicas == 3 && object.spec.replicas + 1 > 3",
+            "oldObject == null",
+            "request.operation == 'CREATE' && request.kind.kind == 'Pod' && request.subResource == ''",
+            "'dev' in request.userInfo.groups && !request.userInfo.username.startsWith('system:node:')",
+            "object.spec.containers.exists(c, c.image.contains('/')) && !has(object.metadata.annotations)",
+            "object.metadata.?labels.tier.orValue('') == 'Web'",
+            "object.spec.containers.filter(c, c.name == 'b').size() == 1",
+        ] {
+            assert_eq!(holds(expression), Ok(true), "{expression}");
+        }
+        assert_eq!(holds("object.metadata.labels.tier == 'db'"), Ok(false));
+    }
+
+    #[test]
+    fn every_function_that_may_be_called_is_there() {
+        for expression in [
+            "bool('true')",
+            "'abc'.charAt(1) == 'b'",
+            "'abc'.contains('b') && 'abc'.endsWith('c') && 'abc'.startsWith('a') && 'abc'.matches('^a')",
+            "double('1.5') > 1.0 && int('2') == 2 && string(2) == '2' && dyn(2) == 2",
+            "'abcb'.indexOf('b') == 1 && 'abcb'.lastIndexOf('b') == 3",
+            "['a', 'b'].join('-') == 'a-b' && 'a-b'.split('-').size() == 2",
+            "'Ab'.lowerAscii() == 'ab' && 'Ab'.upperAscii() == 'AB' && ' a '.trim() == 'a'",
+            "'abc'.replace('b', 'x') == 'axc' && 'abc'.substring(1) == 'bc'",
+            "optional.of(1).hasValue() && optional.of(1).value() == 1 && optional.none().orValue(2) == 2",
+            "optional.none().or(optional.of(3)).value() == 3",
+        ] {
+            assert_eq!(holds(expression), Ok(true), "{expression}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_condition_is_refused_with_its_place() {
+        for (expression, wrong) in [
+            ("object.metadata.name ==", "it is no CEL"),
+            ("", "it is no CEL"),
+            ("authorizer.path('/x') == null", "\"authorizer\" is not known; there are object, oldObject, request"),
+            ("objekt.kind == 'Pod'", "\"objekt\" is not known"),
+            ("object.metadata.name.startWith('a')", "there is no function \"startWith\""),
+            ("object.a.all(x, object.b.all(y, x == y))", "stands in a loop"),
+            (&"x".repeat(1025), "it has 1025 bytes"),
+        ] {
+            let reason = refused(expression);
+            assert!(reason.starts_with("spec.match.matchConditions[0].expression: "), "{reason}");
+            assert!(reason.contains(wrong), "{expression}: {reason}");
+        }
+        let twice = Conditions::compile(&[condition("true"), condition("true")]).unwrap_err();
+        assert!(twice[0].starts_with("spec.match.matchConditions[1].name"), "{twice:?}");
+        let unnamed =
+            Conditions::compile(&[MatchCondition { name: "-a".to_owned(), ..condition("true") }]).unwrap_err();
+        assert!(unnamed[0].contains("\"-a\" is not 1 to 59 letters"), "{unnamed:?}");
+        let many = Conditions::compile(&vec![condition("true"); 17]).unwrap_err();
+        assert!(many[0].contains("there are 17, and 16 are the most"), "{many:?}");
+    }
+
+    #[test]
+    fn a_condition_that_is_neither_true_nor_false_says_why() {
+        assert!(holds("object.spec.absent == 1").unwrap_err().starts_with("\"c\": "));
+        assert_eq!(holds("object.spec.replicas").unwrap_err(), "\"c\": it is a int and neither true nor false");
+    }
+
+    #[test]
+    fn one_that_is_false_decides_whatever_becomes_of_the_others() {
+        let named = |name: &str, expression: &str| MatchCondition { name: name.to_owned(), ..condition(expression) };
+        let conditions = [named("unclear", "object.spec.absent"), named("false", "false")];
+        assert_eq!(Conditions::compile(&conditions).unwrap().hold(&Subject::of(&review())), Ok(false));
+    }
+
+    #[test]
+    fn no_expression_of_that_length_overflows_a_stack() {
+        let long = |part: &str, end: &str| format!("{}{end}", part.repeat((LONGEST - end.len()) / part.len()));
+        let nested = |open: &str, close: &str| format!("{}1{}", open.repeat(500), close.repeat(500));
+        for expression in [
+            long("!", "true"),
+            long("-", "1"),
+            long("1+", "1"),
+            long("true?1:", "1"),
+            long("object.", "x"),
+            long("'a'==", "'a'"),
+            nested("(", ")"),
+            nested("[", "]"),
+            format!("object{}", ".x".repeat(500)),
+            format!("object{}", "[1]".repeat(300)),
+        ] {
+            if let Ok(conditions) = Conditions::compile(&[condition(&expression)]) {
+                let _ = conditions.hold(&Subject::of(&review()));
+            }
+        }
+    }
+
+    #[test]
+    fn loops_side_by_side_are_one_deep() {
+        assert_eq!(
+            holds("object.spec.containers.all(c, c.name != '') && object.spec.containers.map(c, c.name).size() == 2"),
+            Ok(true)
+        );
+    }
+}
