@@ -202,6 +202,12 @@ async fn what_is_wrong_is_refused_with_words_that_help() {
             &["spec.module.oci", "name the module by digest"],
         ),
         (Kind::ClusterPolicy, "{mode: warn}".into(), &["spec.module", "Required value"]),
+        (Kind::ClusterPolicy, builtin("rollout: [{mode: warn}]"), &["spec.rollout[0].namespaceSelector", "Required"]),
+        (
+            Kind::ClusterPolicy,
+            builtin("rollout: [{namespaceSelector: {}, mode: warned}]"),
+            &["spec.rollout[0].mode", "\"warned\""],
+        ),
         (Kind::ClusterPolicy, matching("operations: [DELETE]"), &["spec.match.operations", "never held up"]),
         (Kind::ClusterPolicy, matching("operations: [create]"), &["spec.match.operations", "\"CREATE\""]),
         (

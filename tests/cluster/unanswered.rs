@@ -36,6 +36,7 @@ pub(crate) fn of_templates() -> Policy {
         failure_policy: FailurePolicy::Fail,
         timeout: Duration::from_secs(1),
         matching: Match::default(),
+        rollout: Vec::new(),
         wants: Vec::new(),
         can: Abilities { validate: true, mutate: true, rewrite_images: false },
         facts: BTreeSet::new(),

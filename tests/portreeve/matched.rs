@@ -1,5 +1,5 @@
-//! `match` of a ClusterPolicy through the gate with the real catalogue: resources, operations and conditions. What each of
-//! them means is tested where it is read.
+//! `match` and `rollout` of a ClusterPolicy through the gate with the real catalogue: resources, operations, conditions, and
+//! modes by namespace. What each of them means is tested where it is read.
 
 use portreeve_admission::response::RefusalKind;
 use portreeve_server::way::Gate;
@@ -78,4 +78,30 @@ async fn a_condition_that_can_not_be_told_takes_the_policys_failure_mode() {
         "{:?}",
         response.warnings
     );
+}
+
+/// A bad Deployment in a namespace with this label `stage`, under a policy that is in other modes in some: whether it is
+/// edited, whether it is denied, what is warned of.
+async fn answered(stage: &str) -> (bool, bool, Vec<String>) {
+    let policy = "apiVersion: portreeve.dev/v1alpha1\nkind: ClusterPolicy\nmetadata: {name: drop}\n\
+        spec: {module: {builtin: drop-capabilities}, mode: audit, rollout: [\
+        {namespaceSelector: {matchLabels: {stage: never}}, mode: 'off'}, \
+        {namespaceSelector: {matchLabels: {stage: told}}, mode: warn, mutate: false}, \
+        {namespaceSelector: {matchExpressions: [{key: stage, operator: In, values: [told, done]}]}, mode: enforce}]}\n";
+    let namespace =
+        format!("---\napiVersion: v1\nkind: Namespace\nmetadata: {{name: shop, labels: {{stage: {stage}}}}}\n");
+    let gate = Setting::default().with(&format!("{policy}{namespace}")).unwrap().gate().unwrap();
+    let (told, response) = admit(&gate, &create(&workload("Deployment", "NET_RAW"))).await.unwrap();
+    (told.response.patch.is_some(), response.refusal.is_some(), response.warnings)
+}
+
+#[tokio::test]
+async fn the_first_stage_that_selects_a_namespace_is_its_mode() {
+    assert_eq!(answered("unheard-of").await, (false, false, vec![]));
+    assert_eq!(answered("never").await, (false, false, vec![]));
+    let (edited, denied, warnings) = answered("told").await;
+    assert_eq!((edited, denied), (false, false));
+    assert!(warnings.iter().any(|warning| warning.contains("NET_RAW")), "{warnings:?}");
+    let (edited, denied, _) = answered("done").await;
+    assert_eq!((edited, denied), (true, true));
 }

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use crate::api::Mode;
 use crate::case::Operation;
 use crate::plan::Plan;
 use crate::policy::{Policy, ResourceRule};
@@ -31,7 +30,7 @@ impl Index {
     #[must_use]
     pub fn new(policies: &[Policy], excluded: impl IntoIterator<Item = String>) -> Self {
         let mut index = Self { excluded: excluded.into_iter().collect(), ..Self::default() };
-        for (position, policy) in policies.iter().enumerate().filter(|(_, policy)| policy.mode != Mode::Off) {
+        for (position, policy) in policies.iter().enumerate().filter(|(_, policy)| !policy.is_off()) {
             let (templates, named): (Vec<_>, Vec<_>) = policy.wants.iter().partition(|rule| is_of_templates(rule));
             if policy.wants.is_empty() || !templates.is_empty() {
                 index.templates.push(position);
@@ -129,8 +128,9 @@ fn operation(name: &str) -> Option<Operation> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::{FailurePolicy, LabelSelector, Match};
+    use crate::api::{FailurePolicy, LabelSelector, Match, Mode};
     use crate::decision::tests::policy;
+    use crate::policy::Stage;
     use serde_json::json;
 
     fn review(group: &str, kind: &str, resource: &str, namespace: &str) -> Review {
@@ -235,6 +235,34 @@ mod tests {
     fn a_policy_that_is_off_sees_nothing() {
         let policies = [policy("p", Mode::Off, FailurePolicy::Fail)];
         assert_eq!(candidates(&policies, &review("apps", "Deployment", "deployments", "shop")), [0; 0]);
+    }
+
+    #[test]
+    fn the_first_stage_counts_and_the_strictest_where_nobody_knows_the_namespace() {
+        let stage = |label: &str, mode| {
+            let labels = [("stage".to_owned(), label.to_owned())].into();
+            let selector = LabelSelector { match_labels: labels, ..LabelSelector::default() };
+            Stage { selector, mode, mutate: false }
+        };
+        let rollout = vec![stage("a", Mode::Warn), stage("b", Mode::Enforce), stage("b", Mode::Off)];
+        let rolled_out = Policy { rollout, ..policy("p", Mode::Audit, FailurePolicy::Fail) };
+        let review = review("apps", "Deployment", "deployments", "shop");
+        let in_stage = |label: &str| {
+            let labels = [("stage".to_owned(), label.to_owned())].into();
+            rolled_out.standing(&review, Some(&labels))
+        };
+        assert_eq!((in_stage("a"), in_stage("b"), in_stage("c")), (0, 1, 3));
+        assert_eq!(rolled_out.standing(&review, None), 1);
+        assert_eq!((rolled_out.mildest(), rolled_out.is_off()), (Mode::Off, false));
+        let modes: Vec<Mode> = rolled_out.standings().iter().map(|standing| standing.mode).collect();
+        assert_eq!(modes, [Mode::Warn, Mode::Enforce, Mode::Off, Mode::Audit]);
+    }
+
+    #[test]
+    fn a_policy_that_is_off_but_somewhere_sees_what_is_there() {
+        let stage = Stage { selector: LabelSelector::default(), mode: Mode::Audit, mutate: false };
+        let policies = [Policy { rollout: vec![stage], ..policy("p", Mode::Off, FailurePolicy::Fail) }];
+        assert_eq!(candidates(&policies, &review("apps", "Deployment", "deployments", "shop")), [0]);
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::api::{FailurePolicy, LabelSelector, Match, Mode};
 use crate::case::{FactKind, Request};
 use crate::review::Review;
@@ -18,6 +20,8 @@ pub struct Policy {
     pub mode: Mode,
     /// Whether its edits are made.
     pub mutate: bool,
+    /// Namespaces where both are otherwise; the first that selects one counts.
+    pub rollout: Vec<Stage>,
     /// What a failure leads to.
     pub failure_policy: FailurePolicy,
     /// The most time it may take.
@@ -30,6 +34,17 @@ pub struct Policy {
     pub can: Abilities,
     /// Facts that it is given: declared and granted.
     pub facts: BTreeSet<FactKind>,
+}
+
+/// Namespaces where a policy is in a mode of their own.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Stage {
+    /// By labels of the namespace.
+    pub selector: LabelSelector,
+    /// What a violation leads to there.
+    pub mode: Mode,
+    /// Whether its edits are made there.
+    pub mutate: bool,
 }
 
 /// What a policy can do, as its manifest says.
@@ -58,10 +73,58 @@ pub struct ResourceRule {
 }
 
 impl Policy {
-    /// Whether its edits are to be asked for at all.
+    /// Whether its edits are to be asked for at all, in some namespace at least.
     #[must_use]
     pub fn edits(&self) -> bool {
-        self.mutate && self.can.mutate && self.mode != Mode::Off
+        self.can.mutate && self.stands().any(|(mode, mutate)| mutate && mode != Mode::Off)
+    }
+
+    /// Whether it is off everywhere.
+    #[must_use]
+    pub fn is_off(&self) -> bool {
+        self.stands().all(|(mode, _)| mode == Mode::Off)
+    }
+
+    /// The mildest mode that it is in anywhere.
+    #[must_use]
+    pub fn mildest(&self) -> Mode {
+        let milder = |one: Mode, other: Mode| if one.is_stricter_than(other) { other } else { one };
+        self.stands().map(|(mode, _)| mode).fold(self.mode, milder)
+    }
+
+    /// What it is for a review, by the place in [`Self::standings`]. Where the labels of its namespace are not known, the
+    /// strictest there is.
+    #[must_use]
+    pub fn standing(&self, review: &Review, namespace_labels: Option<&BTreeMap<String, String>>) -> usize {
+        let elsewhere = self.rollout.len();
+        if review.request.namespace.is_none() {
+            return elsewhere;
+        }
+        if let Some(labels) = namespace_labels {
+            return self.rollout.iter().position(|stage| stage.selector.matches(labels)).unwrap_or(elsewhere);
+        }
+        let stages = self.rollout.iter().map(|stage| stage.mode).enumerate();
+        let stricter =
+            |one: (usize, Mode), other: (usize, Mode)| if other.1.is_stricter_than(one.1) { other } else { one };
+        stages.fold((elsewhere, self.mode), stricter).0
+    }
+
+    /// What it is in each of its stages, and, last, in none.
+    #[must_use]
+    pub fn standings(&self) -> Vec<Self> {
+        self.stands().map(|(mode, mutate)| Self { mode, mutate, rollout: Vec::new(), ..self.clone() }).collect()
+    }
+
+    /// Whether it has to be known which namespace a review is in.
+    #[must_use]
+    pub fn asks_for_namespace(&self, review: &Review) -> bool {
+        review.request.namespace.is_some() && (self.matching.namespace_selector.is_some() || !self.rollout.is_empty())
+    }
+
+    /// Mode and whether edits are made, in each stage and elsewhere.
+    fn stands(&self) -> impl Iterator<Item = (Mode, bool)> {
+        let stages = self.rollout.iter().map(|stage| (stage.mode, stage.mutate));
+        stages.chain([(self.mode, self.mutate)])
     }
 
     /// Whether the review is one that it is for, or may be where the labels of its namespace are not known. Conditions are

@@ -118,7 +118,7 @@ pub(crate) fn judge<'m>(
         rules: checker.rules(),
         locks,
         set: checker.set().digest().to_owned(),
-        raised: checker.raised().clone(),
+        raised: checker.raised(),
         ending: checker.set().exceptions().iter().filter_map(|exception| ending(exception, Timestamp::now())).collect(),
     })
 }

@@ -13,14 +13,16 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use futures_util::stream::{self, StreamExt as _};
 use jiff::Timestamp;
-use portreeve_admission::api::Mode;
+use portreeve_admission::api::{ClusterPolicySpec, Mode};
 use portreeve_admission::case::GroupVersionKind;
 use portreeve_admission::decision::{Answer, Decision, PolicyFailure};
 use portreeve_admission::defaults::{Completed, Holder, complete, take_back};
 use portreeve_admission::document::Document;
 use portreeve_admission::edit::Claim;
 use portreeve_admission::kinds::{Scope, resource, scope};
+use portreeve_admission::matching::is_namespace;
 use portreeve_admission::plan::Plan;
+use portreeve_admission::policy::Policy;
 use portreeve_admission::review::{Review, ReviewError, decode};
 use portreeve_admission::subject::{SubjectError, TemplatePaths};
 use portreeve_engine::{Cache, Engine, EngineError};
@@ -77,7 +79,8 @@ pub struct Checker {
     accounts: Accounts,
     corrections: Corrections,
     rules: Rules,
-    raised: BTreeMap<String, Mode>,
+    /// Policies that are taken to be in another mode than they are, as they are.
+    raised: BTreeMap<String, ClusterPolicySpec>,
 }
 
 /// What came of one object.
@@ -87,6 +90,8 @@ pub struct Checked {
     pub namespace: Option<String>,
     /// How it would be answered.
     pub verdict: Verdict,
+    /// The modes that policies are in for this object, where they are taken to be in another, by name.
+    pub modes_today: BTreeMap<String, Mode>,
     /// The object with the defaults in, without what the API server itself puts in; none if nothing was put in.
     pub corrected: Option<Value>,
     /// What was put in or changed, in order.
@@ -171,10 +176,16 @@ impl Checker {
         Ok(Self { gate, namespace, accounts, corrections, rules, raised })
     }
 
-    /// The modes that policies really are in, where they are taken to be in another, by name.
+    /// The modes that policies really are in, where they are taken to be in another, by name; of a rollout the mildest that
+    /// is not off.
     #[must_use]
-    pub fn raised(&self) -> &BTreeMap<String, Mode> {
-        &self.raised
+    pub fn raised(&self) -> BTreeMap<String, Mode> {
+        let mildest = |spec: &ClusterPolicySpec| {
+            let stages = spec.rollout.iter().map(|stage| stage.mode);
+            let modes = stages.chain([spec.mode]).filter(|mode| *mode != Mode::Off);
+            modes.reduce(|one, other| if one.is_stricter_than(other) { other } else { one }).unwrap_or(Mode::Off)
+        };
+        self.raised.iter().map(|(name, spec)| (name.clone(), mildest(spec))).collect()
     }
 
     /// Where the policies come from.
@@ -211,6 +222,7 @@ impl Checker {
         };
         let deadline = Instant::now() + LONGEST;
         let met = self.gate.meet(review, deadline).await;
+        let checked = Checked { modes_today: self.modes_today(&met), ..checked };
         if !matches!(met.plan, Plan::Judge { .. }) || met.policies().next().is_none() {
             return checked;
         }
@@ -228,6 +240,20 @@ impl Checker {
             None => met,
         };
         self.judged(checked, &met, deadline).await
+    }
+
+    fn modes_today(&self, met: &Met) -> BTreeMap<String, Mode> {
+        let labels = match (is_namespace(&met.review), &met.namespace) {
+            (true, _) => Some(&met.review.meta.labels),
+            (false, namespace) => namespace.as_ref().map(|namespace| &namespace.labels).ok(),
+        };
+        let today = |policy: &Policy| {
+            let spec = self.raised.get(&policy.id)?;
+            let lives_in_one = met.review.request.namespace.is_some();
+            let today = labels.filter(|_| lives_in_one).map_or(spec.mode, |labels| spec.mode_in(labels));
+            (today != policy.mode).then(|| (policy.id.clone(), today))
+        };
+        met.policies().filter_map(today).collect()
     }
 
     async fn judged(&self, mut checked: Checked, met: &Met, deadline: Instant) -> Checked {
@@ -292,6 +318,7 @@ impl Checked {
         Self {
             namespace,
             verdict: Verdict::Unseen,
+            modes_today: BTreeMap::new(),
             corrected: None,
             made: Vec::new(),
             decision: Decision::default(),

@@ -39,9 +39,18 @@ pub use objects::{Listed, Objects, Reach};
 pub use profile::{COMPILED, platform};
 pub use registry::RegistryModules;
 
+/// A policy as a review meets it: its place in the set, and what it is there ([`Policy::standing`]).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Seat {
+    pub(crate) place: usize,
+    pub(crate) standing: usize,
+}
+
 /// A set of policies, ready to judge.
 pub struct PolicySet {
     policies: Vec<Policy>,
+    /// Of each policy, in their order, what it is in each stage of its rollout and elsewhere.
+    standings: Vec<Vec<Policy>>,
     /// By the policy's id; of policies that have some.
     conditions: HashMap<String, Conditions>,
     index: Index,
@@ -74,6 +83,11 @@ impl PolicySet {
     #[must_use]
     pub fn policies(&self) -> &[Policy] {
         &self.policies
+    }
+
+    /// The policy at a place among them, as it stands for a review.
+    pub(crate) fn policy(&self, Seat { place, standing }: Seat) -> Option<&Policy> {
+        self.standings.get(place)?.get(standing)
     }
 
     /// What has to hold for a policy to see a review that its selectors let through.

@@ -11,9 +11,9 @@ mod line;
 mod record;
 mod respond;
 mod run;
+mod seats;
 mod shelf;
 
-use std::cell::LazyCell;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -41,7 +41,7 @@ pub use run::Runner;
 use crate::around::Around;
 use crate::deadline::Deadlines;
 use crate::metrics::PolicyOutcome;
-use crate::set::{Namespace, PolicySet, Subject};
+use crate::set::{Namespace, PolicySet, Seat};
 use crate::traces::{self, STEPS};
 use crate::witness::Witness;
 
@@ -92,8 +92,8 @@ pub struct Met {
     pub plan: Plan,
     /// The set.
     pub set: Arc<PolicySet>,
-    /// Positions in the set of the policies that see the review.
-    selected: Vec<usize>,
+    /// The policies that see the review.
+    selected: Vec<Seat>,
     /// Why it can't be told of some of them whether they do, by their ids.
     unclear: HashMap<String, String>,
     /// What is known of the request's namespace, or why nothing is.
@@ -107,7 +107,7 @@ pub struct Met {
 impl Met {
     /// The policies that see the review.
     pub fn policies(&self) -> impl Iterator<Item = &Policy> {
-        self.selected.iter().filter_map(|position| self.set.policies().get(*position))
+        self.selected.iter().filter_map(|seat| self.set.policy(*seat))
     }
 
     /// The switch by which denials are dropped now, if it is set.
@@ -122,7 +122,10 @@ impl Met {
             return Some(Failure::Unclear(unclear.clone()));
         }
         let reason = self.namespace.as_ref().err()?;
-        policy.namespace_selector(&self.review).filter(|_| !is_namespace(&self.review))?;
+        let base = self.set.policies().iter().find(|base| base.id == policy.id)?;
+        if is_namespace(&self.review) || !base.asks_for_namespace(&self.review) {
+            return None;
+        }
         let name = self.review.request.namespace.clone().unwrap_or_default();
         Some(Failure::MissingFact { kind: FactKind::Namespace.name().to_owned(), key: name, reason: reason.clone() })
     }
@@ -145,21 +148,6 @@ fn read(body: &[u8]) -> Result<Review, ReviewError> {
     let review = decoded(body)?;
     traces::about(&review);
     Ok(review)
-}
-
-/// Leaves those out whose conditions are not met; why it can't be told of some, by their ids.
-fn meet_conditions(set: &PolicySet, review: &Review, selected: &mut Vec<usize>) -> HashMap<String, String> {
-    let mut unclear = HashMap::new();
-    let subject = LazyCell::new(|| Subject::of(review));
-    selected.retain(|position| {
-        let Some(policy) = set.policies().get(*position) else { return false };
-        let Some(conditions) = set.conditions(&policy.id) else { return true };
-        conditions.hold(&subject).unwrap_or_else(|reason| {
-            unclear.insert(policy.id.clone(), reason);
-            true
-        })
-    });
-    unclear
 }
 
 impl Gate {
@@ -223,8 +211,9 @@ impl Gate {
         let name = review.request.namespace.as_deref();
         let namespace = self.around.namespace(&set, name, correct::halfway(deadline)).await;
         let labels = namespace.as_ref().map(|namespace| &namespace.labels).ok();
-        let mut selected = selected(set.policies(), &candidates, &review, labels);
-        let unclear = meet_conditions(&set, &review, &mut selected);
+        let selected = selected(set.policies(), &candidates, &review, labels);
+        let mut selected = seats::seated(&set, &review, selected, labels);
+        let unclear = seats::meet_conditions(&set, &review, &mut selected);
         Met { review, plan, set, selected, unclear, namespace, now: (self.clock)(), begun }
     }
 

@@ -15,7 +15,7 @@ pub use exceptions::{BadPattern, ExceptionRules, NotAllowed};
 pub use matching::{Match, MatchCondition, Resources};
 pub use mode::Mode;
 pub use namespaced::{BuiltinModule, NamespacedMatch, PolicySpec};
-pub use policy::{ClusterPolicySpec, FailurePolicy, ModuleSource};
+pub use policy::{ClusterPolicySpec, FailurePolicy, ModuleSource, Stage};
 pub use selector::{Expression, LabelSelector, Operator, SelectorError};
 pub use set::{PolicySetSpec, Profile};
 

@@ -40,6 +40,7 @@ impl PolicySpec {
             module: ModuleSource::Builtin { builtin: self.module.builtin },
             mode: self.mode,
             mutate: Some(false),
+            rollout: Vec::new(),
             settings: self.settings,
             matching: Match { object_selector: self.matching.object_selector, ..Match::default() },
             failure_policy: self.failure_policy,

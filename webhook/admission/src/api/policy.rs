@@ -1,10 +1,12 @@
 //! ClusterPolicy: a policy module in force, with its settings, for some of the cluster.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{ExceptionRules, Match, Mode};
+use super::{ExceptionRules, LabelSelector, Match, Mode};
 use crate::case::FactKind;
 
 /// `spec` of a ClusterPolicy.
@@ -19,6 +21,10 @@ pub struct ClusterPolicySpec {
     /// Whether its edits are made. Left out: yes in enforce and warn, no in audit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mutate: Option<bool>,
+    /// Namespaces where it is in another mode, by the first of these that selects them. All others, and what lives in no
+    /// namespace, have `mode`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rollout: Vec<Stage>,
     /// Its settings, valid against its own schema.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub settings: Map<String, Value>,
@@ -37,6 +43,19 @@ pub struct ClusterPolicySpec {
     /// Which exceptions to it count. Left out: all, whoever may write them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exceptions: Option<ExceptionRules>,
+}
+
+/// A part of the cluster that a policy has come to, or not yet.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Stage {
+    /// By labels of the namespace.
+    pub namespace_selector: LabelSelector,
+    /// What a violation leads to there.
+    pub mode: Mode,
+    /// Whether its edits are made there. Left out: as the policy says, else by this mode.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mutate: Option<bool>,
 }
 
 /// Where the code of a policy comes from.
@@ -80,4 +99,13 @@ pub enum FailurePolicy {
     Fail,
     /// It is admitted, with a warning.
     Ignore,
+}
+
+impl ClusterPolicySpec {
+    /// The mode in a namespace with these labels.
+    #[must_use]
+    pub fn mode_in(&self, labels: &BTreeMap<String, String>) -> Mode {
+        let stage = self.rollout.iter().find(|stage| stage.namespace_selector.matches(labels));
+        stage.map_or(self.mode, |stage| stage.mode)
+    }
 }

@@ -21,6 +21,7 @@ pub(crate) fn policy(id: &str, mode: Mode, failure_policy: FailurePolicy) -> Pol
         failure_policy,
         timeout: Duration::from_secs(1),
         matching: Match::default(),
+        rollout: Vec::new(),
         wants: Vec::new(),
         can: Abilities { validate: true, mutate: true, rewrite_images: false },
         facts: BTreeSet::new(),

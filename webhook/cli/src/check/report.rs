@@ -224,7 +224,7 @@ impl CheckReport {
             }
             let mut object = ObjectReport::of(judged);
             for violation in &mut object.violations {
-                violation.mode_today = judgement.raised.get(&violation.remark.policy).copied();
+                violation.mode_today = judged.checked.modes_today.get(&violation.remark.policy).copied();
             }
             summary.count(&object, judged.workload);
             objects.push(object);

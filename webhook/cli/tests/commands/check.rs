@@ -198,6 +198,18 @@ fn as_of_a_stricter_mode_the_next_step_of_a_rollout_is_shown() {
 }
 
 #[test]
+fn of_a_rollout_the_mode_of_each_namespace_is_what_it_is_today() {
+    let stage = "  mode: audit\n  rollout: [{namespaceSelector: {matchLabels: {team: shop}}, mode: warn}]\n";
+    let policies = folder(&[("shops.yaml", &format!("{FOR_SHOPS}{stage}")), ("shop.yaml", SHOP)]);
+    let at = text(policies.path());
+    let arguments = ["check", "-", "-n", "shop", "--policies", &at, "--as-of-mode", "enforce", "-o", "json"];
+    let report = judging(POD, &arguments).with_code(1).json();
+    let violation = &report["objects"][0]["violations"][0];
+    assert_eq!((&violation["mode"], &violation["modeToday"]), (&"enforce".into(), &"warn".into()));
+    assert_eq!(report["raised"][0]["modeToday"], "audit");
+}
+
+#[test]
 fn policies_that_are_off_or_stricter_stay_as_they_are() {
     for mode in ["\"off\"", "enforce"] {
         let policies = folder(&[("shops.yaml", &format!("{}  mode: {mode}\n", FOR_SHOPS)), ("shop.yaml", SHOP)]);

@@ -95,7 +95,7 @@ impl Backstop {
 
 fn stated(in_force: &InForce<'_>, demand: &Demand<'_>) -> Result<Stated, Why> {
     let InForce { policy, builtin, settings } = in_force;
-    if policy.mode == Mode::Off {
+    if policy.mildest() == Mode::Off {
         return Err(Why::Off);
     }
     let builtin = builtin.ok_or(Why::Outside)?;

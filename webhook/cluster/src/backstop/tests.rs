@@ -26,6 +26,7 @@ fn policy(id: &str, mode: Mode) -> Policy {
         failure_policy: FailurePolicy::Fail,
         timeout: Duration::from_secs(1),
         matching: Match::default(),
+        rollout: Vec::new(),
         wants: Vec::new(),
         can: Abilities { validate: true, mutate: true, rewrite_images: false },
         facts: BTreeSet::new(),

@@ -65,7 +65,7 @@ pub(super) fn binding(policy: &Policy, at_most: Mode) -> ValidatingAdmissionPoli
         metadata: metadata(&policy.id),
         spec: ValidatingAdmissionPolicyBindingSpec {
             policy_name: name(&policy.id),
-            validation_actions: vec![action(lesser(policy.mode, at_most)).to_owned()],
+            validation_actions: vec![action(lesser(policy.mildest(), at_most)).to_owned()],
             match_resources: selects.then(|| MatchResources {
                 namespace_selector,
                 object_selector,

@@ -65,6 +65,7 @@ pub(super) const CLUSTER_POLICY: (&[Rule], &[Bound]) = (
         rule(&["module", "oci"], ENDS_WITH_A_DIGEST, DIGEST),
         rule(&["timeout"], IS_A_DURATION, DURATION),
         rule(&["timeout"], IS_AWAITED, AWAITED),
+        rule(&["rollout", "[]", "namespaceSelector", "matchExpressions", "[]"], TAKES_VALUES, VALUES),
         rule(&["match", "operations", "[]"], "self != 'DELETE'", "DELETE is never held up, and no policy sees it"),
         rule(
             &["match", "matchConditions"],
@@ -87,6 +88,8 @@ pub(super) const CLUSTER_POLICY: (&[Rule], &[Bound]) = (
         longest(&["exceptions", "namespaces", "[]"], 64),
         most(&["exceptions", "groups"], 64),
         most(&["exceptions", "users"], 64),
+        most(&["rollout"], 16),
+        most(&["rollout", "[]", "namespaceSelector", "matchExpressions"], 16),
         most(&["match", "resources"], 64),
         most(&["match", "operations"], 4),
         most(&["match", "matchConditions"], 16),

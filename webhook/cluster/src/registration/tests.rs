@@ -23,6 +23,7 @@ pub(super) fn policy(id: &str) -> Policy {
         failure_policy: FailurePolicy::Fail,
         timeout: Duration::from_secs(2),
         matching: Match::default(),
+        rollout: Vec::new(),
         wants: Vec::new(),
         can: Abilities { validate: true, mutate: true, rewrite_images: false },
         facts: BTreeSet::new(),

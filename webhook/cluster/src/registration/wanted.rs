@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use portreeve_admission::api::{Match, Mode, Resources};
+use portreeve_admission::api::{Match, Resources};
 use portreeve_admission::case::{GroupVersionKind, GroupVersionResource, Operation};
 use portreeve_admission::matching::TEMPLATES;
 use portreeve_admission::plan::{CONNECTED_SUBRESOURCES, JUDGED_SUBRESOURCES};
@@ -40,7 +40,7 @@ pub(super) const ANY: &str = "*";
 pub(super) fn takes_part(policy: &Policy, call: Call) -> bool {
     match call {
         Call::Mutate => policy.edits(),
-        Call::Validate => policy.mode != Mode::Off && policy.can.validate,
+        Call::Validate => !policy.is_off() && policy.can.validate,
     }
 }
 

@@ -103,6 +103,7 @@ pub(crate) fn sought(wants: Vec<ResourceRule>) -> Sought {
         failure_policy: FailurePolicy::Fail,
         timeout: Duration::from_secs(2),
         matching: Match::default(),
+        rollout: Vec::new(),
         wants,
         can: Abilities { validate: true, ..Abilities::default() },
         facts: BTreeSet::new(),

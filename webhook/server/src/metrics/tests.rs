@@ -88,6 +88,7 @@ fn policy(id: &str, mode: Mode) -> Policy {
         failure_policy: portreeve_admission::api::FailurePolicy::Fail,
         timeout: Duration::from_secs(1),
         matching: portreeve_admission::api::Match::default(),
+        rollout: Vec::new(),
         wants: Vec::new(),
         can: portreeve_admission::policy::Abilities { validate: true, mutate: false, rewrite_images: false },
         facts: BTreeSet::new(),

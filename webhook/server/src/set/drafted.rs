@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use portreeve_admission::api::{ClusterPolicySpec, Match, Mode, ModuleSource, PolicySetSpec, Resources};
+use portreeve_admission::api::{self, ClusterPolicySpec, Match, Mode, ModuleSource, PolicySetSpec, Resources};
 use portreeve_admission::case::Operation;
-use portreeve_admission::policy::{Abilities, Policy, ResourceRule};
+use portreeve_admission::policy::{Abilities, Policy, ResourceRule, Stage};
 use portreeve_engine::{Instance, Manifest};
 use serde_json::Value;
 
@@ -89,6 +89,7 @@ fn policy(
         of_namespace: located.namespace.clone(),
         mode: spec.mode,
         mutate: spec.mutate.unwrap_or(spec.mode != Mode::Audit),
+        rollout: spec.rollout.iter().map(|stage| in_stage(stage, spec.mutate)).collect(),
         failure_policy: spec.failure_policy.unwrap_or(set.failure_policy),
         timeout,
         matching: spec.matching.clone(),
@@ -102,6 +103,14 @@ fn policy(
     }
 }
 
+fn in_stage(stage: &api::Stage, mutate: Option<bool>) -> Stage {
+    Stage {
+        selector: stage.namespace_selector.clone(),
+        mode: stage.mode,
+        mutate: stage.mutate.or(mutate).unwrap_or(stage.mode != Mode::Audit),
+    }
+}
+
 fn bad_selectors(spec: &ClusterPolicySpec) -> Vec<String> {
     let namespace = ("namespaceSelector", &spec.matching.namespace_selector);
     let object = ("objectSelector", &spec.matching.object_selector);
@@ -109,7 +118,12 @@ fn bad_selectors(spec: &ClusterPolicySpec) -> Vec<String> {
         let error = selector.as_ref()?.check().err()?;
         Some(format!("spec.match.{field}: {error}"))
     };
-    [namespace, object].into_iter().filter_map(fault).collect()
+    let of_stage = |(index, stage): (usize, &api::Stage)| {
+        let error = stage.namespace_selector.check().err()?;
+        Some(format!("spec.rollout[{index}].namespaceSelector: {error}"))
+    };
+    let stages = spec.rollout.iter().enumerate().filter_map(of_stage);
+    [namespace, object].into_iter().filter_map(fault).chain(stages).collect()
 }
 
 /// Rules that nothing can meet.

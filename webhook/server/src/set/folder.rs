@@ -168,19 +168,25 @@ impl Sources {
         if problems.is_empty() { Ok(()) } else { Err(problems.into()) }
     }
 
-    /// Puts policies of lesser modes into this one, those of the profile too; what is off stays off. Gives the names of
-    /// those policies with the modes that they had.
-    pub fn raise(&mut self, mode: Mode) -> BTreeMap<String, Mode> {
+    /// Puts policies of lesser modes into this one, those of the profile too; what is off stays off. Gives those policies as
+    /// they were, by their names.
+    pub fn raise(&mut self, mode: Mode) -> BTreeMap<String, ClusterPolicySpec> {
         self.add_profile();
         let policies = self.resources.iter_mut().filter_map(|located| match &mut located.resource {
             Resource::ClusterPolicy(object) => Some(object),
             _ => None,
         });
-        let lesser = policies.filter(|object| object.spec.mode != Mode::Off && mode.is_stricter_than(object.spec.mode));
         let raise = |object: &mut Object<ClusterPolicySpec>| {
-            (object.metadata.name.clone(), std::mem::replace(&mut object.spec.mode, mode))
+            let had = object.spec.clone();
+            let stages = object.spec.rollout.iter_mut().map(|stage| &mut stage.mode);
+            for known in stages.chain([&mut object.spec.mode]) {
+                if *known != Mode::Off && mode.is_stricter_than(*known) {
+                    *known = mode;
+                }
+            }
+            (object.spec != had).then(|| (object.metadata.name.clone(), had))
         };
-        lesser.map(raise).collect()
+        policies.filter_map(raise).collect()
     }
 
     /// Adds the built-in profile, if the set asks for it, but for those of its policies that somebody replaces.

@@ -166,6 +166,7 @@ impl Loader {
         policies.sort_by(|a: &Policy, b| a.id.cmp(&b.id));
         Ok(PolicySet {
             index: Index::new(&policies, excluded),
+            standings: policies.iter().map(Policy::standings).collect(),
             policies,
             conditions,
             modules: loaded,
@@ -333,6 +334,7 @@ fn described(
             "settings": sha256(&settings),
             "mode": drafted.policy.mode,
             "mutate": drafted.policy.mutate,
+            "rollout": drafted.policy.rollout,
             "failurePolicy": drafted.policy.failure_policy,
             "timeoutMilliseconds": u64::try_from(drafted.policy.timeout.as_millis()).unwrap_or(u64::MAX),
             "match": drafted.policy.matching,

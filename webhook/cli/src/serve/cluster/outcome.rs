@@ -18,7 +18,11 @@ pub(super) fn outcome(known: &Known, became: &Became, now: Timestamp) -> Outcome
         return Outcome { readiness: Readiness::Refused { message }, digest: None };
     }
     match &known.resource {
-        Resource::ClusterPolicy(policy) => of_policy(set, &policy.metadata.name, policy.spec.mode),
+        Resource::ClusterPolicy(policy) => {
+            let stages = policy.spec.rollout.iter().map(|stage| stage.mode);
+            let mode = stages.fold(policy.spec.mode, |one, other| if one == Mode::Off { other } else { one });
+            of_policy(set, &policy.metadata.name, mode)
+        }
         Resource::Policy(policy) => {
             let namespace = policy.metadata.namespace.as_deref().unwrap_or_default();
             of_policy(set, &format!("{namespace}/{}", policy.metadata.name), policy.spec.mode)
