@@ -130,8 +130,8 @@ async fn what_a_namespace_gets_wrong_is_its_own_affair() {
     scene.put_in_force(&wants_label("team", "team")).await;
     assert!(scene.refusal(&deployment("web")).await.unwrap().contains("team"));
     for resource in [&exception, &own] {
-        let ready = scene.readiness(resource).await.unwrap();
-        assert_eq!(ready["reason"], "Refused", "{ready}");
+        let refused = async || scene.readiness(resource).await.is_some_and(|ready| ready["reason"] == "Refused");
+        until("its status says that it is refused", refused).await.unwrap();
     }
 }
 
