@@ -136,11 +136,7 @@ impl Queue {
         }
         let (appended, promise) = Promise::of(id);
         line.push(Entry { leaf, promise });
-        let awaited = match line.writer {
-            Awaits::Nothing => false,
-            Awaits::ARecord => true,
-            Awaits::AGroup => line.bytes >= self.bounds.group_bytes,
-        };
+        let awaited = line.has(line.writer, self.bounds.group_bytes);
         drop(line);
         if awaited {
             self.changed.notify_one();
@@ -217,7 +213,7 @@ impl Waiting {
     /// Whether what the writer awaits is there.
     fn has(&self, awaited: Awaits, group_bytes: usize) -> bool {
         match awaited {
-            Awaits::Nothing => true,
+            Awaits::Nothing => false,
             Awaits::ARecord => !self.entries.is_empty(),
             Awaits::AGroup => self.bytes >= group_bytes,
         }
