@@ -98,10 +98,19 @@ pub fn selected(
     review: &Review,
     namespace_labels: Option<&BTreeMap<String, String>>,
 ) -> Vec<usize> {
-    // A Namespace is matched by the labels that it has itself, as the API server matches it.
-    let namespace_labels = if is_namespace(review) { Some(&review.meta.labels) } else { namespace_labels };
+    let namespace_labels = labels_that_count(review, namespace_labels);
     let selects = |policy: &Policy| policy.selects(review, namespace_labels);
     candidates.iter().copied().filter(|position| policies.get(*position).is_some_and(selects)).collect()
+}
+
+/// The labels by which a review's namespace is selected, of those that are known of it: a Namespace is matched by the
+/// labels that it has itself, as the API server matches it.
+#[must_use]
+pub fn labels_that_count<'a>(
+    review: &'a Review,
+    known: Option<&'a BTreeMap<String, String>>,
+) -> Option<&'a BTreeMap<String, String>> {
+    if is_namespace(review) { Some(&review.meta.labels) } else { known }
 }
 
 /// Whether the review is about a Namespace.

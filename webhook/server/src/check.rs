@@ -20,7 +20,7 @@ use portreeve_admission::defaults::{Completed, Holder, complete, take_back};
 use portreeve_admission::document::Document;
 use portreeve_admission::edit::Claim;
 use portreeve_admission::kinds::{Scope, resource, scope};
-use portreeve_admission::matching::is_namespace;
+use portreeve_admission::matching::labels_that_count;
 use portreeve_admission::plan::Plan;
 use portreeve_admission::policy::Policy;
 use portreeve_admission::review::{Review, ReviewError, decode};
@@ -181,8 +181,7 @@ impl Checker {
     #[must_use]
     pub fn raised(&self) -> BTreeMap<String, Mode> {
         let mildest = |spec: &ClusterPolicySpec| {
-            let stages = spec.rollout.iter().map(|stage| stage.mode);
-            let modes = stages.chain([spec.mode]).filter(|mode| *mode != Mode::Off);
+            let modes = spec.modes().filter(|mode| *mode != Mode::Off);
             modes.reduce(|one, other| if one.is_stricter_than(other) { other } else { one }).unwrap_or(Mode::Off)
         };
         self.raised.iter().map(|(name, spec)| (name.clone(), mildest(spec))).collect()
@@ -243,10 +242,8 @@ impl Checker {
     }
 
     fn modes_today(&self, met: &Met) -> BTreeMap<String, Mode> {
-        let labels = match (is_namespace(&met.review), &met.namespace) {
-            (true, _) => Some(&met.review.meta.labels),
-            (false, namespace) => namespace.as_ref().map(|namespace| &namespace.labels).ok(),
-        };
+        let known = met.namespace.as_ref().map(|namespace| &namespace.labels).ok();
+        let labels = labels_that_count(&met.review, known);
         let today = |policy: &Policy| {
             let spec = self.raised.get(&policy.id)?;
             let lives_in_one = met.review.request.namespace.is_some();

@@ -102,6 +102,11 @@ pub enum FailurePolicy {
 }
 
 impl ClusterPolicySpec {
+    /// The modes that it is in, in each stage and elsewhere.
+    pub fn modes(&self) -> impl Iterator<Item = Mode> {
+        self.rollout.iter().map(|stage| stage.mode).chain([self.mode])
+    }
+
     /// The mode in a namespace with these labels.
     #[must_use]
     pub fn mode_in(&self, labels: &BTreeMap<String, String>) -> Mode {

@@ -5,7 +5,7 @@ use std::cell::LazyCell;
 use std::collections::{BTreeMap, HashMap};
 
 use portreeve_admission::api::Mode;
-use portreeve_admission::matching::is_namespace;
+use portreeve_admission::matching::labels_that_count;
 use portreeve_admission::review::Review;
 
 use crate::set::{PolicySet, Seat, Subject};
@@ -17,7 +17,7 @@ pub(super) fn seated(
     selected: Vec<usize>,
     labels: Option<&BTreeMap<String, String>>,
 ) -> Vec<Seat> {
-    let labels = if is_namespace(review) { Some(&review.meta.labels) } else { labels };
+    let labels = labels_that_count(review, labels);
     let seat = |place: usize| {
         let standing = set.policies().get(place)?.standing(review, labels);
         let seat = Seat { place, standing };

@@ -19,9 +19,8 @@ pub(super) fn outcome(known: &Known, became: &Became, now: Timestamp) -> Outcome
     }
     match &known.resource {
         Resource::ClusterPolicy(policy) => {
-            let stages = policy.spec.rollout.iter().map(|stage| stage.mode);
-            let mode = stages.fold(policy.spec.mode, |one, other| if one == Mode::Off { other } else { one });
-            of_policy(set, &policy.metadata.name, mode)
+            let somewhere = policy.spec.modes().find(|mode| *mode != Mode::Off);
+            of_policy(set, &policy.metadata.name, somewhere.unwrap_or(Mode::Off))
         }
         Resource::Policy(policy) => {
             let namespace = policy.metadata.namespace.as_deref().unwrap_or_default();
