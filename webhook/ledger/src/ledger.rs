@@ -1,6 +1,7 @@
-//! The book as its callers hold it: append, keep, close. The thread that writes is in `writer`.
+//! The book as its callers hold it: append, keep, close. The threads are in `writer` and `signer`.
 
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -17,9 +18,11 @@ use crate::layout::Layout;
 use crate::open::{self, BeginError, OpenError, Opened, Opening};
 use crate::options::{Clock, Options};
 use crate::queue::{AppendError, Bounds, Queue, Taken};
+use crate::shared::Shared;
+use crate::signer::{Beside, Signer};
 use crate::stats::Stats;
 use crate::succession;
-use crate::writer::{Progress, Shared, Writer, WritingRules};
+use crate::writer::{Progress, Writer, WritingRules};
 
 /// A book, open for writing. One process at a time holds one.
 ///
@@ -74,11 +77,12 @@ impl Ledger {
     fn on(opened: Opened, folder: &Path, options: Options) -> Result<Self, OpenError> {
         let (layout, opening) = (opened.layout.clone(), opened.opening.clone());
         let shared = Arc::new(shared_by(&opened, &options));
-        let mut writer = writer_of(opened, &options, Arc::clone(&shared));
+        let no_thread = |source| OpenError::Thread { folder: folder.to_owned(), source };
+        let mut writer = writer_of(opened, &options, Arc::clone(&shared)).map_err(no_thread)?;
         begin(&layout, &opening, &mut writer, &options.clock)
             .map_err(|source| OpenError::Begin { folder: folder.to_owned(), source })?;
         let thread = thread::Builder::new().name("ledger".to_owned()).spawn(move || writer.run());
-        let thread = thread.map_err(|source| OpenError::Thread { folder: folder.to_owned(), source })?;
+        let thread = thread.map_err(no_thread)?;
         let blobs = Blobs::in_folder(layout.blobs());
         Ok(Self { shared, blobs, folder: folder.to_owned(), options, opening, thread: Some(thread).into() })
     }
@@ -168,16 +172,23 @@ fn shared_by(opened: &Opened, options: &Options) -> Shared {
     Shared::of(Queue::of(options.origin.clone(), opened.folder.epoch, size, bounds), stats)
 }
 
-fn writer_of(opened: Opened, options: &Options, shared: Arc<Shared>) -> Writer {
+fn writer_of(opened: Opened, options: &Options, shared: Arc<Shared>) -> io::Result<Writer> {
     let Opened { folder, key, tree, checkpoint, segment, lock, .. } = opened;
     let rules = WritingRules {
         durability: options.durability,
         segment_bytes: options.segment_bytes,
         checkpoint_interval: options.checkpoint_interval,
     };
-    let log_name = log_name(&options.origin, folder.epoch);
-    let progress = Progress::from(tree.size(), rules.checkpoint_interval);
-    Writer { shared, folder, log_name, key, segment, tree, checkpoint, rules, progress, _lock: lock }
+    let signer = Arc::new(Signer {
+        shared: Arc::clone(&shared),
+        log_name: log_name(&options.origin, folder.epoch),
+        folder: folder.clone(),
+        key,
+        newest: checkpoint.into(),
+    });
+    let beside = Beside::start(Arc::clone(&signer))?;
+    let progress = Progress::begin(rules.checkpoint_interval);
+    Ok(Writer { shared, folder, segment, tree, rules, progress, signer, beside, _lock: lock })
 }
 
 /// Writes the first record of an epoch that follows another, if it is not there. Before anybody else can append.

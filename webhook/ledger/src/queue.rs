@@ -176,9 +176,12 @@ impl Queue {
     /// Takes no more records, and tells those that wait.
     pub(crate) fn fail(&self, failure: &Failure) {
         let mut line = self.line();
-        line.gate = Gate::Failed(failure.clone());
+        if !matches!(line.gate, Gate::Failed(_)) {
+            line.gate = Gate::Failed(failure.clone());
+        }
         let waiting = line.take(usize::MAX);
         drop(line);
+        self.changed.notify_one();
         waiting.into_iter().for_each(|entry| entry.promise.failed(failure));
     }
 

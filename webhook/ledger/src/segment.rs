@@ -4,6 +4,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::MetadataExt as _;
+use std::sync::Arc;
 
 use crate::disk::{self, Doing, FileError};
 use crate::examine::OpenSegment;
@@ -12,10 +13,16 @@ use crate::layout::SegmentFiles;
 /// A segment open for appending.
 #[derive(Debug)]
 pub(crate) struct Segment {
-    file: File,
-    files: SegmentFiles,
+    leaves: Arc<Leaves>,
     /// The bytes of the whole lines in it.
     bytes: u64,
+}
+
+/// The file of a segment's lines, which may be synced while it is written.
+#[derive(Debug)]
+pub(crate) struct Leaves {
+    file: File,
+    files: SegmentFiles,
 }
 
 impl Segment {
@@ -23,18 +30,22 @@ impl Segment {
     pub(crate) fn begin(files: SegmentFiles) -> Result<Self, FileError> {
         let file = disk::create_file(&files.leaves)?;
         disk::sync_folder(disk::folder_of(&files.leaves))?;
-        Ok(Self { file, files, bytes: 0 })
+        Ok(Self::of(file, files, 0))
+    }
+
+    fn of(file: File, files: SegmentFiles, bytes: u64) -> Self {
+        Self { leaves: Arc::new(Leaves { file, files }), bytes }
     }
 
     /// Goes on with a segment whose records are all known to be on disk; a line that was never finished is cut off.
     pub(crate) fn resume(open: &OpenSegment) -> Result<Self, FileError> {
         let path = &open.files.leaves;
         let file = OpenOptions::new().append(true).open(path).map_err(Doing::Open.to(path))?;
-        let segment = Self { file, files: open.files.clone(), bytes: open.bytes };
+        let segment = Self::of(file, open.files.clone(), open.bytes);
         if open.torn.is_some() {
             segment.cut()?;
         }
-        segment.file.sync_all().map_err(Doing::Sync.to(path))?;
+        segment.leaves.file.sync_all().map_err(Doing::Sync.to(path))?;
         Ok(segment)
     }
 
@@ -46,11 +57,16 @@ impl Segment {
         bytes.truncate(usize::try_from(open.bytes).unwrap_or(usize::MAX));
         disk::replace(path, &bytes)?;
         let file = OpenOptions::new().append(true).open(path).map_err(Doing::Open.to(path))?;
-        Ok(Self { file, files: open.files.clone(), bytes: open.bytes })
+        Ok(Self::of(file, open.files.clone(), open.bytes))
     }
 
     pub(crate) fn files(&self) -> &SegmentFiles {
-        &self.files
+        &self.leaves.files
+    }
+
+    /// The file that its lines are in.
+    pub(crate) fn leaves(&self) -> &Arc<Leaves> {
+        &self.leaves
     }
 
     pub(crate) fn bytes(&self) -> u64 {
@@ -59,8 +75,7 @@ impl Segment {
 
     /// Appends whole lines, all or (as far as the disk lets that be) none.
     pub(crate) fn append(&mut self, lines: &[u8]) -> Result<(), FileError> {
-        let path = &self.files.leaves;
-        let written = self.file.write_all(lines).map_err(Doing::Write.to(path)).and_then(|()| self.require_name());
+        let written = self.leaves.append(lines);
         if written.is_err() {
             // If this fails too, the torn line is recognised and cut off at the next opening.
             let _ = self.cut();
@@ -68,6 +83,19 @@ impl Segment {
             self.bytes += u64::try_from(lines.len()).unwrap_or(u64::MAX);
         }
         written
+    }
+
+    fn cut(&self) -> Result<(), FileError> {
+        let Leaves { file, files } = &*self.leaves;
+        file.set_len(self.bytes).map_err(Doing::Cut.to(&files.leaves))
+    }
+}
+
+impl Leaves {
+    fn append(&self, lines: &[u8]) -> Result<(), FileError> {
+        let path = &self.files.leaves;
+        (&self.file).write_all(lines).map_err(Doing::Write.to(path))?;
+        self.require_name()
     }
 
     /// Makes what was appended durable.
@@ -83,16 +111,12 @@ impl Segment {
             _ => Ok(()),
         }
     }
-
-    fn cut(&self) -> Result<(), FileError> {
-        self.file.set_len(self.bytes).map_err(Doing::Cut.to(&self.files.leaves))
-    }
 }
 
 #[cfg(test)]
 impl Segment {
     /// A segment on a file that the caller has opened, for tests of what a disk does wrong.
     pub(crate) fn on(file: File, files: SegmentFiles) -> Self {
-        Self { file, files, bytes: 0 }
+        Self::of(file, files, 0)
     }
 }
