@@ -127,6 +127,24 @@ async fn records_name_the_kept_set_as_they_named_it_before() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_book_is_measured_with_what_was_in_it_before() {
+    let wire = keeping(&[("a.yaml", DROP)]).await;
+    wire.decision().await.unwrap();
+    let wire = wire.restarted(|_| ()).await.unwrap();
+    wire.decision().await.unwrap();
+    let measured = async |line| wire.operations("/metrics").await.unwrap().1.lines().any(|found| found == line);
+    assert!(measured("portreeve_ledger_records 2").await);
+    until("all is under a checkpoint", async || measured("portreeve_ledger_checkpoint_size 2").await).await.unwrap();
+    // Where no checkpoint can be written, the book still grows.
+    let checkpoint = wire.folder.path().join("book/epochs/0000000001/checkpoint");
+    fs::remove_file(&checkpoint).unwrap();
+    fs::create_dir(&checkpoint).unwrap();
+    wire.decision().await.unwrap();
+    assert!(measured("portreeve_ledger_records 3").await);
+    assert!(measured("portreeve_ledger_checkpoint_size 2").await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_a_kept_set_a_start_with_bad_policy_files_fails_and_says_why() {
     let state = tempfile::tempdir().unwrap();
     let misspelt = DROP.replace("drop-capabilities", "drop-capabilitys");

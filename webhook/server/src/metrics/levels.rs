@@ -89,7 +89,7 @@ impl Levels {
     }
 
     fn register_book(&self, registry: &mut Registry) {
-        registry.register("ledger_records", "Records in this replica's book", self.records.clone());
+        registry.register("ledger_records", "Records in the newest epoch of this replica's book", self.records.clone());
         registry.register(
             "ledger_checkpoint_size",
             "Records under the newest checkpoint",
@@ -174,8 +174,8 @@ impl Levels {
         if let Some(ledger) = gate.book.ledger() {
             let stats = ledger.stats();
             let count = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-            self.records.set(count(stats.records));
-            self.checkpoint_size.set(count(stats.tree_size));
+            self.records.set(count(stats.tree_size));
+            self.checkpoint_size.set(count(stats.covered));
             self.ledger_waiting.set(level(stats.waiting_bytes));
             self.ledger_failed.set(i64::from(stats.failure.is_some()));
         }
