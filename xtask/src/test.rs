@@ -42,7 +42,11 @@ const STEPS: [Step; 8] = [
         name: "lints",
         work: Work::Cargo(&["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"]),
     },
-    Step { name: "documentation", work: Work::Cargo(&["doc", "--locked", "--workspace", "--no-deps"]) },
+    // With the examples, dependencies have the features that lints and tests give them, and are built once for all.
+    Step {
+        name: "documentation",
+        work: Work::Cargo(&["doc", "--locked", "--workspace", "--no-deps", "--lib", "--bins", "--examples"]),
+    },
     Step { name: "control plane", work: Work::ControlPlane },
     Step { name: "tests", work: Work::Cargo(&["test", "--locked", "--workspace"]) },
     Step { name: "dependencies", work: Work::Dependencies },
