@@ -39,11 +39,12 @@ pub(crate) struct Standing {
 }
 
 /// In the order in which they are measured.
-pub(crate) fn all() -> [Asked; 5] {
+pub(crate) fn all() -> [Asked; 6] {
     let webhooks = |set, ledger| Whom::Webhooks { set, ledger };
     [
         Asked { name: "nothing registered", whom: Whom::Nobody },
         Asked { name: "webhook pair, no policy, no book", whom: webhooks(Set::Nothing, None) },
+        Asked { name: "webhook pair, profile, no book", whom: webhooks(Set::Profile, None) },
         Asked { name: "webhook pair, profile, written", whom: webhooks(Set::Profile, Some("write-only")) },
         Asked { name: "webhook pair, profile, durable", whom: webhooks(Set::Profile, Some("durable")) },
         Asked { name: "sixteen policies in CEL", whom: Whom::Expressions },
@@ -70,6 +71,11 @@ impl Asked {
 }
 
 impl Standing {
+    /// The server, by which the operating system knows it.
+    pub(crate) fn process(&self) -> Option<(&'static str, u32)> {
+        self.server.as_ref().map(|server| ("webhooks", server.id()))
+    }
+
     /// Has nobody asked any more. Webhooks have to have been asked twice for each Pod.
     pub(crate) async fn take_down(self, api: &ApiServer, created: usize) {
         for object in &self.objects {

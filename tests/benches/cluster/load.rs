@@ -12,6 +12,7 @@ use portreeve_tests::api_server::{ApiServer, Run};
 use portreeve_tests::whole;
 use serde_json::{Value, json};
 
+use crate::processor::Watch;
 use crate::sample::Samples;
 
 /// How long a round takes.
@@ -51,11 +52,13 @@ impl Load {
         self.delete_all().await;
     }
 
-    /// What it took to create each Pod of a round.
-    pub(crate) async fn run(&self, connections: usize) -> Samples {
+    /// What it took to create each Pod of a round, and what these processes took of the processors for each.
+    pub(crate) async fn run(&self, connections: usize, processes: &[(&'static str, u32)]) -> (Samples, String) {
+        let watch = Watch::of(processes.iter().copied());
         let samples = self.create(connections, FOR).await;
+        let taken = watch.per_pod(samples.count());
         self.delete_all().await;
-        samples
+        (samples, taken)
     }
 
     async fn create(&self, connections: usize, during: Duration) -> Samples {

@@ -14,6 +14,7 @@
 
 mod asked;
 mod load;
+mod processor;
 #[allow(dead_code, reason = "the other benchmark needs the rest of it")]
 #[path = "../shared/released.rs"]
 mod released;
@@ -38,19 +39,20 @@ async fn main() {
     let load = Load::at(plane.kubeconfig()).await;
     println!("Pods with three containers, created at a real API server");
     for asked in asked::all() {
-        measure(&asked, &load).await;
+        measure(&asked, &load, &plane).await;
     }
 }
 
-async fn measure(asked: &Asked, load: &Load) {
+async fn measure(asked: &Asked, load: &Load, plane: &ControlPlane) {
     let standing = asked.put_up(&load.api).await;
+    let processes: Vec<_> = plane.processes().into_iter().chain(standing.process()).collect();
     load.warm().await;
     let mut created = 0;
     for connections in CONNECTIONS {
-        let mut samples = load.run(connections).await;
+        let (mut samples, taken) = load.run(connections, &processes).await;
         created += samples.count();
         println!(
-            "  {:<34} {connections:>3} connections  {:>6.0}/s  {}",
+            "  {:<34} {connections:>3} connections  {:>6.0}/s  {}  of the processors for a Pod: {taken}",
             asked.name,
             samples.count() as f64 / load::FOR.as_secs_f64(),
             samples.quantiles()

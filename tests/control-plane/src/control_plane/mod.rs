@@ -48,7 +48,7 @@ pub struct ControlPlane {
     // In this order they are killed.
     controllers: Option<Process>,
     api_server: Process,
-    _etcd: Process,
+    etcd: Process,
     kubeconfig: PathBuf,
     store: u16,
     folder: Option<TempDir>,
@@ -74,7 +74,7 @@ impl ControlPlane {
         let arguments = api_server(&credentials, store, secure, &plugins_off(controllers, pod_security));
         let api_server = Process::start(&assets.path(Program::ApiServer), &arguments, folder)?;
         let kubeconfig = credentials.write_kubeconfig(folder, &format!("https://127.0.0.1:{secure}"))?;
-        let mut plane = Self { controllers: None, api_server, _etcd: etcd, kubeconfig, store, folder: Some(temporary) };
+        let mut plane = Self { controllers: None, api_server, etcd, kubeconfig, store, folder: Some(temporary) };
         plane.ready().await?;
         if controllers == Controllers::Running {
             plane.start_controllers(assets, &credentials)?;
@@ -86,6 +86,12 @@ impl ControlPlane {
     #[must_use]
     pub fn kubeconfig(&self) -> &Path {
         &self.kubeconfig
+    }
+
+    /// The API server and the store, by which the operating system knows them.
+    #[must_use]
+    pub fn processes(&self) -> [(&'static str, u32); 2] {
+        [("API server", self.api_server.id()), ("store", self.etcd.id())]
     }
 
     /// What service accounts asked its API server for so far: events of `audit.k8s.io/v1`, without what was in the objects.

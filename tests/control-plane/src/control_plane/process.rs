@@ -37,6 +37,11 @@ impl Process {
         Ok(Self { name, child, log })
     }
 
+    /// By which the operating system knows it.
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// That it still runs.
     ///
     /// # Errors
