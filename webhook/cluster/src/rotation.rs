@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use futures_util::{StreamExt, pin_mut};
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::api::{Patch, PatchParams};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client};
@@ -30,16 +30,33 @@ pub enum Renewable {
 pub struct RotationRequests {
     maps: Api<ConfigMap>,
     name: String,
+    secrets: Api<Secret>,
+    secret: String,
+    namespace: String,
 }
 
 /// A request that can't be made.
 #[derive(Debug, thiserror::Error)]
-#[error("the ConfigMap {name:?} can't be written, by which the leader is asked")]
-pub struct RotationRequestError {
-    /// Its name.
-    name: String,
-    /// Why.
-    source: Box<kube::Error>,
+pub enum RotationRequestError {
+    /// Nobody would read it.
+    #[error(
+        "there is no Secret {secret:?} in the namespace {namespace:?}: name the one that the server has as \
+         `kubernetes.certificateSecret`"
+    )]
+    NoSecret {
+        /// The Secret that was meant.
+        secret: String,
+        /// Where it was looked for.
+        namespace: String,
+    },
+    /// The API server does not take it.
+    #[error("the ConfigMap {name:?} can't be written, by which the leader is asked")]
+    Refused {
+        /// Its name.
+        name: String,
+        /// Why.
+        source: Box<kube::Error>,
+    },
 }
 
 impl Renewable {
@@ -56,7 +73,13 @@ impl RotationRequests {
     /// Those about the certificates of this Secret.
     #[must_use]
     pub fn about(client: Client, namespace: &str, secret: &str) -> Self {
-        Self { maps: Api::namespaced(client, namespace), name: format!("{secret}-rotation") }
+        Self {
+            maps: Api::namespaced(client.clone(), namespace),
+            name: format!("{secret}-rotation"),
+            secrets: Api::namespaced(client, namespace),
+            secret: secret.to_owned(),
+            namespace: namespace.to_owned(),
+        }
     }
 
     /// Name of the ConfigMap.
@@ -68,8 +91,13 @@ impl RotationRequests {
     /// Asks for what was issued before `before` to be renewed. A request made twice is one.
     ///
     /// # Errors
-    /// When the API server does not take it.
+    /// When there is no such Secret, as far as we may look, or the API server does not take the request.
     pub async fn ask(&self, what: Renewable, before: Timestamp) -> Result<(), RotationRequestError> {
+        // Who may only ask is not told whether it is there.
+        if let Ok(None) = self.secrets.get_metadata_opt(&self.secret).await {
+            let (secret, namespace) = (self.secret.clone(), self.namespace.clone());
+            return Err(RotationRequestError::NoSecret { secret, namespace });
+        }
         let map = json!({
             "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": self.name},
             "data": {what.key(): before.to_string()},
@@ -77,7 +105,9 @@ impl RotationRequests {
         // As somebody else for each: who applies less than before takes the rest back.
         let by = PatchParams::apply(&format!("{FIELD_MANAGER}-{}", what.key())).force();
         let applied = self.maps.patch(&self.name, &by, &Patch::Apply(map)).await;
-        applied.map(drop).map_err(|source| RotationRequestError { name: self.name.clone(), source: Box::new(source) })
+        applied
+            .map(drop)
+            .map_err(|source| RotationRequestError::Refused { name: self.name.clone(), source: Box::new(source) })
     }
 
     /// Tells what is asked for, and whenever that is something else, until nobody listens any more.

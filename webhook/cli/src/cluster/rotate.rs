@@ -14,19 +14,21 @@ use crate::output::print_text;
 /// `kubernetes.rotation.overlapSeconds` says otherwise), and the old ones stay as long. Asking twice does it once. Who asks
 /// needs to write one ConfigMap, `<secret>-rotation`, and neither sees nor writes a key.
 ///
-/// Exit codes: 0 the leader is asked; 1 the request can't be written; 2 there is no way to the cluster.
+/// Exit codes: 0 the leader is asked; 1 there is no such Secret, or the request can't be written; 2 there is no way to the cluster.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:
   portreeve cluster rotate --namespace portreeve
-  portreeve cluster rotate --namespace portreeve --secret portreeve-certificates --authority")]
+  portreeve cluster rotate --namespace portreeve --authority
+  portreeve cluster rotate --namespace platform --secret gate-certificates")]
 pub(super) struct Arguments {
     #[command(flatten)]
     which: Which,
     /// Namespace of the server. Left out: that of the kubeconfig or of the service account.
     #[arg(long)]
     namespace: Option<String>,
-    /// The Secret that holds the certificates, as `kubernetes.certificateSecret` has it.
-    #[arg(long, value_name = "NAME", default_value = "portreeve")]
+    /// The Secret that holds the certificates, as `kubernetes.certificateSecret` has it: `<fullname>-certificates` where the
+    /// chart installed it.
+    #[arg(long, value_name = "NAME", default_value = "portreeve-certificates")]
     secret: String,
     /// The CA too: certificate and token follow when it signs.
     #[arg(long)]

@@ -1,7 +1,7 @@
 //! Certificate, CA and path token are renewed while pods come in, as `portreeve cluster rotate` asks for it: old and new are
 //! good for as long as anybody may hold the old, nobody is turned away, and every decision is in a book.
 
-use std::process::Command;
+use std::process::{Command, Output};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -36,13 +36,14 @@ fn certificate(scene: &Scene) -> String {
 }
 
 fn rotate(scene: &Scene, more: &[&str]) {
-    let output = Command::new(env!("CARGO_BIN_EXE_portreeve"))
-        .args(["cluster", "rotate", "--namespace", "portreeve", "--kubeconfig"])
-        .arg(scene.kubeconfig())
-        .args(more)
-        .output()
-        .unwrap();
+    let output = asked(scene, &[&["--secret", "portreeve"], more].concat());
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn asked(scene: &Scene, more: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_portreeve"));
+    command.args(["cluster", "rotate", "--namespace", "portreeve", "--kubeconfig"]).arg(scene.kubeconfig());
+    command.args(more).output().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -53,6 +54,11 @@ async fn nobody_is_turned_away_while_certificate_ca_and_token_are_renewed() {
     let rotating = |name| scene.replica_with(name, |config| config["kubernetes"]["rotation"] = soon.clone());
     let replicas = [rotating("one").await, rotating("two").await];
     scene.registered().await;
+    let nobodys = asked(&scene, &["--secret", "portreve"]);
+    assert_eq!(nobodys.status.code(), Some(1));
+    let words = String::from_utf8_lossy(&nobodys.stderr);
+    assert!(words.contains("there is no Secret \"portreve\" in the namespace \"portreeve\""), "{words}");
+
     let (first, first_certificate) = (told(&scene), certificate(&scene));
     let users = Users::begin(&scene, &replicas).await;
 
