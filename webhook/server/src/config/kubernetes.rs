@@ -5,8 +5,10 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use reqwest::Url;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// The cluster that we serve.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -117,7 +119,8 @@ pub enum ServedAt {
     },
     /// By itself.
     Url {
-        /// As in `https://10.0.0.7:8443`.
+        /// As in `https://10.0.0.7:8443`, for which the certificate has to be.
+        #[serde(deserialize_with = "origin")]
         url: String,
     },
 }
@@ -156,6 +159,17 @@ impl KubernetesConfig {
     }
 }
 
+/// An address without a path, since the calls' own are put behind it.
+fn origin<'de, D: Deserializer<'de>>(text: D) -> Result<String, D::Error> {
+    let text = String::deserialize(text)?;
+    let url = Url::parse(&text).map_err(D::Error::custom)?;
+    let bare = url.scheme() == "https" && url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+    if !bare || !url.username().is_empty() || url.password().is_some() {
+        return Err(D::Error::custom("it is no https://HOST:PORT"));
+    }
+    Ok(text.trim_end_matches('/').to_owned())
+}
+
 fn yes() -> bool {
     true
 }
@@ -174,4 +188,24 @@ fn ours() -> String {
 
 fn https() -> u16 {
     443
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn served_at(text: &str) -> Result<ServedAt, serde_json::Error> {
+        serde_json::from_value(serde_json::json!({"url": text}))
+    }
+
+    #[test]
+    fn an_address_is_one_without_a_path() {
+        for text in ["https://10.0.0.7:8443", "https://10.0.0.7:8443/"] {
+            assert_eq!(served_at(text).unwrap(), ServedAt::Url { url: "https://10.0.0.7:8443".to_owned() });
+        }
+        for text in ["http://a", "https://a/b", "https://a?b", "https://a#b", "https://b@a", "a:8443", ""] {
+            let error = served_at(text).unwrap_err().to_string();
+            assert!(error.contains("`{url: https://HOST:PORT}`"), "{text}: {error}");
+        }
+    }
 }
