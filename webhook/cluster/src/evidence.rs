@@ -14,9 +14,6 @@ use serde_json::json;
 
 use crate::FIELD_MANAGER;
 
-/// A proof is as old as this at most. Books are read again once a day.
-const OLDEST: SignedDuration = SignedDuration::from_hours(48);
-
 /// What was found at one time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -72,14 +69,14 @@ pub enum EvidenceError {
 }
 
 impl Evidence {
-    /// What these answers show, held against what was kept before.
+    /// What these answers show, held against what was kept before. A proof may be as old as `oldest`.
     #[must_use]
-    pub fn of(answers: Vec<Answer>, before: &Kept, now: Timestamp) -> Self {
+    pub fn of(answers: Vec<Answer>, before: &Kept, now: Timestamp, oldest: SignedDuration) -> Self {
         let (mut books, mut gaps) = (Vec::new(), Vec::new());
         for Answer { replica, proof } in answers {
             match proof {
                 Ok(proof) => {
-                    gaps.extend(gaps_of(&proof, now));
+                    gaps.extend(gaps_of(&proof, now, oldest));
                     books.push(proof);
                 }
                 Err(why) => gaps.push(format!("{replica} gave no proof of its book: {why}")),
@@ -101,10 +98,10 @@ impl Evidence {
     }
 }
 
-fn gaps_of(proof: &BookProof, now: Timestamp) -> impl Iterator<Item = String> {
+fn gaps_of(proof: &BookProof, now: Timestamp, oldest: SignedDuration) -> impl Iterator<Item = String> {
     let BookProof { origin, at, faults, .. } = proof;
-    let old = (now.duration_since(*at) > OLDEST)
-        .then(|| format!("the book of {origin} was read last at {at:.0}, more than {} hours ago", OLDEST.as_hours()));
+    let old = (now.duration_since(*at) > oldest)
+        .then(|| format!("the book of {origin} was read last at {at:.0}, more than {} hours ago", oldest.as_hours()));
     old.into_iter().chain(faults.iter().map(move |fault| format!("the book of {origin} is not whole: {fault}")))
 }
 
@@ -199,6 +196,8 @@ mod tests {
 
     use super::*;
 
+    const TWO_DAYS: SignedDuration = SignedDuration::from_hours(48);
+
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
     }
@@ -214,12 +213,15 @@ mod tests {
     #[test]
     fn books_that_are_whole_leave_no_gap() {
         let (folder, now) = (tempfile::tempdir().unwrap(), at("2026-12-01T06:00:00Z"));
-        let evidence = Evidence::of(vec![book(folder.path(), "a", now)], &Kept::default(), now);
+        let evidence = Evidence::of(vec![book(folder.path(), "a", now)], &Kept::default(), now, TWO_DAYS);
         assert_eq!((evidence.gaps.len(), evidence.books.len(), evidence.key().as_str()), (0, 1, "2026-12-01.json"));
         let later = at("2027-01-01T06:00:00Z");
         let mut kept = Kept::default();
         kept.add(evidence, 24);
-        assert_eq!(Evidence::of(vec![book(folder.path(), "a", later)], &kept, later).gaps, Vec::<String>::new());
+        assert_eq!(
+            Evidence::of(vec![book(folder.path(), "a", later)], &kept, later, TWO_DAYS).gaps,
+            Vec::<String>::new()
+        );
     }
 
     #[test]
@@ -227,17 +229,17 @@ mod tests {
         let folders = [(); 2].map(|()| tempfile::tempdir().unwrap());
         let (first, second) = (at("2026-12-01T06:00:00Z"), at("2027-01-01T06:00:00Z"));
         let mut kept = Kept::default();
-        kept.add(Evidence::of(vec![book(folders[0].path(), "a", first)], &kept, first), 24);
-        let replaced = Evidence::of(vec![book(folders[1].path(), "a", second)], &kept, second);
+        kept.add(Evidence::of(vec![book(folders[0].path(), "a", first)], &kept, first, TWO_DAYS), 24);
+        let replaced = Evidence::of(vec![book(folders[1].path(), "a", second)], &kept, second, TWO_DAYS);
         assert!(
             replaced.gaps.len() == 1 && replaced.gaps[0].starts_with("prod/a/1 is signed with another key"),
             "{replaced:?}"
         );
         kept.add(replaced.clone(), 24);
-        let again = Evidence::of(vec![book(folders[1].path(), "a", second)], &kept, second);
+        let again = Evidence::of(vec![book(folders[1].path(), "a", second)], &kept, second, TWO_DAYS);
         assert_eq!(again.gaps, replaced.gaps, "a job that is tried again");
         let third = at("2027-02-01T06:00:00Z");
-        let gone = Evidence::of(Vec::new(), &kept, third);
+        let gone = Evidence::of(Vec::new(), &kept, third, TWO_DAYS);
         assert!(gone.gaps[0].starts_with("prod/a/1 is in no replica's book"), "{gone:?}");
     }
 
@@ -246,7 +248,7 @@ mod tests {
         let (folder, now) = (tempfile::tempdir().unwrap(), at("2026-12-01T06:00:00Z"));
         let silent = Answer { replica: "http://b:8080".to_owned(), proof: Err("connection refused".to_owned()) };
         let old = book(folder.path(), "a", at("2026-11-20T06:00:00Z"));
-        let gaps = Evidence::of(vec![silent, old], &Kept::default(), now).gaps;
+        let gaps = Evidence::of(vec![silent, old], &Kept::default(), now, TWO_DAYS).gaps;
         assert_eq!(gaps[0], "http://b:8080 gave no proof of its book: connection refused");
         assert_eq!(gaps[1], "the book of prod/a was read last at 2026-11-20T06:00:00Z, more than 48 hours ago");
     }
@@ -255,7 +257,7 @@ mod tests {
     fn the_newest_are_kept() {
         let mut kept = Kept::default();
         for day in ["2026-12-01T06:00:00Z", "2026-11-01T06:00:00Z", "2027-01-01T06:00:00Z"] {
-            kept.add(Evidence::of(Vec::new(), &kept, at(day)), 2);
+            kept.add(Evidence::of(Vec::new(), &kept, at(day), TWO_DAYS), 2);
         }
         let days: Vec<&str> = kept.iter().map(|(day, _)| day).collect();
         assert_eq!(days, ["2026-12-01.json", "2027-01-01.json"]);

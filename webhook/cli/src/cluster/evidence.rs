@@ -2,9 +2,9 @@
 
 use std::error::Error;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use portreeve_cluster::evidence::{Answer, Evidence, EvidenceMap};
 use portreeve_ledger::BookProof;
 use portreeve_server::set::chain;
@@ -22,7 +22,7 @@ use crate::output::{print_json, print_text};
 ///
 /// Each replica reads its own book again once a day. Here its newest proof, with the signed checkpoint of every epoch, is put
 /// into a ConfigMap beside those before, and held against them: a book that was put back to an earlier state, replaced or lost
-/// since is a gap, and so is one that is not whole, or was not proved for two days. With gaps it is kept all the same, and the
+/// since is a gap, and so is one that is not whole, or was not proved lately. With gaps it is kept all the same, and the
 /// gaps with it. Nothing of what books hold leaves them.
 ///
 /// Exit codes: 0 kept, without a gap; 1 kept, with gaps, or it can't be kept; 2 there is no way to the cluster.
@@ -46,6 +46,12 @@ pub(super) struct Arguments {
     /// How many days' evidence it holds: that of the newest days on which some was collected.
     #[arg(long, value_name = "DAYS", default_value_t = 36)]
     keep: usize,
+    /// How old a proof may be: books are read again once a day, unless `ledger.proof.everyHours` says otherwise.
+    #[arg(long, value_name = "HOURS", default_value_t = 48)]
+    oldest: u16,
+    /// How long a replica is waited for that has no proof yet, as one that was just started, or does not answer.
+    #[arg(long, value_name = "MINUTES", default_value_t = 0)]
+    wait: u16,
     /// How it is shown.
     #[arg(long, short, value_enum, default_value_t)]
     output: Format,
@@ -84,12 +90,17 @@ struct BookReport {
 /// How long a replica has to answer. It has its proof at hand.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// After which a replica that is waited for is asked again.
+const BETWEEN: Duration = Duration::from_secs(5);
+
 pub(super) async fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
     let connection = arguments.which.connect().await?;
     let namespace = arguments.namespace.as_deref().unwrap_or(&connection.namespace);
     let map = EvidenceMap::named(connection.client.clone(), namespace, &arguments.config_map);
     let mut kept = map.read().await.map_err(Failure::failed)?;
-    let evidence = Evidence::of(ask(&arguments.replicas).await?, &kept, Timestamp::now());
+    let answers = ask(&arguments.replicas, Duration::from_secs(60) * arguments.wait.into()).await?;
+    let oldest = SignedDuration::from_hours(arguments.oldest.into());
+    let evidence = Evidence::of(answers, &kept, Timestamp::now(), oldest);
     kept.add(evidence.clone(), arguments.keep);
     map.write(&kept).await.map_err(Failure::failed)?;
     let report = EvidenceReport::of(&evidence, format!("{namespace}/{}", arguments.config_map));
@@ -100,12 +111,17 @@ pub(super) async fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
     Ok(Outcome::fine_if(report.gaps.is_empty()))
 }
 
-/// Each replica, one after the other.
-async fn ask(replicas: &[Url]) -> Result<Vec<Answer>, Failure> {
+/// Each replica, one after the other. All of them are waited for as long as `patience`, and none longer.
+async fn ask(replicas: &[Url], patience: Duration) -> Result<Vec<Answer>, Failure> {
     let client = client().map_err(Failure::failed)?;
+    let until = Instant::now() + patience;
     let mut answers = Vec::new();
     for replica in replicas {
-        let proof = proof(&client, replica).await;
+        let mut proof = proof(&client, replica).await;
+        while proof.is_err() && Instant::now() < until {
+            tokio::time::sleep(BETWEEN).await;
+            proof = self::proof(&client, replica).await;
+        }
         answers.push(Answer { replica: replica.as_str().trim_end_matches('/').to_owned(), proof });
     }
     Ok(answers)
