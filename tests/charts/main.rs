@@ -15,6 +15,8 @@ mod monitoring;
 mod platforms;
 #[cfg(test)]
 mod server;
+#[cfg(test)]
+mod together;
 
 #[cfg(test)]
 use portreeve_tests::helm::Helm;

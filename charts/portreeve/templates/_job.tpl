@@ -46,7 +46,8 @@ tolerations: {{- toYaml . | nindent 2 }}
 {{- printf "%s-%s" (include "portreeve.fullname" .root | trunc 37 | trimSuffix "-") .name -}}
 {{- end -}}
 
-{{- /* A CronJob with an account of its own that may do what its `rules` say. Takes `root`, `name`, `schedule`, `args`, `rules`. */ -}}
+{{- /* A CronJob with an account of its own that may do what its `rules` say. Takes `root`, `name`, `schedule`, `args`, `rules`,
+       and `minutes`, which all its attempts may take. */ -}}
 {{- define "portreeve.cronJob" -}}
 {{- $name := include "portreeve.cronJobName" . }}
 {{- $labels := dict "app.kubernetes.io/component" .name "app.kubernetes.io/part-of" "portreeve" | toYaml }}
@@ -67,7 +68,7 @@ spec:
       labels: {{- $labels | nindent 8 }}
     spec:
       backoffLimit: 3
-      activeDeadlineSeconds: 240
+      activeDeadlineSeconds: {{ mul 60 (default 4 .minutes) }}
       template:
         metadata:
           # Not those that the Service selects by.

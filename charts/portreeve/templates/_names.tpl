@@ -34,6 +34,21 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{ include "portreeve.fullname" . }}.{{ .Release.Namespace }}.svc
 {{- end -}}
 
+{{- /* The host of the address at which the API server calls us, where that is not the Service. */ -}}
+{{- define "portreeve.urlHost" -}}
+{{- with .Values.registration.url }}{{ (urlParse .).hostname }}{{ end -}}
+{{- end -}}
+
+{{- /* An IPv4 or IPv6 address, and no name. */ -}}
+{{- define "portreeve.isAddress" -}}
+{{- if regexMatch "^[0-9.]+$|:" . }}yes{{ end -}}
+{{- end -}}
+
+{{- /* All names that the certificate is for, as JSON. */ -}}
+{{- define "portreeve.certificateNames" -}}
+{{- list (include "portreeve.host" .) (include "portreeve.urlHost" .) | compact | uniq | toJson -}}
+{{- end -}}
+
 {{- /* Not the same where it is ours: what somebody else writes there is no CA of ours to renew. */ -}}
 {{- define "portreeve.certificateSecret" -}}
 {{- $suffix := ternary "certificates" "tls" (eq .Values.certificate.source "own") -}}
@@ -44,6 +59,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- $beside := printf "%s-token" (include "portreeve.fullname" .) -}}
 {{- $own := ternary $beside (include "portreeve.certificateSecret" .) (eq .Values.certificate.source "cert-manager") -}}
 {{- default $own .Values.callers.token.secretName -}}
+{{- end -}}
+
+{{- /* A book that ends with its pod is no evidence: each new pod would be a gap. */ -}}
+{{- define "portreeve.keepsEvidence" -}}
+{{- if and .Values.evidence.enabled .Values.storage.persistent }}yes{{ end -}}
 {{- end -}}
 
 {{- /* The key of the certificate's Secret with the CAs that clients must trust. */ -}}

@@ -8,7 +8,7 @@ operations: 0.0.0.0:{{ .Values.ports.metrics }}
 tls:
   {{- if eq .Values.certificate.source "own" }}
   folder: /run/portreeve/certificates
-  names: [{{ include "portreeve.host" . }}]
+  names: {{ include "portreeve.certificateNames" . }}
   {{- else }}
   certificate: /etc/portreeve/tls/tls.crt
   key: /etc/portreeve/tls/tls.key

@@ -1,0 +1,20 @@
+{{- /* Values that are each right, and together would alarm for nothing. */ -}}
+{{- define "portreeve.checks" -}}
+{{- $alerts := .Values.monitoring.alerts }}
+{{- $scraped := or .Values.monitoring.serviceMonitor.enabled $alerts.enabled }}
+{{- if and $scraped .Values.networkPolicy.enabled (empty .Values.networkPolicy.metricsFrom) }}
+{{- fail "monitoring is switched on, and the NetworkPolicy lets nobody read metrics: name Prometheus' pods in networkPolicy.metricsFrom" }}
+{{- end }}
+{{- if $alerts.enabled }}
+{{- if le (int $alerts.evidenceHours) (int .Values.config.ledger.proof.everyHours) }}
+{{- fail "monitoring.alerts.evidenceHours has to be more than config.ledger.proof.everyHours: a proof is that old before the next" }}
+{{- end }}
+{{- if gt (int .Values.config.ledger.proof.firstAfterMinutes) 45 }}
+{{- fail "config.ledger.proof.firstAfterMinutes has to be at most 45 with alerts: an hour without a proof is a gap in the evidence" }}
+{{- end }}
+{{- $renewed := div .Values.certificate.lifetimes.leafDays 3 }}
+{{- if and (eq .Values.certificate.source "own") (le $renewed (int64 $alerts.certificateDays)) }}
+{{- fail (printf "monitoring.alerts.certificateDays has to be less than %d: certificates of certificate.lifetimes.leafDays are renewed when that many are left" $renewed) }}
+{{- end }}
+{{- end }}
+{{- end -}}
