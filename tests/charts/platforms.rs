@@ -1,7 +1,7 @@
 //! The chart of the platforms is one telling of what runs there, the manifests of `tests/platforms` are another: in production
 //! they come to the same objects.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use portreeve_server::manifest::{Manifest, read_paths};
 use portreeve_tests::helm::Installation;
@@ -16,6 +16,9 @@ const OF_THE_CHART: [&str; 3] = ["app.kubernetes.io/part-of", "app.kubernetes.io
 /// What orders a list that stands for a map.
 const KEYS: [&str; 3] = ["name", "mountPath", "port"];
 
+/// The environments that each platform has values for.
+const ENVIRONMENTS: [&str; 3] = ["dev", "staging", "prod"];
+
 /// Objects by kind, namespace and name.
 type Objects = BTreeMap<String, Value>;
 
@@ -29,7 +32,7 @@ fn the_chart_comes_to_what_the_manifests_say() {
         let written = read_paths(&[folder], &mut std::io::empty()).unwrap();
         // Nodes are the provider's to make.
         let written = written.into_iter().filter(|manifest| manifest.kind() != "Node").map(Manifest::into_value);
-        let written = objects(written.collect());
+        let written = objects(left_to_autoscalers(written.collect()));
         assert_eq!(Vec::from_iter(rendered.keys()), Vec::from_iter(written.keys()), "{platform}");
         for (name, object) in &written {
             assert_eq!(&rendered[name], object, "{platform}: {name}");
@@ -51,6 +54,19 @@ fn without_gpus_nothing_asks_for_one() {
 }
 
 #[test]
+fn how_many_run_is_said_by_an_autoscaler_or_by_the_workload_and_never_by_both() {
+    let Some(helm) = helm() else { return };
+    for installation in installations(&ENVIRONMENTS) {
+        let objects = helm.render(&installation).unwrap();
+        let scaled: BTreeSet<String> = scaled(&objects).into_iter().map(|(name, _)| name).collect();
+        for object in objects.iter().filter(|object| object["kind"] == "Deployment" || object["kind"] == "StatefulSet") {
+            let (name, replicas) = (named(object), &object["spec"]["replicas"]);
+            assert_eq!(replicas.is_null(), scaled.contains(&name), "{name} of {installation:?}");
+        }
+    }
+}
+
+#[test]
 fn an_image_with_a_digest_is_named_by_it_wherever_it_runs() {
     let Some(helm) = helm() else { return };
     let digest = format!("sha256:{}", "0".repeat(64));
@@ -67,6 +83,33 @@ fn platforms() -> Vec<String> {
         entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
     names.sort();
     names
+}
+
+/// Every platform in these environments.
+fn installations(environments: &[&str]) -> Vec<Installation> {
+    let of = |platform: String| environments.iter().map(move |name| Installation::of_platform(&platform, name));
+    platforms().into_iter().flat_map(of).collect()
+}
+
+/// Documents show replicas beside an autoscaler, and the manifests with them: its least number. The chart leaves them to it.
+fn left_to_autoscalers(mut objects: Vec<Value>) -> Vec<Value> {
+    for (name, least) in scaled(&objects) {
+        let object = objects.iter_mut().find(|object| named(object) == name).unwrap();
+        let replicas = object["spec"].as_object_mut().unwrap().remove("replicas");
+        assert_eq!(replicas, Some(least), "{name}");
+    }
+    objects
+}
+
+/// What is scaled by an autoscaler, and the least number of each.
+fn scaled(objects: &[Value]) -> Vec<(String, Value)> {
+    let autoscalers = objects.iter().filter(|object| object["kind"] == "HorizontalPodAutoscaler");
+    let read = |autoscaler: &Value| {
+        let (namespace, spec) = (&autoscaler["metadata"]["namespace"], &autoscaler["spec"]);
+        let target = &spec["scaleTargetRef"];
+        (format!("{} {namespace}/{}", target["kind"], target["name"]), spec["minReplicas"].clone())
+    };
+    autoscalers.map(read).collect()
 }
 
 fn objects(values: Vec<Value>) -> Objects {

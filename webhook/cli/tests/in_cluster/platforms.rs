@@ -73,6 +73,23 @@ impl Governed {
         standing
     }
 
+    /// Waits until as many replicas are asked for as the manifests say: where there is an autoscaler, the chart does not say
+    /// it, and the autoscaler raises them.
+    async fn scaled(&self) {
+        let deployments = self.platforms.iter().flat_map(|platform| &platform.objects);
+        let deployments: Vec<&Value> = deployments.filter(|object| object["kind"] == "Deployment").collect();
+        let is_done = async || {
+            for written in &deployments {
+                let (standing, _) = self.scene.api.get(written).await.unwrap().done().unwrap();
+                if standing["spec"]["replicas"] != written["spec"]["replicas"] {
+                    return false;
+                }
+            }
+            true
+        };
+        until("each Deployment has its replicas", is_done).await.unwrap();
+    }
+
     /// The names of all ReplicaSets, once each Deployment has the one of its first revision.
     async fn replica_sets(&self) -> String {
         let list = |what: &str| self.scene.kubectl.run(&format!("get {what} -A --no-headers -o {NAME_AND_REVISION}"));
@@ -117,6 +134,8 @@ async fn what_their_charts_install_is_admitted_with_its_defaults_in_and_upgrades
     let Some(governed) = Governed::start(Controllers::Running).await else { return };
     let installations = governed.install();
     let replica_sets = governed.replica_sets().await;
+    // An upgrade must not take back what the autoscalers have done.
+    governed.scaled().await;
     let installed = governed.standing().await;
     let mut workloads = 0;
     for object in &installed {
