@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use portreeve_server::manifest::{Manifest, read_paths};
 use portreeve_tests::helm::Installation;
 use portreeve_tests::places::checkout;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::helm;
 
@@ -27,7 +27,8 @@ fn the_chart_comes_to_what_the_manifests_say() {
     let Some(helm) = helm() else { return };
     let mut compared = 0;
     for platform in platforms() {
-        let rendered = objects(helm.render(&Installation::of_platform(&platform, "prod")).unwrap());
+        let rendered = helm.render(&Installation::of_platform(&platform, "prod")).unwrap();
+        let rendered = objects(rendered.into_iter().map(named_as_written).collect());
         let folder = checkout().join("tests/platforms").join(&platform).join("manifests");
         let written = read_paths(&[folder], &mut std::io::empty()).unwrap();
         // Nodes are the provider's to make.
@@ -59,11 +60,38 @@ fn how_many_run_is_said_by_an_autoscaler_or_by_the_workload_and_never_by_both() 
     for installation in installations(&ENVIRONMENTS) {
         let objects = helm.render(&installation).unwrap();
         let scaled: BTreeSet<String> = scaled(&objects).into_iter().map(|(name, _)| name).collect();
-        for object in objects.iter().filter(|object| object["kind"] == "Deployment" || object["kind"] == "StatefulSet") {
+        let is_scalable = |object: &&Value| object["kind"] == "Deployment" || object["kind"] == "StatefulSet";
+        for object in objects.iter().filter(is_scalable) {
             let (name, replicas) = (named(object), &object["spec"]["replicas"]);
             assert_eq!(replicas.is_null(), scaled.contains(&name), "{name} of {installation:?}");
         }
     }
+}
+
+/// The template of a Job can't be changed: helm has to take the Job away, because its name has gone or because it is a hook
+/// that says so.
+#[test]
+fn an_upgrade_to_other_images_changes_the_template_of_no_job() {
+    let Some(helm) = helm() else { return };
+    let mut seen = 0;
+    for platform in platforms() {
+        let installation = Installation::of_platform(&platform, "prod");
+        let jobs = |installation: &Installation| {
+            let jobs = helm.render(installation).unwrap().into_iter().filter(|object| object["kind"] == "Job");
+            jobs.map(|job| (named(&job), job)).collect::<Objects>()
+        };
+        let (before, again) = (jobs(&installation), jobs(&installation));
+        assert_eq!(before, again, "{platform}: nothing has changed");
+        let after = jobs(&installation.with(&other_tags(&platform)));
+        assert_eq!(before.len(), after.len(), "{platform}");
+        for (name, job) in before {
+            let goes = job["metadata"]["annotations"]["helm.sh/hook-delete-policy"] == "before-hook-creation";
+            let same = after.get(&name).is_none_or(|later| later["spec"]["template"] == job["spec"]["template"]);
+            assert!(goes || same, "{platform}: {name}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 0);
 }
 
 #[test]
@@ -83,6 +111,26 @@ fn platforms() -> Vec<String> {
         entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
     names.sort();
     names
+}
+
+/// A setting by which every image of a platform has another tag.
+fn other_tags(platform: &str) -> String {
+    let file = checkout().join("charts/platforms/values").join(platform).join("prod.yaml");
+    let values: Value = serde_saphyr::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    let images = values["images"].as_object().unwrap().keys();
+    images.map(|image| format!("images.{image}.tag=other")).collect::<Vec<_>>().join(",")
+}
+
+/// The name of a Job that is no hook ends with eight digits that stand for its template, which the manifests' does not.
+fn named_as_written(mut object: Value) -> Value {
+    if object["kind"] == "Job" && object["metadata"]["annotations"]["helm.sh/hook"].is_null() {
+        let name = object["metadata"]["name"].as_str().unwrap();
+        let (written, digits) = name.rsplit_once('-').unwrap();
+        assert!(digits.len() == 8 && digits.bytes().all(|digit| digit.is_ascii_hexdigit()), "{name}");
+        let written = json!(written);
+        object["metadata"]["name"] = written;
+    }
+    object
 }
 
 /// Every platform in these environments.
