@@ -94,6 +94,45 @@ fn an_upgrade_to_other_images_changes_the_template_of_no_job() {
     assert!(seen > 0);
 }
 
+/// Half a rule lets nobody through.
+#[test]
+fn whom_a_tier_of_avivatec_may_speak_to_lets_it_in() {
+    let Some(helm) = helm() else { return };
+    let objects = helm.render(&Installation::of_platform("avivatec", "prod")).unwrap();
+    let (mut out, mut let_in) = (BTreeSet::new(), BTreeSet::new());
+    for policy in objects.iter().filter(|object| object["kind"] == "NetworkPolicy") {
+        let own = policy["metadata"]["namespace"].as_str().unwrap().strip_prefix("avivatec-").unwrap();
+        out.extend(tiers(policy, "/spec/egress/0/to").map(|other| (own, other)));
+        let_in.extend(tiers(policy, "/spec/ingress/0/from").map(|other| (other, own)));
+    }
+    assert!(!out.is_empty());
+    assert_eq!(out, let_in, "who speaks to whom, and who is let in where");
+}
+
+#[test]
+fn who_has_a_google_account_reaches_the_metadata_server() {
+    let Some(helm) = helm() else { return };
+    let objects = helm.render(&Installation::of_platform("avivatec", "prod")).unwrap();
+    let of_kind = |kind: &'static str| objects.iter().filter(move |object| object["kind"] == kind);
+    let accounts = of_kind("ServiceAccount")
+        .filter(|account| account["metadata"]["annotations"]["iam.gke.io/gcp-service-account"].is_string());
+    for account in accounts {
+        let (name, namespace) = (&account["metadata"]["name"], &account["metadata"]["namespace"]);
+        let is_metadata = |policy: &&Value| policy["spec"].to_string().contains("169.254.169.252/32");
+        let mut policies = of_kind("NetworkPolicy").filter(|policy| policy["metadata"]["namespace"] == *namespace);
+        let reached = policies.find(is_metadata).unwrap_or_else(|| panic!("{account}"));
+        let pods = reached["spec"]["podSelector"]["matchLabels"].as_object().unwrap();
+        let templates =
+            objects.iter().filter(|object| object["metadata"]["namespace"] == *namespace).filter_map(template);
+        let its: Vec<&Value> = templates.filter(|template| template["spec"]["serviceAccountName"] == *name).collect();
+        assert!(!its.is_empty(), "nobody runs as {name}");
+        for template in its {
+            let labels = &template["metadata"]["labels"];
+            assert!(pods.iter().all(|(label, value)| labels[label] == *value), "{template}");
+        }
+    }
+}
+
 #[test]
 fn an_image_with_a_digest_is_named_by_it_wherever_it_runs() {
     let Some(helm) = helm() else { return };
@@ -111,6 +150,18 @@ fn platforms() -> Vec<String> {
         entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
     names.sort();
     names
+}
+
+/// The tiers that a NetworkPolicy names as its peers.
+fn tiers<'o>(policy: &'o Value, peers: &str) -> impl Iterator<Item = &'o str> {
+    let selected = policy.pointer(&format!("{peers}/0/namespaceSelector/matchExpressions/0"));
+    let selected = selected.filter(|expression| expression["key"] == "avivatec.com/tier");
+    selected.into_iter().flat_map(|expression| expression["values"].as_array().unwrap()).filter_map(Value::as_str)
+}
+
+/// The pod template of a workload.
+fn template(object: &Value) -> Option<&Value> {
+    object.pointer("/spec/template").or_else(|| object.pointer("/spec/jobTemplate/spec/template"))
 }
 
 /// A setting by which every image of a platform has another tag.
