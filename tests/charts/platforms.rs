@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use portreeve_server::manifest::{Manifest, read_paths};
 use portreeve_tests::helm::Installation;
+use portreeve_tests::injected::{containers, spec};
 use portreeve_tests::places::checkout;
 use serde_json::{Value, json};
 
@@ -94,6 +95,33 @@ fn an_upgrade_to_other_images_changes_the_template_of_no_job() {
     assert!(seen > 0);
 }
 
+#[test]
+fn without_the_secrets_store_nothing_waits_for_its_driver() {
+    let Some(helm) = helm() else { return };
+    for installation in installations(&["prod"]) {
+        for object in helm.render(&installation.with("operators.secretsStore=false")).unwrap() {
+            assert!(!object.to_string().contains("secrets-store"), "{object}");
+        }
+    }
+}
+
+#[test]
+fn every_mount_is_of_a_volume_that_is_there() {
+    let Some(helm) = helm() else { return };
+    let without = |installation: Installation| installation.with("operators.secretsStore=false");
+    for installation in installations(&ENVIRONMENTS).into_iter().flat_map(|one| [one.clone(), without(one)]) {
+        for object in helm.render(&installation).unwrap() {
+            let pod = spec(&object);
+            let own = items(&pod["volumes"]).map(|volume| &volume["name"]);
+            let claimed = items(&object["spec"]["volumeClaimTemplates"]).map(|claim| &claim["metadata"]["name"]);
+            let volumes: Vec<&Value> = own.chain(claimed).collect();
+            for mount in containers(pod).flat_map(|container| items(&container["volumeMounts"])) {
+                assert!(volumes.contains(&&mount["name"]), "{mount} of {}", named(&object));
+            }
+        }
+    }
+}
+
 /// Half a rule lets nobody through.
 #[test]
 fn whom_a_tier_of_avivatec_may_speak_to_lets_it_in() {
@@ -150,6 +178,10 @@ fn platforms() -> Vec<String> {
         entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
     names.sort();
     names
+}
+
+fn items(list: &Value) -> impl Iterator<Item = &Value> {
+    list.as_array().into_iter().flatten()
 }
 
 /// The tiers that a NetworkPolicy names as its peers.
