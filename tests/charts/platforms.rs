@@ -162,6 +162,30 @@ fn who_has_a_google_account_reaches_the_metadata_server() {
 }
 
 #[test]
+fn no_disruption_budget_keeps_as_many_as_there_may_be() {
+    let Some(helm) = helm() else { return };
+    for installation in installations(&ENVIRONMENTS) {
+        let objects = helm.render(&installation).unwrap();
+        let scaled = scaled(&objects);
+        for budget in objects.iter().filter(|object| object["kind"] == "PodDisruptionBudget") {
+            let is_its = |object: &&Value| {
+                let labels = &object["spec"]["selector"]["matchLabels"];
+                object["metadata"]["namespace"] == budget["metadata"]["namespace"]
+                    && object["kind"] != budget["kind"]
+                    && *labels == budget["spec"]["selector"]["matchLabels"]
+            };
+            let workload = objects.iter().find(is_its).unwrap();
+            let least = scaled.iter().find(|(name, _)| *name == named(workload)).map(|(_, least)| least);
+            let least = least.unwrap_or(&workload["spec"]["replicas"]).as_u64().unwrap();
+            let budget = &budget["spec"];
+            let kept =
+                budget["minAvailable"].as_u64().or_else(|| least.checked_sub(budget["maxUnavailable"].as_u64()?));
+            assert!(kept.unwrap() < least, "{} of {installation:?}", named(workload));
+        }
+    }
+}
+
+#[test]
 fn an_image_with_a_digest_is_named_by_it_wherever_it_runs() {
     let Some(helm) = helm() else { return };
     let digest = format!("sha256:{}", "0".repeat(64));
