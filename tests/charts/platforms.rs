@@ -28,7 +28,9 @@ fn the_chart_comes_to_what_the_manifests_say() {
     let Some(helm) = helm() else { return };
     let mut compared = 0;
     for platform in platforms() {
-        let rendered = helm.render(&Installation::of_platform(&platform, "prod")).unwrap();
+        // The manifests hold a Secret with its document's placeholder.
+        let shown = Installation::of_platform(&platform, "prod").with("placeholders.enabled=true");
+        let rendered = helm.render(&shown).unwrap();
         let rendered = objects(rendered.into_iter().map(named_as_written).collect());
         let folder = checkout().join("tests/platforms").join(&platform).join("manifests");
         let written = read_paths(&[folder], &mut std::io::empty()).unwrap();
@@ -93,6 +95,15 @@ fn an_upgrade_to_other_images_changes_the_template_of_no_job() {
         }
     }
     assert!(seen > 0);
+}
+
+#[test]
+fn no_environment_has_a_secret_of_the_charts_own() {
+    let Some(helm) = helm() else { return };
+    for installation in installations(&ENVIRONMENTS) {
+        let objects = helm.render(&installation).unwrap();
+        assert!(objects.iter().all(|object| object["kind"] != "Secret"), "{installation:?}");
+    }
 }
 
 #[test]

@@ -133,9 +133,10 @@ fn apply_policies(scene: &Scene, platforms: &[Platform]) {
     scene.kubectl.run(&format!("apply --server-side{}", folders.collect::<String>())).unwrap();
 }
 
-/// In production, without the kinds of operators, which are not here.
+/// In production, with what a document shows in place of a Secret, and without the kinds of operators, which are not here.
 fn production(platform: &Platform) -> Installation {
     Installation::of_platform(&platform.name, "prod")
+        .with("placeholders.enabled=true")
         .with("operators.secretsStore=false")
         .with("operators.prometheus=false")
 }
