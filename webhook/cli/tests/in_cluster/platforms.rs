@@ -83,8 +83,8 @@ impl Governed {
             let (name, namespace) = (written["name"].as_str().unwrap(), written["namespace"].as_str().unwrap());
             let jobs = self.scene.kubectl.run(&format!("get jobs -n {namespace} --no-headers {NAMES}")).unwrap();
             let is_it = |job: &&str| job.rsplit_once('-').is_some_and(|(written, _)| written == name);
-            let found: Vec<&str> = jobs.lines().filter(is_it).collect();
-            let [job] = found.as_slice() else { panic!("{name} is one of {jobs}") };
+            let found: Vec<&str> = jobs.split_whitespace().filter(is_it).collect();
+            let [job] = found.as_slice() else { panic!("not one {name} among {jobs}") };
             object["metadata"]["name"] = json!(job);
         }
         object
