@@ -10,6 +10,8 @@
 )]
 
 #[cfg(test)]
+mod environments;
+#[cfg(test)]
 mod monitoring;
 #[cfg(test)]
 mod platforms;

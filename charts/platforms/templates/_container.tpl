@@ -1,7 +1,14 @@
-{{- /* One container of a pod. Takes {root, name, container}. */ -}}
+{{- /* One container of a pod. Takes {root, name, container, absent}: nothing of the absent volumes is mounted. */ -}}
 {{- define "platforms.container" -}}
 {{- $root := .root -}}
 {{- $it := .container -}}
+{{- $absent := .absent -}}
+{{- $mounts := dict -}}
+{{- range $path, $mount := $it.mounts -}}
+{{- if not (has $mount.volume $absent) -}}
+{{- $_ := set $mounts $path $mount -}}
+{{- end -}}
+{{- end -}}
 {{- $image := required (printf "images.%s: container %s names it" $it.image .name) (index $root.Values.images $it.image) -}}
 name: {{ .name }}
 image: {{ $image.repository }}:{{ $image.tag }}{{ with $image.digest }}@{{ . }}{{ end }}
@@ -49,7 +56,7 @@ securityContext: {{- toYaml . | nindent 2 }}
 {{- with include "platforms.resources" (dict "root" $root "container" $it) }}
 resources: {{- . | nindent 2 }}
 {{- end }}
-{{- with $it.mounts }}
+{{- with $mounts }}
 volumeMounts:
   {{- range $path, $mount := . }}
   - name: {{ $mount.volume }}

@@ -2,6 +2,15 @@
 {{- define "platforms.pod" -}}
 {{- $root := .root -}}
 {{- $it := .workload -}}
+{{- $volumes := dict -}}
+{{- $absent := list -}}
+{{- range $name, $source := $it.volumes -}}
+{{- if and (not $root.Values.operators.secretsStore) (eq (dig "csi" "driver" "" $source) "secrets-store.csi.k8s.io") -}}
+{{- $absent = append $absent $name -}}
+{{- else -}}
+{{- $_ := set $volumes $name $source -}}
+{{- end -}}
+{{- end -}}
 metadata:
   labels: {{- merge (dict) ($it.podLabels | default dict) $it.labels | toYaml | nindent 4 }}
   {{- with $it.podAnnotations }}
@@ -40,15 +49,15 @@ spec:
   initContainers:
     {{- range $name, $container := . }}
     {{- if ne ($container.enabled | toString) "false" }}
-    - {{- include "platforms.container" (dict "root" $root "name" $name "container" $container) | nindent 6 }}
+    - {{- include "platforms.container" (dict "root" $root "name" $name "container" $container "absent" $absent) | nindent 6 }}
     {{- end }}
     {{- end }}
   {{- end }}
   containers:
     {{- range $name, $container := $it.containers }}
-    - {{- include "platforms.container" (dict "root" $root "name" $name "container" $container) | nindent 6 }}
+    - {{- include "platforms.container" (dict "root" $root "name" $name "container" $container "absent" $absent) | nindent 6 }}
     {{- end }}
-  {{- with $it.volumes }}
+  {{- with $volumes }}
   volumes:
     {{- range $name, $source := . }}
     - name: {{ $name }}

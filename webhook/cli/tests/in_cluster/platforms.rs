@@ -62,15 +62,49 @@ impl Governed {
     }
 
     /// All that runs on the platforms, as it stands now, but for hooks, which nobody here runs, and nodes, which no chart
-    /// makes.
+    /// makes. Jobs are named as in the manifests.
     async fn standing(&self) -> Vec<Value> {
         let is_hook = |object: &Value| object["metadata"]["annotations"]["helm.sh/hook"].is_string();
         let objects = self.platforms.iter().flat_map(|platform| &platform.objects);
         let mut standing = Vec::new();
         for object in objects.filter(|object| !is_hook(object) && object["kind"] != "Node") {
-            standing.push(self.scene.api.get(object).await.unwrap().done().unwrap().0);
+            let (mut found, _) = self.scene.api.get(&self.as_installed(object)).await.unwrap().done().unwrap();
+            found["metadata"]["name"] = object["metadata"]["name"].clone();
+            standing.push(found);
         }
         standing
+    }
+
+    /// An object of the manifests under the name that the chart gives it: a Job's goes on with what stands for its template.
+    fn as_installed(&self, object: &Value) -> Value {
+        let mut object = object.clone();
+        if object["kind"] == "Job" {
+            let written = &object["metadata"];
+            let (name, namespace) = (written["name"].as_str().unwrap(), written["namespace"].as_str().unwrap());
+            let jobs = self.scene.kubectl.run(&format!("get jobs -n {namespace} --no-headers {NAMES}")).unwrap();
+            let is_it = |job: &&str| job.rsplit_once('-').is_some_and(|(written, _)| written == name);
+            let found: Vec<&str> = jobs.split_whitespace().filter(is_it).collect();
+            let [job] = found.as_slice() else { panic!("not one {name} among {jobs}") };
+            object["metadata"]["name"] = json!(job);
+        }
+        object
+    }
+
+    /// Waits until as many replicas are asked for as the manifests say: where there is an autoscaler, the chart does not say
+    /// it, and the autoscaler raises them.
+    async fn scaled(&self) {
+        let deployments = self.platforms.iter().flat_map(|platform| &platform.objects);
+        let deployments: Vec<&Value> = deployments.filter(|object| object["kind"] == "Deployment").collect();
+        let is_done = async || {
+            for written in &deployments {
+                let (standing, _) = self.scene.api.get(written).await.unwrap().done().unwrap();
+                if standing["spec"]["replicas"] != written["spec"]["replicas"] {
+                    return false;
+                }
+            }
+            true
+        };
+        until("each Deployment has its replicas", is_done).await.unwrap();
     }
 
     /// The names of all ReplicaSets, once each Deployment has the one of its first revision.
@@ -86,6 +120,8 @@ impl Governed {
 }
 
 /// Columns of kubectl.
+const NAMES: &str = "-o custom-columns=N:.metadata.name";
+const NAMES_AND_IMAGES: &str = "-o custom-columns=N:.metadata.name,I:.spec.template.spec.containers[*].image";
 const NAME_AND_REVISION: &str =
     "custom-columns=N:.metadata.name,R:.metadata.annotations.deployment\\.kubernetes\\.io/revision";
 
@@ -97,9 +133,10 @@ fn apply_policies(scene: &Scene, platforms: &[Platform]) {
     scene.kubectl.run(&format!("apply --server-side{}", folders.collect::<String>())).unwrap();
 }
 
-/// In production, without the kinds of operators, which are not here.
+/// In production, with what a document shows in place of a Secret, and without the kinds of operators, which are not here.
 fn production(platform: &Platform) -> Installation {
     Installation::of_platform(&platform.name, "prod")
+        .with("placeholders.enabled=true")
         .with("operators.secretsStore=false")
         .with("operators.prometheus=false")
 }
@@ -117,6 +154,8 @@ async fn what_their_charts_install_is_admitted_with_its_defaults_in_and_upgrades
     let Some(governed) = Governed::start(Controllers::Running).await else { return };
     let installations = governed.install();
     let replica_sets = governed.replica_sets().await;
+    // An upgrade must not take back what the autoscalers have done.
+    governed.scaled().await;
     let installed = governed.standing().await;
     let mut workloads = 0;
     for object in &installed {
@@ -136,6 +175,23 @@ async fn what_their_charts_install_is_admitted_with_its_defaults_in_and_upgrades
         }
     }
     assert_eq!(governed.replica_sets().await, replica_sets);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upgrade_to_another_image_makes_another_job_of_it() {
+    let Some(governed) = Governed::start(Controllers::Absent).await else { return };
+    let platform = governed.platforms.iter().find(|platform| platform.name == "avivatec").unwrap();
+    let listed = format!("get jobs -n avivatec-integration --no-headers {NAMES_AND_IMAGES}");
+    let jobs = || governed.scene.kubectl.run(&listed).unwrap();
+    governed.helm.install_over(&production(platform)).unwrap();
+    let before = jobs();
+    // An image that the registry has, and the platform's policies allow.
+    let other = "images.dbt-postgres.repository=dagster/dagster-k8s,images.dbt-postgres.tag=1.9.6";
+    governed.helm.upgrade(&production(platform).with(other)).unwrap();
+    let after = jobs();
+    let is_one = |jobs: &str, image: &str| jobs.lines().count() == 1 && jobs.contains(image);
+    assert!(is_one(&before, "ghcr.io/dbt-labs/dbt-postgres:1.9.0@sha256:"), "{before}");
+    assert!(is_one(&after, "dagster/dagster-k8s:1.9.6@sha256:"), "{after}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
