@@ -2,7 +2,7 @@
 //! that names none. What an image has to be like is the policies' to say.
 
 use portreeve_sdk::image::{Reference, Unreadable};
-use portreeve_sdk::view::{Container, Volume};
+use portreeve_sdk::view::{Container, Operation, Volume};
 use portreeve_sdk::{Case, Finding, Verdict, pointer};
 
 /// A field that names an image.
@@ -37,6 +37,16 @@ impl<'a> Place<'a> {
             Owner::Container(container) => Some(container),
             Owner::Volume(_) => None,
         }
+    }
+
+    /// Whether the image runs in a Pod already, under this very name: another name would end the container and start it
+    /// anew.
+    pub(crate) fn is_running(&self, case: &Case<'_>) -> bool {
+        let request = case.request();
+        let is_pod = request.operation() == Operation::Update && request.kind().kind == "Pod";
+        let same =
+            |now: &Container| case.old_containers().iter().any(|old| old.name == now.name && old.image == now.image);
+        is_pod && self.container().is_none_or(same)
     }
 
     /// Such as `container "web"`, for messages.
