@@ -31,6 +31,8 @@ mod images;
 #[cfg(test)]
 mod kinds;
 #[cfg(test)]
+mod large;
+#[cfg(test)]
 mod listener;
 #[cfg(test)]
 mod matched;
