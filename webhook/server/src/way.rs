@@ -13,6 +13,7 @@ mod respond;
 mod run;
 mod seats;
 mod shelf;
+mod spare;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
