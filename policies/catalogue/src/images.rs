@@ -5,6 +5,8 @@ use portreeve_sdk::image::{Reference, Unreadable};
 use portreeve_sdk::view::{Container, Operation, Volume};
 use portreeve_sdk::{Case, Finding, Verdict, pointer};
 
+use crate::injected::is_chosen_by_mesh;
+
 /// A field that names an image.
 pub(crate) struct Place<'a> {
     /// What the image is for.
@@ -78,11 +80,13 @@ impl<'a> Place<'a> {
     }
 }
 
-/// Every place of the template, containers first.
+/// Every place of the template, containers first. Where a mesh is yet to choose the image, none is named so far.
 pub(crate) fn places<'a>(case: &Case<'a>) -> impl Iterator<Item = Place<'a>> {
+    let pod = case.pod();
+    let is_open = move |image: &str| image.is_empty() || pod.is_some_and(|pod| is_chosen_by_mesh(pod, image));
     let containers = case.containers().iter();
     let containers = containers
-        .filter(|container| !container.image.is_empty())
+        .filter(move |container| !is_open(&container.image))
         .map(|container| Place::new(Owner::Container(container), &container.image, container.field("/image")));
     let volumes = case.volumes().iter().filter(|volume| volume.source == "image").filter_map(|volume| {
         let written = volume.target.as_deref().filter(|written| !written.is_empty())?;
