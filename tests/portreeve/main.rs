@@ -57,6 +57,8 @@ mod spelling;
 #[cfg(test)]
 mod told;
 #[cfg(test)]
+mod updates;
+#[cfg(test)]
 mod whole;
 #[cfg(test)]
 mod wire;
