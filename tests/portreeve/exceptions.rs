@@ -79,6 +79,37 @@ async fn an_exception_that_has_ended_no_longer_counts() {
     assert!(response.refusal.is_some());
 }
 
+/// A database that its image runs as root, with a container beside it, and an exception for the one.
+fn beside_a_database(policies: &str) -> Gate {
+    let exception = |policy: &str| {
+        format!(
+            "---\napiVersion: portreeve.dev/v1alpha1\nkind: ClusterPolicy\nmetadata: {{name: {policy}}}\n\
+             spec: {{module: {{builtin: {policy}}}}}\n\
+             ---\napiVersion: portreeve.dev/v1alpha1\nkind: PolicyException\nmetadata: {{name: {policy}, namespace: shop}}\n\
+             spec: {{policy: {policy}, containers: [db], owner: team, ticket: T-1, reason: old, \
+             expires: '2999-01-01T00:00:00Z', match: {{images: [team/db]}}}}\n"
+        )
+    };
+    let yaml: String = policies.split(' ').map(exception).collect();
+    Setting::default().with(&yaml).unwrap().gate().unwrap()
+}
+
+#[tokio::test]
+async fn what_is_set_for_the_pod_goes_around_a_container_that_an_exception_spares() {
+    let gate = beside_a_database("non-root seccomp");
+    let containers = json!([{"name": "db", "image": "team/db:1"}, {"name": "web", "image": "team/web:1"}]);
+    let object =
+        deployment("shop", &json!({"metadata": {"labels": {"app": "web"}}, "spec": {"containers": containers}}));
+    let (told, response) = admit(&gate, &create(&object)).await.unwrap();
+    let spec = &told.object["spec"]["template"]["spec"];
+    assert_eq!(spec.get("securityContext"), None, "{spec}");
+    assert_eq!(spec["containers"][0], containers[0]);
+    let set = json!({"runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}});
+    assert_eq!(spec["containers"][1]["securityContext"], set);
+    assert!(response.refusal.is_none(), "{:?}", response.refusal);
+    assert_eq!(response.audit[&AuditKey::Exceptions], "shop/non-root, shop/seccomp");
+}
+
 #[test]
 fn an_exception_that_anybody_could_give_himself_is_refused() {
     for matching in

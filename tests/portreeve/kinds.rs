@@ -137,6 +137,31 @@ async fn a_gpu_ask_is_found_in_whichever_template_it_stands() {
     }
 }
 
+#[tokio::test]
+async fn more_pods_of_one_template_are_counted_when_another_one_changes() {
+    let yaml = "apiVersion: portreeve.dev/v1alpha1\nkind: ClusterPolicy\nmetadata: {name: gpus}\n\
+        spec: {module: {builtin: gpu-scheduling}, settings: {maxPerWorkload: 8}}\n";
+    let gate = Setting::default().with(yaml).unwrap().gate().unwrap();
+    let cluster = |head: &str, replicas: u32| {
+        let asking = json!({"spec": {
+            "tolerations": [{"key": "nvidia.com/gpu", "operator": "Exists"}],
+            "containers": [{"name": "a", "image": "w:1", "resources": {"limits": {"nvidia.com/gpu": 4}}}],
+        }});
+        let head = json!({"spec": {"containers": [{"name": "a", "image": head}]}});
+        json!({
+            "apiVersion": "ray.io/v1", "kind": "RayCluster", "metadata": {"name": "a", "namespace": "shop"},
+            "spec": {
+                "headGroupSpec": {"template": head},
+                "workerGroupSpecs": [{"groupName": "gpu", "replicas": replicas, "template": asking}],
+            },
+        })
+    };
+    let old = cluster("head:1", 2);
+    assert!(validate(&gate, &update(&cluster("head:2", 2), &old)).await.unwrap().refusal.is_none());
+    let refusal = validate(&gate, &update(&cluster("head:2", 3), &old)).await.unwrap().refusal.unwrap();
+    assert!(refusal.message.contains("together ask for 12 GPUs, more than 8"), "{}", refusal.message);
+}
+
 fn manifest(file: &str) -> Manifest {
     manifests().into_iter().find(|manifest| manifest.source().ends_with(file)).unwrap()
 }

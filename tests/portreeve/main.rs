@@ -31,6 +31,8 @@ mod images;
 #[cfg(test)]
 mod kinds;
 #[cfg(test)]
+mod large;
+#[cfg(test)]
 mod listener;
 #[cfg(test)]
 mod matched;
@@ -54,6 +56,8 @@ mod restart;
 mod spelling;
 #[cfg(test)]
 mod told;
+#[cfg(test)]
+mod updates;
 #[cfg(test)]
 mod whole;
 #[cfg(test)]

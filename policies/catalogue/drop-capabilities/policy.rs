@@ -1,7 +1,6 @@
 //! Containers drop all Linux capabilities and add back no more than is allowed. Privileged containers, for which
 //! capabilities mean nothing, are for privilege-escalation.
 
-use portreeve_sdk::glob::Glob;
 use portreeve_sdk::image::ImagePattern;
 use portreeve_sdk::view::{Container, Pod};
 use portreeve_sdk::{Can, Case, Manifest, Policy, SettingsError, Stop, Verdict};
@@ -9,7 +8,7 @@ use serde::Deserialize;
 
 use crate::injected::{Injected, Judgement, TRAFFIC};
 use crate::selector::Selector;
-use crate::trust::name_somebody;
+use crate::service_account::ServiceAccount;
 
 const DROP_ALL: &str = "drop-all";
 const ADD: &str = "add";
@@ -38,9 +37,10 @@ struct AllowFor {
     /// or service accounts.
     #[serde(default)]
     select: Selector,
-    /// Service accounts, one of which the pod runs as; `*` stands for any characters.
+    /// Service accounts, one of which the pod runs as, written `namespace/name`: the name alone could be made in any
+    /// namespace.
     #[serde(default)]
-    service_accounts: Vec<Glob>,
+    service_accounts: Vec<ServiceAccount>,
     /// The capabilities.
     capabilities: Vec<String>,
 }
@@ -94,7 +94,7 @@ impl Policy for DropCapabilities {
                 continue;
             }
             self.drops(container, &mut verdict);
-            self.adds(pod, container, &mut verdict);
+            self.adds(case, pod, container, &mut verdict);
         }
         Ok(verdict)
     }
@@ -120,10 +120,10 @@ impl DropCapabilities {
         finding.container(container).at(at).says(says).mend("set securityContext.capabilities.drop to [\"ALL\"]");
     }
 
-    fn adds(&self, pod: &Pod, container: &Container, verdict: &mut Verdict) {
+    fn adds(&self, case: &Case<'_>, pod: &Pod, container: &Container, verdict: &mut Verdict) {
         let added = container.added_capabilities();
         let refused: Vec<&str> =
-            added.iter().map(String::as_str).filter(|name| !self.allows(pod, container, name)).collect();
+            added.iter().map(String::as_str).filter(|name| !self.allows(case, pod, container, name)).collect();
         if refused.is_empty() {
             return;
         }
@@ -137,9 +137,9 @@ impl DropCapabilities {
             .mend(self.remedy(&refused));
     }
 
-    fn allows(&self, pod: &Pod, container: &Container, name: &str) -> bool {
+    fn allows(&self, case: &Case<'_>, pod: &Pod, container: &Container, name: &str) -> bool {
         let listed = |list: &[String]| list.iter().any(|allowed| allowed == name);
-        let for_this = |allowed: &AllowFor| listed(&allowed.capabilities) && allowed.takes(pod, container);
+        let for_this = |allowed: &AllowFor| listed(&allowed.capabilities) && allowed.takes(case, pod, container);
         listed(&self.settings.allow) || self.settings.allow_for.iter().any(for_this)
     }
 
@@ -155,20 +155,19 @@ impl DropCapabilities {
 
 impl AllowFor {
     fn check(&self, at: &str) -> Result<(), SettingsError> {
-        if self.select.goes_by_images() || name_somebody(self.service_accounts.iter().map(Glob::as_str)) {
+        if self.select.goes_by_images() || !self.service_accounts.is_empty() {
             return Ok(());
         }
         Err(SettingsError::new(
             at,
-            "would allow capabilities to whoever writes the label or the name: add select.images or serviceAccounts that \
+            "would allow capabilities to whoever writes the label or the name: add serviceAccounts, or select.images that \
              not every pod has",
         ))
     }
 
-    fn takes(&self, pod: &Pod, container: &Container) -> bool {
-        let account = pod.service_account.as_deref().filter(|name| !name.is_empty()).unwrap_or("default");
+    fn takes(&self, case: &Case<'_>, pod: &Pod, container: &Container) -> bool {
         self.select.takes(pod, container)
-            && (self.service_accounts.is_empty() || Glob::any(&self.service_accounts, account))
+            && (self.service_accounts.is_empty() || ServiceAccount::any(&self.service_accounts, case, pod))
     }
 }
 
@@ -209,20 +208,18 @@ mod tests {
             let settings = format!(r#"{{"allowFor": [{{"select": {select}, "capabilities": ["NET_RAW"]}}]}}"#);
             assert_eq!(refused(&settings).as_deref(), Some("/allowFor/0"), "{select}");
         }
-        let accounts = r#"{"allowFor": [{"serviceAccounts": ["*"], "capabilities": ["NET_RAW"]}]}"#;
-        assert_eq!(refused(accounts).as_deref(), Some("/allowFor/0"));
     }
 
     #[test]
     fn a_star_is_no_capability() {
         assert_eq!(refused(r#"{"allow": ["*"]}"#).as_deref(), Some("/allow/0"));
-        let some = r#"{"allowFor": [{"serviceAccounts": ["a"], "capabilities": ["SYS_TIME", "NET_*"]}]}"#;
+        let some = r#"{"allowFor": [{"serviceAccounts": ["shop/a"], "capabilities": ["SYS_TIME", "NET_*"]}]}"#;
         assert_eq!(refused(some).as_deref(), Some("/allowFor/0/capabilities/1"));
     }
 
     #[test]
     fn a_label_counts_beside_an_image_or_a_service_account() {
-        for select in [r#""select": {"labels": {"a": "b"}, "images": ["dns"]}"#, r#""serviceAccounts": ["dns-*"]"#] {
+        for select in [r#""select": {"labels": {"a": "b"}, "images": ["dns"]}"#, r#""serviceAccounts": ["net/dns"]"#] {
             let settings = format!(r#"{{"allowFor": [{{{select}, "capabilities": ["NET_RAW"]}}]}}"#);
             assert_eq!(refused(&settings), None, "{select}");
         }

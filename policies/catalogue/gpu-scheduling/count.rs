@@ -34,6 +34,11 @@ pub(super) fn judge(case: &Case<'_>, settings: &Settings, gpus: &Gpus, verdict: 
             .says(format!("the pod asks for {per_pod} GPUs, more than {most}"))
             .mend(format!("ask for at most {most}, or spread the work over more pods"));
     }
+    judge_workload(case, settings, gpus, verdict);
+}
+
+/// Judges the number of the workload alone.
+pub(super) fn judge_workload(case: &Case<'_>, settings: &Settings, gpus: &Gpus, verdict: &mut Verdict) {
     if let Some(most) = settings.max_per_workload {
         workload::judge(case, gpus, most, verdict);
     }

@@ -11,7 +11,7 @@ mod settings;
 mod workload;
 
 use portreeve_sdk::glob::Glob;
-use portreeve_sdk::view::{Pod, Toleration};
+use portreeve_sdk::view::{Operation, Pod, Toleration};
 use portreeve_sdk::{Can, Case, FactNeed, Manifest, Policy, SettingsError, Stop, Verdict};
 use serde_json::json;
 
@@ -69,8 +69,14 @@ impl Policy for GpuScheduling {
             }
             self.choose_runtime(pod, &mut verdict);
             count::judge(case, &self.settings, &self.gpus, &mut verdict);
-        } else if !self.is_exempt(case) {
-            self.keep_off(case.tolerations(), &mut verdict);
+        } else {
+            // How many pods another template has stands beside it, and nobody is asked about one that stays as it was.
+            if case.request().operation() == Operation::Update {
+                count::judge_workload(case, &self.settings, &self.gpus, &mut verdict);
+            }
+            if !self.is_exempt(case) {
+                self.keep_off(case.tolerations(), &mut verdict);
+            }
         }
         Ok(verdict)
     }

@@ -7,7 +7,10 @@
 mod path;
 mod settings;
 
-use portreeve_sdk::view::{Container, Pod, Volume};
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+
+use portreeve_sdk::view::{Container, Mount, Pod, Volume};
 use portreeve_sdk::{Can, Case, Manifest, Policy, SettingsError, Stop, Verdict, pointer};
 
 use path::HostPath;
@@ -52,8 +55,10 @@ impl Policy for HostAccess {
         let Some(pod) = case.pod() else { return Ok(verdict) };
         let allowed = self.allowed(case, pod);
         self.judge_namespaces(pod, &allowed, &mut verdict);
+        let mounts = OnceCell::new();
         for volume in case.volumes().iter().filter(|volume| volume.source == "hostPath") {
-            judge_path(volume, case.containers(), &allowed, &mut verdict);
+            let of_it = || mounts.get_or_init(|| by_volume(case.containers())).get(volume.name.as_str());
+            judge_path(volume, || of_it().map_or(&[], Vec::as_slice), &allowed, &mut verdict);
         }
         // On the node's own network a container listens wherever it likes, whatever it declares.
         if !pod.is_on_host_network() {
@@ -138,13 +143,32 @@ impl HostNamespace {
     }
 }
 
-fn judge_path(volume: &Volume, containers: &[Container], allowed: &Allowed<'_>, verdict: &mut Verdict) {
+/// A mount of a container, and its place among the container's.
+type Mounted<'a> = (&'a Container, usize, &'a Mount);
+
+/// The mounts of all containers by the volume that they show, in their order.
+fn by_volume(containers: &[Container]) -> BTreeMap<&str, Vec<Mounted<'_>>> {
+    let mut known: BTreeMap<&str, Vec<Mounted<'_>>> = BTreeMap::new();
+    for container in containers {
+        for (index, mount) in container.mounts.iter().enumerate() {
+            known.entry(mount.name.as_str()).or_default().push((container, index, mount));
+        }
+    }
+    known
+}
+
+fn judge_path<'a>(
+    volume: &Volume,
+    mounts: impl FnOnce() -> &'a [Mounted<'a>],
+    allowed: &Allowed<'_>,
+    verdict: &mut Verdict,
+) {
     let written = volume.target.as_deref().unwrap_or_default();
     let path = HostPath::parse(written);
     match path.as_ref().ok().and_then(|path| allowed.access(path)) {
         Some(Access::ReadWrite) => {}
         Some(Access::ReadOnly) => {
-            containers.iter().for_each(|container| judge_mounts(container, volume, written, verdict));
+            mounts().iter().for_each(|mount| judge_mount(*mount, written, verdict));
         }
         None => {
             let why = path.err().map_or_else(|| "is not among those allowed".to_owned(), |bad| bad.to_string());
@@ -166,21 +190,20 @@ fn other_paths(allowed: &[&AllowedPath]) -> String {
     [instead, ", or stay within ", &paths.join(", ")].concat()
 }
 
-/// Each mount of a volume that may only be read. A mount that says nothing can be written.
-fn judge_mounts(container: &Container, volume: &Volume, path: &str, verdict: &mut Verdict) {
-    let mounts = container.mounts.iter().enumerate();
-    for (index, mount) in mounts.filter(|(_, mount)| mount.name == volume.name && mount.read_only != Some(true)) {
-        let at = format!("/volumeMounts/{index}/readOnly");
-        verdict
-            .violation("writable-host-path")
-            .container(container)
-            .at(container.field(&at))
-            .says(format!(
-                "container {:?} may write the node's path {path:?} (mounted at {:?}), which is to be read only",
-                container.name, mount.mount_path
-            ))
-            .mend("set readOnly to true on the mount");
+/// A mount of a volume that may only be read. One that says nothing can be written.
+fn judge_mount((container, index, mount): Mounted<'_>, path: &str, verdict: &mut Verdict) {
+    if mount.read_only == Some(true) {
+        return;
     }
+    verdict
+        .violation("writable-host-path")
+        .container(container)
+        .at(container.field(&format!("/volumeMounts/{index}/readOnly")))
+        .says(format!(
+            "container {:?} may write the node's path {path:?} (mounted at {:?}), which is to be read only",
+            container.name, mount.mount_path
+        ))
+        .mend("set readOnly to true on the mount");
 }
 
 fn judge_ports(container: &Container, allowed: &Allowed<'_>, verdict: &mut Verdict) {

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::path::HostPath;
 use crate::exact::Exact;
+use crate::service_account::ServiceAccount;
 use crate::trust;
 
 /// Settings of host-access.
@@ -108,16 +109,6 @@ pub(super) struct Allowance {
     pub(super) ports: Vec<PortRange>,
 }
 
-/// A service account in its namespace: the name alone could be made in any.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[cfg_attr(not(target_arch = "wasm32"), derive(serde::Serialize, schemars::JsonSchema))]
-#[cfg_attr(not(target_arch = "wasm32"), serde(into = "String"), schemars(inline, with = "String"))]
-#[serde(try_from = "String")]
-pub(super) struct ServiceAccount {
-    namespace: String,
-    name: String,
-}
-
 impl Settings {
     /// Refuses loosenings that anyone could make their own, or that loosen nothing.
     pub(super) fn check(&self) -> Result<(), SettingsError> {
@@ -166,39 +157,10 @@ impl Allowance {
     /// Whether the pod is one of those meant.
     pub(super) fn is_for(&self, case: &Case<'_>, pod: &Pod) -> bool {
         let namespace = case.request().namespace().unwrap_or_default();
-        (self.service_accounts.is_empty() || self.service_accounts.iter().any(|account| account.runs(namespace, pod)))
+        (self.service_accounts.is_empty() || ServiceAccount::any(&self.service_accounts, case, pod))
             && (self.images.is_empty() || case.containers().iter().all(|c| ImagePattern::any(&self.images, &c.image)))
             && (self.namespaces.is_empty() || Exact::any(&self.namespaces, namespace))
             && self.labels.iter().all(|(name, value)| pod.label(name) == Some(value.as_str()))
-    }
-}
-
-impl ServiceAccount {
-    fn runs(&self, namespace: &str, pod: &Pod) -> bool {
-        // A template may leave it out; the API server completes it in a Pod.
-        let name = pod.service_account.as_deref().filter(|name| !name.is_empty()).unwrap_or("default");
-        self.namespace == namespace && self.name == name
-    }
-}
-
-impl TryFrom<String> for ServiceAccount {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        match text.split_once('/') {
-            _ if text.contains('*') => Err(format!("{text:?} holds a *, which is no pattern here: write each one out")),
-            Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() && !name.contains('/') => {
-                Ok(Self { namespace: namespace.to_owned(), name: name.to_owned() })
-            }
-            _ => Err(format!("{text:?} is no service account: write namespace/name")),
-        }
-    }
-}
-
-#[cfg(not(target_arch = "wasm32"))]
-impl From<ServiceAccount> for String {
-    fn from(account: ServiceAccount) -> Self {
-        [&account.namespace, "/", &account.name].concat()
     }
 }
 
@@ -229,15 +191,6 @@ mod tests {
     #[test]
     fn an_allowance_that_allows_nothing_is_refused() {
         assert!(refused(r#"{"allow": [{"images": ["agent"]}]}"#).1.contains("allows nothing"));
-    }
-
-    #[test]
-    fn a_service_account_without_its_namespace_is_refused() {
-        for account in ["agent", "/agent", "monitoring/", "a/b/c"] {
-            let (at, reason) = refused(&format!(r#"{{"allow": [{{"serviceAccounts": ["{account}"]}}]}}"#));
-            assert_eq!(at, "/allow/0/serviceAccounts/0");
-            assert!(reason.contains("write namespace/name"), "{reason}");
-        }
     }
 
     #[test]

@@ -2,13 +2,13 @@
 //! image is written.
 
 use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 
 use portreeve_sdk::Case;
 use portreeve_sdk::image::Reference;
 use portreeve_sdk::view::{ContainerKind, Operation};
 use serde_json::Value;
 
-use super::is_same_tag;
 use crate::images::{self, Owner};
 
 /// A field that names an image.
@@ -52,12 +52,18 @@ fn of_volume(name: &str) -> Cow<'static, str> {
     ["volume/", name].concat().into()
 }
 
-/// What is known of the template before the request.
+/// What is known of the template before the request. A template may have many containers, so that all of it is found by
+/// name.
 pub(super) struct Before<'a> {
     pub(super) case: &'a Case<'a>,
-    /// Whether the request is a restart.
+    /// Whether the request may be a restart.
     pub(super) restarted: bool,
-    named: Vec<Named<'a>>,
+    /// The digest of each tag, by place.
+    here: BTreeMap<(String, Tag), String>,
+    /// The first digest of each tag.
+    anywhere: BTreeMap<Tag, String>,
+    /// Each place with its digests.
+    digests: BTreeSet<(String, String)>,
 }
 
 /// What stood in a field, by the name of its place.
@@ -66,27 +72,54 @@ struct Named<'a> {
     written: Cow<'a, str>,
 }
 
+/// A tag of a repository, however it is spelt.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Tag {
+    repository: String,
+    tag: String,
+}
+
+impl Tag {
+    fn of(image: &Reference<'_>) -> Option<Self> {
+        Some(Self { repository: image.full_name().into_owned(), tag: image.effective_tag()?.to_owned() })
+    }
+}
+
 impl<'a> Before<'a> {
     pub(super) fn new(case: &'a Case<'a>, restarted: bool) -> Self {
-        let containers = case.old_containers().iter();
-        let mut named: Vec<_> = containers
-            .map(|container| Named { place: (&*container.name).into(), written: (&*container.image).into() })
-            .collect();
+        let mut before =
+            Self { case, restarted, here: BTreeMap::new(), anywhere: BTreeMap::new(), digests: BTreeSet::new() };
+        for container in case.old_containers() {
+            before.note(Named { place: (&*container.name).into(), written: (&*container.image).into() });
+        }
         let has_image = || case.volumes().iter().any(|volume| volume.source == "image");
         if case.request().operation() == Operation::Update && has_image() {
-            named.extend(old_volumes(case));
+            old_volumes(case).into_iter().for_each(|named| before.note(named));
         }
-        Self { case, restarted, named }
+        before
+    }
+
+    /// The first that is noted counts.
+    fn note(&mut self, Named { place, written }: Named<'_>) {
+        let Ok(image) = Reference::read(&written) else { return };
+        let Some(digest) = image.digest else { return };
+        self.digests.insert((place.clone().into_owned(), digest.to_owned()));
+        if let Some(tag) = Tag::of(&image) {
+            self.here.entry((place.into_owned(), tag.clone())).or_insert_with(|| digest.to_owned());
+            self.anywhere.entry(tag).or_insert_with(|| digest.to_owned());
+        }
     }
 
     /// The digest that the same tag had before: in this place, or else in any.
     pub(super) fn digest(&self, place: &Place<'_>) -> Option<String> {
-        let pinned = |old: &Named<'_>| {
-            let image = Reference::read(&old.written).ok()?;
-            is_same_tag(&place.image, &image).then_some(image.digest)?.map(String::from)
-        };
-        let here = self.named.iter().filter(|old| old.place == place.name()).find_map(pinned);
-        here.or_else(|| self.named.iter().find_map(pinned))
+        let tag = Tag::of(&place.image)?;
+        let here = self.here.get(&(place.name().into_owned(), tag.clone()));
+        here.or_else(|| self.anywhere.get(&tag)).cloned()
+    }
+
+    /// Whether this digest stood in this place.
+    pub(super) fn had(&self, place: &Place<'_>, digest: &str) -> bool {
+        self.digests.contains(&(place.name().into_owned(), digest.to_owned()))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Images are named by digest: `repository:tag@sha256:…`, the tag kept for people. A tag that has no digest yet is given
 //! the one that it names now; an unrelated update keeps the one that was there; a restart asks again for those that were
-//! given here, since with mutable tags a restart is how people deploy.
+//! given here, since with mutable tags a restart is how people deploy. Who goes back to an earlier revision gets the
+//! digests that it had, and what runs in a Pod is left as it is.
 //!
 //! Where images stand, and what stood there before, is told in `place`; which of them were pinned here, in `pinned`.
 
@@ -8,7 +9,7 @@ mod pinned;
 mod place;
 
 use portreeve_sdk::fact::{Fact, ImageDigest as DigestFact, Missing};
-use portreeve_sdk::image::{ImagePattern, Reference};
+use portreeve_sdk::image::ImagePattern;
 use portreeve_sdk::view::Operation;
 use portreeve_sdk::{Can, Case, FactNeed, Manifest, Policy, SettingsError, Stop, Verdict, pointer};
 use serde::Deserialize;
@@ -19,6 +20,9 @@ use place::{Before, Place};
 
 /// What `kubectl rollout restart` sets on a template.
 const RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";
+
+/// What to do about an image that runs in a Pod already.
+const WHEN_RECREATED: &str = "create the Pod anew: it is given the digest then";
 
 /// Settings of image-digest.
 #[derive(Debug, Default, Deserialize)]
@@ -99,13 +103,17 @@ impl ImageDigest {
         verdict: &mut Verdict,
     ) -> Result<(), Stop> {
         match place.image.digest {
+            // Any other text would end the container and start it anew, which nobody asked for.
+            None if place.field.is_running(before.case) => unpinned(place, WHEN_RECREATED, verdict),
+            Some(_) if place.field.is_running(before.case) => {}
             None => {
                 if let Some(digest) = self.pin(before, place, verdict)? {
                     pinned.note(place, &digest);
                 }
             }
             Some(digest) if pinned.has(place, digest) => {
-                let moved = if before.restarted { pin_again(before, place, digest, verdict) } else { None };
+                let again = before.restarted && before.had(place, digest);
+                let moved = if again { pin_again(before, place, digest, verdict) } else { None };
                 pinned.note(place, moved.as_deref().unwrap_or(digest));
             }
             // Somebody wrote it by hand.
@@ -144,7 +152,8 @@ fn by_hand(place: &Place<'_>, reason: &str) -> String {
     format!("name it by digest, {named}: which that is could not be looked up here: {reason}")
 }
 
-/// A restart moves an image that was pinned here to what its tag names now; answers that if it is another one.
+/// A restart moves an image that was pinned here, and ran so until now, to what its tag names now; answers that if it is
+/// another one.
 fn pin_again(before: &Before<'_>, place: &Place<'_>, digest: &str, verdict: &mut Verdict) -> Option<String> {
     match before.case.fact::<DigestFact>(&place.by_tag()?) {
         Ok(fact) if fact.digest == digest => None,
@@ -188,17 +197,11 @@ fn unresolved(place: &Place<'_>, reason: &str, verdict: &mut Verdict) {
         .mend("restart once more when the registry answers, or name the wanted digest");
 }
 
-/// Whether this update is a restart: somebody set the time of one.
+/// Whether this update may be a restart: somebody set the time of one. So does who goes back to a revision that a restart
+/// made, but that one brings digests of its own.
 fn is_restart(case: &Case<'_>) -> bool {
     let set = case.pod().and_then(|pod| pod.annotation(RESTARTED_AT));
     let Some(now) = set.filter(|_| case.request().operation() == Operation::Update) else { return false };
     let before = case.read_old(&pointer::child("/metadata/annotations", RESTARTED_AT));
     before.as_ref().and_then(|before| before.as_str()) != Some(now)
-}
-
-/// Whether both name the same tag of the same repository, in whatever spelling.
-fn is_same_tag(one: &Reference<'_>, other: &Reference<'_>) -> bool {
-    one.effective_tag().is_some()
-        && one.effective_tag() == other.effective_tag()
-        && one.full_name() == other.full_name()
 }

@@ -5,7 +5,6 @@ mod mirror;
 mod nearest;
 
 use portreeve_sdk::image::Reference;
-use portreeve_sdk::view::{Container, Operation};
 use portreeve_sdk::{Can, Case, Manifest, Policy, SettingsError, Stop, Verdict};
 use serde::Deserialize;
 
@@ -72,7 +71,7 @@ impl ImageRegistries {
     fn judge(&self, case: &Case<'_>, place: &Place<'_>, image: &Reference<'_>, verdict: &mut Verdict) {
         let mirrored = Mirror::rewrite(&self.settings.mirrors, image);
         self.judge_repository(place, image, mirrored.as_deref(), verdict);
-        if let Some(name) = mirrored.filter(|_| !is_running(case, place)) {
+        if let Some(name) = mirrored.filter(|_| !place.is_running(case)) {
             verdict.set("mirror", place.pointer.as_str(), name);
         }
     }
@@ -101,14 +100,6 @@ impl ImageRegistries {
             .says(format!("{} uses the image {:?}: nothing may come from there", place.who(), place.written))
             .mend(remedy);
     }
-}
-
-/// Whether the image runs in a Pod already: another name would end the container and start it anew.
-fn is_running(case: &Case<'_>, place: &Place<'_>) -> bool {
-    let request = case.request();
-    let is_pod = request.operation() == Operation::Update && request.kind().kind == "Pod";
-    let same = |now: &Container| case.old_containers().iter().any(|old| old.name == now.name && old.image == now.image);
-    is_pod && place.container().is_none_or(same)
 }
 
 #[cfg(test)]

@@ -59,6 +59,16 @@ impl<'a, 'c> Bearer<'a, 'c> {
         }
     }
 
+    /// Whether the host puts nothing in on this update, whatever is asked for: metadata of a Pod that runs, and of a
+    /// workload whose template stays as it was.
+    pub(super) fn is_left_alone(&self) -> bool {
+        match self.place {
+            Place::Namespace => false,
+            Place::Template => self.is_pod(),
+            Place::Object => self.case.read("") == self.case.read_old(""),
+        }
+    }
+
     /// Puts a value in.
     pub(super) fn give(&self, rule: &str, asked: &Asked, value: &str, verdict: &mut Verdict) {
         let root = if self.is_template() { Root::Template } else { Root::Object };

@@ -105,9 +105,14 @@ fn judge(case: &Case<'_>, bearer: &Bearer<'_, '_>, asked: &Asked, verdict: &mut 
     let Some(fault) = asked.fault(bearer.value(asked)) else { return Ok(()) };
     let is_update = case.request().operation() == Operation::Update;
     let was_so = is_update && asked.fault(bearer.old_value(asked)).is_some();
+    let mut is_owed = false;
     if fault == Fault::Missing && bearer.may_be_given(asked) {
         match asked.default_for(case, bearer) {
-            Ok(value) => value.iter().for_each(|value| bearer.give(asked.rule(&fault), asked, value, verdict)),
+            Ok(None) => {}
+            Ok(Some(value)) => {
+                bearer.give(asked.rule(&fault), asked, &value, verdict);
+                is_owed = is_update && bearer.is_left_alone();
+            }
             // What was missing before holds up no update, whatever could have been put in.
             Err(_) if was_so => {}
             Err(missing) => return Err(missing.into()),
@@ -115,7 +120,12 @@ fn judge(case: &Case<'_>, bearer: &Bearer<'_, '_>, asked: &Asked, verdict: &mut 
     }
     let rule = asked.rule(&fault);
     // A rule stands for many keys, so that the host could not tell which of its findings are new.
-    let finding = if was_so { verdict.advisory(rule).with(&unsaid()) } else { verdict.violation(rule) };
+    let finding = match (was_so, is_owed) {
+        (true, _) => verdict.advisory(rule).with(&unsaid()),
+        // Who sends a manifest again that never held it did nothing wrong: it comes back with the next change.
+        (false, true) => verdict.advisory(rule),
+        (false, false) => verdict.violation(rule),
+    };
     let (says, mend) = asked.words(&fault, bearer);
     bearer.point(finding, asked).says(says).mend(mend);
     Ok(())

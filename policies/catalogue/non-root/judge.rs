@@ -1,6 +1,6 @@
 //! What is said of a pod's users: what the pod sets, what each container does, and what cannot be seen from here.
 
-use portreeve_sdk::view::{Container, Pod};
+use portreeve_sdk::view::{Container, ContainerSecurity, Pod};
 use portreeve_sdk::{Case, Verdict};
 use serde_json::Value;
 
@@ -19,22 +19,39 @@ const USER_NAME: &str = "/securityContext/windowsOptions/runAsUserName";
 /// Who on Windows may do everything within a container.
 const ADMINISTRATOR: &str = "ContainerAdministrator";
 
-/// What the pod says is told at the pod, once.
-pub(super) fn pod(case: &Case<'_>, pod: &Pod, verdict: &mut Verdict) {
+/// What the pod says is told at the pod, once; not where it is for containers alone that may run as root.
+pub(super) fn pod(case: &Case<'_>, pod: &Pod, governed: &[Governed<'_>], verdict: &mut Verdict) {
     if let Some(security) = &pod.security {
-        if security.run_as_non_root == Some(false) {
+        let has_flag = |own: &ContainerSecurity| own.run_as_non_root.is_some();
+        let has_user = |own: &ContainerSecurity| own.run_as_user.is_some();
+        let is_told = |sets: fn(&ContainerSecurity) -> bool| {
+            !is_for_exempt_ones(governed, |container| container.security.as_ref().is_some_and(sets))
+        };
+        if security.run_as_non_root == Some(false) && is_told(has_flag) {
             let at = ["/spec", FLAG].concat();
             verdict.violation(NON_ROOT).at(at).says("the pod sets runAsNonRoot: false").mend(SET_FLAG);
         }
-        if security.run_as_user == Some(0) {
+        if security.run_as_user == Some(0) && is_told(has_user) {
             let at = ["/spec", USER].concat();
             verdict.violation(ROOT_USER).at(at).says("the pod sets runAsUser: 0, which is root").mend(SET_USER);
         }
     }
     let at = ["/spec", USER_NAME].concat();
-    if pod.is_windows() && is_administrator(case, &at) {
+    let is_told = || {
+        !is_for_exempt_ones(governed, |container| {
+            case.read(&container.field(USER_NAME)).is_some_and(|name| name.is_string())
+        })
+    };
+    if pod.is_windows() && is_administrator(case, &at) && is_told() {
         verdict.violation(ROOT_USER).at(at).says(administers("the pod")).mend(USE_CONTAINER_USER);
     }
+}
+
+/// Whether there are containers that take what the pod says, since they say nothing of it themselves, and all of them may
+/// run as root.
+fn is_for_exempt_ones(governed: &[Governed<'_>], says_so_itself: impl Fn(&Container) -> bool) -> bool {
+    let mut taking = governed.iter().filter(|governed| !says_so_itself(governed.container)).peekable();
+    taking.peek().is_some() && taking.all(|governed| governed.exempt)
 }
 
 /// What a container says, and what follows where it says nothing.

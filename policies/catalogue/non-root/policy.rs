@@ -40,7 +40,7 @@ pub(crate) struct Settings {
     unknown_owner: Judgement,
     /// What is done for a container that is to run as non-root and listens below port 1024.
     low_ports: LowPorts,
-    /// Images that may run as root. Nothing is set on them.
+    /// Images that may run as root. Nothing is set on them, and what the pod says for their containers alone is left standing.
     exempt_images: Vec<ImagePattern>,
     /// Containers that a mesh adds.
     injected: Injected,
@@ -79,6 +79,8 @@ struct Governed<'a> {
     stance: Stance,
     runs: Runs,
     judgement: Judgement,
+    /// Whether its image may run as root.
+    exempt: bool,
 }
 
 /// What pod and container say together.
@@ -129,7 +131,7 @@ impl Policy for NonRoot {
         let storage = Storage::of(case);
         let governed: Vec<Governed<'_>> =
             case.containers().iter().map(|container| self.govern(case, &storage, pod, container)).collect();
-        judge::pod(case, pod, &mut verdict);
+        judge::pod(case, pod, &governed, &mut verdict);
         for governed in &governed {
             judge::container(case, pod, governed, &self.unknown, &mut verdict);
         }
@@ -154,7 +156,7 @@ impl NonRoot {
             || stance == Stance::Root
             || pod.is_windows();
         let runs = if left_alone { Runs::LeftAlone } else { self.users.of(case, storage, pod, container) };
-        Governed { container, stance, runs, judgement }
+        Governed { container, stance, runs, judgement, exempt }
     }
 }
 

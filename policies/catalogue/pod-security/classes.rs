@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use portreeve_sdk::Case;
-use portreeve_sdk::glob::Glob;
 use portreeve_sdk::image::ImagePattern;
 use portreeve_sdk::view::Pod;
 use serde::Deserialize;
@@ -11,6 +10,7 @@ use serde::Deserialize;
 use super::standard::{Demand, Level, Version};
 use crate::devices::Devices;
 use crate::exact::Exact;
+use crate::service_account::ServiceAccount;
 use crate::trust::name_somebody;
 
 /// A class of workloads with a level of its own.
@@ -38,8 +38,8 @@ struct When {
     requests_gpu: Option<bool>,
     /// Labels of the pod template. What asks for less than usual can't rest on labels alone: anybody can write them.
     labels: BTreeMap<String, Exact>,
-    /// Service accounts, one of which it runs as.
-    service_accounts: Vec<Glob>,
+    /// Service accounts, one of which it runs as, written `namespace/name`: the name alone could be made in any namespace.
+    service_accounts: Vec<ServiceAccount>,
     /// Images; every container's is one of them.
     images: Vec<ImagePattern>,
 }
@@ -66,10 +66,9 @@ impl Class {
     pub(super) fn takes(&self, case: &Case<'_>, pod: &Pod, gpus: &Devices) -> bool {
         let when = &self.when;
         let containers = case.containers();
-        let account = pod.service_account.as_deref().filter(|name| !name.is_empty()).unwrap_or("default");
         let asked = || gpus.asked_for(pod, containers) || gpus.claimed(case, pod);
         when.labels.iter().all(|(name, value)| pod.label(name) == Some(value.as_str()))
-            && (when.service_accounts.is_empty() || Glob::any(&when.service_accounts, account))
+            && (when.service_accounts.is_empty() || ServiceAccount::any(&when.service_accounts, case, pod))
             && (when.images.is_empty()
                 || containers.iter().all(|container| ImagePattern::any(&when.images, &container.image)))
             && when.requests_gpu.is_none_or(|wanted| wanted == asked())
@@ -86,7 +85,7 @@ impl When {
 
     fn rests_on_more_than_words(&self) -> bool {
         self.requests_gpu == Some(true)
-            || name_somebody(self.service_accounts.iter().map(Glob::as_str))
+            || !self.service_accounts.is_empty()
             || name_somebody(self.images.iter().map(ImagePattern::as_str))
     }
 }

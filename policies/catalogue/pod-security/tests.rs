@@ -216,13 +216,13 @@ fn a_class_that_asks_for_less_rests_on_more_than_anybody_can_write() {
         json!({}),
         json!({"labels": {"tier": "edge"}}),
         json!({"labels": {"tier": "edge"}, "requestsGpu": false}),
-        json!({"labels": {"tier": "edge"}, "serviceAccounts": ["*"]}),
         json!({"images": ["nginx", "*"]}),
     ] {
         assert_eq!(refused(class(when.clone())), at, "{when}");
     }
     assert_eq!(refused(class(json!({"labels": {"tier": "edge"}, "images": ["nginx"]}))), None);
     assert_eq!(refused(class(json!({"requestsGpu": true}))), None);
+    assert_eq!(refused(class(json!({"serviceAccounts": ["edge/proxy"]}))), None);
 }
 
 #[test]

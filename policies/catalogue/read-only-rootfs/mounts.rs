@@ -1,7 +1,9 @@
 //! EmptyDirs for folders that a program writes to. Names are made from container and path alone, so that judging the
 //! edited pod again asks for the same and changes nothing.
 
-use portreeve_sdk::view::{Container, Mount, Volume};
+use std::collections::BTreeSet;
+
+use portreeve_sdk::view::{Container, Mount};
 use portreeve_sdk::{Case, Verdict};
 use serde_json::json;
 
@@ -15,7 +17,8 @@ const LONGEST: usize = 63;
 
 /// The volumes of a pod, to which emptyDirs are added.
 pub(super) struct Mounts<'a> {
-    volumes: &'a [Volume],
+    /// Names of volumes that are no emptyDirs.
+    taken: BTreeSet<&'a str>,
     storage: Storage<'a>,
 }
 
@@ -28,7 +31,8 @@ struct Held<'a> {
 impl<'a> Mounts<'a> {
     /// To the pod of this case.
     pub(super) fn new(case: &'a Case<'a>) -> Self {
-        Self { volumes: case.volumes(), storage: Storage::of(case) }
+        let taken = case.volumes().iter().filter(|volume| volume.source != "emptyDir");
+        Self { taken: taken.map(|volume| volume.name.as_str()).collect(), storage: Storage::of(case) }
     }
 
     /// Mounts an emptyDir at each folder that no volume holds yet.
@@ -86,8 +90,7 @@ impl<'a> Mounts<'a> {
     }
 
     fn is_taken(&self, name: &str) -> bool {
-        self.volumes.iter().any(|volume| volume.name == name && volume.source != "emptyDir")
-            || self.storage.is_claimed(name)
+        self.taken.contains(name) || self.storage.is_claimed(name)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Every container says what it needs: requests are there or are given, limits where they are asked for, and no limit is
-//! above what is allowed.
+//! above what is allowed. A limit of the pod as a whole is one of each container that has none of its own; a request of
+//! the pod limits nothing.
 //!
 //! A request is never given beside a limit, which stands for it, nor where the pod as a whole says what it needs, nor
 //! where the namespace's LimitRange gives its own; a limit is never given below a request. What settings say is in
@@ -47,6 +48,7 @@ impl Policy for Resources {
     fn evaluate(&self, case: &Case<'_>) -> Result<Verdict, Stop> {
         let mut verdict = Verdict::default();
         let Some(pod) = case.pod() else { return Ok(verdict) };
+        let mut above = Vec::new();
         for container in case.containers() {
             let Some(kind) = self.kind(container.kind) else { continue };
             let class = self.class(pod, container);
@@ -58,9 +60,12 @@ impl Policy for Resources {
                 let state = State::of(pod, container, resource, &self.settings.limit_range);
                 self.request(container, &state, &defaults, &mut verdict);
                 self.limit(container, &state, &defaults, &mut verdict);
-                self.bound(container, &state, &mut verdict);
+                above.extend(self.bound(container, &state, &mut verdict));
             }
         }
+        above.sort_unstable();
+        above.dedup();
+        above.iter().for_each(|above| above.tell(&mut verdict));
         Ok(verdict)
     }
 }
@@ -70,9 +75,10 @@ struct State<'a> {
     resource: Resource,
     request: Option<&'a str>,
     limit: Option<&'a str>,
-    /// Whether the pod as a whole requests or limits it: then its containers share that, and the API server refuses
-    /// those that say more.
-    shared: bool,
+    /// What the pod as a whole requests: its containers share that, and the API server refuses those that say more.
+    pod_request: Option<&'a str>,
+    /// What the pod as a whole is limited to: the limit of every container that has none of its own.
+    pod_limit: Option<&'a str>,
     /// What gives pods of the namespace a request and a limit where they have none.
     range: &'a LimitRange,
 }
@@ -84,25 +90,31 @@ struct Defaults<'a> {
 }
 
 impl<'a> State<'a> {
-    fn of(pod: &Pod, container: &'a Container, resource: Resource, range: &'a LimitRange) -> Self {
+    fn of(pod: &'a Pod, container: &'a Container, resource: Resource, range: &'a LimitRange) -> Self {
         let name = resource.name();
         Self {
             resource,
             request: find(&container.requests, name),
             limit: find(&container.limits, name),
-            shared: find(&pod.requests, name).or(find(&pod.limits, name)).is_some(),
+            pod_request: find(&pod.requests, name),
+            pod_limit: find(&pod.limits, name),
             range,
         }
     }
 
+    /// Whether the pod as a whole says something of it, which is left to it.
+    fn is_shared(&self) -> bool {
+        self.pod_request.is_some() || self.pod_limit.is_some()
+    }
+
     /// A limit stands for a request that is not written: the API server makes it one.
     fn lacks_request(&self) -> bool {
-        let is_given = self.shared || self.range.gives_request(self.resource);
+        let is_given = self.is_shared() || self.range.gives_request(self.resource);
         self.request.is_none() && self.limit.is_none() && !is_given
     }
 
     fn lacks_limit(&self) -> bool {
-        self.limit.is_none() && !self.shared && !self.range.gives_limit(self.resource)
+        self.limit.is_none() && self.pod_limit.is_none() && !self.range.gives_limit(self.resource)
     }
 
     fn at(&self, container: &Container, list: &str) -> String {
@@ -159,29 +171,73 @@ impl Resources {
                 .says(format!("container {:?} has no limit of {name}", container.name))
                 .mend(format!("set resources.limits.{name} to the most that it may use"));
         }
-        if let Some(amount) = defaults.limit.filter(|limit| leaves_room(limit, state, defaults)) {
+        // It would stand for a request, which can be more than the pod as a whole requests.
+        let room = |limit: &&Amount| !state.is_shared() && leaves_room(limit, state, defaults);
+        if let Some(amount) = defaults.limit.filter(room) {
             verdict.set_default(rule, at, amount.as_str());
         }
     }
 
-    fn bound(&self, container: &Container, state: &State<'_>, verdict: &mut Verdict) {
-        let Some(most) = self.settings.max_limits.get(&state.resource) else { return };
-        let (written, list, word) = match (state.limit, state.request) {
-            (Some(limit), _) => (limit, LIMITS, "has a limit of"),
-            (None, Some(request)) => (request, REQUESTS, "requests"),
-            (None, None) => return,
+    /// Tells of what a container may have above the highest; what it has from its pod is answered, to be told once.
+    fn bound<'a>(&'a self, container: &Container, state: &State<'a>, verdict: &mut Verdict) -> Option<Above<'a>> {
+        let resource = state.resource;
+        let most = self.settings.max_limits.get(&resource)?;
+        let (written, list, word) = match (state.limit, state.pod_limit, state.request, state.pod_request) {
+            (Some(limit), ..) => (limit, LIMITS, "has a limit of"),
+            (None, Some(written), ..) => {
+                return is_above(written, most).then_some(Above {
+                    resource,
+                    list: LIMITS,
+                    written,
+                    most: most.as_str(),
+                });
+            }
+            (None, None, Some(request), _) => (request, REQUESTS, "requests"),
+            (None, None, None, written) => {
+                let written = written.filter(|written| is_above(written, most))?;
+                return Some(Above { resource, list: REQUESTS, written, most: most.as_str() });
+            }
         };
-        if Quantity::from_str(written).is_ok_and(|written| written <= most.quantity()) {
-            return;
+        if is_above(written, most) {
+            let (name, most) = (resource.name(), most.as_str());
+            verdict
+                .violation(resource.max_rule())
+                .container(container)
+                .at(state.at(container, list))
+                .says(format!("container {:?} {word} {written} {name}, more than {most}", container.name))
+                .mend(format!("use at most {most}"));
         }
-        let name = state.resource.name();
-        verdict
-            .violation(state.resource.max_rule())
-            .container(container)
-            .at(state.at(container, list))
-            .says(format!("container {:?} {word} {written} {name}, more than {}", container.name, most.as_str()))
-            .mend(format!("use at most {}", most.as_str()));
+        None
     }
+}
+
+/// What a pod as a whole says of a resource, above the highest that a container may have: each of its containers that says
+/// nothing itself may take all of it.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Above<'a> {
+    resource: Resource,
+    list: &'static str,
+    written: &'a str,
+    most: &'a str,
+}
+
+impl Above<'_> {
+    fn tell(&self, verdict: &mut Verdict) {
+        let Self { resource, list, written, most } = self;
+        let (name, word) = (resource.name(), if *list == LIMITS { "has a limit of" } else { "requests" });
+        verdict
+            .violation(resource.max_rule())
+            .at(pointer::child(&["/spec", list].concat(), name))
+            .says(format!(
+                "the pod {word} {written} {name} for its containers together, more than one may have: {most}"
+            ))
+            .mend(format!("give each container a limit of its own, {most} at most, or the pod"));
+    }
+}
+
+/// What is no quantity is above everything.
+fn is_above(written: &str, most: &Amount) -> bool {
+    Quantity::from_str(written).map_or(true, |written| written > most.quantity())
 }
 
 /// Whether a limit would not be below the request that is there or will be, nor what the LimitRange takes.

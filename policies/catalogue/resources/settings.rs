@@ -17,7 +17,7 @@ use crate::selector::Selector;
 pub(crate) struct Settings {
     /// Resources that every container has to request. A limit stands for a request.
     pub(super) require_requests: Vec<Resource>,
-    /// Resources that every container has to have a limit of.
+    /// Resources that every container has to have a limit of. A limit of the pod as a whole will do.
     pub(super) require_limits: Vec<Resource>,
     /// What containers are given that don't say what they need.
     pub(super) defaults: Kinds,
@@ -26,7 +26,8 @@ pub(crate) struct Settings {
     /// What the LimitRange of the namespaces says of containers. What it gives pods itself is left to it: a request that
     /// stood in a template already would keep it from giving its own, and could be below its minimum.
     pub(super) limit_range: LimitRange,
-    /// The most that a container may have as its limit, or request where it has no limit.
+    /// The most that a container may have as its limit, or request where it has no limit. Where it says nothing itself,
+    /// that of the pod as a whole counts, all of which it may take.
     pub(super) max_limits: PerResource,
 }
 

@@ -29,6 +29,8 @@ use self::shape::{Secret, Shape, find};
 
 /// So many characters of a secret in a row tell too much of it.
 const TELLING: usize = 6;
+/// The longest name that is told, in bytes. Nobody reads more, and to look for each part of it takes its time.
+const LONGEST_TOLD: usize = 256;
 const REMEDY_VARIABLE: &str = "keep it in a Secret, name that with valueFrom.secretKeyRef, and issue a new one: this one \
                                is known to all who can read the manifest";
 const REMEDY_ARGUMENT: &str = "keep it in a Secret, take it into a variable with valueFrom.secretKeyRef, write \
@@ -105,14 +107,16 @@ impl SecretsInEnv {
         let place =
             |index| Place { container, kind: Kind::Argument, pointer: container.field(&format!("{list}/{index}")) };
         let assigned = assignments(words);
-        let allowed = |index| {
-            let mut here = assigned.iter().filter(|one: &&Assigned<'_>| one.index == index);
-            here.any(|one| self.settings.allows(container, one.name)) || self.settings.allows(container, "")
-        };
-        for (index, text) in arguments(words).filter(|(index, _)| !allowed(*index)) {
-            let by_name = || {
-                assigned.iter().filter(|one| one.index == index).find_map(|one| Some((one.name, self.by_name(one)?)))
-            };
+        // Both are in the order of the list, so that one walk does for long ones too.
+        let mut groups = assigned.chunk_by(|one, next| one.index == next.index).peekable();
+        for (index, text) in arguments(words) {
+            let is_here = |group: &&[Assigned<'_>]| group.first().is_some_and(|one| one.index == index);
+            let here = groups.next_if(is_here).unwrap_or_default();
+            let mut names = here.iter().map(|one| one.name).chain([""]);
+            if names.any(|name| self.settings.allows(container, name)) {
+                continue;
+            }
+            let by_name = || here.iter().find_map(|one| Some((one.name, self.by_name(one)?)));
             if let Some(secret) = self.by_looks(text) {
                 place(index).tell(None, &secret, verdict);
             } else if let Some((name, secret)) = by_name() {
@@ -151,8 +155,11 @@ impl Place<'_> {
     }
 }
 
-/// Whether a name holds so much of a secret that it can't be told.
+/// Whether a name holds so much of a secret that it can't be told, or is too long to be looked through for it.
 fn shares_run(name: &str, secret: &str) -> bool {
+    if name.len() > LONGEST_TOLD {
+        return true;
+    }
     let characters: Vec<char> = name.chars().collect();
     characters.windows(TELLING).any(|run| secret.contains(&run.iter().collect::<String>()))
 }

@@ -1,6 +1,8 @@
 //! Tokens for the API server that are mounted in containers, however they came there. Tokens for others (a cloud's
 //! identity service, Vault, a mesh) are projected for an audience of their own and are none of these.
 
+use std::collections::BTreeMap;
+
 use portreeve_sdk::view::{Container, Mount, Volume};
 use portreeve_sdk::{Case, pointer};
 use serde_json::Value;
@@ -29,13 +31,13 @@ impl Token<'_> {
 
 /// Every token for one of the API server's audiences, by container and mount.
 pub(super) fn tokens<'a>(case: &Case<'a>, audiences: &[Exact]) -> Vec<Token<'a>> {
-    let projected: Vec<&Volume> =
-        case.volumes().iter().filter(|volume| projects_token(case, volume, audiences)).collect();
+    let projected = by_name(case.volumes().iter().filter(|volume| projects_token(case, volume, audiences)));
+    let secrets = by_name(case.volumes().iter().filter(|volume| volume.source == "secret"));
     let mut tokens = Vec::new();
     for container in case.containers() {
         for (index, mount) in container.mounts.iter().enumerate() {
-            let token = projected.iter().copied().find(|volume| volume.name == mount.name);
-            if let Some(volume) = token.or_else(|| secret_of_old(case, mount)) {
+            let token = projected.get(mount.name.as_str());
+            if let Some(&volume) = token.or_else(|| secret_of_old(&secrets, mount)) {
                 let pointer = pointer::join(&container.pointer, &format!("/volumeMounts/{index}"));
                 tokens.push(Token { container, volume, pointer });
             }
@@ -59,8 +61,17 @@ fn projects_token(case: &Case<'_>, volume: &Volume, audiences: &[Exact]) -> bool
     sources.as_ref().and_then(Value::as_array).is_some_and(|sources| sources.iter().any(is_for_api))
 }
 
+/// The first of each name.
+fn by_name<'a>(volumes: impl Iterator<Item = &'a Volume>) -> BTreeMap<&'a str, &'a Volume> {
+    let mut known = BTreeMap::new();
+    for volume in volumes {
+        known.entry(volume.name.as_str()).or_insert(volume);
+    }
+    known
+}
+
 /// A Secret where clients look for a token holds one that never expires. What other Secrets hold can't be seen.
-fn secret_of_old<'a>(case: &Case<'a>, mount: &Mount) -> Option<&'a Volume> {
+fn secret_of_old<'m, 'a>(secrets: &'m BTreeMap<&str, &'a Volume>, mount: &Mount) -> Option<&'m &'a Volume> {
     let here = mount.mount_path.trim_end_matches('/') == WELL_KNOWN;
-    case.volumes().iter().find(|volume| here && volume.source == "secret" && volume.name == mount.name)
+    secrets.get(mount.name.as_str()).filter(|_| here)
 }

@@ -2,17 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use portreeve_sdk::glob::Glob;
 use portreeve_sdk::view::{Container, Pod};
 use portreeve_sdk::{Case, SettingsError};
 use serde::Deserialize;
 
 use crate::exact::Exact;
 use crate::repository::RepositoryPattern;
+use crate::service_account::ServiceAccount;
 use crate::trust::name_somebody;
-
-/// The account of pods that name none.
-const DEFAULT_ACCOUNT: &str = "default";
 
 /// Images of programs that are of no use without the API: controllers, collectors of metrics and logs that look up pods,
 /// and tools that start workloads. Whole names, so that nobody else can take them.
@@ -56,8 +53,9 @@ const KNOWN: [&str; 32] = [
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema, serde::Serialize), schemars(inline))]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub(super) struct Need {
-    /// They run under one of these service accounts; `*` stands for any characters.
-    service_accounts: Vec<Glob>,
+    /// They run under one of these service accounts, written `namespace/name`: the name alone could be made in any
+    /// namespace.
+    service_accounts: Vec<ServiceAccount>,
     /// One of their containers runs one of these images.
     images: Vec<RepositoryPattern>,
     /// They have all of these labels. Never by themselves, since whoever writes a workload writes its labels.
@@ -85,31 +83,20 @@ impl Needs {
     /// Whether the pod is one of those.
     pub(super) fn take(&self, case: &Case<'_>, pod: &Pod) -> bool {
         let containers = case.containers();
-        runs_any(&self.known, containers) || self.listed.iter().any(|need| need.takes(pod, containers))
+        runs_any(&self.known, containers) || self.listed.iter().any(|need| need.takes(case, pod))
     }
 }
 
 impl Need {
     fn names_somebody(&self) -> bool {
-        name_somebody(self.service_accounts.iter().map(Glob::as_str))
-            || name_somebody(self.images.iter().map(RepositoryPattern::as_str))
+        !self.service_accounts.is_empty() || name_somebody(self.images.iter().map(RepositoryPattern::as_str))
     }
 
-    fn takes(&self, pod: &Pod, containers: &[Container]) -> bool {
-        (self.service_accounts.is_empty() || Glob::any(&self.service_accounts, account(pod)))
-            && (self.images.is_empty() || runs_any(&self.images, containers))
+    fn takes(&self, case: &Case<'_>, pod: &Pod) -> bool {
+        (self.service_accounts.is_empty() || ServiceAccount::any(&self.service_accounts, case, pod))
+            && (self.images.is_empty() || runs_any(&self.images, case.containers()))
             && self.labels.iter().all(|(name, value)| pod.label(name) == Some(value.as_str()))
     }
-}
-
-/// The service account that the pod runs under.
-pub(super) fn account(pod: &Pod) -> &str {
-    pod.service_account.as_deref().filter(|name| !name.is_empty()).unwrap_or(DEFAULT_ACCOUNT)
-}
-
-/// Whether it is the one that pods get that name none.
-pub(super) fn is_default(account: &str) -> bool {
-    account == DEFAULT_ACCOUNT
 }
 
 fn runs_any(patterns: &[RepositoryPattern], containers: &[Container]) -> bool {
@@ -128,7 +115,7 @@ mod tests {
     #[test]
     fn labels_alone_and_whoever_comes_are_refused() {
         let labels = r#""labels": {"needs-api": "yes"}"#;
-        for rest in ["", r#", "serviceAccounts": ["*"]"#, r#", "images": ["**"]"#] {
+        for rest in ["", r#", "images": ["**"]"#] {
             let need = serde_json::from_str(&format!("{{{labels}{rest}}}")).unwrap();
             assert_eq!(Needs::new(vec![need]).unwrap_err().at, "/needsToken/0", "{rest}");
         }

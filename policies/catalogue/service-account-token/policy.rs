@@ -12,9 +12,10 @@ use portreeve_sdk::{Can, Case, Manifest, Policy, SettingsError, Stop, Verdict};
 use serde::Deserialize;
 
 use self::mounted::{Token, tokens};
-use self::needs::{Need, Needs, account, is_default};
+use self::needs::{Need, Needs};
 use crate::exact::Exact;
 use crate::injected::Judgement;
+use crate::service_account::{self, name_of};
 
 const AUTOMOUNT: &str = "automount";
 const FLAG: &str = "/spec/automountServiceAccountToken";
@@ -66,7 +67,7 @@ impl Templates {
     fn take(self, pod: &Pod) -> bool {
         match self {
             Self::Leave => false,
-            Self::DefaultAccount => is_default(account(pod)),
+            Self::DefaultAccount => name_of(pod) == service_account::DEFAULT,
             Self::Disable => true,
         }
     }

@@ -2,8 +2,10 @@
 //! that names none. What an image has to be like is the policies' to say.
 
 use portreeve_sdk::image::{Reference, Unreadable};
-use portreeve_sdk::view::{Container, Volume};
+use portreeve_sdk::view::{Container, Operation, Volume};
 use portreeve_sdk::{Case, Finding, Verdict, pointer};
+
+use crate::injected::is_chosen_by_mesh;
 
 /// A field that names an image.
 pub(crate) struct Place<'a> {
@@ -39,6 +41,16 @@ impl<'a> Place<'a> {
         }
     }
 
+    /// Whether the image runs in a Pod already, under this very name: another name would end the container and start it
+    /// anew.
+    pub(crate) fn is_running(&self, case: &Case<'_>) -> bool {
+        let request = case.request();
+        let is_pod = request.operation() == Operation::Update && request.kind().kind == "Pod";
+        let same =
+            |now: &Container| case.old_containers().iter().any(|old| old.name == now.name && old.image == now.image);
+        is_pod && self.container().is_none_or(same)
+    }
+
     /// Such as `container "web"`, for messages.
     pub(crate) fn who(&self) -> String {
         match self.owner {
@@ -68,11 +80,13 @@ impl<'a> Place<'a> {
     }
 }
 
-/// Every place of the template, containers first.
+/// Every place of the template, containers first. Where a mesh is yet to choose the image, none is named so far.
 pub(crate) fn places<'a>(case: &Case<'a>) -> impl Iterator<Item = Place<'a>> {
+    let pod = case.pod();
+    let is_open = move |image: &str| image.is_empty() || pod.is_some_and(|pod| is_chosen_by_mesh(pod, image));
     let containers = case.containers().iter();
     let containers = containers
-        .filter(|container| !container.image.is_empty())
+        .filter(move |container| !is_open(&container.image))
         .map(|container| Place::new(Owner::Container(container), &container.image, container.field("/image")));
     let volumes = case.volumes().iter().filter(|volume| volume.source == "image").filter_map(|volume| {
         let written = volume.target.as_deref().filter(|written| !written.is_empty())?;

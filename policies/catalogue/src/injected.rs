@@ -1,10 +1,24 @@
 //! Containers that meshes add to pods after admission has seen them: they set up the node's rules for the pod's
-//! traffic, and need root and NET_ADMIN for it. They are known by image.
+//! traffic, and need root and NET_ADMIN for it. They are known by image. And images that a mesh chooses when a Pod comes.
 
 use portreeve_sdk::image::ImagePattern;
-use portreeve_sdk::view::Container;
+use portreeve_sdk::view::{Container, Pod};
 use portreeve_sdk::{Finding, Verdict};
 use serde::Deserialize;
+
+/// What stands for an image where Istio is to choose it: its injector puts one in its place at the Pod, as long as nothing
+/// else was put there. Source: Istio's page on injection, and its chart for gateways.
+const CHOSEN_BY_MESH: &str = "auto";
+/// Annotation that names the injector's templates.
+const TEMPLATES: &str = "inject.istio.io/templates";
+/// Label, and annotation in older releases, that asks for the injector.
+const ASKS: &str = "sidecar.istio.io/inject";
+
+/// Whether this stands for an image that the mesh is yet to choose.
+pub(crate) fn is_chosen_by_mesh(pod: &Pod, image: &str) -> bool {
+    let asks = || [pod.label(ASKS), pod.annotation(ASKS)].contains(&Some("true"));
+    image == CHOSEN_BY_MESH && (pod.annotation(TEMPLATES).is_some() || asks())
+}
 
 /// How containers that a mesh adds are judged.
 #[derive(Debug, Default, Deserialize)]

@@ -12,6 +12,7 @@ mod label_selector;
 mod owner;
 mod repository;
 mod selector;
+mod service_account;
 mod storage;
 mod trust;
 

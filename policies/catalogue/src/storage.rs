@@ -1,5 +1,8 @@
 //! What lies behind a mount, and how long it stays. Several policies ask that; what follows from it is theirs to say.
 
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet};
+
 use portreeve_sdk::view::{Mount, Volume};
 use portreeve_sdk::{Case, pointer};
 use serde_json::Value;
@@ -22,12 +25,14 @@ pub(crate) enum Contents {
 /// The volumes of a pod, with those that a StatefulSet makes for each of its pods.
 pub(crate) struct Storage<'a> {
     case: &'a Case<'a>,
-    claimed: Vec<String>,
+    claimed: BTreeSet<String>,
+    /// Of each volume by its name, worked out when the first mount is looked at: a pod may have many of both.
+    volumes: OnceCell<BTreeMap<&'a str, Contents>>,
 }
 
 impl<'a> Storage<'a> {
     pub(crate) fn of(case: &'a Case<'a>) -> Self {
-        Self { case, claimed: claim_templates(case) }
+        Self { case, claimed: claim_templates(case), volumes: OnceCell::new() }
     }
 
     /// What lies behind the mount, as the container sees it: a mount that is read-only shows files to be read.
@@ -39,13 +44,22 @@ impl<'a> Storage<'a> {
         if self.is_claimed(&mount.name) {
             return Contents::Kept;
         }
-        let volume = self.case.volumes().iter().find(|volume| volume.name == mount.name);
-        volume.map_or(Contents::Scratch, |volume| self.contents(volume))
+        self.volumes().get(mount.name.as_str()).copied().unwrap_or(Contents::Scratch)
+    }
+
+    fn volumes(&self) -> &BTreeMap<&'a str, Contents> {
+        self.volumes.get_or_init(|| {
+            let mut known = BTreeMap::new();
+            for volume in self.case.volumes() {
+                known.entry(volume.name.as_str()).or_insert_with(|| self.contents(volume));
+            }
+            known
+        })
     }
 
     /// Whether a StatefulSet makes a volume of this name.
     pub(crate) fn is_claimed(&self, name: &str) -> bool {
-        self.claimed.iter().any(|claimed| claimed == name)
+        self.claimed.contains(name)
     }
 
     /// Whatever is not known to go with the pod is taken to stay: new kinds of volumes hold data until told otherwise.
@@ -67,9 +81,9 @@ impl<'a> Storage<'a> {
 }
 
 /// They stand beside the template, not in it.
-fn claim_templates(case: &Case<'_>) -> Vec<String> {
+fn claim_templates(case: &Case<'_>) -> BTreeSet<String> {
     if case.request().kind().kind != "StatefulSet" {
-        return Vec::new();
+        return BTreeSet::new();
     }
     let templates = case.request().read("/spec/volumeClaimTemplates");
     let name = |template: &Value| Some(template.pointer("/metadata/name")?.as_str()?.to_owned());

@@ -3,7 +3,7 @@
 
 use portreeve_sdk::image::untagged;
 
-/// Whether the patterns, of service accounts, claims or images, name anybody: none does that takes whatever anyone writes.
+/// Whether the patterns, of claims or images, name anybody: none does that takes whatever anyone writes.
 pub(crate) fn name_somebody<'p>(patterns: impl IntoIterator<Item = &'p str>) -> bool {
     let takes_all = |pattern: &str| untagged(pattern).chars().all(|c| matches!(c, '*' | '/'));
     let mut patterns = patterns.into_iter().peekable();

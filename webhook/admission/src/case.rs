@@ -54,7 +54,17 @@ pub struct Request {
     pub user_name: String,
 }
 
+/// What the names of the control plane's own users begin with: its controllers, its scheduler, the kubelets.
+pub const CONTROL_PLANE: [&str; 4] =
+    ["system:serviceaccount:kube-system:", "system:node:", "system:kube-controller-manager", "system:kube-scheduler"];
+
 impl Request {
+    /// Whether the control plane itself sends it, and no person and no program of somebody's.
+    #[must_use]
+    pub fn is_by_control_plane(&self) -> bool {
+        CONTROL_PLANE.iter().any(|user| self.user_name.starts_with(user))
+    }
+
     /// The resource with its subresource, as rules name it: `pods/exec`.
     #[must_use]
     pub fn resource_path(&self) -> String {

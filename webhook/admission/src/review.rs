@@ -34,6 +34,15 @@ pub struct Review {
     pub groups: Vec<String>,
 }
 
+impl Review {
+    /// Bytes of its objects as they came.
+    #[must_use]
+    pub fn object_bytes(&self) -> usize {
+        let texts = [&self.object, &self.old_object].into_iter().flatten().filter_map(|object| object.text());
+        texts.map(str::len).fold(0, usize::saturating_add)
+    }
+}
+
 /// A body that is not a review that can be judged.
 #[derive(Debug, thiserror::Error)]
 #[error("{reason}")]

@@ -8,7 +8,7 @@ mod ready;
 mod seat;
 mod workflow;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use serde_json::value::RawValue;
@@ -153,10 +153,15 @@ impl TemplatePaths {
             return Ok(subjects.into_iter().map(|(_, subject)| Compared { subject, before: None }).collect());
         };
         let mut before = by_key(self.keyed_subjects(kind, old).unwrap_or_default());
-        let left = if subjects.len() > 1 { self.left_as_they_were(kind, came, old) } else { Vec::new() };
+        let left = if subjects.len() > 1 { self.left_as_they_were(kind, came, old) } else { HashSet::new() };
         let all = left.len() == subjects.len();
-        let judged = subjects.into_iter().filter(|(key, _)| all || !left.contains(key));
-        Ok(judged.map(|(key, subject)| Compared { subject, before: before.remove(&key).flatten() }).collect())
+        let twice = twice(subjects.iter().map(|(key, _)| key));
+        let judged = subjects.into_iter().filter(|(_, subject)| all || !left.contains(subject.at.pointer()));
+        let compared = |(key, subject): (String, Subject)| {
+            let before = before.remove(&key).flatten().filter(|_| !twice.contains(&key));
+            Compared { subject, before }
+        };
+        Ok(judged.map(compared).collect())
     }
 
     /// Whether two objects of this kind have equal templates at the same places. A Pod's template is its spec alone:
@@ -187,16 +192,19 @@ impl TemplatePaths {
         Ok(found)
     }
 
-    /// Keys of the templates that are the same in both.
-    fn left_as_they_were(&self, kind: &GroupVersionKind, came: &Document, old: &Document) -> Vec<String> {
-        let Some(kind) = self.kind(kind) else { return Vec::new() };
+    /// Where the templates stand that are the same in both. Of two with one name only that one can be which stands where
+    /// it stood.
+    fn left_as_they_were(&self, kind: &GroupVersionKind, came: &Document, old: &Document) -> HashSet<Pointer> {
+        let Some(kind) = self.kind(kind) else { return HashSet::new() };
         let seats = |object: &Document| kind.paths.iter().flat_map(|path| kind.seats(path, object)).collect::<Vec<_>>();
-        let before = by_key(seats(old));
-        let same = |(key, seat): &Keyed| {
+        let (before, now) = (by_key(seats(old)), seats(came));
+        let twice = twice(now.iter().map(|(key, _)| key));
+        let same = |(key, seat): &&Keyed| {
             let before = before.get(key).and_then(Option::as_ref);
+            let before = before.filter(|before| !twice.contains(key) || before.pointer() == seat.pointer());
             before.is_some_and(|before| path::compared(seat, came) == path::compared(before, old))
         };
-        seats(came).into_iter().filter(same).map(|(key, _)| key).collect()
+        now.iter().filter(same).map(|(_, seat)| seat.pointer().clone()).collect()
     }
 }
 
@@ -270,6 +278,12 @@ fn by_key<T>(keyed: Vec<(String, T)>) -> HashMap<String, Option<T>> {
         known.entry(key).and_modify(|twice| *twice = None).or_insert(Some(value));
     }
     known
+}
+
+/// The keys that stand more than once.
+fn twice<'a>(keys: impl Iterator<Item = &'a String>) -> HashSet<String> {
+    let mut seen = HashSet::new();
+    keys.filter(|key| !seen.insert(*key)).cloned().collect()
 }
 
 fn subject(template: Result<Template, TemplateError>, at: Seat) -> Result<Subject, SubjectError> {

@@ -164,7 +164,8 @@ impl PolicySet {
         compile: impl Fn(&[u8], &[Instance]) -> Result<Program, Failed>,
     ) -> Result<(), Failed> {
         for module in self.modules.iter().filter(|module| !module.is_compiled()) {
-            module.program.store(Arc::new(compile(&module.bytes, &module.instances)?));
+            let program = compile(&module.bytes, &module.instances)?;
+            module.program.store(Arc::new(load::in_force(program, module.turns.is_none())));
         }
         Ok(())
     }

@@ -13,6 +13,7 @@ mod respond;
 mod run;
 mod seats;
 mod shelf;
+mod spare;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -36,7 +37,7 @@ use tracing::{Instrument as _, instrument};
 pub use book::{Book, BookError};
 pub use correct::Correction;
 pub use judge::Judgement;
-pub use run::Runner;
+pub use run::{Runner, Weight};
 
 use crate::around::Around;
 use crate::deadline::Deadlines;
@@ -243,7 +244,8 @@ impl Gate {
         let out_of_reach: Vec<Option<Failure>> = policies.iter().map(|policy| met.out_of_reach(policy)).collect();
         let within = policies.iter().zip(&out_of_reach).filter(|(_, failure)| failure.is_none());
         let within: Vec<&Policy> = within.map(|(policy, _)| *policy).collect();
-        let mut outcomes = self.runner.run(&met.set, case, &within, deadline).await.into_iter();
+        let weight = Weight::of(&met.review);
+        let mut outcomes = self.runner.run(&met.set, case, weight, &within, deadline).await.into_iter();
         let outcome = |failure: Option<Failure>| match failure {
             Some(failure) => Outcome::Failed(failure),
             None => outcomes.next().unwrap_or(Outcome::Failed(Failure::NoTurn)),

@@ -220,6 +220,15 @@ fn of_two_with_one_name_nobody_knows_what_they_were() {
 }
 
 #[test]
+fn a_second_one_of_the_same_name_does_not_hide_behind_the_first() {
+    let old = cluster(&[("a", "1"), ("b", "2")]);
+    let new = cluster(&[("a", "1"), ("b", "2"), ("a", "evil")]);
+    assert_eq!(compared(&new, &old), [("evil".to_owned(), None)]);
+    let copied = cluster(&[("a", "1"), ("b", "2"), ("a", "1")]);
+    assert_eq!(compared(&copied, &old), [("1".to_owned(), None)]);
+}
+
+#[test]
 fn templates_in_pieces_are_the_same_when_all_their_pieces_are() {
     let workflow = |user: u32| {
         let templates = json!([{"name": "a", "container": {"image": "web:1"}}, {"name": "b", "dag": {"tasks": []}}]);

@@ -100,9 +100,10 @@ pub(super) fn has_labels(side: Side, labels: &BTreeMap<String, String>) -> Vec<S
     labels.iter().map(has).collect()
 }
 
-/// Whether the pod runs as an account whose name is one of these patterns.
+/// Whether the pod runs as one of these accounts, written `namespace/name`.
 pub(super) fn runs_as(side: Side, accounts: &[String]) -> String {
-    format!("{}.matches({})", side.account(), text(&globs(accounts.iter().map(String::as_str))))
+    let listed = list(accounts.iter().map(String::as_str));
+    format!("(request.namespace + '/' + {}) in {listed}", side.account())
 }
 
 /// What a container of this side adds to its capabilities.

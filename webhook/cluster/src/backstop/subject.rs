@@ -51,6 +51,14 @@ impl Side {
         format!("{}.?metadata.?annotations.orValue({{}})", self.template())
     }
 
+    /// Whether it asks for the injector of a mesh, which then chooses the images that are called `auto`.
+    pub(super) fn is_injected(self) -> String {
+        let asks =
+            |map: String| format!("('sidecar.istio.io/inject' in {map} && {map}['sidecar.istio.io/inject'] == 'true')");
+        let templates = format!("'inject.istio.io/templates' in {}", self.annotations());
+        format!("({templates} || {} || {})", asks(self.labels()), asks(self.annotations()))
+    }
+
     /// The name of its service account.
     pub(super) fn account(self) -> String {
         format!("{}.?serviceAccountName.orValue('default')", self.spec())

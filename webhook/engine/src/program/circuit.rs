@@ -31,6 +31,11 @@ impl Circuit {
         Self { suspension, epoch: now, timeouts: AtomicU32::new(0), closed_until: AtomicU64::new(0) }
     }
 
+    /// From now on it is run as ever, whatever becomes of it.
+    pub(super) fn stay_closed(&mut self) {
+        self.suspension.after = u32::MAX;
+    }
+
     pub(super) fn admit(&self, now: Instant) -> Admission {
         let timeouts = self.timeouts.load(Ordering::Relaxed);
         if timeouts < self.suspension.after {

@@ -43,3 +43,11 @@ fn a_suspended_policy_is_tried_again_away_from_the_others() {
         assert_eq!(ends(&program), (true, Failure::Deadline));
     }
 }
+
+#[test]
+fn one_that_is_never_suspended_is_asked_however_often_it_ran_out_of_time() {
+    let program = program(Duration::from_secs(600)).never_suspended();
+    for _ in 0..5 {
+        assert_eq!(ends(&program), (true, Failure::Deadline));
+    }
+}

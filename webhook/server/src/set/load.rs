@@ -233,7 +233,7 @@ impl Loader {
         let turns = group.source.is_outside().then(|| Arc::new(Semaphore::new(OUTSIDE_TURNS)));
         let instances = policies.iter().map(|policy| policy.instance.clone()).collect();
         let file = group.source.into_file();
-        let program = ArcSwap::from_pointee(program);
+        let program = ArcSwap::from_pointee(in_force(program, turns.is_none()));
         Some(Made { loaded: Arc::new(LoadedModule { program, instances, bytes, file, turns }), policies })
     }
 
@@ -290,6 +290,12 @@ impl Loader {
             }
         }
     }
+}
+
+/// A program as it serves. What ships is never suspended: an object that takes long must not switch a policy off for
+/// everybody's.
+pub(super) fn in_force(program: Program, ships: bool) -> Program {
+    if ships { program.never_suspended() } else { program }
 }
 
 /// How the engine puts a module in force: whole, or at once.

@@ -15,10 +15,11 @@ use portreeve_admission::policy::Policy;
 use portreeve_admission::settle::{Asked, Round, Settling};
 use portreeve_admission::subject::{Seat, SubjectError};
 use portreeve_admission::template::Template;
-use portreeve_admission::verdict::{Edit, Failure, Outcome, Root};
+use portreeve_admission::verdict::{Edit, Failure, Outcome, Root, Verdict, Violation};
 use tracing::instrument;
 
 use super::facts::{Sources, gather};
+use super::spare::around_spared;
 use super::{Gate, Met};
 use crate::traces::STEPS;
 
@@ -201,8 +202,7 @@ impl<'a> Rounds<'a> {
     fn wish(&mut self, policy: &Policy, subject: Option<&Subject>, outcome: Outcome) -> Option<Wish> {
         match outcome {
             Outcome::Verdict(verdict) => {
-                let template = subject.map(|subject| subject.template.as_ref());
-                let edits = verdict.edits.into_iter().filter(|edit| !self.excepted(policy, edit, template)).collect();
+                let edits = self.unexcepted(policy, template_of(subject), verdict);
                 let at = subject.map(|subject| subject.at.clone()).unwrap_or_default();
                 Some(Wish { policy: policy.id.clone(), at, edits })
             }
@@ -213,12 +213,32 @@ impl<'a> Rounds<'a> {
         }
     }
 
-    fn excepted(&mut self, policy: &Policy, edit: &Edit, template: Option<&Template>) -> bool {
+    /// The edits that no exception stops, none of which reaches a container that one spares.
+    fn unexcepted(&mut self, policy: &Policy, template: Option<&Template>, verdict: Verdict) -> Vec<Edit> {
+        let mut edits = Vec::new();
+        for edit in verdict.edits {
+            let container = template.and_then(|template| container_of(&edit, template));
+            if self.excepted(policy, &edit.rule, container, template) {
+                continue;
+            }
+            let Some(within) = template else {
+                edits.push(edit);
+                continue;
+            };
+            let is_spared = |violation: &Violation| {
+                self.excepted(policy, &violation.rule, violation.container.as_deref(), template)
+            };
+            edits.extend(around_spared(edit, within, &verdict.violations, is_spared));
+        }
+        edits
+    }
+
+    fn excepted(&mut self, policy: &Policy, rule: &str, container: Option<&str>, template: Option<&Template>) -> bool {
         let occasion = Occasion {
             namespace: self.met.review.request.namespace.as_deref().unwrap_or_default(),
             policy: &policy.id,
-            rule: &edit.rule,
-            container: template.and_then(|template| container_of(edit, template)),
+            rule,
+            container,
             template,
             annotations: self.met.annotations(),
             now: self.met.now,

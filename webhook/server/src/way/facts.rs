@@ -100,10 +100,11 @@ fn questions(kind: FactKind, template: &Template, before: Option<&Template>) -> 
         }
         FactKind::ImageDigest => template
             .image_names()
-            // What is pinned is not asked, unless a restart asks the tag again.
+            // What is pinned is not asked, unless a restart asks the tag again of what ran until now: who goes back to an
+            // earlier revision wants its digests.
             .filter_map(|image| match image.split_once('@') {
                 None => Some(image),
-                Some((tagged, _)) => restart.then_some(tagged),
+                Some((tagged, digest)) => (restart && had(before, digest)).then_some(tagged),
             })
             .map(ask)
             .collect(),
@@ -116,6 +117,12 @@ fn is_restart(template: &Template, before: Option<&Template>) -> bool {
         template.pod.annotations.iter().find(|(name, _)| name == RESTARTED).map(|(_, at)| at.clone())
     };
     before.is_some_and(|before| restarted(template).is_some() && restarted(template) != restarted(before))
+}
+
+/// Whether an image of the template had this digest.
+fn had(before: Option<&Template>, digest: &str) -> bool {
+    let has_it = |image: &str| image.split_once('@').is_some_and(|(_, old)| old == digest);
+    before.is_some_and(|before| before.image_names().any(has_it))
 }
 
 async fn answer(sources: &Sources<'_>, question: &Question, deadline: Instant) -> Result<Arc<str>, String> {
@@ -168,6 +175,12 @@ mod tests {
     fn a_restart_asks_the_registry_again_for_pinned_images_too() {
         let (old, new) = (template("web:1@sha256:00", "monday"), template("web:1@sha256:00", "tuesday"));
         assert_eq!(asked(FactKind::ImageDigest, &new, Some(&old))[0], ("web:1".into(), true));
+    }
+
+    #[test]
+    fn a_way_back_to_a_revision_that_a_restart_made_asks_for_nothing() {
+        let (bad, good) = (template("web:1@sha256:02", "tuesday"), template("web:1@sha256:01", "monday"));
+        assert_eq!(asked(FactKind::ImageDigest, &good, Some(&bad)), [("models:1".into(), true)]);
     }
 
     #[test]

@@ -112,14 +112,7 @@ fn may_be_told(met: &Met) -> bool {
 }
 
 fn is_controller(review: &Review) -> bool {
-    const CONTROLLERS: [&str; 4] = [
-        "system:serviceaccount:kube-system:",
-        "system:node:",
-        "system:kube-controller-manager",
-        "system:kube-scheduler",
-    ];
-    review.meta.controller.is_some()
-        || CONTROLLERS.iter().any(|controller| review.request.user_name.starts_with(controller))
+    review.meta.controller.is_some() || review.request.is_by_control_plane()
 }
 
 fn audit(decision: &Decision, answer: Answer) -> BTreeMap<AuditKey, String> {

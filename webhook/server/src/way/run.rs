@@ -1,5 +1,5 @@
-//! Running policies: so many at once, and never longer than there is time. Modules from outside run off the runtime's own
-//! threads, where one that takes its time keeps nobody else waiting. A permit belongs to the work and is given back when
+//! Running policies: so many at once, and never longer than there is time. Modules from outside, and what ships on large
+//! objects, run off the runtime's own threads, where one that takes its time keeps nobody else waiting. A permit belongs to the work and is given back when
 //! the work ends, not when somebody stops waiting for it.
 
 use std::collections::BTreeMap;
@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use portreeve_admission::case::Case;
 use portreeve_admission::policy::Policy;
+use portreeve_admission::review::Review;
 use portreeve_admission::verdict::{Failure, Outcome};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::{Span, instrument};
@@ -16,6 +17,27 @@ use tracing::{Span, instrument};
 use crate::metrics::Evaluations;
 use crate::set::{LoadedModule, PolicySet};
 use crate::traces::STEPS;
+
+/// Bytes of objects past which they are large: few objects are, and what they take is no longer less than a change of
+/// threads.
+const LARGE: usize = 64 << 10;
+
+/// How much there is to judge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Weight {
+    /// What takes less time than it would take to hand it to another thread.
+    Usual,
+    /// Objects that can take so long that others would wait.
+    Large,
+}
+
+impl Weight {
+    /// That of a review, by the size of its objects.
+    #[must_use]
+    pub fn of(review: &Review) -> Self {
+        if review.object_bytes() > LARGE { Self::Large } else { Self::Usual }
+    }
+}
 
 /// Runs policies.
 #[derive(Debug, Clone)]
@@ -52,13 +74,24 @@ impl Runner {
     }
 
     /// The outcome of each policy on the case, in the order of the policies.
-    pub async fn run(&self, set: &PolicySet, case: Arc<Case>, policies: &[&Policy], deadline: Instant) -> Vec<Outcome> {
+    pub async fn run(
+        &self,
+        set: &PolicySet,
+        case: Arc<Case>,
+        weight: Weight,
+        policies: &[&Policy],
+        deadline: Instant,
+    ) -> Vec<Outcome> {
         // That of the call, not of a step in it: the log knows no steps.
         let call = &Span::current();
         let (case, each) = (&case, set.modules().iter());
         let runs = each.flat_map(|module| {
             let own = policies.iter().copied().enumerate().filter(|(_, policy)| module.carries(&policy.id));
-            let run = move |own| self.run_module(Arc::clone(module), Arc::clone(case), own, deadline, call);
+            let here = module.turns().is_none() && weight == Weight::Usual;
+            let run = move |own| {
+                let work = Work { module: Arc::clone(module), case: Arc::clone(case), here };
+                self.run_module(work, own, deadline, call)
+            };
             by_timeout(own).into_iter().map(run)
         });
         let mut outcomes = vec![None; policies.len()];
@@ -78,8 +111,7 @@ impl Runner {
     )]
     async fn run_module(
         &self,
-        module: Arc<LoadedModule>,
-        case: Arc<Case>,
+        Work { module, case, here }: Work,
         Together { timeout, policies, places }: Together<'_>,
         deadline: Instant,
         call: &Span,
@@ -91,7 +123,7 @@ impl Runner {
         let begun = Instant::now();
         let deadline = deadline.min(begun + timeout);
         // The catalogue takes less time than it would take to hand it to another thread and to wait for its word.
-        if module.turns().is_none() {
+        if here {
             let asked: Vec<&str> = policies.iter().map(|policy| policy.id.as_str()).collect();
             let outcomes = module.program().evaluate(&case, &asked, deadline);
             self.counted.took(&policies, begun.elapsed());
@@ -127,6 +159,14 @@ impl Runner {
         };
         tokio::time::timeout_at(deadline.into(), wait).await.ok().flatten()
     }
+}
+
+/// What one module is asked about.
+struct Work {
+    module: Arc<LoadedModule>,
+    case: Arc<Case>,
+    /// Whether it runs on this thread.
+    here: bool,
 }
 
 /// Policies of one module that run in one call and share its time, each with its place among all that are asked.

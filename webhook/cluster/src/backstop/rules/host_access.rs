@@ -11,7 +11,7 @@ use crate::backstop::cel::{all, any, field_or, list, text};
 use crate::backstop::image::ImagePatterns;
 use crate::backstop::left_out::Why;
 use crate::backstop::rule::Rule;
-use crate::backstop::select::has_labels;
+use crate::backstop::select::{has_labels, runs_as};
 use crate::backstop::subject::Side;
 
 #[derive(Debug, Deserialize)]
@@ -159,10 +159,7 @@ impl Granted {
     /// Whether the pod is one of those meant.
     fn is_for(&self, side: Side) -> String {
         let Allowance { service_accounts, namespaces, labels, .. } = &self.allowance;
-        let accounts = (!service_accounts.is_empty()).then(|| {
-            let listed = list(service_accounts.iter().map(String::as_str));
-            format!("(request.namespace + '/' + {}) in {listed}", side.account())
-        });
+        let accounts = (!service_accounts.is_empty()).then(|| runs_as(side, service_accounts));
         let images =
             self.images.as_ref().map(|images| format!("{}.all(i, {})", side.containers(), images.take("i.image")));
         let here = (!namespaces.is_empty())

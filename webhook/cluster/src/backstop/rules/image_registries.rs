@@ -57,7 +57,10 @@ pub(super) fn of_images(places: Places) -> Vec<Rule> {
     let Places { rule, fault, says, remedy } = places;
     let fault: Rc<dyn Fn(&str) -> String> = fault.into();
     let of_container = Rc::clone(&fault);
-    let runs = move |side: Side| named(&field_or(side.container(), "image", "''"), &*of_container);
+    let runs = move |side: Side| {
+        let image = field_or(side.container(), "image", "''");
+        format!("({} && !({image} == 'auto' && {}))", named(&image, &*of_container), side.is_injected())
+    };
     let held = named(&field_or("v", "image.reference", "''"), &*fault);
     let volumes = format!("{}.filter(v, {held}).map(v, v.name).join(', ')", Side::New.volumes());
     let holds = move |side: Side| format!("{}.exists(v, {held})", side.volumes());

@@ -1,0 +1,72 @@
+//! Objects as large as an API server takes them. Whoever sends one gets an answer, and nobody else pays for it.
+
+use portreeve_admission::response::RefusalKind;
+use portreeve_server::way::Gate;
+use portreeve_tests::gate::{Setting, mutate, validate};
+use portreeve_tests::review::create;
+use serde_json::{Value, json};
+
+/// These policies of the catalogue, each with more of a `spec`.
+fn gate(policies: &[(&str, &str)]) -> Gate {
+    let setting = policies.iter().fold(Setting::default(), |setting, (name, more)| {
+        let yaml = format!(
+            "apiVersion: portreeve.dev/v1alpha1\nkind: ClusterPolicy\nmetadata: {{name: {name}}}\n\
+             spec: {{module: {{builtin: {name}}}{more}}}\n"
+        );
+        setting.with(&yaml).unwrap()
+    });
+    setting.gate().unwrap()
+}
+
+fn pod(container: &Value, volumes: &Value) -> Value {
+    create(&json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web", "namespace": "shop"},
+        "spec": {"containers": [container], "volumes": volumes},
+    }))
+}
+
+/// A Pod with so many arguments, the last of which is a password.
+fn with_arguments(count: usize) -> Value {
+    let mut arguments: Vec<String> = (1..count).map(|index| format!("--option-{index}=on")).collect();
+    arguments.push("--password=Tr0ub4dor&3xyz".to_owned());
+    pod(&json!({"name": "web", "image": "team/web:1", "args": arguments}), &json!([]))
+}
+
+/// A Pod with so many volumes, each mounted, of which the last outlives it.
+fn with_volumes(count: usize) -> Value {
+    let mut volumes: Vec<Value> =
+        (1..count).map(|index| json!({"name": format!("v{index}"), "emptyDir": {}})).collect();
+    volumes.push(json!({"name": format!("v{count}"), "persistentVolumeClaim": {"claimName": "data"}}));
+    let mounts: Vec<Value> =
+        (1..=count).map(|index| json!({"name": format!("v{index}"), "mountPath": format!("/m/{index}")})).collect();
+    pod(&json!({"name": "web", "image": "team/web:1", "volumeMounts": mounts}), &json!(volumes))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pod_with_thirty_thousand_arguments_is_judged_by_each_of_them() {
+    let answered = validate(&gate(&[("secrets-in-env", "")]), &with_arguments(30_000)).await.unwrap();
+    let refusal = answered.refusal.unwrap();
+    assert_eq!(refusal.kind, RefusalKind::Forbidden, "{}", refusal.message);
+    assert!(refusal.message.contains("the argument \"password\""), "{}", refusal.message);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pod_with_twenty_thousand_volumes_is_given_what_it_lacks() {
+    let token = ", settings: {templates: disable, explicit: deny}";
+    let gate = gate(&[("non-root", ""), ("read-only-rootfs", ""), ("service-account-token", token)]);
+    let told = mutate(&gate, &with_volumes(20_000)).await.unwrap();
+    let security = told.object.pointer("/spec/containers/0/securityContext");
+    assert_eq!(security, Some(&json!({"readOnlyRootFilesystem": true})), "{:?}", told.response);
+    let judged = validate(&gate, &create(&told.object)).await.unwrap();
+    assert!(judged.refusal.is_none_or(|refusal| refusal.kind == RefusalKind::Forbidden));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_ships_is_asked_again_however_often_it_ran_out_of_time() {
+    let gate = gate(&[("secrets-in-env", ", timeout: 2ms, failurePolicy: Ignore")]);
+    for _ in 0..8 {
+        let answered = validate(&gate, &with_arguments(30_000)).await.unwrap();
+        let told = answered.warnings.join("\n");
+        assert!(!told.contains("not being run"), "{told}");
+    }
+}
