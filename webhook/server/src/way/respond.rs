@@ -62,7 +62,7 @@ pub(super) fn to_validate(met: &Met, judgement: &Judgement, recorded: Recorded) 
 /// An answer whose record is not looked at yet.
 fn judged(met: &Met, response: Response, answer: Answer, outcomes: Vec<PolicyOutcome>) -> Answered {
     let dry_run = met.review.dry_run;
-    Answered { response, answer, dry_run, unrecorded: false, recorded_in: None, rounds: 0, outcomes }
+    Answered { response, answer, dry_run, unrecorded: None, recorded_in: None, rounds: 0, outcomes }
 }
 
 /// The patch, and in words what was put right.
@@ -85,14 +85,10 @@ fn finish(met: &Met, mut answered: Answered, recorded: Recorded) -> Answered {
             answered.response.audit.insert(AuditKey::Record, id.to_string());
             answered.recorded_in = Some(took);
         }
-        // A book that fails must not stand in the way of what mends the cluster, or the volume under the book.
-        Recorded::Missing(error, _) if met.plan == Plan::Pass || met.set.index().excludes(&met.review) => {
-            tracing::error!(%error, "let pass without a record: it is never held up");
-            answered.unrecorded = true;
-        }
         Recorded::Missing(error, WithoutRecord::Answer) => {
-            tracing::error!(%error, "answered without a record, as is configured");
-            answered.unrecorded = true;
+            let why = if met.is_never_held_up() { "it is never held up" } else { "as is configured" };
+            tracing::error!(%error, "answered without a record: {why}");
+            answered.unrecorded = Some(WithoutRecord::Answer);
         }
         Recorded::Missing(error, WithoutRecord::Refuse) => return unrecorded(met, answered, &error),
     }
@@ -103,7 +99,7 @@ fn unrecorded(met: &Met, answered: Answered, error: &BookError) -> Answered {
     tracing::error!(%error, "refused, since no record could be kept");
     let message = format!("{} could not be admitted: {error}", message::object(&met.review));
     let response = Response::refused(&met.review.uid, RefusalKind::InternalError, message);
-    Answered { response, answer: Answer::Failed, unrecorded: true, ..answered }
+    Answered { response, answer: Answer::Failed, unrecorded: Some(WithoutRecord::Refuse), ..answered }
 }
 
 /// People are told, on CREATE or when they changed a template; controllers are not.
