@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use portreeve_admission::api::{FailurePolicy, Mode};
+use portreeve_admission::api::Mode;
 use portreeve_admission::decision::{Answer, Decision, Finding, PolicyFailure, Standing};
 use portreeve_admission::message;
 use portreeve_admission::plan::Plan;
@@ -68,13 +68,12 @@ fn judged(met: &Met, response: Response, answer: Answer, outcomes: Vec<PolicyOut
 /// The patch, and in words what was put right.
 fn corrected(met: &Met, correction: &Correction) -> Response {
     let warnings = if may_be_told(met) { message::about(&met.review, told(correction)) } else { Vec::new() };
-    Response { patch: correction.patch.clone(), warnings, ..Response::allowed(&met.review.uid) }
+    let audit = failures(&correction.failures).map(|failed| (AuditKey::Failures, failed)).into_iter().collect();
+    Response { patch: correction.patch.clone(), warnings, audit, ..Response::allowed(&met.review.uid) }
 }
 
 fn told(correction: &Correction) -> Vec<String> {
-    let let_pass = correction.failures.iter().filter(|failure| failure.failure_policy == FailurePolicy::Ignore);
-    let let_pass = let_pass.map(|failure| format!("{} failed and was let pass: {}", failure.policy, failure.failure));
-    message::corrections(&correction.made).into_iter().chain(let_pass).collect()
+    message::corrections(&correction.made).into_iter().chain(message::let_pass(&correction.failures)).collect()
 }
 
 /// Adds the record's name, or does what is to be done without one.
@@ -120,18 +119,24 @@ fn is_controller(review: &Review) -> bool {
 
 fn audit(decision: &Decision, answer: Answer) -> BTreeMap<AuditKey, String> {
     let mut audit = BTreeMap::from([(AuditKey::Decision, answer.name().to_owned())]);
-    let joined = |mut lines: Vec<String>| {
-        lines.dedup();
-        (!lines.is_empty()).then(|| lines.join(", "))
-    };
     let counted = decision.findings.iter().filter(|finding| finding.standing == Standing::Counts);
     let violations = joined(counted.map(violation).collect());
-    let failures = joined(decision.failures.iter().map(|failure| failure.policy.clone()).collect());
+    let failures = failures(&decision.failures);
     let exceptions = joined(decision.findings.iter().filter_map(exception).collect());
     let given =
         [(AuditKey::Violations, violations), (AuditKey::Failures, failures), (AuditKey::Exceptions, exceptions)];
     audit.extend(given.into_iter().filter_map(|(key, text)| text.map(|text| (key, text))));
     audit
+}
+
+/// The policies that failed, if any did.
+fn failures(failures: &[PolicyFailure]) -> Option<String> {
+    joined(failures.iter().map(|failure| failure.policy.clone()).collect())
+}
+
+fn joined(mut lines: Vec<String>) -> Option<String> {
+    lines.dedup();
+    (!lines.is_empty()).then(|| lines.join(", "))
 }
 
 fn violation(finding: &Finding) -> String {
