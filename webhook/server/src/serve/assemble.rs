@@ -164,7 +164,7 @@ impl Parts {
         break_glass::look(set.break_glass(), &health, &metrics, Timestamp::now());
         compiled::look(&set, &health);
         book.keep_set(&set)?;
-        health.set(Part::Certificate, State::Good("loaded".to_owned()));
+        files::show(&health, &[], certificate.current().validity_warning(Timestamp::now()));
         metrics.certificate_ends(certificate.current().leaf().validity().not_after());
         health.set(Part::Cluster, at_start(&around));
         let gate = Gate {
