@@ -259,6 +259,27 @@ async fn a_missing_fact_takes_the_policys_failure_mode_and_is_no_violation() {
     assert!(response.refusal.is_none(), "{response:?}");
 }
 
+#[tokio::test]
+async fn a_failure_while_defaults_are_given_is_told_as_one_that_decides_is() {
+    let digest = |spec: &str| {
+        let yaml = format!(
+            "apiVersion: portreeve.dev/v1alpha1\nkind: ClusterPolicy\nmetadata: {{name: digest}}\n\
+             spec: {{module: {{builtin: image-digest}}, facts: [image-digest], mutate: true, {spec}}}\n"
+        );
+        Setting::default().with(&yaml).unwrap().gate().unwrap()
+    };
+    for (spec, told) in [("mode: warn", true), ("mode: audit, failurePolicy: Ignore", false)] {
+        let response = mutate(&digest(spec), &create(&plain_pod())).await.unwrap().response;
+        assert!(response.refusal.is_none());
+        assert_eq!(
+            response.warnings.iter().any(|line| line.contains("digest failed and was let pass")),
+            told,
+            "{spec}"
+        );
+        assert_eq!(response.audit[&AuditKey::Failures], "digest", "{spec}");
+    }
+}
+
 async fn registry() -> LoopbackRegistry {
     let images = [("docker.io/team/web", "1", "0"), ("docker.io/team/web", "2", "10001")];
     let image = |user: &str| FixtureImage { user: Some(user.to_owned()), ..FixtureImage::default() };

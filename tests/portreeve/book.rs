@@ -1,11 +1,12 @@
 //! The book behind the gate: what is in it when an answer leaves, what never is, and what happens when it fails.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use portreeve_admission::response::{AuditKey, RefusalKind};
-use portreeve_ledger::{Ledger, Options, RecordKind};
+use portreeve_ledger::{Ledger, Options, Record, RecordKind};
 use portreeve_server::config::WithoutRecord;
-use portreeve_server::way::Book;
+use portreeve_server::way::{Book, Gate};
 use portreeve_tests::gate::{Setting, admit, mutate, validate};
 use portreeve_tests::review::{create, update};
 use serde_json::{Value, json};
@@ -21,7 +22,7 @@ fn plain_pod() -> Value {
     pod(&json!({"name": "app", "image": "team/web:1"}))
 }
 
-fn ledger(folder: &std::path::Path) -> Arc<Ledger> {
+fn ledger(folder: &Path) -> Arc<Ledger> {
     Arc::new(Ledger::open(folder, Options::new("test/one".parse().unwrap())).unwrap())
 }
 
@@ -70,30 +71,69 @@ async fn the_facts_of_the_object_before_an_update_are_in_the_record() {
     let new = pod(&json!({"name": "app", "image": "team/web:2"}));
     validate(&gate, &update(&new, &plain_pod())).await.unwrap();
     let record = portreeve_ledger::read(&book).unwrap().next().unwrap().unwrap();
-    let body: Value = serde_json::from_str(record.body.get()).unwrap();
-    let facts = body["facts"].as_array().unwrap().iter().map(|digest| {
-        let text = portreeve_ledger::kept(&book, &digest.as_str().unwrap().parse().unwrap()).unwrap();
-        serde_json::from_slice::<Value>(&text).unwrap()["image-config"].as_object().unwrap().keys().cloned().collect()
-    });
-    let asked: Vec<Vec<String>> = facts.collect();
+    let images = |facts: &Value| facts["image-config"].as_object().unwrap().keys().cloned().collect();
+    let asked: Vec<Vec<String>> = facts(&book, &record).iter().map(images).collect();
     assert_eq!(asked, [["team/web:2"], ["team/web:1"]]);
 }
 
-#[tokio::test]
-async fn no_object_and_no_environment_is_in_the_book() {
-    let folder = tempfile::tempdir().unwrap();
-    let gate = Setting::platform().ledger(ledger(&folder.path().join("book"))).gate().unwrap();
-    let container =
-        json!({"name": "app", "image": "team/web:1", "env": [{"name": "PASSWORD", "value": "hunter2-secret"}]});
-    admit(&gate, &create(&pod(&container))).await.unwrap();
+fn with_a_secret() -> Value {
+    json!({"name": "app", "image": "team/web:1", "env": [{"name": "PASSWORD", "value": "hunter2-secret"}]})
+}
+
+fn assert_holds_no_secret(gate: &Gate, book: &Path) {
     gate.book.ledger().unwrap().close().unwrap();
-    for file in walk(&folder.path().join("book")) {
+    for file in walk(book) {
         let bytes = std::fs::read(&file).unwrap();
         assert!(!bytes.windows(14).any(|window| window == b"hunter2-secret"), "{}", file.display());
     }
 }
 
-fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+#[tokio::test]
+async fn no_object_and_no_environment_is_in_the_book() {
+    let folder = tempfile::tempdir().unwrap();
+    let book = folder.path().join("book");
+    let gate = Setting::platform().ledger(ledger(&book)).gate().unwrap();
+    admit(&gate, &create(&pod(&with_a_secret()))).await.unwrap();
+    assert_holds_no_secret(&gate, &book);
+}
+
+#[tokio::test]
+async fn pods_that_run_are_asked_for_where_a_namespace_is_judged_and_leave_no_environment_in_the_book() {
+    let folder = tempfile::tempdir().unwrap();
+    let book = folder.path().join("book");
+    let policy = format!(
+        "apiVersion: portreeve.dev/v1alpha1\nkind: ClusterPolicy\nmetadata: {{name: pod-security}}\n\
+         spec: {{module: {{builtin: pod-security}}, mode: audit, facts: [namespace, running-pods]}}\n---\n{}",
+        pod(&with_a_secret())
+    );
+    let gate = Setting::default().with(&policy).unwrap().ledger(ledger(&book)).gate().unwrap();
+    validate(&gate, &create(&plain_pod())).await.unwrap();
+    let namespace = |level| {
+        let labels = json!({"pod-security.kubernetes.io/enforce": level});
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop", "labels": labels}})
+    };
+    let mut tightened = update(&namespace("restricted"), &namespace("privileged"));
+    tightened["request"]["namespace"] = json!("shop");
+    let response = validate(&gate, &tightened).await.unwrap();
+    assert!(response.warnings.iter().any(|line| line.contains("web: allowPrivilegeEscalation")), "{response:?}");
+
+    let pods = portreeve_ledger::read(&book)
+        .unwrap()
+        .map(|record| facts(&book, &record.unwrap())[0]["running-pods"][""].clone());
+    let pods: Vec<Value> = pods.collect();
+    assert!(pods[0]["missing"].as_str().unwrap().contains("whoever judges a Namespace"), "{pods:?}");
+    assert_eq!(pods[1][0]["spec"], json!({"containers": [{"name": "app"}]}));
+    assert_holds_no_secret(&gate, &book);
+}
+
+/// The facts that a record names.
+fn facts(book: &Path, record: &Record) -> Vec<Value> {
+    let body: Value = serde_json::from_str(record.body.get()).unwrap();
+    let digests = body["facts"].as_array().unwrap().iter().map(|digest| digest.as_str().unwrap().parse().unwrap());
+    digests.map(|digest| serde_json::from_slice(&portreeve_ledger::kept(book, &digest).unwrap()).unwrap()).collect()
+}
+
+fn walk(folder: &Path) -> Vec<std::path::PathBuf> {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
 }

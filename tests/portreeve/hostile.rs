@@ -13,6 +13,7 @@ use portreeve_server::way::Gate;
 use portreeve_tests::gate::{Setting, mutate, validate};
 use portreeve_tests::places;
 use portreeve_tests::review::create;
+use portreeve_tests::server::{Speaks, Wire, until};
 use serde_json::{Value, json};
 
 fn component() -> PathBuf {
@@ -28,17 +29,20 @@ fn component() -> PathBuf {
 }
 
 /// The catalogue's `drop`, and the hostile policy doing this in the namespace `shop`.
-fn gate(deed: &str, failure_policy: &str) -> Gate {
-    let folder = tempfile::tempdir().unwrap();
-    let text = format!(
+fn policies(deed: &str, failure_policy: &str) -> String {
+    format!(
         "apiVersion: portreeve.dev/v1alpha1\nkind: ClusterPolicy\nmetadata: {{name: drop}}\n\
          spec: {{module: {{builtin: drop-capabilities}}}}\n---\n\
          apiVersion: portreeve.dev/v1alpha1\nkind: ClusterPolicy\nmetadata: {{name: guest}}\n\
          spec:\n  module: {{file: {:?}, policy: hostile}}\n  settings: {{do: {deed}}}\n  failurePolicy: {failure_policy}\n  \
          timeout: 200ms\n  match: {{namespaceSelector: {{matchLabels: {{kubernetes.io/metadata.name: shop}}}}}}\n",
         component()
-    );
-    std::fs::write(folder.path().join("policies.yaml"), text).unwrap();
+    )
+}
+
+fn gate(deed: &str, failure_policy: &str) -> Gate {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("policies.yaml"), policies(deed, failure_policy)).unwrap();
     Setting::default().sources(read_folder(folder.path()).unwrap()).gate().unwrap()
 }
 
@@ -118,4 +122,15 @@ async fn requests_that_do_not_meet_it_go_on_while_a_guest_burns_its_time() {
     for burning in burning {
         assert!(burning.await.unwrap());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_whose_caller_hung_up_is_counted_as_it_was_decided() {
+    let policies = policies("loop", "Fail").replace("200ms", "2s");
+    let wire = Wire::start(&[("policies.yaml", &policies)], json!({})).await.unwrap();
+    let client = wire.client(Speaks::Http1).unwrap();
+    let call = wire.call(&client, "validate", deployment("shop").to_string()).timeout(Duration::from_millis(300));
+    assert!(call.send().await.unwrap_err().is_timeout());
+    let line = "portreeve_requests_total{call=\"Validate\",answer=\"denied\",dry_run=\"no\"} 1";
+    until("it is counted", async || wire.operations("/metrics").await.unwrap().1.contains(line)).await.unwrap();
 }

@@ -19,6 +19,8 @@ mod book;
 #[cfg(test)]
 mod cases;
 #[cfg(test)]
+mod conflicts;
+#[cfg(test)]
 mod embedded;
 #[cfg(test)]
 mod exceptions;

@@ -272,3 +272,15 @@ async fn a_port_that_is_taken_is_named() {
     };
     assert!(error.contains(&wire.running.webhook.to_string()), "{error}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_that_can_not_be_read_are_shown_until_they_are_mended() {
+    let wire = wire().await;
+    let tokens = wire.folder.path().join("certs/tokens");
+    let good = std::fs::read(&tokens).unwrap();
+    let report = async || wire.operations("/readyz?verbose").await.unwrap().1;
+    std::fs::write(&tokens, "no token").unwrap();
+    until("it is shown", async || report().await.contains("[!] certificate: ")).await.unwrap();
+    std::fs::write(&tokens, good).unwrap();
+    until("it is no longer", async || report().await.contains("[+] certificate: loaded\n")).await.unwrap();
+}

@@ -124,7 +124,7 @@ objects! {
     Autoscalers = "autoscalers";
     /// The Services of the request's namespace.
     Services = "services";
-    /// The Pods that run in the request's namespace.
+    /// The Pods that run in the Namespace that is judged: of each what the Pod Security Standards look at.
     RunningPods = "running-pods";
 }
 

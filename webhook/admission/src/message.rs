@@ -60,14 +60,14 @@ pub fn warnings(decision: &Decision) -> Vec<String> {
     lines.extend(decision.findings.iter().filter(|finding| is_inherited(finding)).map(inherited));
     let told = decision.advisories.iter().filter(|(_, advisory)| advisory.is_told());
     lines.extend(told.map(|(policy, advisory)| advice(policy, advisory)));
-    lines.extend(
-        decision
-            .failures
-            .iter()
-            .filter(|failure| !failure.refuses() && failure.mode != Mode::Audit)
-            .map(|failure| format!("{} failed and was let pass: {}", failure.policy, failure.failure)),
-    );
+    lines.extend(let_pass(&decision.failures));
     lines
+}
+
+/// Warnings of failures that were let pass: by their failure policy, or since nothing of the policy denies.
+pub fn let_pass(failures: &[PolicyFailure]) -> impl Iterator<Item = String> {
+    let told = failures.iter().filter(|failure| !failure.refuses() && failure.mode != Mode::Audit);
+    told.map(|failure| format!("{} failed and was let pass: {}", failure.policy, failure.failure))
 }
 
 /// As the built-in controller turns its denials into warnings.

@@ -7,10 +7,22 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::digest::Digest;
 use crate::disk::{self, Doing, FileError};
+use crate::failure::Failure;
 use crate::fault::Fault;
 
 /// How many digests are remembered as kept. Past that the memory starts anew, and a look at the disk is needed once.
 const REMEMBERED: usize = 8192;
+
+/// Content that can't be kept.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum KeepError {
+    /// The book has failed: no record could name the content.
+    #[error("the book takes no more records")]
+    Failed(#[source] Failure),
+    /// The operating system refused.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
 
 /// Content that can't be given back.
 #[derive(Debug, thiserror::Error)]
@@ -100,13 +112,13 @@ impl Blobs {
     }
 
     /// Content that is there is read once more rather than trusted: a crash or a disk may have spoilt it, and here are
-    /// the bytes that mend it.
+    /// the bytes that mend it. Where the book is gone nothing is made in its place: it is to be put back there.
     fn put(&self, path: &Path, digest: &Digest, bytes: &[u8]) -> Result<(), FileError> {
         let folder = disk::folder_of(path);
         if self.kept(digest).is_ok() {
             return disk::sync_folder(folder);
         }
-        disk::create_folder(folder)?;
+        disk::create_folder_below(folder)?;
         disk::sync_folder(&self.folder)?;
         disk::replace(path, bytes)
     }
@@ -169,6 +181,14 @@ mod tests {
         let digest = blobs.keep(b"settings").unwrap();
         fs::remove_dir_all(folder.path()).unwrap();
         assert_eq!(blobs.keep(b"settings").unwrap(), digest);
+    }
+
+    #[test]
+    fn where_the_folder_is_gone_none_is_made() {
+        let (folder, blobs) = blobs();
+        fs::remove_dir_all(folder.path()).unwrap();
+        assert_eq!(blobs.keep(b"settings").unwrap_err().kind(), std::io::ErrorKind::NotFound);
+        assert!(!folder.path().exists());
     }
 
     #[test]

@@ -41,6 +41,8 @@ impl RecordKind {
     pub const UNDELIVERED: Self = Self(Cow::Borrowed("undelivered"));
     /// The book was opened again by the process that it had failed; says why it had.
     pub const REOPENED: Self = Self(Cow::Borrowed("reopened"));
+    /// Calls before it have no record, though the book did not fail; says how many, and why the last of them.
+    pub const RESUMED: Self = Self(Cow::Borrowed("resumed"));
     /// The first record of an epoch that follows one which was set aside. The ledger writes it itself.
     pub const OPENED: Self = Self(Cow::Borrowed("opened"));
 

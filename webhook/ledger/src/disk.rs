@@ -78,6 +78,14 @@ pub(crate) fn create_folder(path: &Path) -> Result<(), FileError> {
     DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(Doing::Create.to(path))
 }
 
+/// Creates a folder in one that is there, for this user alone (0700). One that is there stays as it is.
+pub(crate) fn create_folder_below(path: &Path) -> Result<(), FileError> {
+    match DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        created => created.map_err(Doing::Create.to(path)),
+    }
+}
+
 /// Creates a file for this user alone (0600); it must not be there.
 pub(crate) fn create_file(path: &Path) -> Result<File, FileError> {
     OpenOptions::new().append(true).create_new(true).mode(0o600).open(path).map_err(Doing::Create.to(path))

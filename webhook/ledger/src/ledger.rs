@@ -7,11 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use crate::appended::Appended;
-use crate::blobs::{Blobs, KeptError};
+use crate::blobs::{Blobs, KeepError, KeptError};
 use crate::body::{Body, RecordKind};
 use crate::checkpoint::log_name;
 use crate::digest::Digest;
-use crate::disk::FileError;
 use crate::failure::Failure;
 use crate::identity::{Epoch, Origin};
 use crate::layout::Layout;
@@ -100,9 +99,10 @@ impl Ledger {
     /// follow. Content that this book has seen before costs no more than its digest; new content blocks on the disk.
     ///
     /// # Errors
-    /// When the operating system refuses.
-    pub fn keep(&self, bytes: &[u8]) -> Result<Digest, FileError> {
-        self.blobs.keep(bytes)
+    /// When the operating system refuses, or the book has failed. Nothing is made where the book is gone.
+    pub fn keep(&self, bytes: &[u8]) -> Result<Digest, KeepError> {
+        let failure = self.shared.stats().failure.clone();
+        failure.map_or_else(|| Ok(self.blobs.keep(bytes)?), |failure| Err(KeepError::Failed(failure)))
     }
 
     /// The content that is kept under `digest`, checked against it. Blocks on the disk.

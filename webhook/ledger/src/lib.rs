@@ -40,7 +40,7 @@ mod verify;
 mod writer;
 
 pub use appended::Appended;
-pub use blobs::{BlobsReport, KeptError};
+pub use blobs::{BlobsReport, KeepError, KeptError};
 pub use body::{Body, BodyError, RecordKind, RecordKindError};
 pub use canonical::UnsafeInteger;
 pub use checkpoint::CheckpointError;

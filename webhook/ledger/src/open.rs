@@ -99,6 +99,18 @@ pub enum OpenError {
         /// How many were on disk when it failed.
         acknowledged: u64,
     },
+    /// The book that was written there until it failed does not pass its check. To set it aside would lose records that
+    /// were acknowledged, and only a start may do so.
+    #[error(
+        "the book in {folder} is not as it was written: put the newest copy back, or restart to begin another epoch",
+        folder = folder.display()
+    )]
+    Damaged {
+        /// The book's folder.
+        folder: PathBuf,
+        /// Where and how.
+        source: Box<Fault>,
+    },
     /// The record that begins the epoch can't be written.
     #[error("the book in {folder} can't be begun anew", folder = folder.display())]
     Begin {
@@ -152,30 +164,17 @@ pub(crate) struct Opened {
 
 /// Opens the book of `origin` in `folder`; makes it if there is none.
 pub(crate) fn open(folder: &Path, origin: &Origin) -> Result<Opened, OpenError> {
-    let refused = |source| OpenError::File { folder: folder.to_owned(), source };
-    let layout = Layout::of(folder);
-    create_folders(&layout).map_err(refused)?;
-    let lock = take_lock(&layout)?;
-    let leftovers = [layout.root().to_owned(), layout.epochs()];
-    leftovers.iter().try_for_each(|folder| disk::remove_unfinished(folder)).map_err(refused)?;
-    let key = keys::signing_key(&layout).map_err(|source| OpenError::Key { folder: folder.to_owned(), source })?;
-    let keys = epoch_keys(&layout, origin)?;
-    Desk { layout, key, keys, lock }.open().map_err(refused)
+    Desk::at(folder, origin)?.open().map_err(|source| OpenError::File { folder: folder.to_owned(), source })
 }
 
 /// Opens the book of `origin` once more, of whose `epoch` so many records were on disk when it failed. Nothing is made
-/// where it is not.
+/// where it is not, and no other epoch is gone on with or begun.
 pub(crate) fn open_again(folder: &Path, origin: &Origin, epoch: Epoch, acknowledged: u64) -> Result<Opened, OpenError> {
     let known = EpochKeys::read(&Layout::of(folder)).ok().flatten();
     if known.and_then(|keys| keys.of_epoch(epoch).cloned()).is_none() {
         return Err(OpenError::Gone { folder: folder.to_owned() });
     }
-    let opened = open(folder, origin)?;
-    let held = opened.opening.records;
-    if opened.opening.epoch == epoch && held < acknowledged {
-        return Err(OpenError::Shorter { folder: folder.to_owned(), held, acknowledged });
-    }
-    Ok(opened)
+    Desk::at(folder, origin)?.open_again(folder, epoch, acknowledged)
 }
 
 fn create_folders(layout: &Layout) -> Result<(), FileError> {
@@ -225,6 +224,19 @@ struct Desk {
 }
 
 impl Desk {
+    /// Takes the book of `origin` in `folder`; makes its folders if there are none.
+    fn at(folder: &Path, origin: &Origin) -> Result<Self, OpenError> {
+        let refused = |source| OpenError::File { folder: folder.to_owned(), source };
+        let layout = Layout::of(folder);
+        create_folders(&layout).map_err(refused)?;
+        let lock = take_lock(&layout)?;
+        let leftovers = [layout.root().to_owned(), layout.epochs()];
+        leftovers.iter().try_for_each(|folder| disk::remove_unfinished(folder)).map_err(refused)?;
+        let key = keys::signing_key(&layout).map_err(|source| OpenError::Key { folder: folder.to_owned(), source })?;
+        let keys = epoch_keys(&layout, origin)?;
+        Ok(Self { layout, key, keys, lock })
+    }
+
     fn open(self) -> Result<Opened, FileError> {
         let newest = self.layout.epochs_found()?.pop();
         let known = self.keys.epochs().next_back();
@@ -238,10 +250,27 @@ impl Desk {
         }
     }
 
+    /// Goes on with this epoch, if it holds so many records, and with no other.
+    fn open_again(self, folder: &Path, epoch: Epoch, acknowledged: u64) -> Result<Opened, OpenError> {
+        let named = || folder.to_owned();
+        let refused = |source| OpenError::File { folder: named(), source };
+        let newest = self.layout.epochs_found().map_err(refused)?.pop();
+        let wanted = newest.filter(|found| found.epoch == epoch && found.standing == Standing::Current);
+        let Some(found) = wanted else { return Err(OpenError::Gone { folder: named() }) };
+        let examined = self.examined(&found).map_err(|fault| match fault {
+            Fault::File(source) if !is_damage(source.kind()) => refused(source),
+            fault => OpenError::Damaged { folder: named(), source: Box::new(fault) },
+        })?;
+        let held = examined.tree.size();
+        if held < acknowledged {
+            return Err(OpenError::Shorter { folder: named(), held, acknowledged });
+        }
+        self.go_on(found, examined, None).map_err(refused)
+    }
+
     /// Goes on with an epoch if it passes its check.
     fn resume(self, folder: EpochFolder) -> Result<Opened, FileError> {
-        let verifier = self.key.verifier(log_name(&self.keys.origin, folder.epoch));
-        match examine(&folder, &self.keys.origin, &verifier, Depth::ToGoOn) {
+        match self.examined(&folder) {
             Ok(examined) => self.go_on(folder, examined, None),
             Err(Fault::File(error)) if !is_damage(error.kind()) => Err(error),
             Err(fault) => {
@@ -249,6 +278,11 @@ impl Desk {
                 self.begin(folder.epoch.next(), Some(reason))
             }
         }
+    }
+
+    fn examined(&self, folder: &EpochFolder) -> Result<Examined, Fault> {
+        let verifier = self.key.verifier(log_name(&self.keys.origin, folder.epoch));
+        examine(folder, &self.keys.origin, &verifier, Depth::ToGoOn)
     }
 
     /// Begins an epoch. It appears whole, with an empty tree signed, so that a missing checkpoint is always a fault.

@@ -172,21 +172,20 @@ where
             Ok(received) => received,
             Err(refusal) => return refusal,
         };
-    // A task of its own: a caller that hangs up does not stop a decision halfway.
+    // A task of its own: a caller that hangs up does not stop a decision halfway, and it is counted.
     let judged = judge(Arc::clone(&app.gate), body, deadlines).instrument(followed.span().clone());
     let work = tokio::spawn(async move {
         let _until_answered = in_flight;
-        judged.await
-    });
-    match work.await {
-        Ok(Ok(mut answered)) => {
-            followed.came_to(&answered);
-            app.metrics.answered(call, &mut answered, begun.elapsed(), &followed);
-            send(&answered.response)
+        match judged.await {
+            Ok(mut answered) => {
+                followed.came_to(&answered);
+                app.metrics.answered(call, &mut answered, begun.elapsed(), &followed);
+                send(&answered.response)
+            }
+            Err(error) => unreadable(&app, call, &error),
         }
-        Ok(Err(error)) => unreadable(&app, call, &error),
-        Err(error) => lost(&error),
-    }
+    });
+    work.await.unwrap_or_else(|error| lost(&error))
 }
 
 fn lost(error: &JoinError) -> HttpResponse {

@@ -8,6 +8,7 @@ mod correct;
 mod facts;
 mod judge;
 mod line;
+mod missed;
 mod record;
 mod respond;
 mod run;
@@ -37,9 +38,11 @@ use tracing::{Instrument as _, instrument};
 pub use book::{Book, BookError};
 pub use correct::Correction;
 pub use judge::Judgement;
+pub use missed::Missing;
 pub use run::{Runner, Weight};
 
 use crate::around::Around;
+use crate::config::WithoutRecord;
 use crate::deadline::Deadlines;
 use crate::metrics::PolicyOutcome;
 use crate::set::{Namespace, PolicySet, Seat};
@@ -75,8 +78,8 @@ pub struct Answered {
     pub answer: Answer,
     /// Whether nothing would have been stored.
     pub dry_run: bool,
-    /// Whether a record of it should be in the book and is not.
-    pub unrecorded: bool,
+    /// What became of it, if a record of it should be in the book and is not.
+    pub unrecorded: Option<WithoutRecord>,
     /// How long it took until the record was kept, if there is one.
     pub recorded_in: Option<Duration>,
     /// Rounds of edits.
@@ -115,6 +118,12 @@ impl Met {
     #[must_use]
     pub fn break_glass(&self) -> Option<&BreakGlass> {
         self.set.break_glass().filter(|glass| glass.is_open(self.now))
+    }
+
+    /// Whether it is let pass whatever becomes of its record: a book that fails must not stand in the way of what mends the
+    /// cluster, or the volume under the book.
+    fn is_never_held_up(&self) -> bool {
+        self.plan == Plan::Pass || self.set.index().excludes(&self.review)
     }
 
     /// Why a policy can't judge the review: whether it is for it, by a condition or by the namespace, is not known.

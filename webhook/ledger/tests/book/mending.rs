@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use portreeve_ledger::{Failure, OpenError, verify};
+use portreeve_ledger::{Failure, KeepError, OpenError, verify};
 
 use crate::{append, append_durably, bodies, copy, epoch, open, segments};
 
@@ -49,6 +49,41 @@ async fn an_older_copy_is_not_gone_on_with() {
     assert!(append(&ledger, "lost").durable().await.is_err());
     fs::rename(older, &book).unwrap();
     assert!(matches!(ledger.reopen(), Err(OpenError::Shorter { held: 0, acknowledged: 1, .. })));
+}
+
+#[tokio::test]
+async fn a_book_that_was_damaged_meanwhile_is_left_to_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let (failed, elsewhere) = moved_away(folder.path()).await;
+    let book = folder.path().join("book");
+    fs::rename(elsewhere, &book).unwrap();
+    let segment = segments(&book, "leaves")[0].clone();
+    fs::write(&segment, fs::read_to_string(&segment).unwrap().replace("one", "eno")).unwrap();
+    for _ in 0..2 {
+        assert!(matches!(failed.reopen(), Err(OpenError::Damaged { .. })));
+    }
+    assert_eq!(open(&book).opening().set_aside.as_ref().unwrap().code, "check");
+}
+
+#[tokio::test]
+async fn a_book_that_went_on_in_another_epoch_is_not_gone_on_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let (failed, elsewhere) = moved_away(folder.path()).await;
+    let book = folder.path().join("book");
+    fs::rename(elsewhere, &book).unwrap();
+    fs::write(segments(&book, "leaves").pop().unwrap(), "damaged\n").unwrap();
+    let ledger = open(&book);
+    assert_eq!(ledger.opening().epoch.number(), 2);
+    ledger.close().unwrap();
+    assert!(matches!(failed.reopen(), Err(OpenError::Gone { .. })));
+}
+
+#[tokio::test]
+async fn what_a_record_would_name_is_not_kept_by_a_book_that_failed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (failed, _elsewhere) = moved_away(folder.path()).await;
+    assert!(matches!(failed.keep(b"settings"), Err(KeepError::Failed(_))));
+    assert!(!folder.path().join("book").exists());
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use super::{Call, PolicyOutcome, Seconds, TraceLabels, latencies, observe};
+use crate::config::WithoutRecord;
 use crate::traces::Followed;
 use crate::way::Answered;
 
@@ -23,6 +24,12 @@ struct AnswerLabels {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CallLabels {
     call: Call,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct UnrecordedLabels {
+    call: Call,
+    answered: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -44,7 +51,7 @@ pub(super) struct Calls {
     policies: Family<PolicyLabels, Counter>,
     turned_away: Family<CallLabels, Counter>,
     unreadable: Family<CallLabels, Counter>,
-    unrecorded: Family<CallLabels, Counter>,
+    unrecorded: Family<UnrecordedLabels, Counter>,
 }
 
 /// A call that is under way.
@@ -75,7 +82,11 @@ impl Calls {
         registry.register("policy_outcomes", "How each policy ended, by call and mode", new.policies.clone());
         registry.register("turned_away", "Calls without a token in force", new.turned_away.clone());
         registry.register("unreadable", "Bodies that were no review", new.unreadable.clone());
-        registry.register("unrecorded", "Calls whose record could not be made", new.unrecorded.clone());
+        registry.register(
+            "unrecorded",
+            "Calls whose record could not be made, by whether they were answered as decided all the same",
+            new.unrecorded.clone(),
+        );
         new
     }
 
@@ -93,8 +104,9 @@ impl Calls {
         }
         let dry_run = if answered.dry_run { "yes" } else { "no" };
         self.answers.get_or_create(&AnswerLabels { call, answer: answered.label(), dry_run }).inc();
-        if answered.unrecorded {
-            self.unrecorded.get_or_create(&labels).inc();
+        if let Some(without_record) = answered.unrecorded {
+            let answered = if without_record == WithoutRecord::Answer { "yes" } else { "no" };
+            self.unrecorded.get_or_create(&UnrecordedLabels { call, answered }).inc();
         }
         for PolicyOutcome { policy, mode, outcome } in std::mem::take(&mut answered.outcomes) {
             self.policies.get_or_create(&PolicyLabels { call, policy, mode: mode.name(), outcome }).inc();

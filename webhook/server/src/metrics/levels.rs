@@ -43,6 +43,7 @@ pub(super) struct Levels {
     checkpoint_size: Gauge,
     ledger_waiting: Gauge,
     ledger_failed: Gauge,
+    checkpoint_failed: Gauge,
     ledger_reopened: Counter,
     ledger_proved: Fraction,
     ledger_proof_failed: Gauge,
@@ -101,6 +102,11 @@ impl Levels {
             self.ledger_waiting.clone(),
         );
         registry.register("ledger_failed", "1 if the book takes no more records", self.ledger_failed.clone());
+        registry.register(
+            "ledger_checkpoint_failed",
+            "1 if the newest checkpoint could not be written",
+            self.checkpoint_failed.clone(),
+        );
         registry.register(
             "ledger_reopened",
             "Times that the book failed and was opened again",
@@ -178,6 +184,7 @@ impl Levels {
             self.checkpoint_size.set(count(stats.covered));
             self.ledger_waiting.set(level(stats.waiting_bytes));
             self.ledger_failed.set(i64::from(stats.failure.is_some()));
+            self.checkpoint_failed.set(i64::from(stats.checkpoint_failure.is_some()));
         }
     }
 

@@ -7,6 +7,7 @@ use portreeve_admission::policy::Policy;
 use portreeve_admission::response::Response;
 
 use super::*;
+use crate::config::WithoutRecord;
 
 /// Everything counted once.
 fn counted() -> Metrics {
@@ -16,7 +17,7 @@ fn counted() -> Metrics {
         response: Response::allowed("uid"),
         answer: Answer::Denied,
         dry_run: false,
-        unrecorded: true,
+        unrecorded: Some(WithoutRecord::Answer),
         recorded_in: Some(Duration::from_millis(3)),
         rounds: 0,
         outcomes: vec![outcome],
@@ -106,6 +107,36 @@ fn a_policy_is_counted_by_its_mode_in_calls_and_in_runs() {
     ] {
         assert!(text.lines().any(|told| told == line), "{line}\n{text}");
     }
+}
+
+#[test]
+fn a_run_of_up_to_sixteen_seconds_is_told_from_a_longer_one() {
+    let metrics = Metrics::default();
+    metrics.evaluations().took(&[&policy("slow", Mode::Warn)], Duration::from_secs(10));
+    let text = metrics.text(Exposition::OpenMetrics).unwrap();
+    let bounds: Vec<f64> = text
+        .lines()
+        .filter(|line| line.starts_with("portreeve_policy_seconds_bucket") && line.contains("} 0"))
+        .filter_map(bound)
+        .collect();
+    let above: Vec<f64> = text
+        .lines()
+        .filter(|line| line.starts_with("portreeve_policy_seconds_bucket") && line.contains("} 1"))
+        .filter_map(bound)
+        .collect();
+    assert!(bounds.contains(&4.096) && above.contains(&16.384), "{text}");
+}
+
+/// The bound of a line of a bucket.
+fn bound(line: &str) -> Option<f64> {
+    line.split("le=\"").nth(1)?.split('"').next()?.parse().ok()
+}
+
+#[test]
+fn calls_without_a_record_are_told_by_whether_they_were_answered() {
+    let text = counted().text(Exposition::OpenMetrics).unwrap();
+    let line = "portreeve_unrecorded_total{call=\"Validate\",answered=\"yes\"} 1";
+    assert!(text.lines().any(|told| told == line), "{text}");
 }
 
 #[test]

@@ -16,7 +16,7 @@ use portreeve_supply::Images;
 use tokio::sync::watch;
 
 use super::origin::{Origin, Seen};
-use super::{break_glass, compiled, exceptions, policies, proof};
+use super::{break_glass, compiled, exceptions, ledger, policies, proof, watch as files};
 use crate::app::{App, NewestProof};
 use crate::around::Around;
 use crate::callers::Callers;
@@ -164,7 +164,7 @@ impl Parts {
         break_glass::look(set.break_glass(), &health, &metrics, Timestamp::now());
         compiled::look(&set, &health);
         book.keep_set(&set)?;
-        health.set(Part::Certificate, State::Good("loaded".to_owned()));
+        files::show(&health, &[], certificate.current().validity_warning(Timestamp::now()));
         metrics.certificate_ends(certificate.current().leaf().validity().not_after());
         health.set(Part::Cluster, at_start(&around));
         let gate = Gate {
@@ -278,7 +278,8 @@ fn book(config: &ServerConfig, health: &Health) -> Result<Book, StartError> {
     };
     let origin = format!("{}/{}", config.cluster, config.replica).parse()?;
     let ledger = Ledger::open(folder, portreeve_ledger::Options::new(origin).durability(durability))?;
-    health.set(Part::Ledger, State::Good(format!("{}", ledger.origin())));
+    ledger::tell_opening(&ledger);
+    health.set(Part::Ledger, ledger::at_start(&ledger));
     Ok(Book::kept(Arc::new(ledger), *without_record))
 }
 

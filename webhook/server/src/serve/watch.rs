@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use portreeve_certs::{CertificateFolder, PathTokens, Reload};
+use portreeve_certs::{CertificateFolder, PathTokens, Reload, ValidityWarning};
 use tokio::sync::watch;
 
 use super::assemble::{Parts, own_certificates};
 use super::{break_glass, exceptions, policies};
 use crate::callers::Callers;
 use crate::config::CallersConfig;
-use crate::health::{Part, State};
+use crate::health::{Health, Part, State};
 use crate::set::{Sources, chain};
 
 /// A changed file is in force after this long.
@@ -57,38 +57,86 @@ async fn change(told: Option<&mut watch::Receiver<Option<Arc<Sources>>>>) {
     std::future::pending().await
 }
 
+/// One look at all that a handshake and a path are held against. What is wrong with any of it is shown until it is mended.
 fn certificates(parts: &Parts) {
-    if let Ok(Some((folder, policy))) = own_certificates(&parts.config.tls) {
-        match folder.renew(Timestamp::now(), &policy) {
-            Ok(rotation) => rotation.done.iter().for_each(|done| tracing::info!("certificates: {done}")),
-            Err(error) => told(parts, Part::Certificate, &error),
-        }
-    }
-    match parts.certificate.reload_if_changed() {
-        Ok(Reload::Unchanged) => {}
-        Ok(Reload::Replaced) => {
-            parts.metrics.certificate_ends(parts.certificate.current().leaf().validity().not_after());
-            parts.health.set(Part::Certificate, State::Good("loaded again".to_owned()));
-            tracing::info!("the serving certificate was loaded again");
-        }
-        Err(error) => told(parts, Part::Certificate, &error),
-    }
-    if let Some(Err(error)) = parts.clients.as_ref().map(|clients| clients.reload_if_changed()) {
-        told(parts, Part::Certificate, &error);
-    }
-    if let (Callers::KnowToken(tokens), CallersConfig::Token { token_folder }) = (&parts.callers, &parts.config.callers)
-    {
-        match PathTokens::load(&CertificateFolder::new(token_folder), Timestamp::now()) {
-            Ok(fresh) => tokens.store(Arc::new(fresh)),
-            Err(error) => told(parts, Part::Certificate, &error),
-        }
+    let wrong: Vec<String> =
+        [renewed(parts), reloaded(parts), clients(parts), tokens(parts)].into_iter().flatten().collect();
+    let warning = parts.certificate.current().validity_warning((parts.gate.clock)());
+    show(&parts.health, &wrong, warning);
+}
+
+/// Shows what was refused and what clients will object to, and says it once.
+pub(super) fn show(health: &Health, wrong: &[String], warning: Option<ValidityWarning>) {
+    if health.set(Part::Certificate, standing(wrong, warning)) {
+        wrong.iter().for_each(|text| tracing::error!("refused, the old one stays in force: {text}"));
+        warning.iter().for_each(|warning| tracing::error!("{warning}"));
     }
 }
 
-/// Says once that something newer was refused; what is in force stays.
-fn told(parts: &Parts, part: Part, error: &dyn std::error::Error) {
-    let text = chain(error);
-    if parts.health.set(part, State::Kept(text.clone())) {
-        tracing::error!("refused, the old one stays in force: {text}");
+fn standing(wrong: &[String], warning: Option<ValidityWarning>) -> State {
+    let told: Vec<String> = wrong.iter().cloned().chain(warning.map(|warning| warning.to_string())).collect();
+    if told.is_empty() { State::Good("loaded".to_owned()) } else { State::Kept(told.join("; ")) }
+}
+
+/// What stands in the way of renewing our own.
+fn renewed(parts: &Parts) -> Option<String> {
+    let (folder, policy) = own_certificates(&parts.config.tls).ok().flatten()?;
+    match folder.renew(Timestamp::now(), &policy) {
+        Ok(rotation) => {
+            rotation.done.iter().for_each(|done| tracing::info!("certificates: {done}"));
+            None
+        }
+        Err(error) => Some(chain(&error)),
+    }
+}
+
+/// What stands in the way of serving what the files hold.
+fn reloaded(parts: &Parts) -> Option<String> {
+    match parts.certificate.reload_if_changed() {
+        Ok(Reload::Unchanged) => None,
+        Ok(Reload::Replaced) => {
+            parts.metrics.certificate_ends(parts.certificate.current().leaf().validity().not_after());
+            tracing::info!("the serving certificate was loaded again");
+            None
+        }
+        Err(error) => Some(chain(&error)),
+    }
+}
+
+/// What is wrong with the CAs of clients.
+fn clients(parts: &Parts) -> Option<String> {
+    parts.clients.as_ref()?.reload_if_changed().err().map(|error| chain(&error))
+}
+
+/// What is wrong with the tokens.
+fn tokens(parts: &Parts) -> Option<String> {
+    let (Callers::KnowToken(tokens), CallersConfig::Token { token_folder }) = (&parts.callers, &parts.config.callers)
+    else {
+        return None;
+    };
+    match PathTokens::load(&CertificateFolder::new(token_folder), Timestamp::now()) {
+        Ok(fresh) => {
+            tokens.store(Arc::new(fresh));
+            None
+        }
+        Err(error) => Some(chain(&error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_that_is_wrong_is_shown_at_once_and_nothing_once_it_is_mended() {
+        let wrong = ["no token".to_owned(), "no key".to_owned()];
+        assert_eq!(standing(&wrong, None), State::Kept("no token; no key".to_owned()));
+        assert_eq!(standing(&[], None), State::Good("loaded".to_owned()));
+    }
+
+    #[test]
+    fn a_certificate_that_has_ended_is_shown_as_that() {
+        let ended = ValidityWarning::Expired { since: Timestamp::UNIX_EPOCH };
+        assert_eq!(standing(&[], Some(ended)), State::Kept(ended.to_string()));
     }
 }

@@ -3,6 +3,8 @@
 //!
 //! What a source does not list is missing, with the reason; it is never an empty list. Nobody is asked for anything here.
 
+mod pod;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
@@ -103,7 +105,7 @@ impl Objects {
     /// # Errors
     /// As [`Objects::add`].
     pub fn put(&mut self, kind: Listed, namespace: &str, object: &Value) -> Result<(), String> {
-        let shown = Shown::read(object)?;
+        let shown = Shown::read(kind, object)?;
         let listing = self.listed.entry(kind).or_default().entry(kind.listed_in(namespace).to_owned()).or_default();
         listing.objects.insert(shown.name.clone(), shown);
         listing.text = OnceLock::new();
@@ -273,18 +275,23 @@ struct RawOwner {
 }
 
 impl Shown {
-    fn read(object: &Value) -> Result<Self, String> {
+    fn read(kind: Listed, object: &Value) -> Result<Self, String> {
         let raw: Raw =
             serde_path_to_error::deserialize(object).map_err(|error| format!("{}: {}", error.path(), error.inner()))?;
         let mut annotations = raw.metadata.annotations.unwrap_or_default();
         annotations.remove(LAST_APPLIED);
+        let mut spec = raw.spec.unwrap_or_default();
+        if kind == Listed::Pod {
+            pod::keep_profiles(&mut annotations);
+            spec = pod::spec(spec);
+        }
         let mut owners = raw.metadata.owner_references.unwrap_or_default().into_iter();
         Ok(Self {
             name: raw.metadata.name,
             labels: raw.metadata.labels.unwrap_or_default(),
             annotations,
             controller: owners.find(|owner| owner.controller == Some(true)).map(|owner| owner.uid),
-            spec: raw.spec.unwrap_or_default(),
+            spec,
         })
     }
 }
@@ -311,13 +318,13 @@ mod tests {
 
     #[test]
     fn an_object_is_shown_as_the_contract_says() {
-        let pod = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: web-1\n  namespace: shop\n  annotations: {a: b, \
-                   kubectl.kubernetes.io/last-applied-configuration: '{}'}\n  ownerReferences: [{uid: u0}, {uid: u1, \
-                   controller: true}]\nspec: {nodeName: one}\n";
+        let service = "apiVersion: v1\nkind: Service\nmetadata:\n  name: web\n  namespace: shop\n  annotations: {a: b, \
+                       kubectl.kubernetes.io/last-applied-configuration: '{}'}\n  ownerReferences: [{uid: u0}, {uid: u1, \
+                       controller: true}]\nspec: {type: NodePort}\n";
         let shown = json!([{
-            "name": "web-1", "labels": {}, "annotations": {"a": "b"}, "controller": "u1", "spec": {"nodeName": "one"},
+            "name": "web", "labels": {}, "annotations": {"a": "b"}, "controller": "u1", "spec": {"type": "NodePort"},
         }]);
-        assert_eq!(fact(&objects(pod), Listed::Pod, "shop"), shown);
+        assert_eq!(fact(&objects(service), Listed::Service, "shop"), shown);
     }
 
     #[test]

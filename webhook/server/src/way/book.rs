@@ -6,14 +6,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use jiff::Timestamp;
 use portreeve_ledger::{AppendError, Body, BodyError, Failure, FileError, Ledger, OpenError, RecordId, RecordKind};
 use serde_json::json;
 use tracing::instrument;
 
+use super::beside::Content;
+use super::missed::{Missed, Missing};
 use super::record::{self, Page};
 use super::shelf::{Shelf, Until};
 use super::{Correction, Gate, Judgement, Met};
 use crate::config::WithoutRecord;
+use crate::digest::sha256;
 use crate::set::{PolicySet, chain};
 use crate::traces::STEPS;
 
@@ -25,15 +29,18 @@ pub enum Book {
         shelf: ArcSwap<Shelf>,
         /// What becomes of calls that it can't record.
         without_record: WithoutRecord,
+        /// Calls that it could not record of late.
+        missed: Missed,
     },
     /// Nowhere: for commands that decide nothing.
     Closed,
 }
 
-/// How long the first record after an opening may take. It shows that the book can be written again.
+/// How long the first record after an opening may take, or after calls without one. It shows that the book can be written
+/// again.
 const FIRST_RECORD: Duration = Duration::from_secs(10);
 
-/// A record that could not be made in time.
+/// A record that could not be made.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum BookError {
     /// The record was not there by the deadline.
@@ -76,7 +83,7 @@ impl Book {
     /// A book in this ledger.
     #[must_use]
     pub fn kept(ledger: Arc<Ledger>, without_record: WithoutRecord) -> Self {
-        Self::Kept { shelf: ArcSwap::from_pointee(Shelf::new(ledger)), without_record }
+        Self::Kept { shelf: ArcSwap::from_pointee(Shelf::new(ledger)), without_record, missed: Missed::default() }
     }
 
     /// The ledger as it was last opened, if there is one.
@@ -105,7 +112,7 @@ impl Book {
     /// # Errors
     /// If the cause is not mended; then nothing has changed.
     pub async fn reopen(&self, set: Arc<PolicySet>, failure: &Failure) -> Result<(), BookError> {
-        let Self::Kept { shelf, .. } = self else { return Ok(()) };
+        let Self::Kept { shelf, missed, .. } = self else { return Ok(()) };
         let failed = shelf.load_full();
         let ledger = Arc::clone(failed.ledger());
         let open = move || {
@@ -115,18 +122,39 @@ impl Book {
         };
         let fresh = tokio::task::spawn_blocking(open).await.unwrap_or(Err(BookError::Failed(Failure::WriterLost)))?;
         let said = Body::of(&json!({"failure": chain(failure)}))?;
-        fresh.record(&RecordKind::REOPENED, &said, Until::Durable, Instant::now() + FIRST_RECORD).await?;
+        let (until, deadline) = (Until::Durable, Instant::now() + FIRST_RECORD);
+        fresh.record(&RecordKind::REOPENED, &said, until, deadline, WithoutRecord::Answer).await?;
         fresh.take_over(&failed);
         shelf.store(Arc::new(fresh));
+        missed.none();
         Ok(())
     }
 
-    fn recorded(&self, outcome: Result<RecordId, BookError>, took: Duration) -> Recorded {
-        match (outcome, self) {
-            (Ok(id), _) => Recorded::Under(id, took),
-            (Err(error), Self::Kept { without_record, .. }) => Recorded::Missing(error, *without_record),
-            (Err(error), Self::Closed) => Recorded::Missing(error, WithoutRecord::Refuse),
+    /// The records that it could not make, if it has made none since.
+    #[must_use]
+    pub fn missing(&self) -> Option<Missing> {
+        match self {
+            Self::Kept { missed, .. } => missed.told(),
+            Self::Closed => None,
         }
+    }
+
+    /// Tries to make a record after calls that have none: it says how many and why. A replica that is not ready gets no
+    /// call that would show that its book can be written again.
+    ///
+    /// # Errors
+    /// If it can't be made either.
+    pub async fn resume(&self, Missing { count, error }: &Missing) -> Result<(), BookError> {
+        let Self::Kept { shelf, missed, .. } = self else { return Ok(()) };
+        let failure = chain(error);
+        let said = json!({"at": Timestamp::now(), "failure": failure, "missing": count}).to_string();
+        // Content that is there already would say nothing of the disk.
+        let content = Content { digest: sha256(said.as_bytes()), text: said };
+        let body = Body::of(&json!({"failure": failure, "missing": count, "said": content.digest}))?;
+        let (shelf, deadline) = (shelf.load_full(), Instant::now() + FIRST_RECORD);
+        shelf.try_a_record(&RecordKind::RESUMED, content, &body, deadline).await?;
+        missed.none();
+        Ok(())
     }
 }
 
@@ -151,16 +179,28 @@ impl Gate {
         until: Until,
         deadline: Instant,
     ) -> Recorded {
-        let shelf = match &self.book {
-            Book::Kept { shelf, .. } if !met.review.dry_run => shelf.load_full(),
+        let (shelf, without_record, missed) = match &self.book {
+            Book::Kept { shelf, without_record, missed } if !met.review.dry_run => {
+                (shelf.load_full(), *without_record, missed)
+            }
             _ => return Recorded::Nowhere,
         };
+        let without = if met.is_never_held_up() { WithoutRecord::Answer } else { without_record };
         let begun = Instant::now();
         let outcome = async {
             let Page { body, beside } = page()?;
             shelf.keep_in_time(beside.0, deadline).await?;
-            shelf.record(kind, &body, until, deadline).await
+            shelf.record(kind, &body, until, deadline, without).await
         };
-        self.book.recorded(outcome.await, begun.elapsed())
+        match outcome.await {
+            Ok(id) => {
+                missed.none();
+                Recorded::Under(id, begun.elapsed())
+            }
+            Err(error) => {
+                missed.one(&error);
+                Recorded::Missing(error, without)
+            }
+        }
     }
 }

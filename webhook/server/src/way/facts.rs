@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use futures_util::future::join_all;
 use portreeve_admission::case::{Fact, FactKind, Facts};
+use portreeve_admission::matching::is_namespace;
 use portreeve_admission::policy::Policy;
 use portreeve_admission::template::Template;
 use portreeve_supply::{Freshness, Images};
@@ -20,6 +21,9 @@ use crate::set::Listed;
 
 /// The annotation that `kubectl rollout restart` changes.
 const RESTARTED: &str = "kubectl.kubernetes.io/restartedAt";
+
+/// Why nothing is known of Pods where something else than a Namespace is judged: nobody reads thousands of them for each.
+const OF_NAMESPACES: &str = "Pods that run are shown to whoever judges a Namespace, and to nobody else";
 
 /// Why nothing is known of signatures.
 const UNVERIFIED: &str = "this server verifies no signatures: take image-signatures out of force until one that does is \
@@ -46,6 +50,7 @@ impl<'a> Sources<'a> {
     fn known(&self, kind: FactKind) -> Option<Fact> {
         let (set, name) = (&self.met.set, self.met.review.request.namespace.as_deref());
         match Listed::behind(kind) {
+            Some(Listed::Pod) if !is_namespace(&self.met.review) => Some(Err(OF_NAMESPACES.to_owned())),
             Some(Listed::Node) => Some(self.around.fact(set, Listed::Node, "")),
             Some(listed) => name.map(|namespace| self.around.fact(set, listed, namespace)),
             None => (kind == FactKind::Namespace).then(|| self.namespace()),

@@ -70,7 +70,7 @@ async fn judge_into(
     let came = met.review.object.clone().unwrap_or_else(nothing);
     let (object, correction) = as_judged(gate, met, &came, deadline).await;
     let policies = &unhindered(policies, &correction);
-    judgement.facts.extend(correction.facts);
+    judgement.facts.extend(correction.facts.iter().map(Arc::clone));
     let mut judged = Vec::new();
     for case in cases(gate, met, Version { now: &object, came: &came }, policies, deadline).await? {
         judgement.facts.push(Arc::clone(&case.facts));
@@ -86,6 +86,9 @@ async fn judge_into(
         }
     }
     judgement.facts.extend(before.into_facts());
+    // Whoever was neither asked nor failed has not passed.
+    let failed = |id: &String| correction.failures.iter().any(|failure| failure.policy == *id);
+    judgement.asked.retain(|id| failed(id) || policies.iter().any(|policy| policy.id == *id));
     judgement.decision = decide(met, found);
     judgement.decision.failures.extend(correction.failures);
     Ok(())
@@ -125,9 +128,12 @@ fn unhindered<'a>(policies: &[&'a Policy], correction: &Correction) -> Vec<&'a P
     policies.iter().copied().filter(|policy| hindrance(policy, correction).is_none()).collect()
 }
 
-/// Why the word of a policy does not count after these rounds.
+/// Why the word of a policy does not count after these rounds. Rounds that broke off leave no edit of anybody's. Where that
+/// refuses, nobody else has a word about it; where it is let pass, the Pods will be judged as they are written, and so is
+/// this template.
 pub(super) fn hindrance<'a>(policy: &Policy, correction: &'a Correction) -> Option<&'a Failure> {
     let own = correction.failures.iter().find(|failure| failure.policy == policy.id);
-    let of_all = || correction.failures.first().filter(|_| correction.broken && policy.edits());
+    let refusing = correction.failures.iter().find(|failure| failure.refuses());
+    let of_all = || refusing.filter(|_| correction.broken && policy.edits());
     own.or_else(of_all).map(|failure| &failure.failure)
 }

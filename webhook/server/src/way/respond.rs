@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use portreeve_admission::api::{FailurePolicy, Mode};
+use portreeve_admission::api::Mode;
 use portreeve_admission::decision::{Answer, Decision, Finding, PolicyFailure, Standing};
 use portreeve_admission::message;
 use portreeve_admission::plan::Plan;
@@ -62,19 +62,18 @@ pub(super) fn to_validate(met: &Met, judgement: &Judgement, recorded: Recorded) 
 /// An answer whose record is not looked at yet.
 fn judged(met: &Met, response: Response, answer: Answer, outcomes: Vec<PolicyOutcome>) -> Answered {
     let dry_run = met.review.dry_run;
-    Answered { response, answer, dry_run, unrecorded: false, recorded_in: None, rounds: 0, outcomes }
+    Answered { response, answer, dry_run, unrecorded: None, recorded_in: None, rounds: 0, outcomes }
 }
 
 /// The patch, and in words what was put right.
 fn corrected(met: &Met, correction: &Correction) -> Response {
     let warnings = if may_be_told(met) { message::about(&met.review, told(correction)) } else { Vec::new() };
-    Response { patch: correction.patch.clone(), warnings, ..Response::allowed(&met.review.uid) }
+    let audit = failures(&correction.failures).map(|failed| (AuditKey::Failures, failed)).into_iter().collect();
+    Response { patch: correction.patch.clone(), warnings, audit, ..Response::allowed(&met.review.uid) }
 }
 
 fn told(correction: &Correction) -> Vec<String> {
-    let let_pass = correction.failures.iter().filter(|failure| failure.failure_policy == FailurePolicy::Ignore);
-    let let_pass = let_pass.map(|failure| format!("{} failed and was let pass: {}", failure.policy, failure.failure));
-    message::corrections(&correction.made).into_iter().chain(let_pass).collect()
+    message::corrections(&correction.made).into_iter().chain(message::let_pass(&correction.failures)).collect()
 }
 
 /// Adds the record's name, or does what is to be done without one.
@@ -85,14 +84,10 @@ fn finish(met: &Met, mut answered: Answered, recorded: Recorded) -> Answered {
             answered.response.audit.insert(AuditKey::Record, id.to_string());
             answered.recorded_in = Some(took);
         }
-        // A book that fails must not stand in the way of what mends the cluster, or the volume under the book.
-        Recorded::Missing(error, _) if met.plan == Plan::Pass || met.set.index().excludes(&met.review) => {
-            tracing::error!(%error, "let pass without a record: it is never held up");
-            answered.unrecorded = true;
-        }
         Recorded::Missing(error, WithoutRecord::Answer) => {
-            tracing::error!(%error, "answered without a record, as is configured");
-            answered.unrecorded = true;
+            let why = if met.is_never_held_up() { "it is never held up" } else { "as is configured" };
+            tracing::error!(%error, "answered without a record: {why}");
+            answered.unrecorded = Some(WithoutRecord::Answer);
         }
         Recorded::Missing(error, WithoutRecord::Refuse) => return unrecorded(met, answered, &error),
     }
@@ -103,7 +98,7 @@ fn unrecorded(met: &Met, answered: Answered, error: &BookError) -> Answered {
     tracing::error!(%error, "refused, since no record could be kept");
     let message = format!("{} could not be admitted: {error}", message::object(&met.review));
     let response = Response::refused(&met.review.uid, RefusalKind::InternalError, message);
-    Answered { response, answer: Answer::Failed, unrecorded: true, ..answered }
+    Answered { response, answer: Answer::Failed, unrecorded: Some(WithoutRecord::Refuse), ..answered }
 }
 
 /// People are told, on CREATE or when they changed a template; controllers are not.
@@ -117,18 +112,24 @@ fn is_controller(review: &Review) -> bool {
 
 fn audit(decision: &Decision, answer: Answer) -> BTreeMap<AuditKey, String> {
     let mut audit = BTreeMap::from([(AuditKey::Decision, answer.name().to_owned())]);
-    let joined = |mut lines: Vec<String>| {
-        lines.dedup();
-        (!lines.is_empty()).then(|| lines.join(", "))
-    };
     let counted = decision.findings.iter().filter(|finding| finding.standing == Standing::Counts);
     let violations = joined(counted.map(violation).collect());
-    let failures = joined(decision.failures.iter().map(|failure| failure.policy.clone()).collect());
+    let failures = failures(&decision.failures);
     let exceptions = joined(decision.findings.iter().filter_map(exception).collect());
     let given =
         [(AuditKey::Violations, violations), (AuditKey::Failures, failures), (AuditKey::Exceptions, exceptions)];
     audit.extend(given.into_iter().filter_map(|(key, text)| text.map(|text| (key, text))));
     audit
+}
+
+/// The policies that failed, if any did.
+fn failures(failures: &[PolicyFailure]) -> Option<String> {
+    joined(failures.iter().map(|failure| failure.policy.clone()).collect())
+}
+
+fn joined(mut lines: Vec<String>) -> Option<String> {
+    lines.dedup();
+    (!lines.is_empty()).then(|| lines.join(", "))
 }
 
 fn violation(finding: &Finding) -> String {

@@ -1,23 +1,27 @@
 //! One opening of the ledger, with what it is known to hold: content, records and their promises, answers that never
 //! left. Which calls are recorded, and when it is opened again, is told in `book`.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use portreeve_ledger::{Appended, Body, Failure, Ledger, RecordId, RecordKind};
+use portreeve_ledger::{Appended, Body, Failure, KeepError, Ledger, RecordId, RecordKind};
 use serde_json::json;
 
 use super::beside::Content;
 use super::book::BookError;
+use crate::config::WithoutRecord;
 use crate::set::PolicySet;
 
 /// A ledger, which content it holds already, and which of its records were never told.
 pub struct Shelf {
     ledger: Arc<Ledger>,
     held: Mutex<HashSet<String>>,
-    untold: Mutex<Vec<RecordId>>,
+    untold: Arc<Mutex<Untold>>,
 }
+
+/// Records that may have come to stand in the book, though their answers never left and no record on disk says so.
+type Untold = BTreeSet<RecordId>;
 
 /// Digests that are remembered as held; beyond, they are forgotten and written again, which changes nothing.
 const REMEMBERED: usize = 100_000;
@@ -34,7 +38,7 @@ pub(super) enum Until {
 
 impl Shelf {
     pub(super) fn new(ledger: Arc<Ledger>) -> Self {
-        Self { ledger, held: Mutex::default(), untold: Mutex::default() }
+        Self { ledger, held: Mutex::default(), untold: Arc::default() }
     }
 
     pub(super) fn ledger(&self) -> &Arc<Ledger> {
@@ -43,9 +47,7 @@ impl Shelf {
 
     /// Keeps what the records of this set will name. Blocks on the disk.
     pub(super) fn keep_set(&self, set: &PolicySet) -> Result<(), BookError> {
-        set.content().try_for_each(|content| {
-            self.ledger.keep(content).map(drop).map_err(|error| BookError::Content(Arc::new(error)))
-        })
+        set.content().try_for_each(|content| self.ledger.keep(content).map(drop).map_err(not_kept))
     }
 
     /// What a record names is on disk before the record is, and before the deadline.
@@ -57,13 +59,15 @@ impl Shelf {
         tokio::time::timeout_at(deadline.into(), self.keep_all(named)).await.unwrap_or(Err(BookError::TooLate))
     }
 
-    /// Makes a record and waits for it.
+    /// Makes a record and waits for it. Where its answer will not leave `without` it, and it comes to stand all the same, a
+    /// later record says so.
     pub(super) async fn record(
         &self,
         kind: &RecordKind,
         body: &Body,
         until: Until,
         deadline: Instant,
+        without: WithoutRecord,
     ) -> Result<RecordId, BookError> {
         let mut appended = self.append(kind, body)?;
         let promise = async {
@@ -74,17 +78,31 @@ impl Shelf {
         };
         let kept = tokio::time::timeout_at(deadline.into(), promise).await;
         let id = appended.id().clone();
-        match kept {
-            Ok(Ok(())) => Ok(id),
-            Ok(Err(failure)) => {
+        match (kept, without) {
+            (Ok(Ok(())), _) => Ok(id),
+            (Ok(Err(failure)), WithoutRecord::Answer) => Err(BookError::Failed(failure)),
+            (Ok(Err(failure)), WithoutRecord::Refuse) => {
                 self.remember_untold(id);
                 Err(BookError::Failed(failure))
             }
-            Err(_) => {
+            (Err(_), WithoutRecord::Answer) => Err(BookError::TooLate),
+            (Err(_), WithoutRecord::Refuse) => {
                 self.say_untold(id);
                 Err(BookError::TooLate)
             }
         }
+    }
+
+    /// Tries content and a record, which names it. On disk when this returns.
+    pub(super) async fn try_a_record(
+        self: &Arc<Self>,
+        kind: &RecordKind,
+        content: Content,
+        body: &Body,
+        deadline: Instant,
+    ) -> Result<RecordId, BookError> {
+        self.keep_in_time(vec![content], deadline).await?;
+        self.record(kind, body, Until::Durable, deadline, WithoutRecord::Answer).await
     }
 
     /// Says of records of an opening that failed that nobody was told of them, as far as they came to stand in the book.
@@ -99,23 +117,27 @@ impl Shelf {
         self.ledger.append(kind, body).map_err(|error| BookError::Refused(Arc::new(error)))
     }
 
-    /// The record may yet come to stand in the book, but its answer never left.
+    /// The record may yet come to stand in the book, but its answer never left. It is remembered until it is on disk that
+    /// this was said: a disk that stalls may fail yet.
     fn say_untold(&self, id: RecordId) {
+        self.remember_untold(id.clone());
         let said = Body::of(&json!({"record": id.to_string()})).map_err(BookError::from);
-        if let Err(error) = said.and_then(|said| self.append(&RecordKind::UNDELIVERED, &said)) {
-            tracing::error!(record = %id, %error, "an answer was not given and the book can't say so yet");
-            self.remember_untold(id);
+        match said.and_then(|said| self.append(&RecordKind::UNDELIVERED, &said)) {
+            Ok(saying) => drop(tokio::spawn(forget_once_said(Arc::clone(&self.untold), id, saying))),
+            Err(error) => {
+                tracing::error!(record = %id, %error, "an answer was not given and the book can't say so yet");
+            }
         }
     }
 
     fn remember_untold(&self, id: RecordId) {
         let mut untold = self.untold();
         if untold.len() < UNTOLD {
-            untold.push(id);
+            untold.insert(id);
         }
     }
 
-    fn untold(&self) -> MutexGuard<'_, Vec<RecordId>> {
+    fn untold(&self) -> MutexGuard<'_, Untold> {
         self.untold.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -132,7 +154,7 @@ impl Shelf {
     }
 
     fn keep(&self, Content { digest, text }: Content) -> Result<(), BookError> {
-        self.ledger.keep(text.as_bytes()).map_err(|error| BookError::Content(Arc::new(error)))?;
+        self.ledger.keep(text.as_bytes()).map_err(not_kept)?;
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         if held.len() >= REMEMBERED {
             held.clear();
@@ -146,26 +168,77 @@ impl Shelf {
     }
 }
 
+async fn forget_once_said(untold: Arc<Mutex<Untold>>, id: RecordId, mut saying: Appended) {
+    if saying.durable().await.is_ok() {
+        untold.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+    }
+}
+
+fn not_kept(error: KeepError) -> BookError {
+    match error {
+        KeepError::Failed(failure) => BookError::Failed(failure),
+        KeepError::File(error) => BookError::Content(Arc::new(error)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use portreeve_ledger::Options;
+    use std::path::Path;
+    use std::time::Duration;
+
+    fn open(folder: &Path) -> Shelf {
+        Shelf::new(Arc::new(Ledger::open(folder, Options::new("a/b".parse().unwrap())).unwrap()))
+    }
+
+    async fn a_record(shelf: &Shelf) -> RecordId {
+        let (body, deadline) = (Body::of(&json!({})).unwrap(), Instant::now() + Duration::from_secs(20));
+        shelf.record(&RecordKind::DECISION, &body, Until::Durable, deadline, WithoutRecord::Refuse).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_was_not_told_is_remembered_until_it_is_on_disk_that_it_was_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let book = folder.path().join("book");
+        let shelf = open(&book);
+        let id = a_record(&shelf).await;
+        shelf.say_untold(id.clone());
+        assert!(shelf.untold().contains(&id));
+        while !shelf.untold().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        std::fs::remove_dir_all(&book).unwrap();
+        shelf.say_untold(id.clone());
+        while shelf.ledger.stats().failure.is_none() {
+            tokio::task::yield_now().await;
+        }
+        tokio::task::yield_now().await;
+        assert!(shelf.untold().contains(&id), "the book failed before it could say so");
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_leaves_without_its_record_is_not_said_to_have_stayed() {
+        let folder = tempfile::tempdir().unwrap();
+        let shelf = open(folder.path());
+        let (body, late) = (Body::of(&json!({})).unwrap(), Instant::now());
+        for (without, untold) in [(WithoutRecord::Answer, 0), (WithoutRecord::Refuse, 1)] {
+            let outcome = shelf.record(&RecordKind::DECISION, &body, Until::Durable, late, without).await;
+            assert!(matches!(outcome, Err(BookError::TooLate)), "{outcome:?}");
+            assert_eq!(shelf.untold().len(), untold);
+        }
+    }
 
     #[tokio::test]
     async fn what_stands_in_the_book_and_was_never_told_is_named_by_the_next_opening() {
         let folder = tempfile::tempdir().unwrap();
-        let open = || Shelf::new(Arc::new(Ledger::open(folder.path(), Options::new("a/b".parse().unwrap())).unwrap()));
-        let deadline = Instant::now() + std::time::Duration::from_secs(20);
-        let failed = open();
-        let stands = failed
-            .record(&RecordKind::DECISION, &Body::of(&json!({})).unwrap(), Until::Durable, deadline)
-            .await
-            .unwrap();
+        let failed = open(folder.path());
+        let stands = a_record(&failed).await;
         failed.remember_untold(stands.clone());
         failed.remember_untold(RecordId { sequence: stands.sequence + 1, ..stands.clone() });
         failed.ledger.close().unwrap();
 
-        let fresh = open();
+        let fresh = open(folder.path());
         fresh.take_over(&failed);
         fresh.ledger.close().unwrap();
         let records: Vec<_> = portreeve_ledger::read(folder.path()).unwrap().map(Result::unwrap).collect();
