@@ -8,9 +8,11 @@ use super::assemble::{Parts, StartError};
 use super::origin::{Became, Origin, Seen};
 use crate::config::ServerConfig;
 use crate::health::{Health, Part, State};
+use crate::metrics::Metrics;
 use crate::set::{LastGood, LoadError, Loader, PolicySet, Problem, Sources, chain, platform, read_folder};
 
-/// The set to begin with: that of what there is, else the last good one; and what was looked at.
+/// The set to begin with: that of what there is, else the last good one; and what was looked at, if it need not be looked
+/// at again as it is.
 ///
 /// # Errors
 /// Every problem of what there is, if no set was kept; and why that one is no use, if one was.
@@ -19,33 +21,34 @@ pub(super) fn at_start(
     config: &ServerConfig,
     origin: &Origin,
     health: &Health,
-) -> Result<(Arc<PolicySet>, Seen), StartError> {
+    metrics: &Metrics,
+) -> Result<(Arc<PolicySet>, Option<Seen>), StartError> {
     let last_good = last_good(config);
     // Before it is read: what changes meanwhile is seen at the first look.
     let Read { seen, made } = read_set(loader, config, Seen::now(config, origin));
-    let set = match made {
+    match made {
         Ok(Made { sources, set }) => {
             keep(last_good.as_ref(), &sources, &set, health);
             health.set(Part::Policies, State::Good(in_force(&set)));
             tell(origin, &seen, Ok(&set));
-            set
+            Ok((set, Some(seen)))
         }
         Err(error) => {
+            metrics.set_refused(true);
             tell(origin, &seen, Err(&error));
-            match last_good {
-                Some(last_good) => Arc::new(from_before(&last_good, loader, error, health)?),
-                None => return Err(error.into()),
-            }
+            let Some(last_good) = last_good else { return Err(error.into()) };
+            let passing = error.passing;
+            let set = from_before(&last_good, loader, error, health)?;
+            Ok((Arc::new(set), (!passing).then_some(seen)))
         }
-    };
-    Ok((set, seen))
+    }
 }
 
 /// Puts a changed set in force, or says why not and leaves the old one. `seen` is what was looked at before, and what was
-/// looked at now comes back.
-pub(super) fn look(parts: &Parts, seen: Seen) -> Seen {
+/// looked at now comes back; none where the same may do later, so that the next look tries it again.
+pub(super) fn look(parts: &Parts, seen: Option<Seen>) -> Option<Seen> {
     let now = Seen::now(&parts.config, &parts.origin);
-    if seen.is(&now) {
+    if seen.as_ref().is_some_and(|seen| seen.is(&now)) {
         return seen;
     }
     let Read { seen: now, made } = read_set(&parts.loader, &parts.config, now);
@@ -59,7 +62,7 @@ pub(super) fn look(parts: &Parts, seen: Seen) -> Seen {
             Err(error) => {
                 refused(&parts.health, &parts.gate.set.load(), &error);
                 parts.metrics.set_refused(true);
-                return seen;
+                return None;
             }
         },
         Err(error) => {
@@ -67,11 +70,11 @@ pub(super) fn look(parts: &Parts, seen: Seen) -> Seen {
             parts.metrics.set_refused(true);
             tell(&parts.origin, &now, Err(&error));
             if error.passing {
-                return seen;
+                return None;
             }
         }
     }
-    now
+    Some(now)
 }
 
 /// Says to whoever told of them what became of these resources.
