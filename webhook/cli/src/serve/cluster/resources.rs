@@ -7,8 +7,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use portreeve_admission::api::Resource;
 use portreeve_cluster::connection::Connection;
-use portreeve_cluster::report::Reporter;
-use portreeve_cluster::resources::{Known, Resources, watch as watch_resources};
+use portreeve_cluster::report::{Outcome, Reporter};
+use portreeve_cluster::resources::{Known, Place, Resources, Stored, watch as watch_resources};
 use portreeve_server::serve::{Became, Told};
 use portreeve_server::set::{Located, Problem, Sources, WrittenBy, chain};
 use tokio::sync::watch;
@@ -75,7 +75,7 @@ fn translate(resources: Resources, before: Option<&Translated>) -> Translated {
     let resources = Arc::new(resources);
     if let Some(before) = before
         && says(&before.resources).eq(says(&resources))
-        && before.resources.unreadable == resources.unreadable
+        && faults(&before.resources).eq(faults(&resources))
     {
         return Translated { resources, sources: Arc::clone(&before.sources) };
     }
@@ -99,10 +99,17 @@ fn says(resources: &Resources) -> impl Iterator<Item = &Resource> {
     resources.known.iter().map(|known| &known.resource)
 }
 
+/// What can't be read, and why.
+fn faults(resources: &Resources) -> impl Iterator<Item = (&Place, &str)> {
+    resources.unreadable.iter().map(|one| (&one.stored.place, one.reason.as_str()))
+}
+
 /// What of the cluster's own resources can't be read. What a namespace wrote that can't be read is left out.
 fn unreadable(resources: &Resources) -> Vec<Problem> {
-    let of_cluster = resources.unreadable.iter().filter(|one| one.place.namespace.is_none());
-    of_cluster.map(|one| Problem { place: format!("{PLACE} ({})", one.place), reason: one.reason.clone() }).collect()
+    let of_cluster = faults(resources).filter(|(place, _)| place.namespace.is_none());
+    of_cluster
+        .map(|(place, reason)| Problem { place: format!("{PLACE} ({place})"), reason: reason.to_owned() })
+        .collect()
 }
 
 impl Reporting {
@@ -112,12 +119,7 @@ impl Reporting {
         let mut ticks = interval(LOOK);
         loop {
             let (now, made) = (translated.borrow_and_update().clone(), became.borrow_and_update().clone());
-            // Otherwise the server has not looked at them yet.
-            if let (Some(now), Some(made)) = (now, made)
-                && Arc::ptr_eq(&now.sources, &made.sources)
-            {
-                self.report(&now.resources, &made).await;
-            }
+            self.tell(now, made).await;
             tokio::select! {
                 changed = translated.changed() => if changed.is_err() { return },
                 changed = became.changed() => if changed.is_err() { return },
@@ -126,12 +128,25 @@ impl Reporting {
         }
     }
 
+    async fn tell(&self, now: Option<Translated>, made: Option<Became>) {
+        // Otherwise the server has not looked at them yet.
+        if let (Some(now), Some(made)) = (now, made)
+            && Arc::ptr_eq(&now.sources, &made.sources)
+        {
+            self.report(&now.resources, &made).await;
+        }
+    }
+
     async fn report(&self, resources: &Resources, became: &Became) {
         let now = Timestamp::now();
         for known in &resources.known {
-            if let Err(error) = self.reporter.report(known, &outcome(known, became, now), now).await {
-                tracing::warn!("told at the next occasion: {}", chain(&error));
-            }
+            self.report_one(&known.stored, &outcome(known, became, now), now).await;
+        }
+    }
+
+    async fn report_one(&self, stored: &Stored, outcome: &Outcome, now: Timestamp) {
+        if let Err(error) = self.reporter.report(stored, outcome, now).await {
+            tracing::warn!("told at the next occasion: {}", chain(&error));
         }
     }
 }

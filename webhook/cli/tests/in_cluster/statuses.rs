@@ -1,0 +1,44 @@
+//! What statuses say where the set that all resources make is refused.
+
+use portreeve_tests::server::until;
+use serde_json::{Value, json};
+
+use crate::scene::{Scene, wants_label};
+
+fn set(name: &str, policies: &[&str]) -> Value {
+    json!({
+        "apiVersion": "portreeve.dev/v1alpha1", "kind": "PolicySet", "metadata": {"name": name},
+        "spec": {"policies": policies},
+    })
+}
+
+/// Waits until the status has this reason; its message.
+async fn reason(scene: &Scene, resource: &Value, awaited: &str) -> String {
+    let ready = async || scene.readiness(resource).await.unwrap_or_default();
+    until(awaited, async || ready().await["reason"] == awaited).await.unwrap();
+    ready().await["message"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_wrong_thing_leaves_the_others_ready() {
+    let Some(scene) = Scene::start().await else { return };
+    let _replica = scene.replica("one").await;
+    scene.registered().await;
+    let (kept, gone, named) =
+        (wants_label("kept", "team"), wants_label("gone", "owner"), set("ours", &["kept", "gone"]));
+    for resource in [&gone, &kept, &named] {
+        scene.put_in_force(resource).await;
+    }
+    let digest = |of: &str| scene.kubectl.run(&format!("get {of} -o jsonpath={{.status.*}}")).unwrap();
+    assert!(digest("clusterpolicy kept").contains("sha256:"));
+    scene.kubectl.run("delete clusterpolicy gone").unwrap();
+    let said = reason(&scene, &named, "Refused").await;
+    assert!(said.contains("names \"gone\""), "{said}");
+    let said = async || reason(&scene, &kept, "InForce").await;
+    until("it says what is refused", async || said().await.contains("names \"gone\"")).await.unwrap();
+    assert_eq!(scene.readiness(&kept).await.unwrap()["status"], "True");
+    assert!(digest("clusterpolicy kept").contains("sha256:") && digest("policyset ours").contains("sha256:"));
+    let described = |what: &str| scene.kubectl.run(&format!("describe {what}")).unwrap();
+    until("an event tells of it", async || described("policyset ours").contains("Warning  Refused")).await.unwrap();
+    assert!(!described("clusterpolicy kept").contains("Warning"));
+}
