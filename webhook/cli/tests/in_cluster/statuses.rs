@@ -3,6 +3,7 @@
 use portreeve_tests::server::until;
 use serde_json::{Value, json};
 
+use crate::replica::Begun;
 use crate::scene::{Scene, wants_label};
 
 fn set(name: &str, policies: &[&str]) -> Value {
@@ -17,6 +18,28 @@ async fn reason(scene: &Scene, resource: &Value, awaited: &str) -> String {
     let ready = async || scene.readiness(resource).await.unwrap_or_default();
     until(awaited, async || ready().await["reason"] == awaited).await.unwrap();
     ready().await["message"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_start_that_fails_for_resources_says_so_in_their_statuses() {
+    let Some(scene) = Scene::start().await else { return };
+    let sets = [set("platform", &[]), set("team", &[])];
+    for set in &sets {
+        scene.apply(set).await;
+    }
+    let mut first = Begun::begin("one", scene.kubeconfig(), scene.front.at, |_| {});
+    assert!(!first.end().await, "{}", first.log());
+    let [held_up, refused] = [reason(&scene, &sets[0], "Refused").await, reason(&scene, &sets[1], "Refused").await];
+    assert!(refused.contains("a second PolicySet"), "{refused}");
+    assert!(held_up.contains("nothing is in force yet") && held_up.contains("PolicySet/team"), "{held_up}");
+    let shown = scene.kubectl.run("get prset").unwrap();
+    assert_eq!(shown.matches("False").count(), 2, "{shown}");
+    // The next one need not wait for the lease.
+    let lease = scene.kubectl.run("get lease portreeve -n portreeve -o jsonpath={.spec.holderIdentity}").unwrap();
+    assert_eq!(lease, "");
+    scene.kubectl.run("delete prset team").unwrap();
+    let _second = scene.replica("two").await;
+    assert_eq!(reason(&scene, &sets[0], "InForce").await, "in force as written");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use portreeve_admission::api::Resource;
 use portreeve_cluster::connection::Connection;
+use portreeve_cluster::election::Standing;
 use portreeve_cluster::report::{Outcome, Reporter};
 use portreeve_cluster::resources::{Known, Place, Resources, Stored, watch as watch_resources};
 use portreeve_server::serve::{Became, Told};
@@ -125,6 +126,14 @@ impl Reporting {
                 changed = became.changed() => if changed.is_err() { return },
                 _ = ticks.tick() => {}
             }
+        }
+    }
+
+    /// Tells once, as soon as we lead, what the server heard of before its start failed.
+    pub(super) async fn tell_once(&self, mut standing: watch::Receiver<Standing>) {
+        let (now, made) = (self.translated.borrow().clone(), self.became.borrow().clone());
+        if made.is_some() && standing.wait_for(|standing| *standing == Standing::Leader).await.is_ok() {
+            self.tell(now, made).await;
         }
     }
 
