@@ -19,7 +19,6 @@ use portreeve_cluster::events::{EventLimits, channel};
 use portreeve_cluster::report::Reporter;
 use portreeve_server::around::{Around, Cluster, Seen};
 use portreeve_server::config::{KubernetesConfig, PoliciesFrom, ScanConfig, ServerConfig};
-use portreeve_server::health::Part;
 use portreeve_server::serve::{Origin, Outside, Parts, Running, StartError, start_with};
 use portreeve_server::traces::Traces;
 use portreeve_server::witness::Witness;
@@ -87,7 +86,7 @@ pub(super) async fn start(
         Ok(running) => running,
         Err(error) => return Err(give_up(error, reporting, tie).await.into()),
     };
-    running.parts.health.set(Part::Cluster, around.ready(&running.parts, &mut tie).await);
+    around.ready(&running.parts, &mut tie).await;
     let duties = Duties { reporting, scan: kubernetes.scan.clone(), registered, surveyor };
     duties.take_up(&connection, &running.parts, &mut tie);
     Ok((running, tie))
