@@ -1,5 +1,6 @@
-//! What statuses say where the set that all resources make is refused.
+//! What statuses say where the set that all resources make is refused, and of resources that can't be read.
 
+use portreeve_tests::api_server::Run;
 use portreeve_tests::server::until;
 use serde_json::{Value, json};
 
@@ -64,4 +65,36 @@ async fn one_wrong_thing_leaves_the_others_ready() {
     let described = |what: &str| scene.kubectl.run(&format!("describe {what}")).unwrap();
     until("an event tells of it", async || described("policyset ours").contains("Warning  Refused")).await.unwrap();
     assert!(!described("clusterpolicy kept").contains("Warning"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_can_not_be_read_says_so() {
+    let Some(scene) = Scene::start().await else { return };
+    let replica = scene.replica("one").await;
+    scene.registered().await;
+    scene.put_in_force(&wants_label("team", "team")).await;
+    // As before there was a rule for it, and where nobody answered when it was applied.
+    let rules = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/expires/x-kubernetes-validations";
+    let patch = json!([{"op": "remove", "path": rules}]).to_string();
+    scene.kubectl.run(&format!("patch crd policyexceptions.portreeve.dev --type=json -p {patch}")).unwrap();
+    scene.front.remove(replica.webhook);
+    scene.front.cut();
+    let mut exception = json!({
+        "apiVersion": "portreeve.dev/v1alpha1", "kind": "PolicyException",
+        "metadata": {"name": "leap", "namespace": "shop"},
+        "spec": {
+            "policy": "team", "owner": "shop", "ticket": "SHOP-1", "reason": "a try", "expires": "2030-02-30T00:00:00Z",
+        },
+    });
+    let applied = async || scene.api.apply(&exception, Run::Real).await.unwrap().done().is_ok();
+    until("the rule is gone", applied).await.unwrap();
+    scene.front.add(replica.webhook);
+    let said = reason(&scene, &exception, "Refused").await;
+    assert!(said.contains("can't be read: spec.expires: "), "{said}");
+    let described = || scene.kubectl.run("describe policyexception leap -n shop").unwrap();
+    until("an event tells of it", async || described().contains("Warning  Refused")).await.unwrap();
+    assert!(replica.log().contains("a resource can't be read"), "{}", replica.log());
+    exception["spec"]["expires"] = json!("2030-02-28T00:00:00Z");
+    scene.apply(&exception).await;
+    reason(&scene, &exception, "InForce").await;
 }

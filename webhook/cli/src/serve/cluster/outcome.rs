@@ -8,7 +8,7 @@ use portreeve_admission::api::{Mode, Resource};
 use portreeve_admission::break_glass::BreakGlass;
 use portreeve_cluster::crd::Kind;
 use portreeve_cluster::report::Outcome;
-use portreeve_cluster::resources::{Known, Place};
+use portreeve_cluster::resources::{Known, Place, Unreadable};
 use portreeve_cluster::status::Readiness;
 use portreeve_server::serve::{Became, Refused};
 use portreeve_server::set::{LoadedModule, PolicySet, Problem};
@@ -19,6 +19,16 @@ pub(super) fn outcome(known: &Known, became: &Became, now: Timestamp) -> Outcome
         Ok(set) => in_set(known, set, now),
         Err(refused) => while_refused(known, refused, now),
     }
+}
+
+/// What became of a resource that can't be read.
+pub(super) fn unread(Unreadable { stored, reason }: &Unreadable, became: &Became) -> Outcome {
+    let set = match &became.made {
+        Ok(set) => Some(set),
+        Err(refused) => refused.stays.as_ref(),
+    };
+    let message = format!("can't be read: {reason}");
+    Outcome { readiness: Readiness::Refused { message }, digest: set.and_then(|set| digest(&stored.place, set)) }
 }
 
 /// What became of a resource by the set that was made of it and the others.
@@ -237,5 +247,15 @@ mod tests {
         assert!(said(&first).contains("PolicySet/team"), "{}", said(&first));
         assert!(matches!(second.readiness, Readiness::Refused { .. }) && first.digest.is_none());
         assert!(said(&second).contains("a second PolicySet"), "{}", said(&second));
+    }
+
+    #[test]
+    fn what_can_not_be_read_is_refused_with_the_reason() {
+        let kept = policy("kept", "seccomp");
+        let became = became(None, std::slice::from_ref(&kept));
+        let unreadable = Unreadable { stored: known(&kept).stored, reason: "spec.mode: none".to_owned() };
+        let outcome = unread(&unreadable, &became);
+        assert_eq!(outcome.readiness, Readiness::Refused { message: "can't be read: spec.mode: none".to_owned() });
+        assert!(outcome.digest.is_some(), "the module that is in force by what it said before");
     }
 }

@@ -15,7 +15,7 @@ use portreeve_server::set::{Located, Problem, Sources, WrittenBy, chain};
 use tokio::sync::watch;
 use tokio::time::{interval, timeout};
 
-use super::outcome::outcome;
+use super::outcome::{outcome, unread};
 use super::{PATIENCE, Tie};
 
 /// How often an exception is looked at for having expired.
@@ -61,6 +61,7 @@ async fn translate_all(
         let Some(resources) = seen.borrow_and_update().clone() else { continue };
         let before = translated.borrow().clone();
         let now = translate(resources, before.as_ref());
+        tell_of_unreadable(&now.resources, before.as_ref().map(|before| before.resources.as_ref()));
         let says_as_before = before.is_some_and(|before| Arc::ptr_eq(&before.sources, &now.sources));
         let told = Arc::clone(&now.sources);
         translated.send_replace(Some(now));
@@ -103,6 +104,15 @@ fn says(resources: &Resources) -> impl Iterator<Item = &Resource> {
 /// What can't be read, and why.
 fn faults(resources: &Resources) -> impl Iterator<Item = (&Place, &str)> {
     resources.unreadable.iter().map(|one| (&one.stored.place, one.reason.as_str()))
+}
+
+/// Says once of each resource that can't be read that it is passed over.
+fn tell_of_unreadable(now: &Resources, before: Option<&Resources>) {
+    for (place, reason) in faults(now) {
+        if !before.is_some_and(|before| faults(before).any(|known| known == (place, reason))) {
+            tracing::warn!(%place, reason, "a resource can't be read");
+        }
+    }
 }
 
 /// What of the cluster's own resources can't be read. What a namespace wrote that can't be read is left out.
@@ -150,6 +160,9 @@ impl Reporting {
         let now = Timestamp::now();
         for known in &resources.known {
             self.report_one(&known.stored, &outcome(known, became, now), now).await;
+        }
+        for unreadable in &resources.unreadable {
+            self.report_one(&unreadable.stored, &unread(unreadable, became), now).await;
         }
     }
 
