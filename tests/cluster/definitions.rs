@@ -248,6 +248,16 @@ async fn what_is_wrong_is_refused_with_words_that_help() {
             format!("{}, expires: soon}}", without("expires").trim_end_matches('}')),
             &["spec.expires", "2030-01-31T00:00:00Z"],
         ),
+        (
+            Kind::PolicyException,
+            format!("{}, expires: '2030-02-30T00:00:00Z'}}", without("expires").trim_end_matches('}')),
+            &["spec.expires", "a day that there is"],
+        ),
+        (
+            Kind::PolicyException,
+            format!("{}, expires: '9999-12-31T23:59:59Z'}}", without("expires").trim_end_matches('}')),
+            &["spec.expires", "before the end of the year 9999"],
+        ),
         (Kind::PolicyException, with("match: {labels: {a: b}}"), &["spec.match", "serviceAccount other than default"]),
         (Kind::PolicyException, with("match: {images: ['*']}"), &["spec.match.images[0]", "names no image"]),
         (

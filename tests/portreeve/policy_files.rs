@@ -167,7 +167,16 @@ fn a_policy_of_a_namespace_is_answered_with_what_to_write_instead() {
 #[test]
 fn a_set_that_names_a_policy_that_is_not_there_is_refused() {
     let set = "apiVersion: portreeve.dev/v1alpha1\nkind: PolicySet\nmetadata: {name: s}\nspec: {policies: [a]}\n";
-    says(&only(&[("a.yaml", set)]), &["\"a\""]);
+    says(&only(&[("a.yaml", set)]), &["a.yaml:1", "PolicySet/s", "\"a\""]);
+}
+
+#[test]
+fn a_second_set_is_told_with_its_place_and_the_first() {
+    let set = |name: &str| {
+        format!("apiVersion: portreeve.dev/v1alpha1\nkind: PolicySet\nmetadata: {{name: {name}}}\nspec: {{}}\n")
+    };
+    let problem = only(&[("a.yaml", &set("first")), ("b.yaml", &set("more"))]);
+    says(&problem, &["b.yaml:1 (PolicySet/more)", "a second PolicySet", "PolicySet/first is there already"]);
 }
 
 #[test]

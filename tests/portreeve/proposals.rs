@@ -147,6 +147,27 @@ fn a_namespace_pattern_that_is_none_is_told() {
     assert!(problems.iter().any(|problem| problem.contains("spec.exceptions.namespaces: \"a*b\"")), "{problems:?}");
 }
 
+fn set(name: &str, created: &str) -> Value {
+    json!({
+        "apiVersion": "portreeve.dev/v1alpha1", "kind": "PolicySet",
+        "metadata": {"name": name, "creationTimestamp": created}, "spec": {},
+    })
+}
+
+#[test]
+fn of_two_sets_the_one_that_came_later_is_one_too_many() {
+    let (early, late) = (set("platform", "2024-01-01T00:00:00Z"), set("ours", "2025-01-01T00:00:00Z"));
+    let scene = Scene::of(&[late.clone(), early.clone()]);
+    let Err(error) = scene.loader.load_at_once(&scene.sources) else { panic!("both were taken") };
+    assert!(error.problems.len() == 1 && error.problems[0].is_of("PolicySet/ours"), "{error}");
+    // Nobody is kept from mending what was wrong before.
+    for before in [early, late] {
+        let mut milder = before.clone();
+        milder["spec"] = json!({"failurePolicy": "Ignore"});
+        assert_eq!(scene.refusal(&update(&milder, &before)), None);
+    }
+}
+
 const TWO: NamespacedPolicies = NamespacedPolicies { per_namespace: 2, in_total: 200 };
 
 fn three() -> [Value; 4] {

@@ -61,6 +61,38 @@ async fn what_was_in_force_stays_until_the_registry_answers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_restart_while_the_registry_is_away_takes_the_module_up_once_it_answers() {
+    let (registry, named) = published().await;
+    let builtin = "apiVersion: portreeve.dev/v1alpha1\nkind: ClusterPolicy\nmetadata: {name: drop}\n\
+                   spec: {module: {builtin: drop-capabilities}, mode: audit}\n";
+    let wire = started(&registry, builtin).await.unwrap();
+    registry.fault([Trouble::Status(503)]);
+    let change = |folder: &Path| std::fs::write(folder.join("policies/drop.yaml"), policy(&named)).unwrap();
+    let wire = wire.restarted(change).await.unwrap();
+    let measured = async |line: &str| wire.operations("/metrics").await.unwrap().1.lines().any(|found| found == line);
+    assert_eq!(code(&wire).await, Value::Null, "the last good set serves");
+    assert!(measured("portreeve_policies_refused 1").await);
+    registry.fault([]);
+    until("the module is in force", async || code(&wire).await == 403).await.unwrap();
+    assert!(measured("portreeve_policies_refused 0").await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn policies_that_are_put_back_while_the_registry_is_away_are_in_force_again() {
+    let (registry, named) = published().await;
+    let builtin = "apiVersion: portreeve.dev/v1alpha1\nkind: ClusterPolicy\nmetadata: {name: drop}\n\
+                   spec: {module: {builtin: drop-capabilities}, mode: audit}\n";
+    let wire = started(&registry, builtin).await.unwrap();
+    registry.fault([Trouble::Status(503)]);
+    let write = |text: &str| std::fs::write(wire.folder.path().join("policies/drop.yaml"), text).unwrap();
+    let shows = async |words: &str| wire.operations("/readyz?verbose").await.unwrap().1.contains(words);
+    write(&policy(&named));
+    until("the change is refused", async || shows("[!] policies: kept").await).await.unwrap();
+    write(builtin);
+    until("it is as before", async || shows("[+] policies: 1 policies in force").await).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_wrong_with_a_module_is_said_where_it_is_named() {
     let (registry, named) = published().await;
     let image = registry.digest("team/app", "v1").unwrap();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use portreeve_server::manifest::read_stream;
 use portreeve_server::serve::{Became, Origin, Outside, Told};
-use portreeve_server::set::{Sources, platform};
+use portreeve_server::set::{PolicySet, Sources, platform};
 use portreeve_tests::gate::Fault;
 use portreeve_tests::server::{Wire, until};
 use serde_json::json;
@@ -42,6 +42,11 @@ impl Teller {
         let became = self.became.wait_for(is_of).await.unwrap().clone().unwrap();
         became.made.map(|set| set.digest().to_owned()).map_err(|error| error.to_string())
     }
+
+    /// The set that stays in place of what was refused last.
+    fn stays(&self) -> Option<Arc<PolicySet>> {
+        self.became.borrow().as_ref()?.made.as_ref().err()?.stays.clone()
+    }
 }
 
 async fn start(outside: Outside) -> Result<Wire, Fault> {
@@ -76,6 +81,27 @@ async fn what_is_wrong_is_heard_and_changes_nothing() {
     until("it is shown", async || wire.operations("/readyz?verbose").await.unwrap().1.contains("secomp"))
         .await
         .unwrap();
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_heard_with_the_set_that_stays() {
+    let (mut teller, outside) = Teller::new(Some(sources(SECCOMP)));
+    let wire = start(outside).await.unwrap();
+    let wrong = sources(&SECCOMP.replace("seccomp}", "secomp}"));
+    teller.sources.send_replace(Some(Arc::clone(&wrong)));
+    teller.heard(&wrong).await.unwrap_err();
+    let stays = teller.stays().unwrap();
+    assert_eq!(stays.digest(), wire.running.parts.gate.set.load().digest());
+    assert!(stays.written("ClusterPolicy/sealed").is_some() && stays.written("ClusterPolicy/other").is_none());
+}
+
+#[tokio::test]
+async fn a_start_that_fails_for_what_was_told_is_heard_of() {
+    let wrong = sources(&SECCOMP.replace("seccomp}", "secomp}"));
+    let (mut teller, outside) = Teller::new(Some(Arc::clone(&wrong)));
+    assert!(start(outside).await.is_err());
+    let problems = teller.heard(&wrong).await.unwrap_err();
+    assert!(problems.contains("secomp") && teller.stays().is_none(), "{problems}");
 }
 
 #[tokio::test]

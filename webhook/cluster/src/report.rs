@@ -11,7 +11,7 @@ use crate::FIELD_MANAGER;
 use crate::crd::{GROUP, Kind, VERSION};
 use crate::events::{CONTROLLER, NOTE};
 use crate::reports::cut;
-use crate::resources::{Known, Place, api_resource};
+use crate::resources::{Place, Stored, api_resource};
 use crate::status::{Condition, ExceptionStatus, PolicyStatus, Readiness, SetStatus};
 
 /// Writes statuses, and events where one says that a resource is refused.
@@ -67,12 +67,12 @@ impl Reporter {
     ///
     /// # Errors
     /// If the API server does not take it.
-    pub async fn report(&self, known: &Known, outcome: &Outcome, now: Timestamp) -> Result<Written, ReportError> {
-        let status = status(known, outcome, now);
-        if status == known.status {
+    pub async fn report(&self, stored: &Stored, outcome: &Outcome, now: Timestamp) -> Result<Written, ReportError> {
+        let status = status(stored, outcome, now);
+        if status == stored.status {
             return Ok(Written::AsBefore);
         }
-        let Place { kind, namespace, name } = &known.place;
+        let Place { kind, namespace, name } = &stored.place;
         let patch = json!({
             "apiVersion": format!("{GROUP}/{VERSION}"),
             "kind": kind.name(),
@@ -80,33 +80,35 @@ impl Reporter {
             "status": status,
         });
         let parameters = PatchParams::apply(FIELD_MANAGER).force();
-        match self.objects(&known.place).patch_status(name, &parameters, &Patch::Apply(&patch)).await {
+        match self.objects(&stored.place).patch_status(name, &parameters, &Patch::Apply(&patch)).await {
             Ok(_) => {
-                self.tell(known, &outcome.readiness).await;
+                if outcome.readiness.is_worth_an_event(&conditions(stored)) {
+                    self.tell(stored, &outcome.readiness).await;
+                }
                 Ok(Written::Changed)
             }
             Err(kube::Error::Api(refusal)) if refusal.is_not_found() => Ok(Written::AsBefore),
-            Err(error) => Err(ReportError { place: known.place.clone(), source: Box::new(error) }),
+            Err(error) => Err(ReportError { place: stored.place.clone(), source: Box::new(error) }),
         }
     }
 
     /// Tells by an event that a resource is refused. One that can't be written is no reason to fail: the status says it.
-    async fn tell(&self, known: &Known, readiness: &Readiness) {
-        let (Some(events), Readiness::Refused { message }) = (&self.events, readiness) else { return };
+    async fn tell(&self, stored: &Stored, readiness: &Readiness) {
+        let Some(events) = &self.events else { return };
         let event = Event {
             type_: EventType::Warning,
             reason: "Refused".to_owned(),
-            note: Some(cut(message, NOTE)),
+            note: Some(cut(&readiness.to_string(), NOTE)),
             action: "PutInForce".to_owned(),
             secondary: None,
         };
-        let place = &known.place;
+        let place = &stored.place;
         let about = ObjectReference {
             api_version: Some(format!("{GROUP}/{VERSION}")),
             kind: Some(place.kind.name().to_owned()),
             namespace: place.namespace.clone(),
             name: Some(place.name.clone()),
-            uid: known.uid.clone(),
+            uid: stored.uid.clone(),
             ..ObjectReference::default()
         };
         if let Err(error) = events.publish(&event, &about).await {
@@ -123,14 +125,17 @@ impl Reporter {
     }
 }
 
-/// The status that says so. What others wrote there, or an older version of us, is no reason to fail.
-fn status(known: &Known, outcome: &Outcome, now: Timestamp) -> Value {
-    let before: Vec<Condition> =
-        known.status.get("conditions").and_then(|list| serde_json::from_value(list.clone()).ok()).unwrap_or_default();
-    let observed_generation = known.generation;
-    let conditions = vec![outcome.readiness.condition(observed_generation, &before, now)];
+/// What its status says now. What others wrote there, or an older version of us, is no reason to fail.
+fn conditions(stored: &Stored) -> Vec<Condition> {
+    stored.status.get("conditions").and_then(|list| serde_json::from_value(list.clone()).ok()).unwrap_or_default()
+}
+
+/// The status that says so.
+fn status(stored: &Stored, outcome: &Outcome, now: Timestamp) -> Value {
+    let observed_generation = stored.generation;
+    let conditions = vec![outcome.readiness.condition(observed_generation, &conditions(stored), now)];
     let digest = outcome.digest.clone();
-    match known.place.kind {
+    match stored.place.kind {
         Kind::ClusterPolicy | Kind::Policy => {
             json!(PolicyStatus { observed_generation, module_digest: digest, conditions })
         }
@@ -141,18 +146,11 @@ fn status(known: &Known, outcome: &Outcome, now: Timestamp) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use portreeve_admission::api::Resource;
-
     use super::*;
 
-    fn known(status: Value) -> Known {
-        let resource: Resource = serde_json::from_value(json!({
-            "apiVersion": "portreeve.dev/v1alpha1", "kind": "ClusterPolicy", "metadata": {"name": "a"},
-            "spec": {"module": {"builtin": "seccomp"}},
-        }))
-        .unwrap();
+    fn stored(status: Value) -> Stored {
         let place = Place { kind: Kind::ClusterPolicy, namespace: None, name: "a".to_owned() };
-        Known { resource, place, uid: None, generation: Some(2), status }
+        Stored { place, uid: None, generation: Some(2), status }
     }
 
     fn in_force() -> Outcome {
@@ -162,7 +160,7 @@ mod tests {
     #[test]
     fn a_status_says_what_is_in_force_and_since_when() {
         let now: Timestamp = "2030-01-01T12:00:00Z".parse().unwrap();
-        let status = status(&known(Value::Null), &in_force(), now);
+        let status = status(&stored(Value::Null), &in_force(), now);
         assert_eq!(status["moduleDigest"], "sha256:ab");
         assert_eq!(status["observedGeneration"], 2);
         assert_eq!(status["conditions"][0]["type"], "Ready");
@@ -172,13 +170,13 @@ mod tests {
     #[test]
     fn a_status_that_says_so_already_stays_as_it_is() {
         let at = |text: &str| text.parse::<Timestamp>().unwrap();
-        let first = status(&known(Value::Null), &in_force(), at("2030-01-01T12:00:00Z"));
-        assert_eq!(status(&known(first.clone()), &in_force(), at("2030-01-02T12:00:00Z")), first);
+        let first = status(&stored(Value::Null), &in_force(), at("2030-01-01T12:00:00Z"));
+        assert_eq!(status(&stored(first.clone()), &in_force(), at("2030-01-02T12:00:00Z")), first);
     }
 
     #[test]
     fn a_status_that_is_none_is_written_anew() {
-        let status = status(&known(json!({"conditions": "none"})), &in_force(), Timestamp::UNIX_EPOCH);
+        let status = status(&stored(json!({"conditions": "none"})), &in_force(), Timestamp::UNIX_EPOCH);
         assert_eq!(status["conditions"][0]["status"], "True");
     }
 }

@@ -27,11 +27,27 @@ pub struct Resources {
     pub unreadable: Vec<Unreadable>,
 }
 
-/// A resource with what its status has to name.
+/// A resource that can be read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Known {
     /// What it says.
     pub resource: Resource,
+    /// What its status has to name.
+    pub stored: Stored,
+}
+
+/// A resource whose shape is none of this version's: written by a newer one, or before the definition was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    /// What its status has to name.
+    pub stored: Stored,
+    /// Where in it, and why.
+    pub reason: String,
+}
+
+/// What is known of a resource whatever it says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
     /// Which.
     pub place: Place,
     /// By which events name it.
@@ -40,15 +56,6 @@ pub struct Known {
     pub generation: Option<i64>,
     /// Its status as it stands; null if it has none yet.
     pub status: Value,
-}
-
-/// A resource whose shape is none of this version's: written by a newer one, or before the definition was.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unreadable {
-    /// Which.
-    pub place: Place,
-    /// Where in it, and why.
-    pub reason: String,
 }
 
 /// Which resource.
@@ -140,29 +147,36 @@ fn read(stores: &[(Kind, Store<DynamicObject>)]) -> Resources {
         for object in store.state() {
             match known(*kind, &object) {
                 Ok(known) => resources.known.push(known),
-                Err(unreadable) => resources.unreadable.push(unreadable),
+                Err(unreadable) => resources.unreadable.push(*unreadable),
             }
         }
     }
-    resources.known.sort_by(|one, other| one.place.cmp(&other.place));
-    resources.unreadable.sort_by(|one, other| one.place.cmp(&other.place));
+    resources.known.sort_by(|one, other| one.stored.place.cmp(&other.stored.place));
+    resources.unreadable.sort_by(|one, other| one.stored.place.cmp(&other.stored.place));
     resources
 }
 
-fn known(kind: Kind, object: &DynamicObject) -> Result<Known, Unreadable> {
-    let place = Place { kind, namespace: object.namespace(), name: object.name_any() };
-    let unreadable = |reason: String| Unreadable { place: place.clone(), reason };
-    let value = serde_json::to_value(object).map_err(|error| unreadable(error.to_string()))?;
-    let status = value.get("status").cloned().unwrap_or_default();
-    let resource = match kind {
+fn known(kind: Kind, object: &DynamicObject) -> Result<Known, Box<Unreadable>> {
+    let stored = Stored {
+        place: Place { kind, namespace: object.namespace(), name: object.name_any() },
+        uid: object.uid(),
+        generation: object.metadata.generation,
+        status: object.data.get("status").cloned().unwrap_or_default(),
+    };
+    match resource(kind, object) {
+        Ok(resource) => Ok(Known { resource, stored }),
+        Err(reason) => Err(Box::new(Unreadable { stored, reason })),
+    }
+}
+
+fn resource(kind: Kind, object: &DynamicObject) -> Result<Resource, String> {
+    let value = serde_json::to_value(object).map_err(|error| error.to_string())?;
+    match kind {
         Kind::ClusterPolicy => typed(value).map(Resource::ClusterPolicy),
         Kind::PolicySet => typed(value).map(Resource::PolicySet),
         Kind::PolicyException => typed(value).map(Resource::PolicyException),
         Kind::Policy => typed(value).map(Resource::Policy),
-    };
-    let resource = resource.map_err(unreadable)?;
-    let (uid, generation) = (object.uid(), object.metadata.generation);
-    Ok(Known { resource, place, uid, generation, status })
+    }
 }
 
 /// As files are read, with the place of what is wrong.
@@ -187,9 +201,9 @@ mod tests {
     #[test]
     fn an_object_of_a_cluster_is_read_as_a_file_is() {
         let read = known(Kind::Policy, &object(Kind::Policy, &json!({"module": {"builtin": "seccomp"}}))).unwrap();
-        assert_eq!((read.place.to_string().as_str(), read.generation), ("Policy/shop/a", Some(3)));
+        assert_eq!((read.stored.place.to_string().as_str(), read.stored.generation), ("Policy/shop/a", Some(3)));
         assert_eq!(read.resource.reference(), "Policy/shop/a");
-        assert_eq!(read.status, json!({"conditions": []}));
+        assert_eq!(read.stored.status, json!({"conditions": []}));
     }
 
     #[test]
@@ -197,5 +211,7 @@ mod tests {
         let spec = json!({"module": {"builtin": "seccomp"}, "mode": "enforced"});
         let unreadable = known(Kind::ClusterPolicy, &object(Kind::ClusterPolicy, &spec)).unwrap_err();
         assert!(unreadable.reason.starts_with("spec.mode: "), "{}", unreadable.reason);
+        let Stored { generation, uid, status, .. } = unreadable.stored;
+        assert_eq!((generation, uid.as_deref(), status), (Some(3), Some("1"), json!({"conditions": []})));
     }
 }

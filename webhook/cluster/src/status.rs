@@ -89,6 +89,11 @@ pub enum Holds {
 pub enum Readiness {
     /// It is in force as it is written.
     InForce,
+    /// It is in force as it is written, while the set that all resources make now is refused.
+    Kept {
+        /// What that is refused for.
+        refused: String,
+    },
     /// It is right, but the set does not name it, or its mode is off.
     NotAsked {
         /// Which of the two.
@@ -97,6 +102,11 @@ pub enum Readiness {
     /// It can't be put in force; what was in force before still is.
     Refused {
         /// What is wrong, and what would be right.
+        message: String,
+    },
+    /// Nothing is wrong with it, but it is not in force as it is written, since the set that all resources make is refused.
+    HeldUp {
+        /// What that is refused for.
         message: String,
     },
     /// An exception that no longer counts.
@@ -109,11 +119,26 @@ pub enum Readiness {
 /// The condition that every resource of ours has.
 pub const READY: &str = "Ready";
 
+/// The reason of one that is refused.
+const REFUSED: &str = "Refused";
+
 impl Readiness {
+    /// Whether it is worth an event, after these conditions: what is wrong with the resource itself is one each time that it
+    /// is told, what holds it up only when that begins.
+    #[must_use]
+    pub fn is_worth_an_event(&self, before: &[Condition]) -> bool {
+        let was_refused = || before.iter().any(|condition| condition.about == READY && condition.reason == REFUSED);
+        match self {
+            Self::Refused { .. } => true,
+            Self::HeldUp { .. } => !was_refused(),
+            Self::InForce | Self::Kept { .. } | Self::NotAsked { .. } | Self::Expired { .. } => false,
+        }
+    }
+
     /// The condition that says so. The time of the last one is kept while it says the same.
     #[must_use]
     pub fn condition(&self, generation: Option<i64>, before: &[Condition], now: Timestamp) -> Condition {
-        let holds = if *self == Self::InForce { Holds::True } else { Holds::False };
+        let holds = if matches!(self, Self::InForce | Self::Kept { .. }) { Holds::True } else { Holds::False };
         let before = before.iter().find(|condition| condition.about == READY && condition.status == holds);
         Condition {
             about: READY.to_owned(),
@@ -127,9 +152,9 @@ impl Readiness {
 
     fn reason(&self) -> &'static str {
         match self {
-            Self::InForce => "InForce",
+            Self::InForce | Self::Kept { .. } => "InForce",
             Self::NotAsked { .. } => "NotAsked",
-            Self::Refused { .. } => "Refused",
+            Self::Refused { .. } | Self::HeldUp { .. } => REFUSED,
             Self::Expired { .. } => "Expired",
         }
     }
@@ -139,7 +164,8 @@ impl fmt::Display for Readiness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::InForce => f.write_str("in force as written"),
-            Self::NotAsked { message } | Self::Refused { message } => f.write_str(message),
+            Self::Kept { refused } => write!(f, "in force as written; newer changes are refused: {refused}"),
+            Self::NotAsked { message } | Self::Refused { message } | Self::HeldUp { message } => f.write_str(message),
             Self::Expired { at } => write!(f, "no longer counts: it expired at {at}"),
         }
     }
@@ -161,5 +187,24 @@ mod tests {
         let second = refused("b").condition(Some(2), std::slice::from_ref(&first), later);
         assert_eq!((second.last_transition_time, second.message.as_str()), (noon, "b"));
         assert_eq!(Readiness::InForce.condition(Some(3), &[second], later).last_transition_time, later);
+    }
+
+    #[test]
+    fn what_stays_in_force_is_ready_and_says_what_is_refused() {
+        let kept = Readiness::Kept { refused: "a".to_owned() };
+        let condition = kept.condition(Some(1), &[], at("2030-01-01T12:00:00Z"));
+        assert_eq!((condition.status, condition.reason.as_str()), (Holds::True, "InForce"));
+        assert_eq!(condition.message, "in force as written; newer changes are refused: a");
+    }
+
+    #[test]
+    fn an_event_tells_of_a_fault_of_its_own_each_time_and_of_anothers_once() {
+        let told = |readiness: &Readiness| [readiness.condition(Some(1), &[], at("2030-01-01T12:00:00Z"))];
+        let held_up = |message: &str| Readiness::HeldUp { message: message.to_owned() };
+        let refused = Readiness::Refused { message: "b".to_owned() };
+        assert!(held_up("a").is_worth_an_event(&told(&Readiness::InForce)));
+        assert!(!held_up("b").is_worth_an_event(&told(&held_up("a"))));
+        assert!(refused.is_worth_an_event(&told(&held_up("a"))) && refused.is_worth_an_event(&[]));
+        assert!(!Readiness::Kept { refused: "a".to_owned() }.is_worth_an_event(&[]));
     }
 }

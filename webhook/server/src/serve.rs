@@ -24,7 +24,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 pub use assemble::{Outside, Parts, StartError};
-pub use origin::{Became, Origin, Told};
+pub use origin::{Became, Origin, Refused, Told};
 
 use crate::app::{operations, webhook};
 use crate::config::ServerConfig;

@@ -19,15 +19,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use portreeve_admission::api::FailurePolicy;
+use portreeve_admission::api::{FailurePolicy, Resource};
 use portreeve_admission::break_glass::BreakGlass;
 use portreeve_admission::exception::Exception;
 use portreeve_admission::matching::Index;
 use portreeve_admission::policy::Policy;
 use portreeve_engine::{Instance, Program, Start};
 use tokio::sync::Semaphore;
-
-use crate::digest::sha256;
 
 pub(crate) use conditions::{Conditions, Subject};
 pub(crate) use folder::of_kind;
@@ -64,6 +62,8 @@ pub struct PolicySet {
     failure_policy: FailurePolicy,
     left_out: Vec<Problem>,
     break_glass: Option<BreakGlass>,
+    /// What it was made from, by kind and name.
+    written: HashMap<String, Resource>,
 }
 
 /// A module with the policies in force that it carries.
@@ -73,6 +73,7 @@ pub struct LoadedModule {
     /// What it is configured with.
     instances: Vec<Instance>,
     bytes: Arc<[u8]>,
+    digest: String,
     file: Option<PathBuf>,
     /// A module from outside has its own share of concurrency; the catalogue has all of it.
     turns: Option<Arc<Semaphore>>,
@@ -149,6 +150,12 @@ impl PolicySet {
         &self.left_out
     }
 
+    /// A resource as it was written when the set was made from it, by kind and name as in `Policy/shop/labels`.
+    #[must_use]
+    pub fn written(&self, reference: &str) -> Option<&Resource> {
+        self.written.get(reference)
+    }
+
     /// Whether every policy starts as it was configured. Until then requests are answered alike, and configure anew.
     #[must_use]
     pub fn is_compiled(&self) -> bool {
@@ -208,7 +215,7 @@ impl LoadedModule {
     /// SHA-256 of the component, as `sha256:` and 64 hexadecimal digits.
     #[must_use]
     pub fn digest(&self) -> String {
-        sha256(&self.bytes)
+        self.digest.clone()
     }
 
     /// The file that it was read from; none for the catalogue.

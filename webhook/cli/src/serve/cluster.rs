@@ -19,12 +19,12 @@ use portreeve_cluster::events::{EventLimits, channel};
 use portreeve_cluster::report::Reporter;
 use portreeve_server::around::{Around, Cluster, Seen};
 use portreeve_server::config::{KubernetesConfig, PoliciesFrom, ScanConfig, ServerConfig};
-use portreeve_server::health::Part;
 use portreeve_server::serve::{Origin, Outside, Parts, Running, StartError, start_with};
 use portreeve_server::traces::Traces;
 use portreeve_server::witness::Witness;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle, JoinSet};
+use tokio::time::timeout;
 
 use events::Notes;
 use registration::Registered;
@@ -35,6 +35,10 @@ use survey::Surveyor;
 /// How long a start waits for what the API server has to tell. A replica that restarts while it is away serves what it
 /// knew.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a start that failed for our resources tries to say so in their statuses. A lease that a lost replica left ends
+/// meanwhile.
+const LAST_WORDS: Duration = Duration::from_secs(25);
 
 /// A server that can't start in its cluster.
 #[derive(Debug, thiserror::Error)]
@@ -78,11 +82,26 @@ pub(super) async fn start(
     let seen: Arc<dyn Cluster> = Arc::<Seen>::clone(&around.seen);
     let surveyor = Surveyor::new(connection.clone(), Arc::clone(&around.seen));
     let outside = Outside { origin, around: Around::Cluster(seen), witness, traces };
-    let running = start_with(config, outside).await?;
-    running.parts.health.set(Part::Cluster, around.ready(&running.parts, &mut tie).await);
+    let running = match start_with(config, outside).await {
+        Ok(running) => running,
+        Err(error) => return Err(give_up(error, reporting, tie).await.into()),
+    };
+    around.ready(&running.parts, &mut tie).await;
     let duties = Duties { reporting, scan: kubernetes.scan.clone(), registered, surveyor };
     duties.take_up(&connection, &running.parts, &mut tie);
     Ok((running, tie))
+}
+
+/// Unties a server that can't start. Where that is for our resources their statuses say so first: nobody else may be there who
+/// could, and whoever wrote them does not read our log.
+async fn give_up(error: StartError, reporting: Option<Reporting>, tie: Tie) -> StartError {
+    if let (StartError::Policies(_) | StartError::LastGood { .. }, Some(reporting)) = (&error, reporting)
+        && timeout(LAST_WORDS, reporting.tell_once(tie.standing())).await.is_err()
+    {
+        tracing::warn!("no status says why the start failed: another replica leads, or the API server does not answer");
+    }
+    tie.end().await;
+    error
 }
 
 /// Where policies come from, and who tells what became of them.

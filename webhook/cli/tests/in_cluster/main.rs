@@ -27,6 +27,7 @@ mod rotation;
 mod scan;
 mod scene;
 mod several_faults;
+mod statuses;
 mod told;
 mod traces;
 mod users;

@@ -77,6 +77,11 @@ impl Begun {
     pub(crate) async fn stop(&mut self) -> bool {
         let pid = self.process.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        self.end().await
+    }
+
+    /// Waits until it ended; whether that was in order.
+    pub(crate) async fn end(&mut self) -> bool {
         let ended = until("a replica stops", async || self.process.try_wait().unwrap().is_some()).await;
         ended.is_ok() && self.process.wait().unwrap().success()
     }
@@ -102,6 +107,11 @@ impl Replica {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
         answer
+    }
+
+    /// What it logged.
+    pub(crate) fn log(&self) -> String {
+        self.begun.log()
     }
 
     /// Waits until it has so many policies in force.

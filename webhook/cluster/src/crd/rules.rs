@@ -57,6 +57,12 @@ const DIGEST: &str =
 const IS_A_NAME: &str = "self.matches('^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$')";
 const NAME: &str = "begin and end with a letter or a digit, and write nothing else between but - _ .";
 
+/// What `jiff::Timestamp` takes. A format would make a timestamp of the text, and lose the words of the rule before, which
+/// tells of a text that is none. A day that is none can't be made a timestamp, which refuses it too.
+const IS_IN_TIME: &str =
+    r"!self.matches('^[0-9]{4}-[0-9]{2}-[0-9]{2}T') || timestamp(self) < timestamp('9999-12-30T22:00:00Z')";
+const IN_TIME: &str = "write a day that there is, before the end of the year 9999";
+
 const SAYS_SOMETHING: &str = "self.trim() != ''";
 
 /// Of a ClusterPolicy.
@@ -126,9 +132,10 @@ pub(super) const POLICY_EXCEPTION: (&[Rule], &[Bound]) = (
         rule(&["reason"], SAYS_SOMETHING, "say why the exception is needed"),
         rule(
             &["expires"],
-            r"self.matches('^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$')",
+            r"self.matches('^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])$')",
             "write a time with its zone, as in 2030-01-31T00:00:00Z",
         ),
+        rule(&["expires"], IS_IN_TIME, IN_TIME),
         rule(
             &["match"],
             "!has(self.labels) || size(self.labels) == 0 || (has(self.serviceAccount) && self.serviceAccount != 'default') \

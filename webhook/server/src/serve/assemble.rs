@@ -57,8 +57,8 @@ pub struct Parts {
     pub sets: watch::Sender<Arc<PolicySet>>,
     /// Where policies come from.
     pub(super) origin: Origin,
-    /// What they were made from at the start.
-    pub(super) seen: Seen,
+    /// What they were made from at the start; none if what there was may do later.
+    pub(super) seen: Option<Seen>,
 }
 
 /// What comes to a server from elsewhere than its configuration. Nothing, by default.
@@ -159,7 +159,7 @@ impl Parts {
         let (callers, clients) = callers(&config.callers)?;
         let book = book(&config, &health)?;
         let loader = Arc::new(loader(&config)?);
-        let (set, seen) = policies::at_start(&loader, &config, &origin, &health)?;
+        let (set, seen) = policies::at_start(&loader, &config, &origin, &health, &metrics)?;
         exceptions::look(set.exceptions(), &health, Timestamp::now());
         break_glass::look(set.break_glass(), &health, &metrics, Timestamp::now());
         compiled::look(&set, &health);

@@ -1,6 +1,7 @@
 //! Where policies come from: the files that the configuration names, or somebody who tells of them, as a cluster does. When
 //! they are looked at, and what is made of them, is told in `policies`.
 
+use std::fmt;
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -42,8 +43,24 @@ pub struct Told {
 pub struct Became {
     /// Which they were.
     pub sources: Arc<Sources>,
-    /// The set that they make, now in force; or why they make none, and the one before stays.
-    pub made: Result<Arc<PolicySet>, LoadError>,
+    /// The set that they make, now in force; or why they make none.
+    pub made: Result<Arc<PolicySet>, Refused>,
+}
+
+/// Resources that make no set.
+#[derive(Clone, thiserror::Error)]
+#[error("{error}")]
+pub struct Refused {
+    /// All that is wrong.
+    pub error: LoadError,
+    /// The set before them, which stays in force; none where a start fails for want of one.
+    pub stays: Option<Arc<PolicySet>>,
+}
+
+impl fmt::Debug for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Refused({}, {:?} stays)", self.error, self.stays.as_ref().map(|set| set.digest()))
+    }
 }
 
 /// What policies are to be made from, as it was when it was looked at.

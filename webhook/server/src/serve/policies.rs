@@ -5,12 +5,14 @@
 use std::sync::Arc;
 
 use super::assemble::{Parts, StartError};
-use super::origin::{Became, Origin, Seen};
+use super::origin::{Became, Origin, Refused, Seen};
 use crate::config::ServerConfig;
 use crate::health::{Health, Part, State};
+use crate::metrics::Metrics;
 use crate::set::{LastGood, LoadError, Loader, PolicySet, Problem, Sources, chain, platform, read_folder};
 
-/// The set to begin with: that of what there is, else the last good one; and what was looked at.
+/// The set to begin with: that of what there is, else the last good one; and what was looked at, if it need not be looked
+/// at again as it is. Whoever told of it hears what became of it, also where the start fails.
 ///
 /// # Errors
 /// Every problem of what there is, if no set was kept; and why that one is no use, if one was.
@@ -19,33 +21,34 @@ pub(super) fn at_start(
     config: &ServerConfig,
     origin: &Origin,
     health: &Health,
-) -> Result<(Arc<PolicySet>, Seen), StartError> {
+    metrics: &Metrics,
+) -> Result<(Arc<PolicySet>, Option<Seen>), StartError> {
     let last_good = last_good(config);
     // Before it is read: what changes meanwhile is seen at the first look.
     let Read { seen, made } = read_set(loader, config, Seen::now(config, origin));
-    let set = match made {
+    match made {
         Ok(Made { sources, set }) => {
             keep(last_good.as_ref(), &sources, &set, health);
             health.set(Part::Policies, State::Good(in_force(&set)));
-            tell(origin, &seen, Ok(&set));
-            set
+            tell(origin, &seen, Ok(Arc::clone(&set)));
+            Ok((set, Some(seen)))
         }
         Err(error) => {
-            tell(origin, &seen, Err(&error));
-            match last_good {
-                Some(last_good) => Arc::new(from_before(&last_good, loader, error, health)?),
-                None => return Err(error.into()),
-            }
+            metrics.set_refused(true);
+            let passing = error.passing;
+            let before = from_before(last_good.as_ref(), loader, &error, health);
+            let stays = before.as_ref().ok().map(Arc::clone);
+            tell(origin, &seen, Err(Refused { error, stays }));
+            Ok((before?, (!passing).then_some(seen)))
         }
-    };
-    Ok((set, seen))
+    }
 }
 
 /// Puts a changed set in force, or says why not and leaves the old one. `seen` is what was looked at before, and what was
-/// looked at now comes back.
-pub(super) fn look(parts: &Parts, seen: Seen) -> Seen {
+/// looked at now comes back; none where the same may do later, so that the next look tries it again.
+pub(super) fn look(parts: &Parts, seen: Option<Seen>) -> Option<Seen> {
     let now = Seen::now(&parts.config, &parts.origin);
-    if seen.is(&now) {
+    if seen.as_ref().is_some_and(|seen| seen.is(&now)) {
         return seen;
     }
     let Read { seen: now, made } = read_set(&parts.loader, &parts.config, now);
@@ -53,31 +56,31 @@ pub(super) fn look(parts: &Parts, seen: Seen) -> Seen {
         Ok(Made { sources, set }) => match parts.gate.book.keep_set(&set) {
             Ok(()) => {
                 put_in_force(parts, &sources, Arc::clone(&set));
-                tell(&parts.origin, &now, Ok(&set));
+                tell(&parts.origin, &now, Ok(set));
             }
             // Nothing was wrong with them: the next look tries again.
             Err(error) => {
                 refused(&parts.health, &parts.gate.set.load(), &error);
                 parts.metrics.set_refused(true);
-                return seen;
+                return None;
             }
         },
         Err(error) => {
-            refused(&parts.health, &parts.gate.set.load(), &error);
+            let (stays, passing) = (parts.gate.set.load_full(), error.passing);
+            refused(&parts.health, &stays, &error);
             parts.metrics.set_refused(true);
-            tell(&parts.origin, &now, Err(&error));
-            if error.passing {
-                return seen;
+            tell(&parts.origin, &now, Err(Refused { error, stays: Some(stays) }));
+            if passing {
+                return None;
             }
         }
     }
-    now
+    Some(now)
 }
 
 /// Says to whoever told of them what became of these resources.
-fn tell(origin: &Origin, seen: &Seen, made: Result<&Arc<PolicySet>, &LoadError>) {
+fn tell(origin: &Origin, seen: &Seen, made: Result<Arc<PolicySet>, Refused>) {
     if let (Origin::Told(told), Seen::Told(Some(sources))) = (origin, seen) {
-        let made = made.map(Arc::clone).map_err(Clone::clone);
         told.became.send_replace(Some(Became { sources: Arc::clone(sources), made }));
     }
 }
@@ -127,19 +130,20 @@ fn nobody_told() -> LoadError {
 
 /// The set that was kept, in place of one that can't be had.
 fn from_before(
-    last_good: &LastGood,
+    last_good: Option<&LastGood>,
     loader: &Loader,
-    error: LoadError,
+    error: &LoadError,
     health: &Health,
-) -> Result<PolicySet, StartError> {
+) -> Result<Arc<PolicySet>, StartError> {
+    let Some(last_good) = last_good else { return Err(error.clone().into()) };
     match last_good.load(loader) {
         Ok(Some(set)) => {
-            refused(health, &set, &error);
+            refused(health, &set, error);
             health.set(Part::State, kept_in(last_good));
-            Ok(set)
+            Ok(Arc::new(set))
         }
-        Ok(None) => Err(error.into()),
-        Err(source) => Err(StartError::LastGood { policies: error, source }),
+        Ok(None) => Err(error.clone().into()),
+        Err(source) => Err(StartError::LastGood { policies: error.clone(), source }),
     }
 }
 

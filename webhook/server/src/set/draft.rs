@@ -19,6 +19,8 @@ use crate::config::NamespacedPolicies;
 #[derive(Default)]
 pub(super) struct Draft {
     pub(super) set: Option<PolicySetSpec>,
+    /// File, line and name of the set, if there is one.
+    set_place: String,
     policies: Vec<InForce>,
     exceptions: Vec<(Exception, PolicyExceptionSpec)>,
     problems: Vec<Problem>,
@@ -190,13 +192,38 @@ impl Draft {
 
     fn sort(&mut self, sources: &Sources) {
         let mut seen: HashMap<String, String> = HashMap::new();
+        let mut sets = Vec::new();
         for located in &sources.resources {
             let reference = located.resource.reference();
             if let Some(first) = seen.insert(reference.clone(), located.place.clone()) {
                 self.problem(&located.place, format!("{reference} stands twice; the other one is at {first}"));
+            } else if let Resource::PolicySet(set) = &located.resource {
+                sets.push((located, set));
             } else {
                 self.add(located);
             }
+        }
+        self.take_set(sets);
+    }
+
+    /// Takes the oldest of these sets: one that comes later is the one too many.
+    fn take_set(&mut self, mut sets: Vec<(&Located, &Object<PolicySetSpec>)>) {
+        // What is not stored yet is the newest of all.
+        sets.sort_by_key(|(_, set)| (set.metadata.created.is_none(), set.metadata.created));
+        let mut sets = sets.into_iter();
+        let Some((located, set)) = sets.next() else { return };
+        self.set = Some(set.spec.clone());
+        self.set_place = place_of(located);
+        match BreakGlass::of(&set.metadata.annotations) {
+            Ok(glass) => self.break_glass = glass,
+            Err(error) => self.problem(&place_of(located), error.to_string()),
+        }
+        let first = located.resource.reference();
+        for (second, _) in sets {
+            self.problem(
+                &place_of(second),
+                format!("a second PolicySet: one set is in force, and {first} is there already"),
+            );
         }
     }
 
@@ -210,14 +237,8 @@ impl Draft {
                 source: Source::of(located),
                 spec: object.spec.clone(),
             }),
-            Resource::PolicySet(object) if self.set.is_none() => {
-                self.set = Some(object.spec.clone());
-                match BreakGlass::of(&object.metadata.annotations) {
-                    Ok(glass) => self.break_glass = glass,
-                    Err(error) => self.problem(&place_of(located), error.to_string()),
-                }
-            }
-            Resource::PolicySet(_) => self.problem(&located.place, "a second PolicySet: one set is in force"),
+            // Of sets there is one: `take_set`.
+            Resource::PolicySet(_) => {}
             Resource::PolicyException(object) => match Exception::new(&object.metadata, object.spec.clone()) {
                 Ok(exception) => self.exceptions.push((exception, object.spec.clone())),
                 Err(error) => {
@@ -280,7 +301,8 @@ impl Draft {
         let of_cluster = self.policies.iter().filter(|policy| policy.namespace.is_none());
         let known: BTreeSet<String> = of_cluster.map(|policy| policy.name.clone()).collect();
         for missing in named.iter().filter(|name| !known.contains(*name)) {
-            self.problem("PolicySet", format!("spec.policies names {missing:?}, and there is no such ClusterPolicy"));
+            let reason = format!("spec.policies names {missing:?}, and there is no such ClusterPolicy");
+            self.problem(&self.set_place.clone(), reason);
         }
         if !named.is_empty() {
             self.policies.retain(|policy| policy.namespace.is_some() || named.contains(&policy.name));

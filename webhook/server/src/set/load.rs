@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use portreeve_admission::api::{PolicyExceptionSpec, PolicySetSpec};
+use portreeve_admission::api::{PolicyExceptionSpec, PolicySetSpec, Resource};
 use portreeve_admission::break_glass::BreakGlass;
 use portreeve_admission::exception::Exception;
 use portreeve_admission::matching::Index;
@@ -18,7 +18,7 @@ use tokio::sync::Semaphore;
 
 use super::draft::{Draft, Finished, Group, Source, Weight};
 use super::drafted::{Drafted, draft_policy, instance_by_name};
-use super::folder::Sources;
+use super::folder::{Located, Sources};
 use super::namespace::Namespace;
 use super::profile::ALWAYS_EXCLUDED;
 use super::registry::RegistryModules;
@@ -179,6 +179,7 @@ impl Loader {
             failure_policy: set.failure_policy,
             left_out,
             break_glass,
+            written: sources.resources.iter().map(written).collect(),
         })
     }
 
@@ -234,7 +235,8 @@ impl Loader {
         let instances = policies.iter().map(|policy| policy.instance.clone()).collect();
         let file = group.source.into_file();
         let program = ArcSwap::from_pointee(in_force(program, turns.is_none()));
-        Some(Made { loaded: Arc::new(LoadedModule { program, instances, bytes, file, turns }), policies })
+        let digest = sha256(&bytes);
+        Some(Made { loaded: Arc::new(LoadedModule { program, instances, bytes, digest, file, turns }), policies })
     }
 
     /// A module configured with these policies, but for those that are left out since it refuses their settings.
@@ -296,6 +298,11 @@ impl Loader {
 /// everybody's.
 pub(super) fn in_force(program: Program, ships: bool) -> Program {
     if ships { program.never_suspended() } else { program }
+}
+
+/// A resource by its kind and name.
+fn written(located: &Located) -> (String, Resource) {
+    (located.resource.reference(), located.resource.clone())
 }
 
 /// How the engine puts a module in force: whole, or at once.
@@ -364,7 +371,7 @@ fn described(
 fn by_name(modules: &[Made]) -> Vec<(String, &Drafted)> {
     let mut all = Vec::new();
     for module in modules {
-        let digest = sha256(module.loaded.bytes());
+        let digest = module.loaded.digest();
         all.extend(module.policies.iter().map(|drafted| (digest.clone(), drafted)));
     }
     all.sort_by(|(_, a), (_, b)| a.policy.id.cmp(&b.policy.id));

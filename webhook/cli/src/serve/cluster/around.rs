@@ -9,19 +9,23 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use portreeve_admission::case::GroupVersionKind;
 use portreeve_cluster::connection::Connection;
-use portreeve_cluster::surroundings::{Detail, Event, namespace, watch};
+use portreeve_cluster::surroundings::{Detail, Event, namespace, watch as watch_objects};
 use portreeve_server::around::{Ask, Seen, Sight, Watched};
-use portreeve_server::health::State;
+use portreeve_server::health::{Health, Part, State};
 use portreeve_server::serve::Parts;
 use portreeve_server::set::{Listed, PolicySet};
 use serde_json::Value;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
+use tokio::time::{sleep, timeout};
 
 use super::{PATIENCE, Tie};
 
 /// How often it is looked whether all that is needed is known.
 const LOOK: Duration = Duration::from_millis(50);
+
+/// What is said where not all is known.
+const NOT_YET: &str = "the API server did not tell yet of";
 
 /// What is seen of the cluster.
 pub(super) struct Surroundings {
@@ -48,48 +52,48 @@ impl Ask for Live {
 }
 
 impl Surroundings {
-    /// Watches what the policies in force know of, now and later; how much is known once all of it is, or once that took
-    /// too long.
-    pub(super) async fn ready(self, parts: &Parts, tie: &mut Tie) -> State {
+    /// Watches what the policies in force know of, now and later. Returns once all of it is known, or once that took too
+    /// long; how much is known is shown as it is from then on.
+    pub(super) async fn ready(self, parts: &Parts, tie: &mut Tie) {
         let mut sets = parts.sets.subscribe();
-        let mut watched = needed(&sets.borrow_and_update());
+        let watched = needed(&sets.borrow_and_update());
         let mut watches = JoinSet::new();
         for kind in &watched {
             watches.spawn(self.watched(*kind));
         }
-        let state = self.wait(&watched).await;
-        tie.spawn(async move {
-            loop {
-                tokio::select! {
-                    changed = sets.changed() => if changed.is_err() { return },
-                    Some(ended) = watches.join_next() => {
-                        super::pass_on(ended);
-                        continue;
-                    }
-                }
-                let needed = needed(&sets.borrow_and_update());
-                for kind in needed.difference(&watched) {
-                    watches.spawn(self.watched(*kind));
-                }
-                watched.extend(needed);
-            }
-        });
-        state
+        let health = Arc::clone(&parts.health);
+        if timeout(PATIENCE, known(&self.seen, &watched)).await.is_err() {
+            let unknown = unknown(&self.seen, &watched).join(", ");
+            tracing::warn!("{NOT_YET}: {unknown}; what needs to know them is answered as where nothing is known");
+        }
+        show(&self.seen, &watched, &health);
+        tie.spawn(self.follow(sets, health, watched, watches));
     }
 
-    async fn wait(&self, needed: &BTreeSet<Watched>) -> State {
-        let all = || [Watched::Namespaces].into_iter().chain(needed.iter().copied());
-        let unknown = || all().filter(|kind| !self.seen.knows(*kind)).map(name).collect::<Vec<_>>();
-        let deadline = Instant::now() + PATIENCE;
-        while !unknown().is_empty() {
-            if Instant::now() >= deadline {
-                let text = format!("the API server did not tell yet of: {}", unknown().join(", "));
-                tracing::warn!("{text}; what needs to know them is answered as where nothing is known");
-                return State::Kept(text);
+    /// Watches what other sets know of too, and shows how much is known.
+    async fn follow(
+        self,
+        mut sets: watch::Receiver<Arc<PolicySet>>,
+        health: Arc<Health>,
+        mut watched: BTreeSet<Watched>,
+        mut watches: JoinSet<()>,
+    ) {
+        loop {
+            let complete = show(&self.seen, &watched, &health);
+            tokio::select! {
+                changed = sets.changed() => if changed.is_err() { return },
+                Some(ended) = watches.join_next() => {
+                    super::pass_on(ended);
+                    continue;
+                }
+                () = known(&self.seen, &watched), if !complete => continue,
             }
-            sleep(LOOK).await;
+            let needed = needed(&sets.borrow_and_update());
+            for kind in needed.difference(&watched) {
+                watches.spawn(self.watched(*kind));
+            }
+            watched.extend(needed);
         }
-        State::Good(format!("watched: {}", all().map(name).collect::<Vec<_>>().join(", ")))
     }
 
     /// The watch of a kind.
@@ -102,9 +106,38 @@ impl Surroundings {
                     tracing::warn!(kind = named.kind, reason, "an object is passed over");
                 }
             };
-            watch(client, &named, detail, tell).await;
+            watch_objects(client, &named, detail, tell).await;
         }
     }
+}
+
+/// Namespaces, and these kinds.
+fn all(watched: &BTreeSet<Watched>) -> impl Iterator<Item = Watched> {
+    [Watched::Namespaces].into_iter().chain(watched.iter().copied())
+}
+
+/// What of it nobody told of yet.
+fn unknown(seen: &Seen, watched: &BTreeSet<Watched>) -> Vec<&'static str> {
+    all(watched).filter(|kind| !seen.knows(*kind)).map(name).collect()
+}
+
+/// Waits until all of it is known.
+async fn known(seen: &Seen, watched: &BTreeSet<Watched>) {
+    while !unknown(seen, watched).is_empty() {
+        sleep(LOOK).await;
+    }
+}
+
+/// Shows how much of it is known; whether all of it is.
+fn show(seen: &Seen, watched: &BTreeSet<Watched>, health: &Health) -> bool {
+    let unknown = unknown(seen, watched);
+    let state = if unknown.is_empty() {
+        State::Good(format!("watched: {}", all(watched).map(name).collect::<Vec<_>>().join(", ")))
+    } else {
+        State::Kept(format!("{NOT_YET}: {}", unknown.join(", ")))
+    };
+    health.set(Part::Cluster, state);
+    unknown.is_empty()
 }
 
 /// The kinds that policies in force know of.
@@ -138,5 +171,52 @@ fn sight(event: Event<Value>) -> Sight {
         Event::InitDone => Sight::Complete,
         Event::Apply(object) => Sight::Now(object),
         Event::Delete(object) => Sight::Gone(object),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use portreeve_server::set::Sources;
+    use portreeve_tests::gate::loader;
+    use portreeve_tests::server::until;
+    use serde_json::json;
+
+    use super::*;
+
+    /// A connection that leads to nobody.
+    async fn nobody(folder: &Path) -> Connection {
+        let kubeconfig = json!({
+            "apiVersion": "v1", "kind": "Config", "current-context": "nobody",
+            "clusters": [{"name": "nobody", "cluster": {"server": "http://127.0.0.1:1"}}],
+            "contexts": [{"name": "nobody", "context": {"cluster": "nobody", "user": "nobody"}}],
+            "users": [{"name": "nobody", "user": {}}],
+        });
+        let path = folder.join("kubeconfig");
+        std::fs::write(&path, kubeconfig.to_string()).unwrap();
+        Connection::of_server(Some(&path)).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_the_api_server_tells_of_after_the_start_is_shown_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = nobody(folder.path()).await;
+        let seen = Arc::new(Seen::new(Box::new(Live(connection.clone()))));
+        let surroundings = Surroundings { connection, seen: Arc::clone(&seen) };
+        let set = loader().unwrap().load_at_once(&Sources::default()).unwrap();
+        let (_tell, sets) = watch::channel(Arc::new(set));
+        let health = Arc::new(Health::default());
+        let following = surroundings.follow(sets, Arc::clone(&health), BTreeSet::new(), JoinSet::new());
+        let following = tokio::spawn(following);
+        let shows = async |line: &str| health.report().contains(line);
+        until("it waits", async || shows("[!] cluster: the API server did not tell yet of: Namespace").await)
+            .await
+            .unwrap();
+        for sight in [Sight::Begun, Sight::Complete] {
+            seen.tell(Watched::Namespaces, sight).unwrap();
+        }
+        until("all is known", async || shows("[+] cluster: watched: Namespace").await).await.unwrap();
+        following.abort();
     }
 }

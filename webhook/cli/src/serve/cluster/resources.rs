@@ -7,14 +7,15 @@ use std::time::Duration;
 use jiff::Timestamp;
 use portreeve_admission::api::Resource;
 use portreeve_cluster::connection::Connection;
-use portreeve_cluster::report::Reporter;
-use portreeve_cluster::resources::{Known, Resources, watch as watch_resources};
+use portreeve_cluster::election::Standing;
+use portreeve_cluster::report::{Outcome, Reporter};
+use portreeve_cluster::resources::{Known, Place, Resources, Stored, watch as watch_resources};
 use portreeve_server::serve::{Became, Told};
 use portreeve_server::set::{Located, Problem, Sources, WrittenBy, chain};
 use tokio::sync::watch;
 use tokio::time::{interval, timeout};
 
-use super::outcome::outcome;
+use super::outcome::{outcome, unread};
 use super::{PATIENCE, Tie};
 
 /// How often an exception is looked at for having expired.
@@ -60,6 +61,7 @@ async fn translate_all(
         let Some(resources) = seen.borrow_and_update().clone() else { continue };
         let before = translated.borrow().clone();
         let now = translate(resources, before.as_ref());
+        tell_of_unreadable(&now.resources, before.as_ref().map(|before| before.resources.as_ref()));
         let says_as_before = before.is_some_and(|before| Arc::ptr_eq(&before.sources, &now.sources));
         let told = Arc::clone(&now.sources);
         translated.send_replace(Some(now));
@@ -75,7 +77,7 @@ fn translate(resources: Resources, before: Option<&Translated>) -> Translated {
     let resources = Arc::new(resources);
     if let Some(before) = before
         && says(&before.resources).eq(says(&resources))
-        && before.resources.unreadable == resources.unreadable
+        && faults(&before.resources).eq(faults(&resources))
     {
         return Translated { resources, sources: Arc::clone(&before.sources) };
     }
@@ -99,10 +101,26 @@ fn says(resources: &Resources) -> impl Iterator<Item = &Resource> {
     resources.known.iter().map(|known| &known.resource)
 }
 
+/// What can't be read, and why.
+fn faults(resources: &Resources) -> impl Iterator<Item = (&Place, &str)> {
+    resources.unreadable.iter().map(|one| (&one.stored.place, one.reason.as_str()))
+}
+
+/// Says once of each resource that can't be read that it is passed over.
+fn tell_of_unreadable(now: &Resources, before: Option<&Resources>) {
+    for (place, reason) in faults(now) {
+        if !before.is_some_and(|before| faults(before).any(|known| known == (place, reason))) {
+            tracing::warn!(%place, reason, "a resource can't be read");
+        }
+    }
+}
+
 /// What of the cluster's own resources can't be read. What a namespace wrote that can't be read is left out.
 fn unreadable(resources: &Resources) -> Vec<Problem> {
-    let of_cluster = resources.unreadable.iter().filter(|one| one.place.namespace.is_none());
-    of_cluster.map(|one| Problem { place: format!("{PLACE} ({})", one.place), reason: one.reason.clone() }).collect()
+    let of_cluster = faults(resources).filter(|(place, _)| place.namespace.is_none());
+    of_cluster
+        .map(|(place, reason)| Problem { place: format!("{PLACE} ({place})"), reason: reason.to_owned() })
+        .collect()
 }
 
 impl Reporting {
@@ -112,12 +130,7 @@ impl Reporting {
         let mut ticks = interval(LOOK);
         loop {
             let (now, made) = (translated.borrow_and_update().clone(), became.borrow_and_update().clone());
-            // Otherwise the server has not looked at them yet.
-            if let (Some(now), Some(made)) = (now, made)
-                && Arc::ptr_eq(&now.sources, &made.sources)
-            {
-                self.report(&now.resources, &made).await;
-            }
+            self.tell(now, made).await;
             tokio::select! {
                 changed = translated.changed() => if changed.is_err() { return },
                 changed = became.changed() => if changed.is_err() { return },
@@ -126,12 +139,36 @@ impl Reporting {
         }
     }
 
+    /// Tells once, as soon as we lead, what the server heard of before its start failed.
+    pub(super) async fn tell_once(&self, mut standing: watch::Receiver<Standing>) {
+        let (now, made) = (self.translated.borrow().clone(), self.became.borrow().clone());
+        if made.is_some() && standing.wait_for(|standing| *standing == Standing::Leader).await.is_ok() {
+            self.tell(now, made).await;
+        }
+    }
+
+    async fn tell(&self, now: Option<Translated>, made: Option<Became>) {
+        // Otherwise the server has not looked at them yet.
+        if let (Some(now), Some(made)) = (now, made)
+            && Arc::ptr_eq(&now.sources, &made.sources)
+        {
+            self.report(&now.resources, &made).await;
+        }
+    }
+
     async fn report(&self, resources: &Resources, became: &Became) {
         let now = Timestamp::now();
         for known in &resources.known {
-            if let Err(error) = self.reporter.report(known, &outcome(known, became, now), now).await {
-                tracing::warn!("told at the next occasion: {}", chain(&error));
-            }
+            self.report_one(&known.stored, &outcome(known, became, now), now).await;
+        }
+        for unreadable in &resources.unreadable {
+            self.report_one(&unreadable.stored, &unread(unreadable, became), now).await;
+        }
+    }
+
+    async fn report_one(&self, stored: &Stored, outcome: &Outcome, now: Timestamp) {
+        if let Err(error) = self.reporter.report(stored, outcome, now).await {
+            tracing::warn!("told at the next occasion: {}", chain(&error));
         }
     }
 }
