@@ -8,7 +8,7 @@ use portreeve_admission::case::{GroupVersionKind, GroupVersionResource};
 use portreeve_admission::kinds::Scope;
 
 use crate::discovery::DiscoveryError;
-use crate::registration::{Reason, Sought};
+use crate::registration::{Seekers, Sought};
 
 /// A kind whose objects are scanned.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,8 +19,8 @@ pub struct ScannedKind {
     pub resource: GroupVersionResource,
     /// Whether they live in namespaces.
     pub scope: Scope,
-    /// Why they are looked at.
-    pub reason: Reason,
+    /// Who looks at them.
+    pub seekers: Seekers,
 }
 
 impl ScannedKind {
@@ -82,6 +82,6 @@ fn of_group(group: &ApiGroup, sought: &Sought) -> Vec<ScannedKind> {
 fn scanned(served: ApiResource, scope: Scope, sought: &Sought) -> Option<ScannedKind> {
     let ApiResource { group, version, kind, plural, .. } = served;
     let resource = GroupVersionResource { group: group.clone(), version: version.clone(), resource: plural };
-    let reason = sought.reason(&resource)?;
-    Some(ScannedKind { kind: GroupVersionKind { group, version, kind }, resource, scope, reason })
+    let seekers = sought.seekers(&resource)?;
+    Some(ScannedKind { kind: GroupVersionKind { group, version, kind }, resource, scope, seekers })
 }

@@ -3,7 +3,7 @@
 //! Nothing is decided here, and nothing edited.
 //!
 //! What a controller made of its template is judged at the controller: a Deployment, not its ReplicaSets and Pods. So its
-//! owner reads one report. Never more than a page of objects is in memory.
+//! owner reads one report. Only a policy that does not see the controller's template judges what was made of it. Never more than a page of objects is in memory.
 
 mod kinds;
 mod object;
@@ -11,6 +11,7 @@ mod pace;
 mod round;
 mod work;
 
+use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,6 +61,18 @@ pub struct Judged {
     pub policies: Vec<String>,
     /// What they found. An object that can't be read is a failure of each.
     pub decision: Decision,
+}
+
+impl Judged {
+    /// Forgets what other policies than these said.
+    fn keep(&mut self, policies: &BTreeSet<&str>) {
+        let Decision { findings, advisories, failures, summaries } = &mut self.decision;
+        self.policies.retain(|policy| policies.contains(policy.as_str()));
+        findings.retain(|finding| policies.contains(finding.policy.as_str()));
+        advisories.retain(|(policy, _)| policies.contains(policy.as_str()));
+        failures.retain(|failure| policies.contains(failure.policy.as_str()));
+        summaries.retain(|(policy, _)| policies.contains(policy.as_str()));
+    }
 }
 
 /// How a scan goes.

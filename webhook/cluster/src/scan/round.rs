@@ -208,16 +208,19 @@ pub(super) mod tests {
     use portreeve_admission::kinds::{Scope, resource};
 
     use super::*;
-    use crate::registration::Reason;
+    use crate::registration::Seekers;
 
-    pub(in crate::scan) fn kind(group: &str, kind: &str, reason: Reason) -> ScannedKind {
+    /// A kind at which these policies look for its templates, and these because they named it.
+    pub(in crate::scan) fn kind(group: &str, kind: &str, templates: &[&str], named: &[&str]) -> ScannedKind {
+        let set = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect();
+        let seekers = Seekers { templates: set(templates), named: set(named) };
         let kind = GroupVersionKind { group: group.into(), version: "v1".into(), kind: kind.into() };
         let resource: GroupVersionResource = resource(&kind);
-        ScannedKind { kind, resource, scope: Scope::Namespaced, reason }
+        ScannedKind { kind, resource, scope: Scope::Namespaced, seekers }
     }
 
     fn round() -> Round {
-        Round::of(vec![kind("apps", "Deployment", Reason::Templates), kind("", "Pod", Reason::Templates)])
+        Round::of(vec![kind("apps", "Deployment", &["p"], &[]), kind("", "Pod", &["p"], &[])])
     }
 
     fn place(round: &Round) -> Option<(&str, Option<&str>)> {

@@ -227,16 +227,20 @@ impl<J: Judge> Looking<'_, J> {
         let Self { judge, reports, kind } = self;
         // The API server sends no object without a name and a uid.
         let head = Head::of(object).ok()?;
-        match head.judged_at(kind, kinds) {
-            JudgedAt::Here => {}
+        let by = match head.judged_at(kind, kinds) {
+            JudgedAt::Here => None,
+            JudgedAt::HereBy(policies) => Some(policies),
             JudgedAt::Owner => {
                 counts.owned += 1;
                 return None;
             }
             JudgedAt::Nowhere => return None,
-        }
+        };
         pace.turn().await;
-        let judged = judge.judge(&whole(object, kind).ok()?, kind).await;
+        let mut judged = judge.judge(&whole(object, kind).ok()?, kind).await;
+        if let Some(policies) = by {
+            judged.keep(&policies);
+        }
         counts.judged += 1;
         let report = Report::of(head.reference(kind), &judged, reports.limits())?;
         counts.telling += 1;
