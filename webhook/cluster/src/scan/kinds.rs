@@ -1,13 +1,16 @@
-//! Which kinds of a cluster are scanned: those that the policies want to see, as far as the API server serves them.
+//! Which kinds of a cluster are scanned: those that the policies want to see, as far as the API server serves them and
+//! lets us list them.
 
 use std::fmt;
 
 use kube::Client;
+use kube::api::ListParams;
 use kube::discovery::{ApiGroup, ApiResource, Discovery, Scope as Served, verbs};
 use portreeve_admission::case::{GroupVersionKind, GroupVersionResource};
 use portreeve_admission::kinds::Scope;
 
 use crate::discovery::DiscoveryError;
+use crate::pages::{PageError, page};
 use crate::registration::{Seekers, Sought};
 
 /// A kind whose objects are scanned.
@@ -28,6 +31,11 @@ impl ScannedKind {
     #[must_use]
     pub fn api_version(&self) -> String {
         self.kind.api_version()
+    }
+
+    /// Whether it is that of Pods, which control others by code of their own: what they make has no template of theirs.
+    pub(super) fn is_pod(&self) -> bool {
+        self.kind.group.is_empty() && self.kind.kind == "Pod"
     }
 
     pub(super) fn api_resource(&self) -> ApiResource {
@@ -56,6 +64,14 @@ impl fmt::Display for ScannedKind {
 pub(super) async fn kinds(client: &Client, sought: &Sought) -> Result<Vec<ScannedKind>, DiscoveryError> {
     let served = Discovery::new(client.clone()).run_aggregated().await?;
     Ok(served.groups_alphabetical().into_iter().flat_map(|group| of_group(group, sought)).collect())
+}
+
+/// Asks for one object of a kind, to see whether it may be listed.
+///
+/// # Errors
+/// If it may not, or if that can't be told now.
+pub(super) async fn try_list(client: &Client, kind: &ScannedKind) -> Result<(), PageError> {
+    page(client, &kind.api_resource(), &ListParams::default().limit(1)).await.map(drop)
 }
 
 /// Of a group every resource once: in the version that the API server prefers, else in another that a policy asked for.

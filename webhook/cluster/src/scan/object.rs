@@ -56,15 +56,15 @@ impl Head {
         serde_json::from_str(object.get())
     }
 
-    /// Where an object of this kind is judged, in a round with these kinds: by policies that see its controller's template
-    /// too at the controller, by all others here.
+    /// Where an object of this kind is judged, in a round through these kinds: by policies that see its controller's template
+    /// too at the controller, by all others here. What a Pod controls is judged here.
     pub(super) fn judged_at<'a>(&self, kind: &'a ScannedKind, kinds: &[ScannedKind]) -> JudgedAt<'a> {
         if self.metadata.deletion_timestamp.is_some() {
             return JudgedAt::Nowhere;
         }
         let controller = self.metadata.owner_references.iter().find(|owner| owner.controller);
         let made_by = |known: &&ScannedKind| controller.is_some_and(|owner| owner.is_a(&known.kind));
-        match kinds.iter().find(made_by) {
+        match kinds.iter().filter(|known| !known.is_pod()).find(made_by) {
             Some(owner) if kind.seekers.leave_to(&owner.seekers) => {
                 let here = kind.seekers.not_at(&owner.seekers);
                 if here.is_empty() { JudgedAt::Owner } else { JudgedAt::HereBy(here) }
@@ -135,6 +135,12 @@ mod tests {
         let pods = kind("", "Pod", &["p"], &["of-pods"]);
         assert_eq!(judged_at(&owned(), &pods), JudgedAt::HereBy(["of-pods"].into()));
         assert_eq!(judged_at(&owned(), &kind("", "Pod", &[], &["of-pods"])), JudgedAt::Here);
+    }
+
+    #[test]
+    fn what_a_pod_controls_is_judged_itself() {
+        let executor = pod(json!({"apiVersion": "v1", "kind": "Pod", "controller": true}));
+        assert_eq!(judged_at(&executor, &kind("", "Pod", &["p"], &[])), JudgedAt::Here);
     }
 
     #[test]
