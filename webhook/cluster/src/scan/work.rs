@@ -12,7 +12,7 @@ use kube::Client;
 use kube::api::ListParams;
 use portreeve_admission::kinds::Scope;
 use serde_json::value::RawValue;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::sleep;
 
 use super::kinds::{ScannedKind, kinds, try_list};
 use super::object::{Head, JudgedAt, whole};
@@ -85,16 +85,13 @@ impl<J: Judge> Work<J> {
         self.audience.finished(finished);
     }
 
-    /// Forgets the round under way.
-    pub(super) fn forget(&mut self) {
-        self.round = None;
+    /// Whether a round is begun and not done.
+    pub(super) fn is_under_way(&self) -> bool {
+        self.round.is_some()
     }
 
-    /// Goes on with the round under way, or waits until one is due and does it. What fails is tried again.
-    pub(super) async fn next_round(&mut self, sought: &Sought, due: Instant) -> Finished {
-        if self.round.is_none() {
-            sleep_until(due).await;
-        }
+    /// Goes on with the round under way, or begins one through what is sought, and does it. What fails is tried again.
+    pub(super) async fn round(&mut self, sought: &Sought) -> Finished {
         loop {
             match self.go_on(sought).await {
                 Ok(finished) => return finished,

@@ -70,10 +70,14 @@ impl Audience for Counting {
 /// Says what the set in force wants to see, whenever that is another set.
 pub(super) async fn seek(surveyor: Surveyor, parts: Arc<Parts>, tell: watch::Sender<Option<Sought>>) {
     let mut sets = parts.sets.subscribe();
+    let mut told = None;
     loop {
         let set = Arc::clone(&sets.borrow_and_update());
         match surveyor.survey(&parts, &set).await {
-            Ok(survey) => drop(tell.send_replace(Some(Sought::of(&survey.demand(&parts, &set))))),
+            Ok(survey) => {
+                let sought = Sought::of(&survey.demand(&parts, &set));
+                tell_if_new(&tell, &mut told, (set.digest().to_owned(), sought));
+            }
             Err(error) => {
                 tracing::warn!("what a scan should look at is not known yet: {}", chain(&error));
                 sleep(RETRY).await;
@@ -83,6 +87,15 @@ pub(super) async fn seek(surveyor: Surveyor, parts: Arc<Parts>, tell: watch::Sen
         if sets.changed().await.is_err() {
             return;
         }
+    }
+}
+
+/// Tells what a set of this digest wants to see, unless that was told last: a change of our resources that says nothing in
+/// the set makes the same one again.
+fn tell_if_new(tell: &watch::Sender<Option<Sought>>, told: &mut Option<(String, Sought)>, now: (String, Sought)) {
+    if told.as_ref() != Some(&now) {
+        tell.send_replace(Some(now.1.clone()));
+        *told = Some(now);
     }
 }
 
@@ -124,4 +137,25 @@ fn review(object: &Value, kind: &ScannedKind) -> Value {
             "object": object,
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_another_set_is_told_of() {
+        let (tell, mut heard) = watch::channel(None);
+        let mut told = None;
+        let mut is_told = |digest: &str| {
+            tell_if_new(&tell, &mut told, (digest.to_owned(), Sought::default()));
+            let is_told = heard.has_changed().unwrap();
+            heard.mark_unchanged();
+            is_told
+        };
+        assert!(is_told("sha256:a"));
+        assert!(!is_told("sha256:a"));
+        // The same kinds, judged otherwise.
+        assert!(is_told("sha256:b"));
+    }
 }
