@@ -122,6 +122,9 @@ impl Judge for ByGate {
 fn review(object: &Value, kind: &ScannedKind) -> Value {
     let metadata = object.get("metadata");
     let named = |field: &str| metadata.and_then(|metadata| metadata.get(field)).cloned();
+    // The API server has it so for namespaces themselves.
+    let is_namespace = kind.kind.group.is_empty() && kind.kind.kind == "Namespace";
+    let namespace = named(if is_namespace { "name" } else { "namespace" });
     json!({
         "apiVersion": API_VERSION,
         "kind": "AdmissionReview",
@@ -129,7 +132,7 @@ fn review(object: &Value, kind: &ScannedKind) -> Value {
             "uid": "scan",
             "kind": kind.kind,
             "resource": kind.resource,
-            "namespace": named("namespace"),
+            "namespace": namespace,
             "name": named("name"),
             "operation": "CREATE",
             "dryRun": true,
@@ -141,7 +144,39 @@ fn review(object: &Value, kind: &ScannedKind) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use portreeve_admission::case::{GroupVersionKind, GroupVersionResource};
+    use portreeve_admission::kinds::{Scope, resource};
+    use portreeve_admission::matching::Index;
+    use portreeve_admission::review::Review;
+    use portreeve_cluster::registration::Seekers;
+
     use super::*;
+
+    fn reviewed(group: &str, kind: &str, metadata: &Value) -> Review {
+        let kind = GroupVersionKind { group: group.into(), version: "v1".into(), kind: kind.into() };
+        let resource: GroupVersionResource = resource(&kind);
+        let kind = ScannedKind { kind, resource, scope: Scope::Cluster, seekers: Seekers::default() };
+        decode(review(&json!({"metadata": metadata}), &kind).to_string().as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn a_namespace_is_judged_as_in_itself_and_not_at_all_if_it_is_excluded() {
+        let index = Index::new(&[], ["kube-system".to_owned()]);
+        for (name, excluded) in [("shop", false), ("kube-system", true)] {
+            let review = reviewed("", "Namespace", &json!({"name": name}));
+            assert_eq!(review.request.namespace.as_deref(), Some(name));
+            assert_eq!(index.excludes(&review), excluded);
+        }
+    }
+
+    #[test]
+    fn other_objects_are_judged_in_the_namespace_that_they_name() {
+        let pod = json!({"name": "a", "namespace": "shop"});
+        assert_eq!(reviewed("", "Pod", &pod).request.namespace.as_deref(), Some("shop"));
+        let role = json!({"name": "a"});
+        assert_eq!(reviewed("rbac.authorization.k8s.io", "ClusterRole", &role).request.namespace, None);
+        assert_eq!(reviewed("example.com", "Namespace", &role).request.namespace, None);
+    }
 
     #[test]
     fn only_another_set_is_told_of() {
