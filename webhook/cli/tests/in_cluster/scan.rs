@@ -1,8 +1,10 @@
 //! What was there before its policies: judged by the leader, and reported beside it.
 
+use portreeve_tests::control_plane::Controllers;
 use portreeve_tests::server::until;
 use serde_json::{Value, json};
 
+use crate::replica::Replica;
 use crate::scene::{Scene, deployment, wants_label};
 
 /// The two kinds of `openreports.io`, as far as an API server has to know them to store them.
@@ -19,12 +21,43 @@ fn definition(kind: &str, plural: &str, scope: &str) -> Value {
     })
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_there_already_is_judged_and_reported() {
-    let Some(scene) = Scene::start().await else { return };
+async fn install_reports(scene: &Scene) {
     scene.apply(&definition("Report", "reports", "Namespaced")).await;
     scene.apply(&definition("ClusterReport", "clusterreports", "Cluster")).await;
     scene.kubectl.run("wait --for=condition=Established --timeout=60s crd --all").unwrap();
+}
+
+/// A number that a replica tells.
+async fn number(replica: &Replica, name: &str) -> Option<f64> {
+    replica.says("/metrics").await.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_the_platform_profile_a_deployment_of_two_revisions_has_one_report() {
+    let Some(scene) = Scene::start_with(Controllers::Running).await else { return };
+    install_reports(&scene).await;
+    let mut faulty = deployment("old");
+    faulty["spec"]["template"]["spec"]["hostNetwork"] = json!(true);
+    let count = |what: &str| scene.kubectl.run(&format!("get {what} -n shop -o name")).unwrap().lines().count();
+    for revision in 1..=2 {
+        faulty["spec"]["template"]["metadata"]["labels"]["revision"] = json!(revision.to_string());
+        scene.apply(&faulty).await;
+        until("it has another revision", async || count("replicasets") == revision).await.unwrap();
+    }
+    until("it has pods", async || count("pods") > 0).await.unwrap();
+    let replica = scene.replica_with("one", |config| config["kubernetes"]["scan"] = json!({})).await;
+    let rounds = async || number(&replica, "portreeve_scan_rounds_total").await;
+    until("a round is done", async || rounds().await > Some(0.0)).await.unwrap();
+    let scopes = "custom-columns=KIND:.scope.kind,NAME:.scope.name";
+    let reports = scene.kubectl.run(&format!("get reports.openreports.io -n shop --no-headers -o {scopes}")).unwrap();
+    let reports: Vec<Vec<&str>> = reports.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(reports, [["Deployment", "old"]]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_there_already_is_judged_and_reported() {
+    let Some(scene) = Scene::start().await else { return };
+    install_reports(&scene).await;
     scene.apply(&deployment("old")).await;
     scene.apply(&wants_label("team", "team")).await;
     let replica = scene.replica_with("one", |config| config["kubernetes"]["scan"] = json!({})).await;
@@ -35,12 +68,10 @@ async fn what_is_there_already_is_judged_and_reported() {
     assert_eq!(report["scope"]["name"], "old", "{report:#}");
     assert_eq!(report["metadata"]["ownerReferences"][0]["name"], "old");
     let counted = async || {
-        let metrics = replica.says("/metrics").await;
-        let of = |name: &str| metrics.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<f64>().ok());
-        let judged = of("portreeve_scan_objects_total") > Some(0.0);
+        let judged = number(&replica, "portreeve_scan_objects_total").await > Some(0.0);
         judged
-            && of("portreeve_scan_rounds_total") > Some(0.0)
-            && of("portreeve_scan_finished_timestamp_seconds") > Some(1e9)
+            && number(&replica, "portreeve_scan_rounds_total").await > Some(0.0)
+            && number(&replica, "portreeve_scan_finished_timestamp_seconds").await > Some(1e9)
     };
     until("the round is counted", counted).await.unwrap();
     assert_eq!((report["results"][0]["policy"].as_str(), report["summary"]["fail"].as_i64()), (Some("team"), Some(1)));

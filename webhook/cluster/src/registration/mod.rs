@@ -24,7 +24,7 @@ use portreeve_admission::subject::TemplatePaths;
 
 pub use condition::{Condition, Spared};
 pub use served::Served;
-pub use sought::{Reason, Sought};
+pub use sought::{Seekers, Sought};
 pub use written::{Configurations, Endpoint, Site};
 
 pub(crate) use selector::{not_in, translated};

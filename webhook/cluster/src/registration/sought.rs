@@ -1,7 +1,7 @@
 //! What of the objects that are there already the policies in force want to see: the same wishes as a registration's, read
-//! for objects in place of requests. Nothing is listed here.
+//! for objects in place of requests, and kept for each policy. Nothing is listed here.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use portreeve_admission::case::{GroupVersionResource, Operation};
 use portreeve_admission::policy::Policy;
@@ -13,19 +13,42 @@ use super::{Call, Demand};
 /// What a scan looks at.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sought {
-    templates: BTreeSet<Wish>,
-    named: BTreeSet<Wish>,
+    /// Policies by what they wish for: many wish for the same.
+    wished: BTreeMap<Wishes, BTreeSet<String>>,
     spared: BTreeSet<Spared>,
     excluded: BTreeSet<String>,
 }
 
-/// Why the objects of a resource are looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reason {
-    /// For their pod templates alone.
-    Templates,
-    /// A policy named the resource.
-    Named,
+/// What a policy wishes to see.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Wishes {
+    templates: BTreeSet<Wish>,
+    named: BTreeSet<Wish>,
+}
+
+/// Which policies look at the objects of a resource, by their ids. Some do so for both reasons.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Seekers {
+    /// Those that look at their pod templates.
+    pub templates: BTreeSet<String>,
+    /// Those that named the resource.
+    pub named: BTreeSet<String>,
+}
+
+impl Seekers {
+    /// Whether some of them learn at the controller of such an object what there is to learn: those that look at the
+    /// templates of both.
+    #[must_use]
+    pub fn leave_to(&self, controller: &Self) -> bool {
+        !self.templates.is_disjoint(&controller.templates)
+    }
+
+    /// Those that have to look at such an object itself, although these look at its controller.
+    #[must_use]
+    pub fn not_at<'a>(&'a self, controller: &Self) -> BTreeSet<&'a str> {
+        let is_left = |policy: &&String| self.templates.contains(*policy) && controller.templates.contains(*policy);
+        self.templates.union(&self.named).filter(|policy| !is_left(policy)).map(String::as_str).collect()
+    }
 }
 
 /// Groups that only speak of other objects: what is written into them is never judged again.
@@ -37,19 +60,19 @@ impl Sought {
     pub fn of(demand: &Demand<'_>) -> Self {
         let policies: Vec<&Policy> =
             demand.policies.iter().filter(|policy| takes_part(policy, Call::Validate)).collect();
-        let wanted = Wanted::of(&policies, Call::Validate, demand.paths, demand.served);
-        let spared = by_star_alone(&wanted);
-        Self {
-            templates: standing(wanted.templates),
-            named: standing(wanted.named),
-            spared,
-            excluded: demand.excluded.clone(),
+        let wanted = |policies: &[&Policy]| Wanted::of(policies, Call::Validate, demand.paths, demand.served);
+        let mut wished: BTreeMap<Wishes, BTreeSet<String>> = BTreeMap::new();
+        for policy in &policies {
+            let Wanted { templates, named } = wanted(&[*policy]);
+            let wishes = Wishes { templates: standing(templates), named: standing(named) };
+            wished.entry(wishes).or_default().insert(policy.id.clone());
         }
+        Self { wished, spared: by_star_alone(&wanted(&policies)), excluded: demand.excluded.clone() }
     }
 
-    /// Why objects of a resource, in its version, are looked at; none if they are not.
+    /// Who looks at the objects of a resource, in its version; none if nobody does.
     #[must_use]
-    pub fn reason(&self, resource: &GroupVersionResource) -> Option<Reason> {
+    pub fn seekers(&self, resource: &GroupVersionResource) -> Option<Seekers> {
         let asked = wish(resource);
         let spared = |spared: &Spared| {
             spared.group == resource.group && (spared.resource == ANY || spared.resource == resource.resource)
@@ -57,12 +80,12 @@ impl Sought {
         if REPORTS.contains(&resource.group.as_str()) || self.spared.iter().any(spared) {
             return None;
         }
-        let covered = |wishes: &BTreeSet<Wish>| wishes.iter().any(|wish| wish.covers(&asked));
-        match (covered(&self.named), covered(&self.templates)) {
-            (true, _) => Some(Reason::Named),
-            (false, true) => Some(Reason::Templates),
-            (false, false) => None,
-        }
+        let who = |of: fn(&Wishes) -> &BTreeSet<Wish>| {
+            let all = self.wished.iter().filter(|(wishes, _)| of(wishes).iter().any(|wish| wish.covers(&asked)));
+            all.flat_map(|(_, policies)| policies).cloned().collect()
+        };
+        let seekers = Seekers { templates: who(|wishes| &wishes.templates), named: who(|wishes| &wishes.named) };
+        (seekers != Seekers::default()).then_some(seekers)
     }
 
     /// Namespaces that no policy sees.
@@ -88,6 +111,7 @@ fn wish(resource: &GroupVersionResource) -> Wish {
 #[cfg(test)]
 mod tests {
     use portreeve_admission::api::FailurePolicy;
+    use portreeve_admission::matching::TEMPLATES;
     use portreeve_admission::subject::TemplatePaths;
 
     use super::super::Served;
@@ -105,48 +129,82 @@ mod tests {
         })
     }
 
-    fn reason(policies: &[Policy], group: &str, version: &str, resource: &str) -> Option<Reason> {
+    fn seekers(policies: &[Policy], group: &str, version: &str, resource: &str) -> Option<Seekers> {
         let (group, version, resource) = (group.to_owned(), version.to_owned(), resource.to_owned());
-        sought(policies).reason(&GroupVersionResource { group, version, resource })
+        sought(policies).seekers(&GroupVersionResource { group, version, resource })
+    }
+
+    fn who(templates: &[&str], named: &[&str]) -> Seekers {
+        let set = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect();
+        Seekers { templates: set(templates), named: set(named) }
+    }
+
+    /// One of templates that names a resource too.
+    fn both(group: &str, resource: &str) -> Policy {
+        let mut policy = wanting(group, TEMPLATES, &["*"]);
+        policy.wants.extend(wanting(group, resource, &["UPDATE"]).wants);
+        Policy { id: "both".to_owned(), ..policy }
     }
 
     #[test]
     fn every_kind_with_a_template_is_sought_for_it() {
         let policies = [policy("p")];
-        assert_eq!(reason(&policies, "apps", "v1", "deployments"), Some(Reason::Templates));
-        assert_eq!(reason(&policies, "", "v1", "pods"), Some(Reason::Templates));
-        assert_eq!(reason(&policies, "ray.io", "v1", "rayclusters"), Some(Reason::Templates));
-        assert_eq!(reason(&policies, "", "v1", "configmaps"), None);
+        for (group, resource) in [("apps", "deployments"), ("", "pods"), ("ray.io", "rayclusters")] {
+            assert_eq!(seekers(&policies, group, "v1", resource), Some(who(&["p"], &[])), "{resource}");
+        }
+        assert_eq!(seekers(&policies, "", "v1", "configmaps"), None);
     }
 
     #[test]
     fn what_a_policy_names_is_sought_for_itself_whatever_operation_it_named() {
         let policies = [wanting("", "services", &["UPDATE"]), policy("p")];
-        assert_eq!(reason(&policies, "", "v1", "services"), Some(Reason::Named));
-        assert_eq!(reason(&policies, "", "v1", "pods"), Some(Reason::Templates));
+        assert_eq!(seekers(&policies, "", "v1", "services"), Some(who(&[], &["named"])));
+        assert_eq!(seekers(&policies, "", "v1", "pods"), Some(who(&["p"], &[])));
+    }
+
+    #[test]
+    fn a_kind_that_is_named_is_sought_for_its_template_all_the_same() {
+        let policies = [policy("p"), both("apps", "deployments"), wanting("apps", "deployments", &["CREATE"])];
+        let found = seekers(&policies, "apps", "v1", "deployments");
+        assert_eq!(found, Some(who(&["both", "p"], &["both", "named"])));
+    }
+
+    #[test]
+    fn only_a_policy_that_sees_both_templates_leaves_an_object_to_its_controller() {
+        let deployments = who(&["p", "both"], &["both", "named"]);
+        for (child, left, here) in [
+            (who(&["p"], &[]), true, vec![]),
+            (who(&["p", "both"], &["both"]), true, vec![]),
+            (who(&["p"], &["named"]), true, vec!["named"]),
+            (who(&["p", "of-pods"], &[]), true, vec!["of-pods"]),
+            (who(&[], &["named"]), false, vec!["named"]),
+        ] {
+            assert_eq!(child.leave_to(&deployments), left, "{child:?}");
+            assert_eq!(child.not_at(&deployments).into_iter().collect::<Vec<_>>(), here, "{child:?}");
+        }
     }
 
     #[test]
     fn what_is_only_connected_to_or_deleted_is_not_sought() {
         let policies = [wanting("", "pods/exec", &["CONNECT"]), wanting("", "services", &["DELETE"])];
-        assert_eq!(reason(&policies, "", "v1", "pods"), None);
-        assert_eq!(reason(&policies, "", "v1", "services"), None);
+        assert_eq!(seekers(&policies, "", "v1", "pods"), None);
+        assert_eq!(seekers(&policies, "", "v1", "services"), None);
     }
 
     #[test]
     fn a_star_takes_in_neither_what_a_cluster_comes_back_by_nor_reports() {
         let mut policies = [wanting("*", "*", &["*"])];
         policies[0].wants[0].versions = vec!["*".to_owned()];
-        assert_eq!(reason(&policies, "", "v1", "configmaps"), Some(Reason::Named));
-        assert_eq!(reason(&policies, "coordination.k8s.io", "v1", "leases"), None);
-        assert_eq!(reason(&policies, "", "v1", "events"), None);
-        assert_eq!(reason(&policies, "openreports.io", "v1alpha1", "reports"), None);
+        assert_eq!(seekers(&policies, "", "v1", "configmaps"), Some(who(&[], &["named"])));
+        assert_eq!(seekers(&policies, "coordination.k8s.io", "v1", "leases"), None);
+        assert_eq!(seekers(&policies, "", "v1", "events"), None);
+        assert_eq!(seekers(&policies, "openreports.io", "v1alpha1", "reports"), None);
     }
 
     #[test]
     fn nothing_is_sought_of_a_policy_that_only_edits() {
         let mut editing = policy("p");
         editing.can.validate = false;
-        assert_eq!(reason(&[editing], "apps", "v1", "deployments"), None);
+        assert_eq!(seekers(&[editing], "apps", "v1", "deployments"), None);
     }
 }

@@ -1,14 +1,17 @@
-//! Which kinds of a cluster are scanned: those that the policies want to see, as far as the API server serves them.
+//! Which kinds of a cluster are scanned: those that the policies want to see, as far as the API server serves them and
+//! lets us list them.
 
 use std::fmt;
 
 use kube::Client;
+use kube::api::ListParams;
 use kube::discovery::{ApiGroup, ApiResource, Discovery, Scope as Served, verbs};
 use portreeve_admission::case::{GroupVersionKind, GroupVersionResource};
 use portreeve_admission::kinds::Scope;
 
 use crate::discovery::DiscoveryError;
-use crate::registration::{Reason, Sought};
+use crate::pages::{PageError, page};
+use crate::registration::{Seekers, Sought};
 
 /// A kind whose objects are scanned.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,8 +22,8 @@ pub struct ScannedKind {
     pub resource: GroupVersionResource,
     /// Whether they live in namespaces.
     pub scope: Scope,
-    /// Why they are looked at.
-    pub reason: Reason,
+    /// Who looks at them.
+    pub seekers: Seekers,
 }
 
 impl ScannedKind {
@@ -28,6 +31,11 @@ impl ScannedKind {
     #[must_use]
     pub fn api_version(&self) -> String {
         self.kind.api_version()
+    }
+
+    /// Whether it is that of Pods, which control others by code of their own: what they make has no template of theirs.
+    pub(super) fn is_pod(&self) -> bool {
+        self.kind.group.is_empty() && self.kind.kind == "Pod"
     }
 
     pub(super) fn api_resource(&self) -> ApiResource {
@@ -58,6 +66,14 @@ pub(super) async fn kinds(client: &Client, sought: &Sought) -> Result<Vec<Scanne
     Ok(served.groups_alphabetical().into_iter().flat_map(|group| of_group(group, sought)).collect())
 }
 
+/// Asks for one object of a kind, to see whether it may be listed.
+///
+/// # Errors
+/// If it may not, or if that can't be told now.
+pub(super) async fn try_list(client: &Client, kind: &ScannedKind) -> Result<(), PageError> {
+    page(client, &kind.api_resource(), &ListParams::default().limit(1)).await.map(drop)
+}
+
 /// Of a group every resource once: in the version that the API server prefers, else in another that a policy asked for.
 fn of_group(group: &ApiGroup, sought: &Sought) -> Vec<ScannedKind> {
     let preferred = group.preferred_version_or_latest();
@@ -82,6 +98,6 @@ fn of_group(group: &ApiGroup, sought: &Sought) -> Vec<ScannedKind> {
 fn scanned(served: ApiResource, scope: Scope, sought: &Sought) -> Option<ScannedKind> {
     let ApiResource { group, version, kind, plural, .. } = served;
     let resource = GroupVersionResource { group: group.clone(), version: version.clone(), resource: plural };
-    let reason = sought.reason(&resource)?;
-    Some(ScannedKind { kind: GroupVersionKind { group, version, kind }, resource, scope, reason })
+    let seekers = sought.seekers(&resource)?;
+    Some(ScannedKind { kind: GroupVersionKind { group, version, kind }, resource, scope, seekers })
 }

@@ -1,9 +1,10 @@
 //! A scan of the objects that are there already: those that the policies want to see, a page at a time, each judged by
-//! whoever is given as judge, and what was found reported. It is done on a schedule, and at once when the policies change.
-//! Nothing is decided here, and nothing edited.
+//! whoever is given as judge, and what was found reported. It is done on a schedule, and at once when the policies change;
+//! a round that is under way then is brought to its end first, so that policies which change all the time don't keep any
+//! from its end. Nothing is decided here, and nothing edited.
 //!
 //! What a controller made of its template is judged at the controller: a Deployment, not its ReplicaSets and Pods. So its
-//! owner reads one report. Never more than a page of objects is in memory.
+//! owner reads one report. Only a policy that does not see the controller's template judges what was made of it. Never more than a page of objects is in memory.
 
 mod kinds;
 mod object;
@@ -11,6 +12,7 @@ mod pace;
 mod round;
 mod work;
 
+use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +21,7 @@ use kube::Client;
 use portreeve_admission::decision::Decision;
 use serde_json::Value;
 use tokio::sync::{Mutex, watch};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 pub use kinds::ScannedKind;
 pub use round::{Counts, Finished};
@@ -62,6 +64,18 @@ pub struct Judged {
     pub decision: Decision,
 }
 
+impl Judged {
+    /// Forgets what other policies than these said.
+    fn keep(&mut self, policies: &BTreeSet<&str>) {
+        let Decision { findings, advisories, failures, summaries } = &mut self.decision;
+        self.policies.retain(|policy| policies.contains(policy.as_str()));
+        findings.retain(|finding| policies.contains(finding.policy.as_str()));
+        advisories.retain(|(policy, _)| policies.contains(policy.as_str()));
+        failures.retain(|failure| policies.contains(failure.policy.as_str()));
+        summaries.retain(|(policy, _)| policies.contains(policy.as_str()));
+    }
+}
+
 /// How a scan goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ScanSettings {
@@ -98,7 +112,8 @@ pub struct Scanner<J> {
 }
 
 impl<J: Judge> Scanner<J> {
-    /// A scan of what is `sought`, at once whenever that is sent anew, and every so often. How it goes is told the `audience`.
+    /// A scan of what is `sought`, at once whenever that is sent anew or else after the round under way, and every so often.
+    /// How it goes is told the `audience`.
     #[must_use]
     pub fn new(
         client: Client,
@@ -127,18 +142,11 @@ impl<J: Judge> Scanner<J> {
     /// page where it was.
     pub async fn run(&mut self) {
         self.work.resume(self.every);
-        loop {
-            if self.sought.has_changed().unwrap_or(false) {
-                self.begin_anew();
-            }
-            let Ok(sought) = self.sought.wait_for(Option::is_some).await.map(|sought| sought.clone()) else { return };
-            let sought = sought.unwrap_or_default();
+        while let Some(sought) = self.sought_when_due().await {
+            let told = self.sought.clone();
             tokio::select! {
-                changed = self.sought.changed() => {
-                    if changed.is_err() { return }
-                    self.begin_anew();
-                }
-                finished = self.work.next_round(&sought, self.due) => {
+                () = nobody_tells(told) => return,
+                finished = self.work.round(&sought) => {
                     self.due = Instant::now() + self.every;
                     let (counts, took) = (finished.counts, finished.took);
                     tracing::info!(%counts, ?took, "what is in the cluster was judged");
@@ -148,8 +156,27 @@ impl<J: Judge> Scanner<J> {
         }
     }
 
-    fn begin_anew(&mut self) {
-        self.work.forget();
-        self.due = Instant::now();
+    /// What is sought, once a round is due or under way; none when nobody says it any more. What is sent while a round is
+    /// under way stays unseen until it is done, and makes the next one due.
+    async fn sought_when_due(&mut self) -> Option<Sought> {
+        loop {
+            let known = self.sought.borrow().clone();
+            if self.work.is_under_way() {
+                return Some(known.unwrap_or_default());
+            }
+            tokio::select! {
+                biased;
+                changed = self.sought.changed() => {
+                    changed.ok()?;
+                    self.due = Instant::now();
+                }
+                () = sleep_until(self.due), if known.is_some() => return known,
+            }
+        }
     }
+}
+
+/// Waits until nobody says any more what is sought.
+async fn nobody_tells(mut told: watch::Receiver<Option<Sought>>) {
+    while told.changed().await.is_ok() {}
 }

@@ -1,12 +1,13 @@
 //! What a scan reads of an object before anybody judges it: which it is, and whether it is judged here or at its owner.
 
+use std::collections::BTreeSet;
+
 use portreeve_admission::case::GroupVersionKind;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::kinds::ScannedKind;
-use crate::registration::Reason;
 use crate::reports::Reference;
 
 /// An object as far as its metadata.
@@ -38,10 +39,12 @@ struct Owner {
 }
 
 /// Where an object is judged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum JudgedAt {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum JudgedAt<'a> {
     /// Here.
     Here,
+    /// Here by these policies, at its owner by the others.
+    HereBy(BTreeSet<&'a str>),
     /// At its owner, whose template it was made from.
     Owner,
     /// Nowhere: it is on its way out.
@@ -53,18 +56,20 @@ impl Head {
         serde_json::from_str(object.get())
     }
 
-    /// Where an object of this kind is judged, in a round with these kinds. What is looked at for its template alone is left
-    /// to its controller, if that is looked at for its own; what a policy named is always judged itself.
-    pub(super) fn judged_at(&self, kind: &ScannedKind, kinds: &[ScannedKind]) -> JudgedAt {
-        let by_template =
-            |owner: &&Owner| kinds.iter().any(|known| known.reason == Reason::Templates && owner.is_a(&known.kind));
-        let controller = self.metadata.owner_references.iter().find(|owner| owner.controller);
+    /// Where an object of this kind is judged, in a round through these kinds: by policies that see its controller's template
+    /// too at the controller, by all others here. What a Pod controls is judged here.
+    pub(super) fn judged_at<'a>(&self, kind: &'a ScannedKind, kinds: &[ScannedKind]) -> JudgedAt<'a> {
         if self.metadata.deletion_timestamp.is_some() {
-            JudgedAt::Nowhere
-        } else if kind.reason == Reason::Templates && controller.as_ref().is_some_and(by_template) {
-            JudgedAt::Owner
-        } else {
-            JudgedAt::Here
+            return JudgedAt::Nowhere;
+        }
+        let controller = self.metadata.owner_references.iter().find(|owner| owner.controller);
+        let made_by = |known: &&ScannedKind| controller.is_some_and(|owner| owner.is_a(&known.kind));
+        match kinds.iter().filter(|known| !known.is_pod()).find(made_by) {
+            Some(owner) if kind.seekers.leave_to(&owner.seekers) => {
+                let here = kind.seekers.not_at(&owner.seekers);
+                if here.is_empty() { JudgedAt::Owner } else { JudgedAt::HereBy(here) }
+            }
+            _ => JudgedAt::Here,
         }
     }
 
@@ -100,26 +105,42 @@ mod tests {
     use super::super::round::tests::kind;
     use super::*;
 
-    fn judged_at(object: &Value, reason: Reason) -> JudgedAt {
-        let kinds = [kind("apps", "ReplicaSet", Reason::Templates), kind("", "Pod", reason)];
+    /// Where an object of the kind is judged that these name, and one of templates looks at, as it does at ReplicaSets.
+    fn judged_at<'a>(object: &Value, pods: &'a ScannedKind) -> JudgedAt<'a> {
+        let kinds = [kind("apps", "ReplicaSet", &["p"], &["both"]), pods.clone()];
         let head: Head = serde_json::from_value(object.clone()).unwrap();
-        head.judged_at(&kinds[1], &kinds)
+        head.judged_at(pods, &kinds)
     }
 
     fn pod(owner: Value) -> Value {
         json!({"metadata": {"name": "a", "uid": "1", "ownerReferences": [owner]}})
     }
 
-    #[test]
-    fn what_a_controller_made_of_its_template_is_judged_there() {
-        let owned = pod(json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "controller": true}));
-        assert_eq!(judged_at(&owned, Reason::Templates), JudgedAt::Owner);
+    fn owned() -> Value {
+        pod(json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "controller": true}))
     }
 
     #[test]
-    fn what_a_policy_named_is_judged_itself() {
-        let owned = pod(json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "controller": true}));
-        assert_eq!(judged_at(&owned, Reason::Named), JudgedAt::Here);
+    fn what_a_controller_made_of_its_template_is_judged_there() {
+        assert_eq!(judged_at(&owned(), &kind("", "Pod", &["p"], &[])), JudgedAt::Owner);
+    }
+
+    #[test]
+    fn what_a_policy_of_its_template_names_too_is_judged_at_the_controller() {
+        assert_eq!(judged_at(&owned(), &kind("", "Pod", &["p"], &["p"])), JudgedAt::Owner);
+    }
+
+    #[test]
+    fn what_a_policy_only_named_is_judged_itself_by_that_policy_alone() {
+        let pods = kind("", "Pod", &["p"], &["of-pods"]);
+        assert_eq!(judged_at(&owned(), &pods), JudgedAt::HereBy(["of-pods"].into()));
+        assert_eq!(judged_at(&owned(), &kind("", "Pod", &[], &["of-pods"])), JudgedAt::Here);
+    }
+
+    #[test]
+    fn what_a_pod_controls_is_judged_itself() {
+        let executor = pod(json!({"apiVersion": "v1", "kind": "Pod", "controller": true}));
+        assert_eq!(judged_at(&executor, &kind("", "Pod", &["p"], &[])), JudgedAt::Here);
     }
 
     #[test]
@@ -127,20 +148,20 @@ mod tests {
         let by_stranger = pod(json!({"apiVersion": "example.com/v1", "kind": "ReplicaSet", "controller": true}));
         let not_controlled = pod(json!({"apiVersion": "apps/v1", "kind": "ReplicaSet"}));
         for object in [by_stranger, not_controlled, json!({"metadata": {"name": "a", "uid": "1"}})] {
-            assert_eq!(judged_at(&object, Reason::Templates), JudgedAt::Here, "{object}");
+            assert_eq!(judged_at(&object, &kind("", "Pod", &["p"], &[])), JudgedAt::Here, "{object}");
         }
     }
 
     #[test]
     fn what_is_on_its_way_out_is_not_judged() {
         let leaving = json!({"metadata": {"name": "a", "uid": "1", "deletionTimestamp": "2030-01-01T00:00:00Z"}});
-        assert_eq!(judged_at(&leaving, Reason::Named), JudgedAt::Nowhere);
+        assert_eq!(judged_at(&leaving, &kind("", "Pod", &[], &["p"])), JudgedAt::Nowhere);
     }
 
     #[test]
     fn a_whole_object_has_its_kind_though_lists_leave_it_out() {
         let listed: Box<RawValue> = serde_json::from_str(r#"{"metadata": {}}"#).unwrap();
-        let whole = whole(&listed, &kind("apps", "Deployment", Reason::Templates)).unwrap();
+        let whole = whole(&listed, &kind("apps", "Deployment", &["p"], &[])).unwrap();
         assert_eq!((&whole["apiVersion"], &whole["kind"]), (&json!("apps/v1"), &json!("Deployment")));
     }
 }

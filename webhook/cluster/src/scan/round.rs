@@ -19,6 +19,7 @@ pub(super) struct Round {
     continued: Option<String>,
     began_anew: bool,
     unlisted: Vec<GroupVersionKind>,
+    excluded: Vec<String>,
     /// When it began.
     pub(super) began: Instant,
     reports: Reported,
@@ -93,13 +94,15 @@ impl AddAssign for Counts {
 }
 
 impl Round {
-    pub(super) fn of(kinds: Vec<ScannedKind>) -> Self {
+    /// One through these kinds, with those that may not be listed.
+    pub(super) fn of(kinds: Vec<ScannedKind>, unlisted: Vec<GroupVersionKind>, excluded: Vec<String>) -> Self {
         Self {
             kinds,
             at: 0,
             continued: None,
             began_anew: false,
-            unlisted: Vec::new(),
+            unlisted,
+            excluded,
             began: Instant::now(),
             reports: Reported::Unknown(None),
             counts: Counts::default(),
@@ -111,7 +114,7 @@ impl Round {
         Some((self.kinds.get(self.at)?, self.continued.as_deref()))
     }
 
-    /// All kinds of the round.
+    /// All kinds of the round that can be listed.
     pub(super) fn kinds(&self) -> &[ScannedKind] {
         &self.kinds
     }
@@ -119,6 +122,11 @@ impl Round {
     /// Kinds that can't be listed.
     pub(super) fn unlisted(&self) -> &[GroupVersionKind] {
         &self.unlisted
+    }
+
+    /// Namespaces that it does not look into.
+    pub(super) fn excluded(&self) -> &[String] {
+        &self.excluded
     }
 
     /// Puts down what there is to report to; none where nothing can be.
@@ -184,15 +192,20 @@ impl Round {
         }
     }
 
-    /// Passes over a kind that can't be listed. What was reported of it stays.
+    /// Passes over a kind that can't be listed. What was reported of it stays, and nothing is left to it any more.
     pub(super) fn skip_kind(&mut self) {
-        let kind = self.kinds.get(self.at).map(|kind| kind.kind.clone());
-        self.unlisted.extend(kind);
-        self.leave_kind();
+        if self.at < self.kinds.len() {
+            self.unlisted.push(self.kinds.remove(self.at).kind);
+        }
+        self.begin_kind();
     }
 
     fn leave_kind(&mut self) {
         self.at = self.at.saturating_add(1);
+        self.begin_kind();
+    }
+
+    fn begin_kind(&mut self) {
         self.continued = None;
         self.began_anew = false;
     }
@@ -208,16 +221,20 @@ pub(super) mod tests {
     use portreeve_admission::kinds::{Scope, resource};
 
     use super::*;
-    use crate::registration::Reason;
+    use crate::registration::Seekers;
 
-    pub(in crate::scan) fn kind(group: &str, kind: &str, reason: Reason) -> ScannedKind {
+    /// A kind at which these policies look for its templates, and these because they named it.
+    pub(in crate::scan) fn kind(group: &str, kind: &str, templates: &[&str], named: &[&str]) -> ScannedKind {
+        let set = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect();
+        let seekers = Seekers { templates: set(templates), named: set(named) };
         let kind = GroupVersionKind { group: group.into(), version: "v1".into(), kind: kind.into() };
         let resource: GroupVersionResource = resource(&kind);
-        ScannedKind { kind, resource, scope: Scope::Namespaced, reason }
+        ScannedKind { kind, resource, scope: Scope::Namespaced, seekers }
     }
 
     fn round() -> Round {
-        Round::of(vec![kind("apps", "Deployment", Reason::Templates), kind("", "Pod", Reason::Templates)])
+        let kinds = vec![kind("apps", "Deployment", &["p"], &[]), kind("", "Pod", &["p"], &[])];
+        Round::of(kinds, Vec::new(), Vec::new())
     }
 
     fn place(round: &Round) -> Option<(&str, Option<&str>)> {
@@ -261,6 +278,7 @@ pub(super) mod tests {
         let mut round = round();
         round.skip_kind();
         assert_eq!(place(&round), Some(("Pod", None)));
+        assert!(round.kinds().iter().all(|kind| kind.kind.kind != "Deployment"));
         round.turn(None, Counts::default());
         assert_eq!(round.finished().unlisted[0].kind, "Deployment");
     }

@@ -12,9 +12,9 @@ use kube::Client;
 use kube::api::ListParams;
 use portreeve_admission::kinds::Scope;
 use serde_json::value::RawValue;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::sleep;
 
-use super::kinds::{ScannedKind, kinds};
+use super::kinds::{ScannedKind, kinds, try_list};
 use super::object::{Head, JudgedAt, whole};
 use super::pace::Pace;
 use super::round::{Counts, Finished, Round};
@@ -85,16 +85,13 @@ impl<J: Judge> Work<J> {
         self.audience.finished(finished);
     }
 
-    /// Forgets the round under way.
-    pub(super) fn forget(&mut self) {
-        self.round = None;
+    /// Whether a round is begun and not done.
+    pub(super) fn is_under_way(&self) -> bool {
+        self.round.is_some()
     }
 
-    /// Goes on with the round under way, or waits until one is due and does it. What fails is tried again.
-    pub(super) async fn next_round(&mut self, sought: &Sought, due: Instant) -> Finished {
-        if self.round.is_none() {
-            sleep_until(due).await;
-        }
+    /// Goes on with the round under way, or begins one through what is sought, and does it. What fails is tried again.
+    pub(super) async fn round(&mut self, sought: &Sought) -> Finished {
         loop {
             match self.go_on(sought).await {
                 Ok(finished) => return finished,
@@ -109,16 +106,32 @@ impl<J: Judge> Work<J> {
 
     async fn go_on(&mut self, sought: &Sought) -> Result<Finished, RoundError> {
         if self.round.is_none() {
-            self.round = Some(Round::of(kinds(&self.client, sought).await?));
+            self.round = Some(self.begin(sought).await?);
         }
         self.read_reports().await?;
-        while let Some((kind, asked)) = self.next_page(sought) {
+        while let Some((kind, asked)) = self.next_page() {
             let page = page(&self.client, &kind.api_resource(), &asked).await;
             self.take(&kind, page).await?;
         }
         self.sweep().await;
         let finished = self.round.take().map(Round::finished);
         Ok(finished.unwrap_or_default())
+    }
+
+    /// A round through what is sought and may be listed. Only to that what its controllers made can be left. A kind of which
+    /// it can't be told now is tried again when its turn comes.
+    async fn begin(&self, sought: &Sought) -> Result<Round, DiscoveryError> {
+        let (mut listed, mut unlisted) = (Vec::new(), Vec::new());
+        for kind in kinds(&self.client, sought).await? {
+            match try_list(&self.client, &kind).await {
+                Err(error @ PageError::Unlisted(_)) => {
+                    tell_unlisted(&kind, &error);
+                    unlisted.push(kind.kind);
+                }
+                Ok(()) | Err(_) => listed.push(kind),
+            }
+        }
+        Ok(Round::of(listed, unlisted, sought.excluded().map(str::to_owned).collect()))
     }
 
     /// Reads which reports there are, unless that was done in this round already.
@@ -140,11 +153,12 @@ impl<J: Judge> Work<J> {
     }
 
     /// What is listed next; none when all is done.
-    fn next_page(&self, sought: &Sought) -> Option<(ScannedKind, ListParams)> {
-        let (kind, continued) = self.round.as_ref()?.place()?;
+    fn next_page(&self) -> Option<(ScannedKind, ListParams)> {
+        let round = self.round.as_ref()?;
+        let (kind, continued) = round.place()?;
         let mut asked = ListParams::default().limit(self.page.get());
         if kind.scope == Scope::Namespaced {
-            let but: Vec<String> = sought.excluded().map(|name| format!("metadata.namespace!={name}")).collect();
+            let but: Vec<String> = round.excluded().iter().map(|name| format!("metadata.namespace!={name}")).collect();
             asked.field_selector = Some(but.join(",")).filter(|selector| !selector.is_empty());
         }
         asked.continue_token = continued.map(str::to_owned);
@@ -162,8 +176,7 @@ impl<J: Judge> Work<J> {
             }
             Err(PageError::Expired { instead }) => round.expired(instead),
             Err(error @ PageError::Unlisted(_)) => {
-                let kind = kind.to_string();
-                tracing::warn!(kind, error = crate::with_causes(&error), "objects of this kind are not judged");
+                tell_unlisted(kind, &error);
                 round.skip_kind();
             }
             Err(source @ PageError::Failed(_)) => return Err(RoundError::Unlisted { kind: kind.to_string(), source }),
@@ -183,6 +196,11 @@ impl<J: Judge> Work<J> {
         let failed = u64::try_from(failed.len()).unwrap_or(u64::MAX);
         round.count(Counts { removed, failed, ..Counts::default() });
     }
+}
+
+fn tell_unlisted(kind: &ScannedKind, error: &PageError) {
+    let kind = kind.to_string();
+    tracing::warn!(kind, error = crate::with_causes(error), "objects of this kind are not judged");
 }
 
 /// Looks at the objects of a page.
@@ -227,16 +245,20 @@ impl<J: Judge> Looking<'_, J> {
         let Self { judge, reports, kind } = self;
         // The API server sends no object without a name and a uid.
         let head = Head::of(object).ok()?;
-        match head.judged_at(kind, kinds) {
-            JudgedAt::Here => {}
+        let by = match head.judged_at(kind, kinds) {
+            JudgedAt::Here => None,
+            JudgedAt::HereBy(policies) => Some(policies),
             JudgedAt::Owner => {
                 counts.owned += 1;
                 return None;
             }
             JudgedAt::Nowhere => return None,
-        }
+        };
         pace.turn().await;
-        let judged = judge.judge(&whole(object, kind).ok()?, kind).await;
+        let mut judged = judge.judge(&whole(object, kind).ok()?, kind).await;
+        if let Some(policies) = by {
+            judged.keep(&policies);
+        }
         counts.judged += 1;
         let report = Report::of(head.reference(kind), &judged, reports.limits())?;
         counts.telling += 1;

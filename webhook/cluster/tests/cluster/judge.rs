@@ -37,7 +37,12 @@ impl Remembering {
 
     /// Lets it judge all that comes.
     pub(crate) fn go_on(&self) {
-        self.turns.add_permits(1_000_000);
+        self.go_on_for(1_000_000);
+    }
+
+    /// Lets it judge so many more.
+    pub(crate) fn go_on_for(&self, turns: usize) {
+        self.turns.add_permits(turns);
     }
 
     /// How many objects it is asked about right now.

@@ -53,6 +53,33 @@ async fn a_scan_does_with_the_rights_that_it_is_said_to_need() {
 }
 
 #[tokio::test]
+async fn what_was_made_by_a_controller_that_may_not_be_listed_is_judged_itself() {
+    let Some(cluster) = own_cluster().await else { return };
+    make_namespace(&cluster, "shop").await;
+    let [deployment] = create(&cluster, vec![deployment("shop", "web", &json!({}))]).await.try_into().unwrap();
+    let owned = |name: &str, owner: &Value| {
+        let (api_version, kind) = (&owner["apiVersion"], &owner["kind"]);
+        let (owner, uid) = (&owner["metadata"]["name"], &owner["metadata"]["uid"]);
+        let owner = json!({"apiVersion": api_version, "kind": kind, "name": owner, "uid": uid, "controller": true});
+        json!({
+            "apiVersion": "v1", "kind": "Pod",
+            "metadata": {"name": name, "namespace": "shop", "ownerReferences": [owner]},
+            "spec": {"containers": [{"name": "app", "image": "registry.example/app:1"}]},
+        })
+    };
+    let [driver] = create(&cluster, vec![owned("driver", &deployment)]).await.try_into().unwrap();
+    create(&cluster, vec![owned("executor", &driver)]).await;
+    let judged_by = async |client: Client| {
+        let judge = Remembering::willing();
+        scan_with(client, judge.clone(), Standard::OpenReports, &ScanSettings::default()).round().await;
+        judge.judged()
+    };
+    let somebody = somebody(&cluster, json!([rule("", &["pods"], &["list"])])).await;
+    assert_eq!(judged_by(somebody).await, ["Pod/shop/driver", "Pod/shop/executor"]);
+    assert_eq!(judged_by(cluster.api.client()).await, ["Pod/shop/executor", "Deployment/shop/web"]);
+}
+
+#[tokio::test]
 async fn without_the_right_to_reports_objects_are_judged_all_the_same() {
     let Some(cluster) = own_cluster().await else { return };
     install_reports(&cluster, Standard::OpenReports).await;

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use crate::judge::Remembering;
 use crate::line::Line;
-use crate::scene::{Scan, create, deployment, make_namespace, own_cluster, quick, scan, scan_with};
+use crate::scene::{Scan, create, deployment, make_namespace, own_cluster, quick, scan, scan_with, templates};
 
 /// Two namespaces that are looked at, and one that is not.
 async fn with_deployments(count: usize) -> Option<Cluster> {
@@ -125,6 +125,32 @@ async fn a_change_of_the_policies_begins_a_round_at_once() {
     scan.round().await;
     scan.another_round().await;
     assert_eq!(judge.judged().len(), 6);
+}
+
+#[tokio::test]
+async fn a_change_of_the_policies_during_a_round_lets_it_end_and_begins_another_at_once() {
+    let Some(cluster) = with_deployments(60).await else { return };
+    let judge = Remembering::for_turns(0);
+    let Scan { mut scanner, mut finished, sought } = scan(&cluster, judge.clone(), Standard::OpenReports);
+    let course = async {
+        // A page is twenty.
+        for turn in 1..=3 {
+            until("it judges", async || judge.waiting() == 1).await.unwrap();
+            sought.send_replace(Some(templates()));
+            judge.go_on_for(15);
+            until("fifteen more are judged", async || judge.judged().len() == 15 * turn).await.unwrap();
+        }
+        judge.go_on_for(15);
+        finished.changed().await.unwrap();
+        assert_eq!((judge.judged().len(), distinct(&judge.judged())), (60, 60));
+        judge.go_on();
+        finished.changed().await.unwrap();
+        assert_eq!(judge.judged().len(), 120);
+    };
+    tokio::select! {
+        () = scanner.run() => panic!("the scan ended"),
+        () = course => {}
+    }
 }
 
 /// PodTemplates are read from the store itself: other kinds the API server remembers for longer.

@@ -70,10 +70,14 @@ impl Audience for Counting {
 /// Says what the set in force wants to see, whenever that is another set.
 pub(super) async fn seek(surveyor: Surveyor, parts: Arc<Parts>, tell: watch::Sender<Option<Sought>>) {
     let mut sets = parts.sets.subscribe();
+    let mut told = None;
     loop {
         let set = Arc::clone(&sets.borrow_and_update());
         match surveyor.survey(&parts, &set).await {
-            Ok(survey) => drop(tell.send_replace(Some(Sought::of(&survey.demand(&parts, &set))))),
+            Ok(survey) => {
+                let sought = Sought::of(&survey.demand(&parts, &set));
+                tell_if_new(&tell, &mut told, (set.digest().to_owned(), sought));
+            }
             Err(error) => {
                 tracing::warn!("what a scan should look at is not known yet: {}", chain(&error));
                 sleep(RETRY).await;
@@ -83,6 +87,15 @@ pub(super) async fn seek(surveyor: Surveyor, parts: Arc<Parts>, tell: watch::Sen
         if sets.changed().await.is_err() {
             return;
         }
+    }
+}
+
+/// Tells what a set of this digest wants to see, unless that was told last: a change of our resources that says nothing in
+/// the set makes the same one again.
+fn tell_if_new(tell: &watch::Sender<Option<Sought>>, told: &mut Option<(String, Sought)>, now: (String, Sought)) {
+    if told.as_ref() != Some(&now) {
+        tell.send_replace(Some(now.1.clone()));
+        *told = Some(now);
     }
 }
 
@@ -109,6 +122,9 @@ impl Judge for ByGate {
 fn review(object: &Value, kind: &ScannedKind) -> Value {
     let metadata = object.get("metadata");
     let named = |field: &str| metadata.and_then(|metadata| metadata.get(field)).cloned();
+    // The API server has it so for namespaces themselves.
+    let is_namespace = kind.kind.group.is_empty() && kind.kind.kind == "Namespace";
+    let namespace = named(if is_namespace { "name" } else { "namespace" });
     json!({
         "apiVersion": API_VERSION,
         "kind": "AdmissionReview",
@@ -116,7 +132,7 @@ fn review(object: &Value, kind: &ScannedKind) -> Value {
             "uid": "scan",
             "kind": kind.kind,
             "resource": kind.resource,
-            "namespace": named("namespace"),
+            "namespace": namespace,
             "name": named("name"),
             "operation": "CREATE",
             "dryRun": true,
@@ -124,4 +140,57 @@ fn review(object: &Value, kind: &ScannedKind) -> Value {
             "object": object,
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use portreeve_admission::case::{GroupVersionKind, GroupVersionResource};
+    use portreeve_admission::kinds::{Scope, resource};
+    use portreeve_admission::matching::Index;
+    use portreeve_admission::review::Review;
+    use portreeve_cluster::registration::Seekers;
+
+    use super::*;
+
+    fn reviewed(group: &str, kind: &str, metadata: &Value) -> Review {
+        let kind = GroupVersionKind { group: group.into(), version: "v1".into(), kind: kind.into() };
+        let resource: GroupVersionResource = resource(&kind);
+        let kind = ScannedKind { kind, resource, scope: Scope::Cluster, seekers: Seekers::default() };
+        decode(review(&json!({"metadata": metadata}), &kind).to_string().as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn a_namespace_is_judged_as_in_itself_and_not_at_all_if_it_is_excluded() {
+        let index = Index::new(&[], ["kube-system".to_owned()]);
+        for (name, excluded) in [("shop", false), ("kube-system", true)] {
+            let review = reviewed("", "Namespace", &json!({"name": name}));
+            assert_eq!(review.request.namespace.as_deref(), Some(name));
+            assert_eq!(index.excludes(&review), excluded);
+        }
+    }
+
+    #[test]
+    fn other_objects_are_judged_in_the_namespace_that_they_name() {
+        let pod = json!({"name": "a", "namespace": "shop"});
+        assert_eq!(reviewed("", "Pod", &pod).request.namespace.as_deref(), Some("shop"));
+        let role = json!({"name": "a"});
+        assert_eq!(reviewed("rbac.authorization.k8s.io", "ClusterRole", &role).request.namespace, None);
+        assert_eq!(reviewed("example.com", "Namespace", &role).request.namespace, None);
+    }
+
+    #[test]
+    fn only_another_set_is_told_of() {
+        let (tell, mut heard) = watch::channel(None);
+        let mut told = None;
+        let mut is_told = |digest: &str| {
+            tell_if_new(&tell, &mut told, (digest.to_owned(), Sought::default()));
+            let is_told = heard.has_changed().unwrap();
+            heard.mark_unchanged();
+            is_told
+        };
+        assert!(is_told("sha256:a"));
+        assert!(!is_told("sha256:a"));
+        // The same kinds, judged otherwise.
+        assert!(is_told("sha256:b"));
+    }
 }
