@@ -212,6 +212,9 @@ impl Draft {
             }),
             Resource::PolicySet(object) if self.set.is_none() => {
                 self.set = Some(object.spec.clone());
+                if let Err(error) = object.spec.check() {
+                    self.problem(&place_of(located), format!("spec.{error}"));
+                }
                 match BreakGlass::of(&object.metadata.annotations) {
                     Ok(glass) => self.break_glass = glass,
                     Err(error) => self.problem(&place_of(located), error.to_string()),
