@@ -123,3 +123,36 @@ async fn whoever_leads_renews_once_what_somebody_asks_for() {
     until("a new CA is trusted too", async || holds().await.bundle() != made.bundle()).await.unwrap();
     kept.abort();
 }
+
+#[tokio::test]
+async fn a_copy_that_can_not_be_kept_is_tried_again() {
+    let Some((_cluster, secret)) = scene().await else { return };
+    let scratch = tempfile::tempdir().unwrap();
+    // A file where the folder belongs.
+    let path = scratch.path().join("served");
+    std::fs::write(&path, "").unwrap();
+    let folder = CertificateFolder::new(&path);
+    let (tell, mut told) = watch::channel(FolderContents::default());
+    let made = secret.renew(Timestamp::now(), &policy()).await.unwrap().contents.to_serve();
+    let following = tokio::spawn({
+        let (secret, folder) = (secret.clone(), folder.clone());
+        async move { secret.follow(&folder, tell).await }
+    });
+    let soon = tokio::time::timeout(Duration::from_secs(3), told.changed());
+    assert!(soon.await.is_err(), "it was told of what is not kept");
+    std::fs::remove_file(&path).unwrap();
+    told.wait_for(|contents| *contents == made).await.unwrap();
+    assert_eq!(folder.contents().unwrap(), made);
+    drop(told);
+    following.await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_emptied_is_made_anew() {
+    let Some((cluster, secret)) = scene().await else { return };
+    let first = secret.renew(Timestamp::now(), &policy()).await.unwrap().contents;
+    let empty = r#"[{"op":"remove","path":"/data"}]"#;
+    cluster.kubectl.run(&format!("patch secret -n {NAMESPACE} {SECRET} --type=json -p {empty}")).unwrap();
+    let second = secret.renew(Timestamp::now(), &policy()).await.unwrap().contents;
+    assert_ne!(first.bundle(), second.bundle());
+}

@@ -235,6 +235,16 @@ async fn what_is_wrong_is_refused_with_words_that_help() {
         (Kind::Policy, builtin("mutate: true"), &["unknown field \"spec.mutate\""]),
         (Kind::Policy, "{module: {file: a.wasm}}".into(), &["unknown field \"spec.module.file\""]),
         (Kind::PolicySet, "{profile: platforms}".into(), &["spec.profile", "\"platform\""]),
+        (
+            Kind::PolicySet,
+            "{excludedNamespaces: [shop, 'team-*']}".into(),
+            &["spec.excludedNamespaces[1]", "no name of a namespace"],
+        ),
+        (
+            Kind::PolicySet,
+            format!("{{excludedNamespaces: [{}]}}", "a".repeat(64)),
+            &["spec.excludedNamespaces[0]", "Too long", "63"],
+        ),
         (Kind::PolicySet, "{failurePolicy: fail}".into(), &["spec.failurePolicy", "\"Fail\""]),
         (Kind::PolicyException, without("owner"), &["spec.owner", "Required value"]),
         (Kind::PolicyException, without("expires"), &["spec.expires", "Required value"]),

@@ -1,7 +1,6 @@
 //! The registration at a real API server: written once, put back when somebody changes it, taken away.
 
-use portreeve_cluster::registrar::{Configuration, Registrar, RegistrarError, Removal};
-use portreeve_cluster::registration::Configurations;
+use portreeve_cluster::registrar::{Configuration, Registrar, RegistrarError, Removal, Trouble, Wanted};
 use portreeve_tests::api_server::Run;
 use portreeve_tests::control_plane::Controllers;
 use portreeve_tests::server::until;
@@ -9,7 +8,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::cluster::Cluster;
-use crate::unanswered::{NAME, configurations, of_templates};
+use crate::unanswered::{NAME, asked, configurations, of_templates, site};
 
 /// The configuration of this kind, by its name alone.
 fn named(kind: &str) -> Value {
@@ -32,16 +31,30 @@ async fn path(cluster: &Cluster, kind: &str) -> String {
 
 /// What is wanted, kept in the cluster by a task of its own until this is dropped.
 struct Kept {
-    wanted: watch::Sender<Configurations>,
+    wanted: watch::Sender<Wanted>,
+    trouble: watch::Receiver<Trouble>,
 }
 
 impl Kept {
-    fn start(registrar: &Registrar, configurations: Configurations) -> Self {
-        let (wanted, told) = watch::channel(configurations);
+    fn start(registrar: &Registrar, first: Wanted) -> Self {
+        let (wanted, told) = watch::channel(first);
+        let (tell, trouble) = watch::channel(None);
         let registrar = registrar.clone();
-        tokio::spawn(async move { registrar.keep(told).await });
-        Self { wanted }
+        tokio::spawn(async move { registrar.keep(told, tell).await });
+        Self { wanted, trouble }
     }
+}
+
+/// What a policy of templates asks for, reached by this token.
+async fn wanted(cluster: &Cluster, token: &str) -> Wanted {
+    Wanted { registration: Some(asked(cluster, &[of_templates()]).await), site: site(token) }
+}
+
+/// The same with a selector that no API server takes.
+async fn refused(cluster: &Cluster, token: &str) -> Wanted {
+    let mut registration = asked(cluster, &[of_templates()]).await;
+    registration.mutating.namespaces.match_labels = Some([("a b".to_owned(), String::new())].into());
+    Wanted { registration: Some(registration), site: site(token) }
 }
 
 #[tokio::test]
@@ -60,7 +73,7 @@ async fn what_is_written_is_there_and_written_again_changes_nothing() {
 async fn what_somebody_changes_is_put_back_and_what_we_change_is_written() {
     let Some(cluster) = Cluster::start(Controllers::Absent).await else { return };
     let registrar = Registrar::new(cluster.api.client());
-    let kept = Kept::start(&registrar, configurations(&cluster, &[of_templates()], "first").await);
+    let kept = Kept::start(&registrar, wanted(&cluster, "first").await);
     until("it is written", async || path(&cluster, "Mutating").await.ends_with("/first")).await.unwrap();
 
     let mut opened = stored(&cluster, "Validating").await;
@@ -76,7 +89,7 @@ async fn what_somebody_changes_is_put_back_and_what_we_change_is_written() {
     cluster.api.delete(&named("Mutating")).await.unwrap().done().unwrap();
     until("it is there again", async || path(&cluster, "Mutating").await.ends_with("/first")).await.unwrap();
 
-    kept.wanted.send(configurations(&cluster, &[of_templates()], "second").await).unwrap();
+    kept.wanted.send(wanted(&cluster, "second").await).unwrap();
     until("the new token is in the path", async || path(&cluster, "Validating").await.ends_with("/second"))
         .await
         .unwrap();
@@ -98,4 +111,58 @@ async fn what_is_ours_is_taken_away_and_what_is_anothers_stays() {
     assert!(matches!(error, RegistrarError::NotOurs { configuration: Configuration::Validating, .. }), "{error}");
     assert_ne!(stored(&cluster, "Validating").await, Value::Null);
     cluster.api.delete(&named("Validating")).await.unwrap().done().unwrap();
+}
+
+/// Waits until both are called by this token, with the rules that they had.
+async fn moved(cluster: &Cluster, token: &str, rules: &[Value; 2]) {
+    let called = async |kind: &str| path(cluster, kind).await.ends_with(token);
+    until("the token is in both", async || called("Mutating").await && called("Validating").await).await.unwrap();
+    assert_eq!(&both_rules(cluster).await, rules);
+}
+
+async fn both_rules(cluster: &Cluster) -> [Value; 2] {
+    let of = async |kind: &str| stored(cluster, kind).await["webhooks"][0]["rules"].clone();
+    [of("Mutating").await, of("Validating").await]
+}
+
+#[tokio::test]
+async fn what_the_api_server_refuses_leaves_what_was_there_and_keeps_no_token_from_it() {
+    let Some(cluster) = Cluster::start(Controllers::Absent).await else { return };
+    let registrar = Registrar::new(cluster.api.client());
+    let mut kept = Kept::start(&registrar, wanted(&cluster, "first").await);
+    until("it is written", async || path(&cluster, "Mutating").await.ends_with("/first")).await.unwrap();
+    let rules = both_rules(&cluster).await;
+    assert!(rules.iter().all(|rules| rules.as_array().is_some_and(|rules| !rules.is_empty())), "{rules:?}");
+
+    kept.wanted.send(refused(&cluster, "second").await).unwrap();
+    moved(&cluster, "/second", &rules).await;
+    let trouble = kept.trouble.wait_for(Option::is_some).await.unwrap().clone().unwrap();
+    assert!(trouble.to_string().contains("MutatingWebhookConfiguration"), "{trouble}");
+
+    // Somebody else's change is put back all the same.
+    cluster.api.delete(&named("Mutating")).await.unwrap().done().unwrap();
+    moved(&cluster, "/second", &rules).await;
+
+    // A new leader finds nothing but what is registered.
+    drop(kept);
+    let mut next = Kept::start(&registrar, refused(&cluster, "third").await);
+    moved(&cluster, "/third", &rules).await;
+    next.wanted.send(Wanted { registration: None, site: site("fourth") }).unwrap();
+    moved(&cluster, "/fourth", &rules).await;
+    next.wanted.send(wanted(&cluster, "fifth").await).unwrap();
+    moved(&cluster, "/fifth", &rules).await;
+    next.trouble.wait_for(Option::is_none).await.unwrap();
+    drop(next);
+    registrar.remove(NAME).await.unwrap();
+}
+
+#[tokio::test]
+async fn where_nothing_is_registered_and_nothing_may_be_nothing_is_written() {
+    let Some(cluster) = Cluster::start(Controllers::Absent).await else { return };
+    let registrar = Registrar::new(cluster.api.client());
+    let kept = Kept::start(&registrar, Wanted { registration: None, site: site("first") });
+    kept.wanted.send(wanted(&cluster, "second").await).unwrap();
+    until("it is written", async || path(&cluster, "Mutating").await.ends_with("/second")).await.unwrap();
+    drop(kept);
+    registrar.remove(NAME).await.unwrap();
 }

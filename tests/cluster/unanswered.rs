@@ -63,18 +63,29 @@ pub(crate) async fn configurations_at(
     policies: &[Policy],
     token: &str,
 ) -> Configurations {
+    let site = Site { name: NAME.to_owned(), endpoint, ca_bundle: Vec::new(), token: Some(token.to_owned()) };
+    asked(cluster, policies).await.at(&site)
+}
+
+/// Where nobody answers, by this token.
+pub(crate) fn site(token: &str) -> Site {
+    let endpoint = Endpoint::Url(NOBODY.to_owned());
+    Site { name: NAME.to_owned(), endpoint, ca_bundle: Vec::new(), token: Some(token.to_owned()) }
+}
+
+/// What such policies ask for.
+pub(crate) async fn asked(cluster: &Cluster, policies: &[Policy]) -> Registration {
     let paths = TemplatePaths::default();
     let served = served(cluster.api.client(), &paths).await.unwrap();
     let excluded = ["kube-system", "kube-node-lease", "portreeve"].map(str::to_owned).into();
-    let registration = Registration::of(&Demand {
+    Registration::of(&Demand {
         policies,
         paths: &paths,
         excluded: &excluded,
         failure_policy: FailurePolicy::Fail,
         served: &served,
         user: Some(USER),
-    });
-    registration.at(&Site { name: NAME.to_owned(), endpoint, ca_bundle: Vec::new(), token: Some(token.to_owned()) })
+    })
 }
 
 /// A cluster with a namespace, and later the registration.

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use portreeve_admission::review::decode;
 use portreeve_server::config::NamespacedPolicies;
 use portreeve_server::manifest::read_stream;
-use portreeve_server::proposal::Proposals;
-use portreeve_server::set::{Loader, PolicySet, Sources, WrittenBy};
+use portreeve_server::proposal::{Doctor, Proposals};
+use portreeve_server::set::{Loader, Outline, PolicySet, Sources, WrittenBy};
 use portreeve_tests::gate::{Setting, loader};
 use portreeve_tests::review::{create, update};
 use serde_json::{Value, json};
@@ -37,8 +37,13 @@ impl Scene {
 
     /// What the user is told who asks for this; nothing if it is taken.
     fn refusal(&self, review: &Value) -> Option<String> {
+        self.refusal_by(None, review)
+    }
+
+    /// The same where somebody looks at what would be registered.
+    fn refusal_by(&self, doctor: Option<Arc<dyn Doctor>>, review: &Value) -> Option<String> {
         let (_tell, sources) = watch::channel(Some(Arc::clone(&self.sources)));
-        let proposals = Proposals::of(Arc::clone(&self.loader), sources, None);
+        let proposals = Proposals::of(Arc::clone(&self.loader), sources, None).with_doctor(doctor);
         let response = proposals.answer(&decode(review.to_string().as_bytes()).unwrap());
         response.refusal.map(|refusal| refusal.message)
     }
@@ -199,4 +204,55 @@ fn one_policy_too_many_is_refused_when_it_is_applied() {
     let mut milder = before.clone();
     milder["spec"]["mode"] = json!("warn");
     assert_eq!(scene.refusal(&update(&milder, &before)), None);
+}
+
+/// Would not register what sees these namespaces.
+struct KeepsOut(&'static [&'static str]);
+
+impl Doctor for KeepsOut {
+    fn faults(&self, outline: &Outline) -> Vec<String> {
+        assert!(outline.policies.iter().any(|policy| policy.id == "sealed"), "{outline:?}");
+        let seen = self.0.iter().filter(|name| !outline.excluded.contains(**name));
+        seen.map(|name| format!("pods of {name} would be refused")).collect()
+    }
+}
+
+fn set(excluded: &[&str]) -> Value {
+    json!({
+        "apiVersion": "portreeve.dev/v1alpha1", "kind": "PolicySet", "metadata": {"name": "all"},
+        "spec": {"excludedNamespaces": excluded},
+    })
+}
+
+#[test]
+fn a_set_that_would_not_be_registered_is_refused_when_it_is_applied() {
+    let scene = Scene::of(&[policy(json!({}))]);
+    let network = || -> Option<Arc<dyn Doctor>> { Some(Arc::new(KeepsOut(&["calico-system"]))) };
+    let refused = scene.refusal_by(network(), &create(&set(&["monitoring"])));
+    assert_eq!(refused.as_deref(), Some("pods of calico-system would be refused"));
+    assert_eq!(scene.refusal_by(network(), &create(&set(&["monitoring", "calico-system"]))), None);
+}
+
+#[test]
+fn what_would_not_be_registered_already_keeps_nobody_from_another_change() {
+    let scene = Scene::of(&[policy(json!({})), set(&[])]);
+    let both: Arc<dyn Doctor> = Arc::new(KeepsOut(&["calico-system", "cilium"]));
+    let better = update(&set(&["cilium"]), &set(&[]));
+    assert_eq!(scene.refusal_by(Some(both), &better), None);
+}
+
+#[test]
+fn an_excluded_namespace_that_can_not_be_one_is_told() {
+    let both = format!("{}\n---\n{}\n", policy(json!({})), set(&["shop", "Team A"]));
+    let problems = Setting::default().with(&both).unwrap().problems().unwrap();
+    assert!(problems.iter().any(|problem| problem.contains("spec.excludedNamespaces: \"Team A\"")), "{problems:?}");
+}
+
+#[test]
+fn a_selector_that_the_api_server_would_refuse_is_told() {
+    let mut selecting = policy(json!({}));
+    selecting["spec"]["match"] = json!({"namespaceSelector": {"matchLabels": {"tier": "gold and silver"}}});
+    let problems = Setting::default().with(&selecting.to_string()).unwrap().problems().unwrap();
+    let words = "spec.match.namespaceSelector: \"gold and silver\" is no value of the label \"tier\"";
+    assert!(problems.iter().any(|problem| problem.contains(words)), "{problems:?}");
 }

@@ -12,7 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinError;
 
 use cluster::Tie;
-pub(crate) use cluster::sources_of;
+pub(crate) use cluster::{certificates_behind, sources_of};
 
 use crate::outcome::{Failure, Outcome};
 use crate::output::print_text;

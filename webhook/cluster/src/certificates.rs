@@ -143,28 +143,27 @@ impl CertificateSecret {
     }
 
     /// Keeps in a folder what there is to serve with, and tells each time that it changed, until nobody listens any more.
-    /// What can't be had or kept is logged and tried again; the last good files stay.
+    /// What can't be had or kept is logged and tried again; the last good files stay. A Secret that holds nothing of ours
+    /// is as good as none.
     pub async fn follow(&self, folder: &CertificateFolder, told: watch::Sender<FolderContents>) {
         let secrets = watcher::watch_object(self.secrets.clone(), &self.name).default_backoff();
         pin_mut!(secrets);
+        let mut unkept: Option<FolderContents> = None;
         loop {
             let seen = tokio::select! {
                 () = told.closed() => return,
                 seen = secrets.next() => seen,
+                () = sleep(RETRY), if unkept.is_some() => {
+                    unkept = unkept.and_then(|contents| self.keep(folder, contents, &told));
+                    continue;
+                }
             };
             match seen {
-                Some(Ok(Some(secret))) => {
-                    let contents = contents(&secret).to_serve();
-                    match self.keep(folder, &contents) {
-                        Ok(()) => told.send_replace(contents),
-                        Err(error) => {
-                            tracing::error!(error = crate::with_causes(&error), "the old certificate stays");
-                            continue;
-                        }
-                    };
-                }
-                // Until the leader made it, and when somebody took it away: what is served goes on.
-                Some(Ok(None)) => tracing::info!(secret = self.name, "the Secret is not there (yet)"),
+                Some(Ok(secret)) => match to_serve(secret.as_ref()) {
+                    Some(contents) => unkept = self.keep(folder, contents, &told),
+                    // Until the leader made it, and when somebody took away it or what it held: what is served goes on.
+                    None => tracing::info!(secret = self.name, "the Secret is not there (yet)"),
+                },
                 Some(Err(error)) => {
                     tracing::debug!(error = crate::with_causes(&error), "the watch of the Secret begins again");
                 }
@@ -189,10 +188,25 @@ impl CertificateSecret {
         rotated.map_err(|source| CertificateSecretError::Unusable { name: self.name.clone(), source: Box::new(source) })
     }
 
-    fn keep(&self, folder: &CertificateFolder, contents: &FolderContents) -> Result<(), CertificateSecretError> {
+    /// Keeps these in the folder and tells so; gives them back where they can't be kept.
+    fn keep(
+        &self,
+        folder: &CertificateFolder,
+        contents: FolderContents,
+        told: &watch::Sender<FolderContents>,
+    ) -> Option<FolderContents> {
         let failed =
             |source| CertificateSecretError::Folder { path: folder.path().to_owned(), source: Box::new(source) };
-        folder.put_contents(contents).map_err(failed)
+        if let Err(error) = folder.put_contents(&contents).map_err(failed) {
+            tracing::error!(
+                secret = self.name,
+                error = crate::with_causes(&error),
+                "the old certificate stays for now"
+            );
+            return Some(contents);
+        }
+        told.send_replace(contents);
+        None
     }
 
     /// Writes over what was found, and over nothing else.
@@ -226,4 +240,27 @@ impl CertificateSecret {
 fn contents(secret: &Secret) -> FolderContents {
     let data = secret.data.iter().flatten();
     FolderContents::of(data.map(|(name, bytes)| (name.clone(), bytes.0.clone())))
+}
+
+/// What there is to serve with; none where somebody took away the Secret or what it held.
+fn to_serve(secret: Option<&Secret>) -> Option<FolderContents> {
+    secret.map(|secret| contents(secret).to_serve()).filter(|contents| !contents.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn holding(name: &str) -> Secret {
+        let data = [(name.to_owned(), ByteString(b"PEM".to_vec()))].into();
+        Secret { data: Some(data), ..Secret::default() }
+    }
+
+    #[test]
+    fn a_secret_that_holds_nothing_of_ours_is_as_good_as_none() {
+        for secret in [None, Some(Secret::default()), Some(holding("others")), Some(holding("ca.key"))] {
+            assert_eq!(to_serve(secret.as_ref()), None, "{secret:?}");
+        }
+        assert!(to_serve(Some(&holding("tls.crt"))).is_some());
+    }
 }

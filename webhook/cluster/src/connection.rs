@@ -5,8 +5,11 @@ use std::path::{Path, PathBuf};
 
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
 use kube::api::PostParams;
+use kube::client::ClientBuilder;
 use kube::config::{InClusterError, InferConfigError, KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Api, Client, Config};
+
+use crate::deadline::Deadline;
 
 /// Service accounts are users with names that begin so.
 const SERVICE_ACCOUNT: &str = "system:serviceaccount:";
@@ -69,8 +72,8 @@ impl Connection {
 
     fn by(config: Config) -> Result<Self, ConnectionError> {
         let namespace = config.default_namespace.clone();
-        let client = Client::try_from(config).map_err(|source| ConnectionError::Client(Box::new(source)))?;
-        Ok(Self { client, namespace })
+        let builder = ClientBuilder::try_from(config).map_err(|source| ConnectionError::Client(Box::new(source)))?;
+        Ok(Self { client: builder.with_layer(&Deadline).build(), namespace })
     }
 
     /// Our own user, if that is a service account: what it does is nobody else's doing.

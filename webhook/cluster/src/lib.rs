@@ -20,6 +20,7 @@ pub mod backstop;
 pub mod certificates;
 pub mod connection;
 pub mod crd;
+mod deadline;
 pub mod discovery;
 pub mod election;
 pub mod events;

@@ -1,7 +1,11 @@
 //! Keeps a registration in a cluster: written by server-side apply, put back when somebody changes it, taken away at the
 //! end. What is in it is worked out in `registration`.
+//!
+//! What policies ask for may be refused, and then what was registered before stays. Where we are reached never waits for
+//! that: a CA or a token that ended would turn every call away.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{Stream, StreamExt, pin_mut};
@@ -14,7 +18,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::registration::Configurations;
+use crate::registration::{Configurations, Registration, Site};
 use crate::{FIELD_MANAGER, MANAGED_BY};
 
 /// Somebody who insists on another registration is answered once in this time, so that neither wears the API server out.
@@ -22,6 +26,21 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// After a failure, this long until the next attempt.
 const RETRY: Duration = Duration::from_secs(2);
+
+/// What the API server refused is sent again after this long: it may be another release by then.
+const LATER: Duration = Duration::from_secs(600);
+
+/// What is to be registered.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Wanted {
+    /// What policies ask for. None where that must not be written or is not known: what is registered stays.
+    pub registration: Option<Registration>,
+    /// Where we are reached, and by what.
+    pub site: Site,
+}
+
+/// Why what is wanted is not registered, if it is not.
+pub type Trouble = Option<Arc<RegistrarError>>;
 
 /// Writes our two configurations, and nothing else.
 #[derive(Clone)]
@@ -31,10 +50,17 @@ pub struct Registrar {
 }
 
 /// What was written, by the API server's own versions of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Registered {
     mutating: Option<String>,
     validating: Option<String>,
+}
+
+/// What became of what is wanted.
+struct Put {
+    registered: Registered,
+    /// Why what policies ask for is not what was written.
+    refused: Option<RegistrarError>,
 }
 
 /// One of the two configurations.
@@ -84,6 +110,14 @@ pub enum RegistrarError {
     },
 }
 
+impl RegistrarError {
+    /// Whether the same would be refused again: the API server read it, and does not take it.
+    fn is_of_what_was_sent(&self) -> bool {
+        let Self::Refused { source, .. } = self else { return false };
+        matches!(source.as_ref(), kube::Error::Api(status) if matches!(status.code, 400 | 422))
+    }
+}
+
 impl fmt::Display for Configuration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -100,24 +134,29 @@ impl Registrar {
         Self { mutating: Api::all(client.clone()), validating: Api::all(client) }
     }
 
-    /// Keeps in the cluster what was last sent, under the name that it had at first, until the sender is gone. Failures
-    /// are logged and tried again.
-    pub async fn keep(&self, mut wanted: watch::Receiver<Configurations>) {
-        let Some(name) = wanted.borrow().mutating.metadata.name.clone() else { return };
+    /// Keeps in the cluster what was last sent, under the name that it had at first, until the sender is gone. Where the API
+    /// server refuses what policies ask for, what was there before stays, reached as it was last sent. `trouble` is told why
+    /// what was sent is not what is registered, none once it is. Failures are tried again.
+    pub async fn keep(&self, mut wanted: watch::Receiver<Wanted>, trouble: watch::Sender<Trouble>) {
+        let name = wanted.borrow().site.name.clone();
         let mutating = changes(self.mutating.clone(), &name);
         let validating = changes(self.validating.clone(), &name);
         pin_mut!(mutating, validating);
+        let mut last = None;
         loop {
-            let earliest = Instant::now() + PATIENCE;
+            let (earliest, later) = (Instant::now() + PATIENCE, Instant::now() + LATER);
             let now = wanted.borrow_and_update().clone();
-            let registered = match self.write(&now).await {
-                Ok(registered) => registered,
+            let (registered, refused) = match self.put(&now, &mut last).await {
+                Ok(Put { registered, refused }) => (registered, refused),
                 Err(error) => {
-                    tracing::warn!(error = crate::with_causes(&error), "the registration is tried again");
+                    trouble.send_replace(Some(Arc::new(error)));
                     sleep(RETRY).await;
                     continue;
                 }
             };
+            let refused = refused.map(Arc::new);
+            let is_refused = refused.is_some();
+            trouble.send_replace(refused);
             // Until what is there is no longer what was written, or something else is to be written.
             loop {
                 let drifted = tokio::select! {
@@ -127,6 +166,7 @@ impl Registrar {
                     }
                     Some(version) = mutating.next() => version != registered.mutating,
                     Some(version) = validating.next() => version != registered.validating,
+                    () = sleep_until(later), if is_refused => break,
                 };
                 if drifted {
                     tracing::info!(name, "somebody changed the registration; it is put back");
@@ -137,13 +177,66 @@ impl Registrar {
         }
     }
 
+    /// Writes what is wanted, as far as that may be.
+    async fn put(&self, wanted: &Wanted, last: &mut Option<Configurations>) -> Result<Put, RegistrarError> {
+        let mut refused = None;
+        if let Some(registration) = &wanted.registration {
+            let asked = registration.at(&wanted.site);
+            match self.write_if_taken(&asked, last.as_ref()).await {
+                Ok(registered) => {
+                    *last = Some(asked);
+                    return Ok(Put { registered, refused });
+                }
+                Err(error) if error.is_of_what_was_sent() => refused = Some(error),
+                Err(error) => return Err(error),
+            }
+        }
+        let before = match last.clone() {
+            Some(before) => Some(before),
+            None => self.stored(&wanted.site.name).await?,
+        };
+        match (before, refused) {
+            (Some(before), refused) => {
+                let now = before.at(&wanted.site);
+                let registered = self.write(&now).await?;
+                *last = Some(now);
+                Ok(Put { registered, refused })
+            }
+            (None, Some(refused)) => Err(refused),
+            (None, None) => Ok(Put { registered: Registered::default(), refused: None }),
+        }
+    }
+
+    /// Writes both, or neither where the API server would refuse one of them.
+    async fn write_if_taken(
+        &self,
+        asked: &Configurations,
+        last: Option<&Configurations>,
+    ) -> Result<Registered, RegistrarError> {
+        if last != Some(asked) {
+            self.send(asked, &params().dry_run()).await?;
+        }
+        self.send(asked, &params()).await
+    }
+
+    /// What is there under this name.
+    async fn stored(&self, name: &str) -> Result<Option<Configurations>, RegistrarError> {
+        let mutating = self.mutating.get_opt(name).await.map_err(unread(Configuration::Mutating, name))?;
+        let validating = self.validating.get_opt(name).await.map_err(unread(Configuration::Validating, name))?;
+        Ok(Configurations::found(mutating, validating))
+    }
+
     /// Writes both configurations. What stands there already is not written again.
     ///
     /// # Errors
     /// If the API server does not take one of them.
     pub async fn write(&self, wanted: &Configurations) -> Result<Registered, RegistrarError> {
-        let validating = apply(&self.validating, &wanted.validating, Configuration::Validating).await?;
-        let mutating = apply(&self.mutating, &wanted.mutating, Configuration::Mutating).await?;
+        self.send(wanted, &params()).await
+    }
+
+    async fn send(&self, wanted: &Configurations, params: &PatchParams) -> Result<Registered, RegistrarError> {
+        let validating = apply(&self.validating, &wanted.validating, Configuration::Validating, params).await?;
+        let mutating = apply(&self.mutating, &wanted.mutating, Configuration::Mutating, params).await?;
         Ok(Registered { mutating, validating })
     }
 
@@ -174,12 +267,26 @@ where
     })
 }
 
-async fn apply<K>(api: &Api<K>, wanted: &K, configuration: Configuration) -> Result<Option<String>, RegistrarError>
+fn params() -> PatchParams {
+    PatchParams::apply(FIELD_MANAGER).force()
+}
+
+fn unread(configuration: Configuration, name: &str) -> impl FnOnce(kube::Error) -> RegistrarError {
+    let name = name.to_owned();
+    move |source| RegistrarError::Refused { configuration, name, done: "read", source: Box::new(source) }
+}
+
+async fn apply<K>(
+    api: &Api<K>,
+    wanted: &K,
+    configuration: Configuration,
+    params: &PatchParams,
+) -> Result<Option<String>, RegistrarError>
 where
     K: Resource + Clone + DeserializeOwned + Serialize + fmt::Debug,
 {
     let name = wanted.name_any();
-    let written = api.patch(&name, &PatchParams::apply(FIELD_MANAGER).force(), &Patch::Apply(wanted)).await;
+    let written = api.patch(&name, params, &Patch::Apply(wanted)).await;
     let refused = |source| RegistrarError::Refused { configuration, name, done: "written", source: Box::new(source) };
     Ok(written.map_err(refused)?.resource_version())
 }

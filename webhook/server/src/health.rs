@@ -9,6 +9,9 @@ pub struct Health {
     parts: Mutex<BTreeMap<Part, State>>,
 }
 
+/// What a replica that does not lead says of the registration.
+pub const KEPT_BY_THE_LEADER: &str = "the leader keeps it";
+
 /// A part whose state is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Part {
@@ -24,6 +27,8 @@ pub enum Part {
     Certificate,
     /// What stands around the objects that are judged.
     Cluster,
+    /// What the API server was told of us.
+    Registration,
     /// What outlasts a restart.
     State,
     /// The book.
@@ -46,13 +51,14 @@ pub enum State {
 }
 
 impl Part {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Policies,
         Self::Compiled,
         Self::Exceptions,
         Self::Denials,
         Self::Certificate,
         Self::Cluster,
+        Self::Registration,
         Self::State,
         Self::Ledger,
         Self::Proof,
@@ -67,6 +73,7 @@ impl Part {
             Self::Denials => "denials",
             Self::Certificate => "certificate",
             Self::Cluster => "cluster",
+            Self::Registration => "registration",
             Self::State => "state",
             Self::Ledger => "ledger",
             Self::Proof => "proof",

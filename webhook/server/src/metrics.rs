@@ -163,6 +163,11 @@ impl Metrics {
         self.levels.set_refused(refused);
     }
 
+    /// Whether what is registered is not what the policies in force ask for.
+    pub fn registration_outdated(&self, outdated: bool) {
+        self.levels.registration_outdated(outdated);
+    }
+
     /// When the serving certificate ends.
     pub fn certificate_ends(&self, at: jiff::Timestamp) {
         self.levels.certificate_ends(at);

@@ -13,7 +13,7 @@ use portreeve_admission::response::{RefusalKind, Response};
 use portreeve_admission::review::Review;
 use tokio::sync::watch;
 
-use crate::set::{Examined, Loader, Located, Problem, Sources, WrittenBy, of_kind};
+use crate::set::{Examined, Loader, Located, Outline, Problem, Sources, WrittenBy, of_kind};
 
 /// Looks at changes of our own resources.
 #[derive(Clone)]
@@ -22,6 +22,14 @@ pub struct Proposals {
     sources: watch::Receiver<Option<Arc<Sources>>>,
     /// Who may have denials dropped.
     break_glass_group: Option<String>,
+    /// Who looks at what the set would be registered with.
+    doctor: Option<Arc<dyn Doctor>>,
+}
+
+/// Whoever knows what a cluster comes back by, and would not register what keeps it from that.
+pub trait Doctor: Send + Sync {
+    /// What these policies would hold up that they must not, and what to change.
+    fn faults(&self, outline: &Outline) -> Vec<String>;
 }
 
 /// Where a resource is that is not stored yet.
@@ -35,7 +43,13 @@ impl Proposals {
         sources: watch::Receiver<Option<Arc<Sources>>>,
         break_glass_group: Option<String>,
     ) -> Self {
-        Self { loader, sources, break_glass_group }
+        Self { loader, sources, break_glass_group, doctor: None }
+    }
+
+    /// The same, looked at by this one too.
+    #[must_use]
+    pub fn with_doctor(self, doctor: Option<Arc<dyn Doctor>>) -> Self {
+        Self { doctor, ..self }
     }
 
     /// Admits the change, or refuses it with all that would be wrong by it. Blocks while modules are asked.
@@ -80,9 +94,10 @@ impl Proposals {
     /// What is wrong with the whole, or with this resource. What a namespace has of its own may be left out by a change of
     /// the cluster's policies, and must not stand in its way.
     fn problems(&self, sources: Sources, reference: &str) -> BTreeSet<String> {
-        let Examined { refused, left_out } = self.loader.examine(&sources.or_platform());
+        let Examined { refused, left_out, outline } = self.loader.examine(&sources.or_platform());
         let own = left_out.iter().filter(|problem| problem.is_of(reference));
-        refused.iter().chain(own).map(said).collect()
+        let held_up = self.doctor.iter().flat_map(|doctor| doctor.faults(&outline));
+        refused.iter().chain(own).map(said).chain(held_up).collect()
     }
 
     /// Why the caller may not change until when denials are dropped, if he does.

@@ -5,6 +5,7 @@
 mod conditions;
 mod draft;
 mod drafted;
+mod examine;
 mod folder;
 mod last_good;
 mod load;
@@ -28,10 +29,11 @@ use portreeve_engine::{Instance, Program, Start};
 use tokio::sync::Semaphore;
 
 pub(crate) use conditions::{Conditions, Subject};
+pub use examine::{Examined, Outline};
 pub(crate) use folder::of_kind;
 pub use folder::{Located, Rules, Sources, WrittenBy, read_folder};
 pub use last_good::{LastGood, LastGoodError};
-pub use load::{Examined, LoadError, Loader, Problem, chain};
+pub use load::{LoadError, Loader, Problem, chain};
 pub use namespace::{KnownFrom, Namespace};
 pub use objects::{Listed, Objects, Reach};
 pub use profile::{COMPILED, platform};

@@ -5,6 +5,7 @@ mod exception;
 mod exceptions;
 mod matching;
 mod mode;
+mod names;
 mod namespaced;
 mod policy;
 mod selector;
@@ -17,7 +18,7 @@ pub use mode::Mode;
 pub use namespaced::{BuiltinModule, NamespacedMatch, PolicySpec};
 pub use policy::{ClusterPolicySpec, FailurePolicy, ModuleSource, Stage};
 pub use selector::{Expression, LabelSelector, Operator, SelectorError};
-pub use set::{PolicySetSpec, Profile};
+pub use set::{NotANamespace, PolicySetSpec, Profile};
 
 use std::collections::BTreeMap;
 

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::names::{is_label_key, is_label_value};
+
 /// A selector over labels: all of its requirements have to hold. The empty selector matches everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -52,6 +54,23 @@ pub enum SelectorError {
     /// Exists and DoesNotExist take none.
     #[error("the requirement on {0:?} takes no values")]
     Values(String),
+    /// A key that no label has.
+    #[error(
+        "{0:?} is no key of a label: begin and end with a letter or a digit, write nothing else between but - _ . and 63 of them \
+         at most; a domain in lower case and a / may stand before it"
+    )]
+    Key(String),
+    /// A value that no label has.
+    #[error(
+        "{value:?} is no value of the label {key:?}: begin and end with a letter or a digit, and write nothing else between but \
+         - _ . and 63 of them at most"
+    )]
+    Value {
+        /// The label's key.
+        key: String,
+        /// The value.
+        value: String,
+    },
 }
 
 impl LabelSelector {
@@ -67,14 +86,25 @@ impl LabelSelector {
     /// # Errors
     /// Names the first requirement that can't be.
     pub fn check(&self) -> Result<(), SelectorError> {
+        self.match_labels.iter().try_for_each(|(key, value)| check_label(key, [value]))?;
         self.match_expressions.iter().try_for_each(|expression| {
             let takes = matches!(expression.operator, Operator::In | Operator::NotIn);
             match (takes, expression.values.is_empty()) {
                 (true, true) => Err(SelectorError::NoValues(expression.key.clone())),
                 (false, false) => Err(SelectorError::Values(expression.key.clone())),
-                _ => Ok(()),
+                _ => check_label(&expression.key, &expression.values),
             }
         })
+    }
+}
+
+fn check_label<'a>(key: &str, values: impl IntoIterator<Item = &'a String>) -> Result<(), SelectorError> {
+    if !is_label_key(key) {
+        return Err(SelectorError::Key(key.to_owned()));
+    }
+    match values.into_iter().find(|value| !is_label_value(value)) {
+        Some(value) => Err(SelectorError::Value { key: key.to_owned(), value: value.clone() }),
+        None => Ok(()),
     }
 }
 
@@ -132,5 +162,19 @@ mod tests {
         let selector: LabelSelector =
             serde_json::from_value(serde_json::json!({"matchExpressions": [{"key": "a", "operator": "In"}]})).unwrap();
         assert_eq!(selector.check(), Err(SelectorError::NoValues("a".into())));
+    }
+
+    #[test]
+    fn what_no_label_is_called_or_says_is_named() {
+        let error = |selector| serde_json::from_value::<LabelSelector>(selector).unwrap().check().unwrap_err();
+        let value = SelectorError::Value { key: "a".into(), value: "b c".into() };
+        assert_eq!(error(serde_json::json!({"matchLabels": {"a b": "c"}})), SelectorError::Key("a b".into()));
+        assert_eq!(error(serde_json::json!({"matchLabels": {"a": "b c"}})), value);
+        let of = |key: &str, values: &[&str]| {
+            let operator = if values.is_empty() { "Exists" } else { "NotIn" };
+            serde_json::json!({"matchExpressions": [{"key": key, "operator": operator, "values": values}]})
+        };
+        assert_eq!(error(of("a", &["", "b c"])), value);
+        assert_eq!(error(of("a/b/c", &[])), SelectorError::Key("a/b/c".into()));
     }
 }

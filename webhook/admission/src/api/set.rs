@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::FailurePolicy;
+use super::names::is_dns_label;
 
 /// `spec` of a PolicySet.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -25,6 +26,27 @@ pub struct PolicySetSpec {
     /// For policies that do not say it themselves, such as `2s`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<String>,
+}
+
+/// A name that no namespace has.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "excludedNamespaces: {0:?} is no name of a namespace: write lower-case letters and digits, with - between them, and 63 of \
+     them at most"
+)]
+pub struct NotANamespace(String);
+
+impl PolicySetSpec {
+    /// Checks what the types can't say.
+    ///
+    /// # Errors
+    /// The first excluded namespace that can't be one: the API server would refuse to be told of it.
+    pub fn check(&self) -> Result<(), NotANamespace> {
+        match self.excluded_namespaces.iter().flatten().find(|name| !is_dns_label(name)) {
+            Some(name) => Err(NotANamespace(name.clone())),
+            None => Ok(()),
+        }
+    }
 }
 
 /// A built-in set of policies.

@@ -1,6 +1,7 @@
 //! `portreeve cluster doctor`: would the cluster, and we ourselves, come back if no replica of ours answered? Worked out from
 //! the policies in the cluster, and tried on it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,8 +13,9 @@ use portreeve_cluster::registration::doctor::{Advice, Certificates, Finding, Sur
 use portreeve_cluster::registration::{Demand, Registration};
 use portreeve_cluster::resources::{Resources, watch as watch_resources};
 use portreeve_engine::{Cache, CacheFolder, Engine, Options};
-use portreeve_server::config::read_registries;
-use portreeve_server::set::{COMPILED, Loader, PolicySet, RegistryModules};
+use portreeve_server::config::{NamespacedPolicies, PoliciesFrom, ServerConfig, read_registries, template_paths};
+use portreeve_server::set::{COMPILED, Loader, PolicySet, RegistryModules, Sources, read_folder};
+use portreeve_supply::RegistriesConfig;
 use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::sync::watch;
@@ -24,7 +26,7 @@ use super::Which;
 use crate::arguments::Format;
 use crate::outcome::{Failure, Outcome};
 use crate::output::{print_json, print_text};
-use crate::serve::sources_of;
+use crate::serve::{certificates_behind, sources_of};
 
 /// How long the API server has to tell of our resources.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -35,18 +37,27 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// by (nodes, leases, pods of the control plane, of the network and of our own namespace) is created as dry runs, with the
 /// webhooks that are registered now. Nothing is changed.
 ///
+/// With the server's configuration it is looked at as the server looks at it: policies come from where its own come from,
+/// further kinds hold templates, and a certificate that a controller makes needs that controller.
+///
 /// Exit codes: 0 nothing stands in the way; 1 something would, or the policies are refused; 2 there is no way to the
 /// cluster.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:
   portreeve cluster doctor
+  portreeve cluster doctor --config server.yaml                 as that server would judge it
   portreeve cluster doctor --namespace admission -o json | jq '.proofs[] | select(.outcome != \"passed\")'")]
 pub(super) struct Arguments {
     #[command(flatten)]
     which: Which,
-    /// The namespace that the server runs in.
-    #[arg(long, short, default_value = "portreeve")]
-    namespace: String,
+    /// The server's configuration file: what it says of policies, certificates, template paths, registries and its
+    /// namespace counts, unless an option says otherwise. Left out: policies are the resources in the cluster, and the
+    /// certificate is our own.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The namespace that the server runs in. Left out: what the configuration names, else `portreeve`.
+    #[arg(long, short)]
+    namespace: Option<String>,
     /// Folder for compiled policies, private to you.
     #[arg(long, value_name = "FOLDER", env = "PORTREEVE_CACHE")]
     cache: Option<PathBuf>,
@@ -66,11 +77,9 @@ enum DoctorError {
     Engine(#[source] portreeve_engine::EngineError),
     #[error("the cache can't be used")]
     Cache(#[source] portreeve_engine::CacheError),
-    #[error("the file with registries can't be used")]
-    Registries(#[source] portreeve_server::config::ConfigError),
     #[error("the registries can't be used")]
     Modules(#[source] portreeve_supply::registry::ListingError),
-    #[error("the policies in the cluster can't be in force:\n{0}")]
+    #[error("the policies can't be in force:\n{0}")]
     Refused(portreeve_server::set::LoadError),
 }
 
@@ -78,7 +87,7 @@ enum DoctorError {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct DoctorReport {
-    /// Policies in the cluster.
+    /// Policies that were looked at.
     policies: usize,
     /// What their registration would hold up.
     findings: Vec<ShownFinding>,
@@ -107,49 +116,126 @@ struct ShownProof {
     words: Option<String>,
 }
 
+/// The server that is asked for, as far as it is told here.
+struct Server {
+    namespace: String,
+    certificates: Certificates,
+    paths: TemplatePaths,
+    registries: RegistriesConfig,
+    labels: BTreeMap<String, String>,
+    bounds: NamespacedPolicies,
+    policies: Policies,
+}
+
+/// Where its policies come from.
+enum Policies {
+    Resources,
+    Folder(PathBuf),
+    Profile,
+}
+
+impl Arguments {
+    fn server(&self) -> Result<Server, Failure> {
+        let config = self.config.as_deref().map(ServerConfig::read).transpose().map_err(Failure::input)?;
+        let listed = self.registries.as_deref().map(read_registries).transpose().map_err(Failure::input)?;
+        let mut server = config.map(Server::of).transpose()?.unwrap_or_default();
+        server.registries = listed.unwrap_or(server.registries);
+        server.namespace = self.namespace.clone().unwrap_or(server.namespace);
+        Ok(server)
+    }
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            namespace: "portreeve".to_owned(),
+            certificates: Certificates::Own,
+            paths: TemplatePaths::default(),
+            registries: RegistriesConfig::default(),
+            labels: BTreeMap::new(),
+            bounds: NamespacedPolicies::default(),
+            policies: Policies::Resources,
+        }
+    }
+}
+
+impl Server {
+    fn of(config: ServerConfig) -> Result<Self, Failure> {
+        let usual = Self::default();
+        let kubernetes = config.kubernetes.as_ref();
+        let from = kubernetes.map_or(PoliciesFrom::Files, |kubernetes| kubernetes.policies);
+        Ok(Self {
+            namespace: kubernetes.and_then(|kubernetes| kubernetes.namespace.clone()).unwrap_or(usual.namespace),
+            certificates: kubernetes.map_or(usual.certificates, certificates_behind),
+            paths: template_paths(&config.template_paths).map_err(Failure::input)?,
+            registries: config.registries,
+            labels: config.namespace_defaults.labels,
+            bounds: config.limits.namespaced_policies,
+            policies: match (from, config.policies) {
+                (PoliciesFrom::Resources, _) => Policies::Resources,
+                (PoliciesFrom::Files, Some(folder)) => Policies::Folder(folder),
+                (PoliciesFrom::Files, None) => Policies::Profile,
+            },
+        })
+    }
+}
+
 pub(super) async fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
+    let server = arguments.server()?;
     let connection = arguments.which.connect().await?;
-    let set = set(&connection, arguments).await.map_err(Failure::failed)?;
+    let set = set(&connection, &server, arguments.cache.as_deref()).await.map_err(Failure::failed)?;
     let there = namespaces(connection.client.clone()).await.map_err(Failure::failed)?;
-    let served = served(connection.client.clone(), &TemplatePaths::default()).await.map_err(Failure::failed)?;
+    let served = served(connection.client.clone(), &server.paths).await.map_err(Failure::failed)?;
     let excluded = set.index().excluded().map(str::to_owned).collect();
     let registration = Registration::of(&Demand {
         policies: set.policies(),
-        paths: &TemplatePaths::default(),
+        paths: &server.paths,
         excluded: &excluded,
         failure_policy: set.failure_policy(),
         served: &served,
         user: None,
     });
     let surroundings =
-        Surroundings { own_namespace: Some(&arguments.namespace), namespaces: &there, certificates: Certificates::Own };
-    let findings = examine(&registration, &surroundings);
-    let proofs = prove(&connection.client, &arguments.namespace, there.keys()).await;
-    let fine = !findings.iter().any(|finding| finding.advice(Certificates::Own) == Advice::Refuse)
+        Surroundings { own_namespace: Some(&server.namespace), namespaces: &there, certificates: server.certificates };
+    let advised: Vec<Advised> = examine(&registration, &surroundings)
+        .into_iter()
+        .map(|finding| Advised { advice: finding.advice(server.certificates), finding })
+        .collect();
+    let proofs = prove(&connection.client, &server.namespace, there.keys()).await;
+    let fine = !advised.iter().any(|advised| advised.advice == Advice::Refuse)
         && !proofs.iter().any(|proof| matches!(proof.outcome, Tried::HeldUp(_)));
     match arguments.output {
-        Format::Json => print_json(&report(&set, &findings, &proofs))?,
-        Format::Table => print_text(&text(&set, &findings, &proofs, fine))?,
+        Format::Json => print_json(&report(&set, &advised, &proofs))?,
+        Format::Table => print_text(&text(&set, &advised, &proofs, fine))?,
     }
     Ok(Outcome::fine_if(fine))
 }
 
-/// The set that the cluster's resources make.
-async fn set(connection: &Connection, arguments: &Arguments) -> Result<PolicySet, DoctorError> {
-    let resources = resources(connection).await.ok_or(DoctorError::Silent)?;
-    let cache = match &arguments.cache {
-        Some(folder) => Cache::Folder(CacheFolder::open(Path::new(folder)).map_err(DoctorError::Cache)?),
+/// A finding with what a server does about it.
+struct Advised {
+    finding: Finding,
+    advice: Advice,
+}
+
+/// The set that the server would have in force.
+async fn set(connection: &Connection, server: &Server, cache: Option<&Path>) -> Result<PolicySet, DoctorError> {
+    let sources = match &server.policies {
+        Policies::Resources => sources_of(&resources(connection).await.ok_or(DoctorError::Silent)?),
+        Policies::Folder(folder) => read_folder(folder).map_err(DoctorError::Refused)?,
+        Policies::Profile => Sources::default(),
+    };
+    let cache = match cache {
+        Some(folder) => Cache::Folder(CacheFolder::open(folder).map_err(DoctorError::Cache)?),
         None => Cache::None,
     };
     let options = Options { cache, embedded: &COMPILED, ..Options::default() };
     let engine = Engine::new(options).map_err(DoctorError::Engine)?;
-    let own = Some(arguments.namespace.clone());
-    let registries =
-        arguments.registries.as_deref().map(read_registries).transpose().map_err(DoctorError::Registries)?;
-    let modules = RegistryModules::open(&registries.unwrap_or_default(), None).map_err(DoctorError::Modules)?;
-    let loader = Loader::new(engine, portreeve_builtin::CATALOGUE, [].into(), own).with_registry(modules);
+    let modules = RegistryModules::open(&server.registries, None).map_err(DoctorError::Modules)?;
+    let own = Some(server.namespace.clone());
+    let loader = Loader::new(engine, portreeve_builtin::CATALOGUE, server.labels.clone(), own);
+    let loader = loader.with_bounds(server.bounds).with_registry(modules);
     // It waits for registries.
-    block_in_place(|| loader.load_at_once(&sources_of(&resources).or_platform())).map_err(DoctorError::Refused)
+    block_in_place(|| loader.load_at_once(&sources.or_platform())).map_err(DoctorError::Refused)
 }
 
 async fn resources(connection: &Connection) -> Option<Resources> {
@@ -161,14 +247,14 @@ async fn resources(connection: &Connection) -> Option<Resources> {
     }
 }
 
-fn advice(finding: &Finding) -> &'static str {
-    match finding.advice(Certificates::Own) {
+fn word(advice: Advice) -> &'static str {
+    match advice {
         Advice::Refuse => "refuse",
         Advice::Warn => "warn",
     }
 }
 
-fn report(set: &PolicySet, findings: &[Finding], proofs: &[Proof]) -> DoctorReport {
+fn report(set: &PolicySet, advised: &[Advised], proofs: &[Proof]) -> DoctorReport {
     let proof = |proof: &Proof| {
         let (outcome, words) = match &proof.outcome {
             Tried::Passed => ("passed", None),
@@ -177,17 +263,17 @@ fn report(set: &PolicySet, findings: &[Finding], proofs: &[Proof]) -> DoctorRepo
         };
         ShownProof { what: proof.what.clone(), outcome, words }
     };
-    let finding = |finding: &Finding| ShownFinding { advice: advice(finding), finding: finding.to_string() };
+    let finding = |one: &Advised| ShownFinding { advice: word(one.advice), finding: one.finding.to_string() };
     DoctorReport {
         policies: set.policies().len(),
-        findings: findings.iter().map(finding).collect(),
+        findings: advised.iter().map(finding).collect(),
         proofs: proofs.iter().map(proof).collect(),
     }
 }
 
-fn text(set: &PolicySet, findings: &[Finding], proofs: &[Proof], fine: bool) -> String {
-    let mut lines = vec![format!("{} policies in the cluster, set {}", set.policies().len(), set.digest())];
-    lines.extend(findings.iter().map(|finding| format!("[{}] {finding}", advice(finding))));
+fn text(set: &PolicySet, advised: &[Advised], proofs: &[Proof], fine: bool) -> String {
+    let mut lines = vec![format!("{} policies, set {}", set.policies().len(), set.digest())];
+    lines.extend(advised.iter().map(|one| format!("[{}] {}", word(one.advice), one.finding)));
     lines.extend(proofs.iter().map(|proof| format!("[tried] {proof}")));
     let end = if fine {
         "Nothing that the cluster comes back by would be held up."

@@ -31,7 +31,10 @@ use crate::output::{print_json, print_text, tell};
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:
   portreeve export vap | kubectl apply -f -                        the platform profile
-  portreeve export vap policies/ | kubectl apply --prune -l app.kubernetes.io/component=backstop -f -
+  portreeve export vap policies/ | kubectl apply -f - --prune -l app.kubernetes.io/component=backstop \\
+    --prune-allowlist=admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy \\
+    --prune-allowlist=admissionregistration.k8s.io/v1/ValidatingAdmissionPolicyBinding
+                                                                   and takes away what is no longer exported
   portreeve export vap policies/ --with image-digest -o json
   kubectl get validatingadmissionpolicies -l app.kubernetes.io/component=backstop")]
 pub(super) struct Arguments {

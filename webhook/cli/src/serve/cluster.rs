@@ -4,6 +4,7 @@
 mod around;
 mod certificates;
 mod events;
+mod examiner;
 mod outcome;
 mod registration;
 mod resources;
@@ -19,6 +20,7 @@ use portreeve_cluster::events::{EventLimits, channel};
 use portreeve_cluster::report::Reporter;
 use portreeve_server::around::{Around, Cluster, Seen};
 use portreeve_server::config::{KubernetesConfig, PoliciesFrom, ScanConfig, ServerConfig};
+use portreeve_server::proposal::Doctor;
 use portreeve_server::serve::{Origin, Outside, Parts, Running, StartError, start_with};
 use portreeve_server::traces::Traces;
 use portreeve_server::witness::Witness;
@@ -27,7 +29,9 @@ use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::timeout;
 
 use events::Notes;
+use examiner::Examiner;
 use registration::Registered;
+pub(crate) use registration::certificates_behind;
 use resources::Reporting;
 pub(crate) use resources::sources_of;
 use survey::Surveyor;
@@ -72,16 +76,23 @@ pub(super) async fn start(
     config.kubernetes = Some(KubernetesConfig { namespace: Some(connection.namespace.clone()), ..kubernetes.clone() });
     let mut tie = Tie::stand(&connection, kubernetes, &config.replica);
     let registered = Registered::read(kubernetes, &config, &connection)?;
-    let config = match &kubernetes.certificate_secret {
-        Some(secret) => certificates::from_secret(config, &connection, secret, kubernetes.rotation, &mut tie).await?,
-        None => config,
+    let (config, registered) = match &kubernetes.certificate_secret {
+        Some(secret) => {
+            let shared = certificates::from_secret(config, &connection, secret, kubernetes.rotation, &mut tie).await?;
+            let (config, renewed) = shared;
+            (config, registered.map(|registered| registered.renewed_by(renewed)))
+        }
+        None => (config, registered),
     };
     let around = around::begin(&connection, &mut tie);
     let (origin, reporting) = origin(kubernetes, &connection, &config.replica, &mut tie).await;
     let witness = kubernetes.events.then(|| told(&connection, &config.replica, &mut tie));
     let seen: Arc<dyn Cluster> = Arc::<Seen>::clone(&around.seen);
     let surveyor = Surveyor::new(connection.clone(), Arc::clone(&around.seen));
-    let outside = Outside { origin, around: Around::Cluster(seen), witness, traces };
+    let doctor =
+        registered.as_ref().map(|_| Examiner::of(&config, kubernetes, &connection, &around.seen)).transpose()?;
+    let doctor = doctor.map(|doctor| -> Arc<dyn Doctor> { Arc::new(doctor) });
+    let outside = Outside { origin, around: Around::Cluster(seen), witness, traces, doctor };
     let running = match start_with(config, outside).await {
         Ok(running) => running,
         Err(error) => return Err(give_up(error, reporting, tie).await.into()),

@@ -77,6 +77,13 @@ fn has_template(object: &Value) -> bool {
     object["kind"] == "Pod" || carries("/spec/template/spec") || carries("/spec/jobTemplate/spec/template/spec")
 }
 
+/// A file with policies that have settings.
+fn settings_file(scene: &Scene) -> PathBuf {
+    let file = scene.folder().join("settings.yaml");
+    std::fs::write(&file, SETTINGS).unwrap();
+    file
+}
+
 /// Puts a backstop in force.
 fn put_up(scene: &Scene, backstop: &str) {
     let file = scene.folder().join("backstop.yaml");
@@ -203,6 +210,24 @@ async fn workloads_that_are_older_are_scaled_annotated_and_changed_as_long_as_th
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_longer_exported_goes_as_the_help_says() {
+    let Some(scene) = Scene::start().await else { return };
+    let help = exported(&["--help"], &[]);
+    let flags = help.split_once("kubectl apply -f - --prune").unwrap().1.split_once("and takes away").unwrap().0;
+    let flags = flags.replace('\\', " ");
+    put_up(&scene, &exported(&[], &[]));
+    let count =
+        || scene.kubectl.run("get validatingadmissionpolicies,validatingadmissionpolicybindings -o name").unwrap();
+    let all = count().lines().count();
+    let file = scene.folder().join("fewer.yaml");
+    std::fs::write(&file, exported(&[], &[settings_file(&scene)])).unwrap();
+    scene.kubectl.run(&format!("apply -f {} --prune {flags}", file.display())).unwrap();
+    let left = count();
+    assert!(left.lines().count() < all, "{left}");
+    assert_eq!(left.lines().count(), std::fs::read_to_string(&file).unwrap().matches("\nkind: Validating").count());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_namespaces_that_no_policy_sees_are_left_alone() {
     let Some(scene) = Scene::start().await else { return };
     put_up(&scene, &exported(&[], &[]));
@@ -240,9 +265,7 @@ async fn the_api_server_finds_nothing_to_warn_of_in_its_expressions() {
 #[tokio::test(flavor = "multi_thread")]
 async fn settings_and_exceptions_count_as_they_do_in_the_policies() {
     let Some(scene) = Scene::start().await else { return };
-    let settings = scene.folder().join("settings.yaml");
-    std::fs::write(&settings, SETTINGS).unwrap();
-    put_up(&scene, &exported(&[], &[settings]));
+    put_up(&scene, &exported(&[], &[settings_file(&scene)]));
     let cases: Vec<Value> = serde_json::from_value(cases()).unwrap();
     // First what is refused, so that all of it is in force when something is to be taken.
     for case in cases.iter().filter(|case| case["refused"].is_string()) {

@@ -46,6 +46,49 @@ async fn the_doctor_warns_of_a_set_that_reaches_what_the_cluster_comes_back_by()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_judges_as_the_server_that_is_configured_so_does() {
+    let Some(scene) = Scene::start().await else { return };
+    // What counts in the cluster is not what that server has in force.
+    let set = json!({
+        "apiVersion": "portreeve.dev/v1alpha1", "kind": "PolicySet", "metadata": {"name": "all"},
+        "spec": {"profile": "platform", "excludedNamespaces": ["cert-manager"]},
+    });
+    scene.apply(&set).await;
+    scene.apply(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "cert-manager"}})).await;
+    let policies = scene.folder().join("policies");
+    std::fs::create_dir(&policies).unwrap();
+    let mut of_files = set.clone();
+    of_files["spec"]["excludedNamespaces"] = json!([]);
+    std::fs::write(policies.join("set.json"), of_files.to_string()).unwrap();
+    std::fs::write(policies.join("owner.json"), wants_label("owner", "owner").to_string()).unwrap();
+    let config = scene.folder().join("server.yaml");
+    let configured = |registration: Value| {
+        let server = json!({
+            "tls": {"certificate": "tls.crt", "key": "tls.key"}, "callers": {"tokenFolder": "certs"},
+            "policies": "policies",
+            "kubernetes": {"policies": "files", "namespace": "elsewhere", "registration": registration},
+        });
+        std::fs::write(&config, server.to_string()).unwrap();
+        run(&scene, &["cluster", "doctor", "-o", "json", "--config", config.to_str().unwrap()])
+    };
+    let advice = |output: &Output| {
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let findings = report["findings"].as_array().unwrap().clone();
+        let of_certificates =
+            findings.iter().find(|finding| finding["finding"].as_str().unwrap().contains("cert-manager"));
+        of_certificates.unwrap_or_else(|| panic!("{report:#}"))["advice"].clone()
+    };
+    let at = json!({"service": "portreeve"});
+    let by_a_controller = configured(json!({"at": at, "caFile": "ca.crt"}));
+    assert_eq!((advice(&by_a_controller), by_a_controller.status.code()), (json!("refuse"), Some(1)));
+    let report: Value = serde_json::from_slice(&by_a_controller.stdout).unwrap();
+    assert!(report["proofs"].to_string().contains("Pod in elsewhere"), "{report:#}");
+    assert_eq!(advice(&configured(json!({"at": at}))), json!("warn"));
+    let output = run(&scene, &["cluster", "doctor", "-o", "json"]);
+    assert!(!String::from_utf8(output.stdout).unwrap().contains("pods of cert-manager"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_cluster_without_us_is_asked_to_ask_us_no_more() {
     let Some(scene) = Scene::start().await else { return };
     let replica = scene.replica("one").await;

@@ -20,6 +20,7 @@ mod own;
 mod platforms;
 mod pod_security;
 mod policies;
+mod registration;
 mod replica;
 mod replicas;
 mod rights;

@@ -13,12 +13,22 @@ use crate::users::Users;
 
 /// What the API server was told: the CAs that it trusts, and the path that it calls.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Told {
-    bundle: String,
-    path: String,
+pub(crate) struct Told {
+    /// As PEM.
+    pub(crate) bundle: String,
+    /// Its last part, which is the token.
+    pub(crate) path: String,
 }
 
-fn told(scene: &Scene) -> Told {
+impl Told {
+    /// How many CAs it trusts.
+    pub(crate) fn cas(&self) -> usize {
+        self.bundle.matches("BEGIN CERTIFICATE").count()
+    }
+}
+
+/// What it was told last.
+pub(crate) fn told(scene: &Scene) -> Told {
     let of = |field: &str| {
         let path = format!("jsonpath={{.webhooks[?(@.name==\"validate.portreeve.dev\")].clientConfig.{field}}}");
         scene.kubectl.run(&format!("get validatingwebhookconfiguration portreeve -o {path}")).unwrap()
@@ -35,7 +45,8 @@ fn certificate(scene: &Scene) -> String {
     scene.kubectl.run("get secret portreeve -n portreeve -o jsonpath={.data.tls\\.crt}").unwrap()
 }
 
-fn rotate(scene: &Scene, more: &[&str]) {
+/// Asks for a renewal.
+pub(crate) fn rotate(scene: &Scene, more: &[&str]) {
     let output = asked(scene, &[&["--secret", "portreeve"], more].concat());
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
@@ -65,8 +76,7 @@ async fn nobody_is_turned_away_while_certificate_ca_and_token_are_renewed() {
     rotate(&scene, &[]);
     until("there is a new certificate", async || certificate(&scene) != first_certificate).await.unwrap();
     rotate(&scene, &["--authority"]);
-    let cas = |told: &Told| told.bundle.matches("BEGIN CERTIFICATE").count();
-    until("both CAs are trusted", async || cas(&told(&scene)) == 2).await.unwrap();
+    until("both CAs are trusted", async || told(&scene).cas() == 2).await.unwrap();
     assert!(told(&scene).bundle.contains(first.bundle.trim()));
     let by_the_old_ca = certificate(&scene);
     until("the new CA signs", async || certificate(&scene) != by_the_old_ca).await.unwrap();

@@ -53,6 +53,10 @@ const ENDS_WITH_A_DIGEST: &str = "self.matches('@sha(256:[0-9a-f]{64}|512:[0-9a-
 const DIGEST: &str =
     "name the module by digest, registry/repository@sha256:…, so that what runs is what somebody looked at";
 
+/// `api::PolicySetSpec::check`, but for the length, which is bounded.
+const IS_A_NAMESPACE: &str = "self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')";
+const NAMESPACE: &str = "is no name of a namespace: write lower-case letters and digits, with - between them";
+
 /// As the API server has names of conditions, which a backstop's are made of.
 const IS_A_NAME: &str = "self.matches('^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$')";
 const NAME: &str = "begin and end with a letter or a digit, and write nothing else between but - _ .";
@@ -119,8 +123,12 @@ pub(super) const POLICY: (&[Rule], &[Bound]) = (
 
 /// Of a PolicySet.
 pub(super) const POLICY_SET: (&[Rule], &[Bound]) = (
-    &[rule(&["timeout"], IS_A_DURATION, DURATION), rule(&["timeout"], IS_AWAITED, AWAITED)],
-    &[longest(&["timeout"], 32)],
+    &[
+        rule(&["excludedNamespaces", "[]"], IS_A_NAMESPACE, NAMESPACE),
+        rule(&["timeout"], IS_A_DURATION, DURATION),
+        rule(&["timeout"], IS_AWAITED, AWAITED),
+    ],
+    &[most(&["excludedNamespaces"], 1024), longest(&["excludedNamespaces", "[]"], 63), longest(&["timeout"], 32)],
 );
 
 /// Of a PolicyException: `exception::ExceptionError`.

@@ -84,6 +84,14 @@ pub fn examine(registration: &Registration, surroundings: &Surroundings<'_>) -> 
     registration.entries().into_iter().flat_map(|entry| examine_entry(entry, surroundings)).collect()
 }
 
+/// What of it a registration must not hold up: why it is not to be written.
+#[must_use]
+pub fn vital(registration: &Registration, surroundings: &Surroundings<'_>) -> Vec<Finding> {
+    let mut findings = examine(registration, surroundings);
+    findings.retain(|finding| finding.advice(surroundings.certificates) == Advice::Refuse);
+    findings
+}
+
 impl Finding {
     /// What to do. What would keep the control plane or us from coming back is refused; what only costs time, or what
     /// others need to come back, is told.

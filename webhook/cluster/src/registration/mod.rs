@@ -51,6 +51,11 @@ impl Call {
             Self::Validate => "validate",
         }
     }
+
+    /// The name of its entry.
+    fn entry(self) -> String {
+        format!("{}.portreeve.dev", self.name())
+    }
 }
 
 /// What a registration is worked out from: the set in force, and what it knows of the cluster.

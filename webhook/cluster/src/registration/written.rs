@@ -12,7 +12,7 @@ use portreeve_admission::api::FailurePolicy;
 use portreeve_admission::break_glass::UNTIL;
 use portreeve_certs::FolderContents;
 
-use super::{Condition, Entry, Registration};
+use super::{Call, Condition, Entry, Registration};
 use crate::crd::{GROUP, Kind, VERSION};
 use crate::metadata_of_ours;
 
@@ -62,20 +62,47 @@ impl fmt::Debug for Site {
     }
 }
 
+impl Configurations {
+    /// What is registered under a name, where something is.
+    pub(crate) fn found(
+        mutating: Option<MutatingWebhookConfiguration>,
+        validating: Option<ValidatingWebhookConfiguration>,
+    ) -> Option<Self> {
+        let found = mutating.is_some() || validating.is_some();
+        let of_mutating = |found: MutatingWebhookConfiguration| found.webhooks;
+        let of_validating = |found: ValidatingWebhookConfiguration| found.webhooks;
+        found.then(|| Self {
+            mutating: MutatingWebhookConfiguration {
+                webhooks: mutating.and_then(of_mutating),
+                ..MutatingWebhookConfiguration::default()
+            },
+            validating: ValidatingWebhookConfiguration {
+                webhooks: validating.and_then(of_validating),
+                ..ValidatingWebhookConfiguration::default()
+            },
+        })
+    }
+
+    /// What policies asked for stays as it is, and is reached at this site.
+    #[must_use]
+    pub fn at(&self, site: &Site) -> Self {
+        let mutating = self.mutating.webhooks.iter().flatten().filter(|entry| entry.name == Call::Mutate.entry());
+        let validating = self.validating.webhooks.iter().flatten().filter(|entry| entry.name == Call::Validate.entry());
+        let mutating = mutating
+            .map(|entry| MutatingWebhook { client_config: site.client(Call::Mutate.name()), ..entry.clone() })
+            .collect();
+        let validating = validating
+            .map(|entry| ValidatingWebhook { client_config: site.client(Call::Validate.name()), ..entry.clone() })
+            .collect();
+        site.configurations(mutating, validating)
+    }
+}
+
 impl Registration {
     /// The objects that say so to an API server.
     #[must_use]
     pub fn at(&self, site: &Site) -> Configurations {
-        Configurations {
-            mutating: MutatingWebhookConfiguration {
-                metadata: metadata_of_ours(&site.name),
-                webhooks: Some(vec![self.mutating.mutating(site)]),
-            },
-            validating: ValidatingWebhookConfiguration {
-                metadata: metadata_of_ours(&site.name),
-                webhooks: Some(vec![self.validating.validating(site), resources(site), break_glass(site)]),
-            },
-        }
+        site.configurations(vec![self.mutating.mutating(site)], vec![self.validating.validating(site)])
     }
 }
 
@@ -86,6 +113,18 @@ impl Site {
         let ca_bundle = contents.bundle()?.to_vec();
         let token = Some(contents.token()?.to_owned());
         Some(Self { name: name.to_owned(), endpoint, ca_bundle, token })
+    }
+
+    /// Both objects with these entries, and those that no policy asks for.
+    fn configurations(&self, mutating: Vec<MutatingWebhook>, mut validating: Vec<ValidatingWebhook>) -> Configurations {
+        validating.extend([resources(self), break_glass(self)]);
+        Configurations {
+            mutating: MutatingWebhookConfiguration { metadata: metadata_of_ours(&self.name), webhooks: Some(mutating) },
+            validating: ValidatingWebhookConfiguration {
+                metadata: metadata_of_ours(&self.name),
+                webhooks: Some(validating),
+            },
+        }
     }
 
     fn client(&self, call: &str) -> WebhookClientConfig {
@@ -172,7 +211,7 @@ impl Entry {
     /// Its name, which stands before our words in what a user is told.
     #[must_use]
     pub fn name(&self) -> String {
-        format!("{}.portreeve.dev", self.call.name())
+        self.call.entry()
     }
 
     /// The other entry's words, and what defaults alone need.

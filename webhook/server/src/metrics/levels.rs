@@ -38,6 +38,7 @@ pub(super) struct Levels {
     policies_compiled: Gauge,
     break_glass: Gauge,
     exceptions: Family<TermLabels, Gauge>,
+    registration_outdated: Gauge,
     ready: Gauge,
     records: Gauge,
     checkpoint_size: Gauge,
@@ -81,6 +82,11 @@ impl Levels {
         );
         registry.register("break_glass", "1 while denials are dropped", self.break_glass.clone());
         registry.register("exceptions", "Exceptions of the set in force, by how they end", self.exceptions.clone());
+        registry.register(
+            "registration_outdated",
+            "1 while what is registered is not what the policies in force ask for",
+            self.registration_outdated.clone(),
+        );
         registry.register("ready", "1 if ready, else 0", self.ready.clone());
         registry.register(
             "certificate_expiry_timestamp_seconds",
@@ -151,6 +157,10 @@ impl Levels {
 
     pub(super) fn set_refused(&self, refused: bool) {
         self.policies_refused.set(i64::from(refused));
+    }
+
+    pub(super) fn registration_outdated(&self, outdated: bool) {
+        self.registration_outdated.set(i64::from(outdated));
     }
 
     pub(super) fn certificate_ends(&self, at: Timestamp) {

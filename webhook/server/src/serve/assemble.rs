@@ -23,9 +23,9 @@ use crate::callers::Callers;
 use crate::config::{
     CallersConfig, DurabilityConfig, LedgerConfig, ServerConfig, TemplatePathError, TlsConfig, template_paths,
 };
-use crate::health::{Health, Part, State};
+use crate::health::{Health, KEPT_BY_THE_LEADER, Part, State};
 use crate::metrics::Metrics;
-use crate::proposal::Proposals;
+use crate::proposal::{Doctor, Proposals};
 use crate::set::{COMPILED, LastGoodError, LoadError, Loader, PolicySet, RegistryModules};
 use crate::traces::Traces;
 use crate::way::{Book, BookError, Gate, Runner};
@@ -51,6 +51,8 @@ pub struct Parts {
     pub metrics: Arc<Metrics>,
     /// Who follows calls, if somebody does.
     pub traces: Option<Arc<Traces>>,
+    /// Who looks at what a proposed set would be registered with, if somebody does.
+    pub doctor: Option<Arc<dyn Doctor>>,
     /// What the book was proved to be last.
     pub proof: NewestProof,
     /// The set in force, told whenever it is another.
@@ -72,6 +74,8 @@ pub struct Outside {
     pub witness: Option<Arc<dyn Witness>>,
     /// Who follows calls. Its layer has to listen already.
     pub traces: Option<Arc<Traces>>,
+    /// Who looks at what a proposed set would be registered with.
+    pub doctor: Option<Arc<dyn Doctor>>,
 }
 
 /// A server that can't start, and which part of it.
@@ -152,7 +156,8 @@ impl Parts {
         tokio::task::spawn_blocking(move || Self::make(config, outside)).await?
     }
 
-    fn make(config: ServerConfig, Outside { origin, around, witness, traces }: Outside) -> Result<Self, StartError> {
+    fn make(config: ServerConfig, outside: Outside) -> Result<Self, StartError> {
+        let Outside { origin, around, witness, traces, doctor } = outside;
         let health = Arc::new(Health::default());
         let metrics = Arc::new(Metrics::default());
         let certificate = Arc::new(certificate(&config.tls)?);
@@ -167,6 +172,7 @@ impl Parts {
         files::show(&health, &[], certificate.current().validity_warning(Timestamp::now()));
         metrics.certificate_ends(certificate.current().leaf().validity().not_after());
         health.set(Part::Cluster, at_start(&around));
+        health.set(Part::Registration, registration_at_start(&config));
         let gate = Gate {
             set: ArcSwap::new(Arc::clone(&set)),
             images: Images::open(&config.registries)?,
@@ -190,6 +196,7 @@ impl Parts {
             health,
             metrics,
             traces,
+            doctor,
             proof,
             sets,
             origin,
@@ -212,7 +219,8 @@ impl Parts {
                 Origin::Told(told) => {
                     let group =
                         self.config.kubernetes.as_ref().and_then(|kubernetes| kubernetes.break_glass_group.clone());
-                    Some(Proposals::of(Arc::clone(&self.loader), told.sources.clone(), group))
+                    let proposals = Proposals::of(Arc::clone(&self.loader), told.sources.clone(), group);
+                    Some(proposals.with_doctor(self.doctor.clone()))
                 }
             },
             body_bytes: self.config.limits.body_bytes,
@@ -308,6 +316,12 @@ fn at_start(around: &Around) -> State {
         }
         Around::Cluster(_) => State::Down("it did not tell of its namespaces yet".to_owned()),
     }
+}
+
+/// Who tells the API server of us.
+fn registration_at_start(config: &ServerConfig) -> State {
+    let ours = config.kubernetes.as_ref().is_some_and(|kubernetes| kubernetes.registration.is_some());
+    State::Good(if ours { KEPT_BY_THE_LEADER } else { "somebody else's affair" }.to_owned())
 }
 
 fn twice_the_processors() -> usize {

@@ -12,7 +12,7 @@ use portreeve_admission::break_glass::BreakGlass;
 use portreeve_admission::exception::Exception;
 
 use super::folder::{Located, Sources, WrittenBy, place_of};
-use super::load::{Examined, LoadError, Problem};
+use super::load::{LoadError, Problem};
 use crate::config::NamespacedPolicies;
 
 /// A set in the making, with all that is wrong so far.
@@ -165,9 +165,9 @@ impl Draft {
         }
     }
 
-    /// All that is wrong, with the whole or with a namespace's own part.
-    pub(super) fn examined(self) -> Examined {
-        Examined { refused: self.problems, left_out: self.left_out }
+    /// All that is wrong: with the whole, and with a namespace's own part.
+    pub(super) fn problems(self) -> (Vec<Problem>, Vec<Problem>) {
+        (self.problems, self.left_out)
     }
 
     /// The exceptions and what was left out, if nothing is wrong with the whole.
@@ -214,6 +214,9 @@ impl Draft {
         let Some((located, set)) = sets.next() else { return };
         self.set = Some(set.spec.clone());
         self.set_place = place_of(located);
+        if let Err(error) = set.spec.check() {
+            self.problem(&place_of(located), format!("spec.{error}"));
+        }
         match BreakGlass::of(&set.metadata.annotations) {
             Ok(glass) => self.break_glass = glass,
             Err(error) => self.problem(&place_of(located), error.to_string()),

@@ -31,12 +31,12 @@ const OUTSIDE_TURNS: usize = 2;
 
 /// Makes sets.
 pub struct Loader {
-    engine: Engine,
+    pub(super) engine: Engine,
     /// The catalogue.
     builtin: &'static [u8],
     default_labels: BTreeMap<String, String>,
     own_namespace: Option<String>,
-    bounds: NamespacedPolicies,
+    pub(super) bounds: NamespacedPolicies,
     registry: Option<RegistryModules>,
 }
 
@@ -54,15 +54,6 @@ impl From<Vec<Problem>> for LoadError {
     fn from(problems: Vec<Problem>) -> Self {
         Self { problems, passing: false }
     }
-}
-
-/// What is wrong with sources.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Examined {
-    /// What the whole is refused for.
-    pub refused: Vec<Problem>,
-    /// What only costs whoever wrote it.
-    pub left_out: Vec<Problem>,
 }
 
 /// One thing that is wrong with a set.
@@ -141,6 +132,13 @@ impl Loader {
         set.compile(|module, instances| self.engine.load(module, instances))
     }
 
+    /// Namespaces that no policy of this set sees.
+    pub(super) fn excluded(&self, set: &PolicySetSpec) -> BTreeSet<String> {
+        let named = set.excluded_namespaces.clone();
+        let named = named.unwrap_or_else(|| NAMESPACES.map(|(name, _)| name.to_owned()).into());
+        named.into_iter().chain(ALWAYS_EXCLUDED.map(str::to_owned)).chain(self.own_namespace.clone()).collect()
+    }
+
     fn make(&self, sources: &Sources, put: PutInForce) -> Result<PolicySet, LoadError> {
         let mut draft = Draft::of(sources, self.bounds);
         let set = draft.set.clone().unwrap_or_default();
@@ -149,9 +147,7 @@ impl Loader {
             groups.into_iter().filter_map(|group| self.module(&mut draft, group, &set, put)).collect();
         let Finished { mut exceptions, left_out, break_glass } = draft.finish()?;
         exceptions.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name));
-        let excluded = set.excluded_namespaces.unwrap_or_else(|| NAMESPACES.map(|(name, _)| name.to_owned()).into());
-        let excluded: BTreeSet<String> =
-            excluded.into_iter().chain(ALWAYS_EXCLUDED.map(str::to_owned)).chain(self.own_namespace.clone()).collect();
+        let excluded = self.excluded(&set);
         let (digest, content) = described(&modules, &exceptions, &excluded, break_glass.as_ref());
         let (mut policies, mut conditions, mut loaded) = (Vec::new(), HashMap::new(), Vec::new());
         for module in modules {
@@ -181,38 +177,6 @@ impl Loader {
             break_glass,
             written: sources.resources.iter().map(written).collect(),
         })
-    }
-
-    /// All that is wrong with each of the sources, without putting anything in force. What one names and is not there is no
-    /// problem here: they come one by one, in any order. Blocks while modules are asked whether they take their settings,
-    /// and while one that was never seen is compiled.
-    #[must_use]
-    pub fn examine(&self, sources: &Sources) -> Examined {
-        let mut draft = Draft::of_each(sources, self.bounds);
-        let set = draft.set.clone().unwrap_or_default();
-        for group in draft.groups() {
-            self.rehearse(&mut draft, &group, &set);
-        }
-        draft.examined()
-    }
-
-    fn rehearse(&self, draft: &mut Draft, group: &Group, set: &PolicySetSpec) {
-        let Some(bytes) = self.bytes(draft, group) else { return };
-        let rehearsal = match self.engine.rehearse(&bytes) {
-            Ok(rehearsal) => rehearsal,
-            Err(error) => return draft.problem(group.place(), format!("spec.module: {}", chain(&error))),
-        };
-        for located in &group.policies {
-            let reasons = match draft_policy(located, rehearsal.manifests(), set) {
-                Ok(drafted) => {
-                    rehearsal.configure(&drafted.instance).err().map(|error| chain(&error)).into_iter().collect()
-                }
-                Err(reasons) => reasons,
-            };
-            for reason in reasons {
-                draft.problem_of(located, reason);
-            }
-        }
     }
 
     /// One module with its policies, put in force; none if something is wrong, which the draft then knows.
@@ -266,7 +230,7 @@ impl Loader {
         }
     }
 
-    fn bytes(&self, draft: &mut Draft, group: &Group) -> Option<Arc<[u8]>> {
+    pub(super) fn bytes(&self, draft: &mut Draft, group: &Group) -> Option<Arc<[u8]>> {
         let found = match &group.source {
             Source::Builtin => Ok(self.builtin.into()),
             Source::File(path) => std::fs::read(path)

@@ -31,14 +31,15 @@ pub(in crate::serve) enum CertificateError {
     Ended(#[from] watch::error::RecvError),
 }
 
-/// The configuration with the files that come out of the Secret; they are there when this returns.
+/// The configuration with the files that come out of the Secret, which are there when this returns; and who is told
+/// whenever they are others.
 pub(super) async fn from_secret(
     config: ServerConfig,
     connection: &Connection,
     secret: &str,
     rotation: RotationConfig,
     tie: &mut Tie,
-) -> Result<ServerConfig, CertificateError> {
+) -> Result<(ServerConfig, watch::Receiver<FolderContents>), CertificateError> {
     let TlsConfig::Own { folder, names } = &config.tls else { return Err(CertificateError::NotOwn) };
     if let CallersConfig::Token { token_folder } = &config.callers
         && token_folder != folder
@@ -55,9 +56,12 @@ pub(super) async fn from_secret(
     let (tell, told) = watch::channel(FolderContents::default());
     let copy = CertificateFolder::new(folder.path());
     tie.spawn(async move { shared.follow(&copy, tell).await });
-    first(&folder, told, secret, tie).await?;
+    first(&folder, told.clone(), secret).await?;
+    let mut heard = told.clone();
+    // The Secret is followed for as long as somebody listens.
+    tie.spawn(async move { while heard.changed().await.is_ok() {} });
     let tls = TlsConfig::Files { certificate: folder.leaf_certificate(), key: folder.leaf_key() };
-    Ok(ServerConfig { tls, ..config })
+    Ok((ServerConfig { tls, ..config }, told))
 }
 
 /// Waits until there is something to serve with: what was kept before a restart will do.
@@ -65,13 +69,10 @@ async fn first(
     folder: &CertificateFolder,
     mut told: watch::Receiver<FolderContents>,
     secret: &str,
-    tie: &mut Tie,
 ) -> Result<(), watch::error::RecvError> {
     if folder.contents().is_ok_and(|contents| contents.is_empty()) {
         tracing::info!(secret, "waiting for the certificate");
         told.wait_for(|contents| !contents.is_empty()).await?;
     }
-    // The Secret is followed for as long as somebody listens.
-    tie.spawn(async move { while told.changed().await.is_ok() {} });
     Ok(())
 }

@@ -1,22 +1,25 @@
 //! The registration, kept by the leader: worked out from the set in force and what the API server serves, examined for what
 //! it would hold up, and written with the certificates and the token that replicas serve with.
 
+use std::error::Error;
+use std::future::pending;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use portreeve_certs::{CertificateFolder, FolderError};
+use portreeve_certs::{CertificateFolder, FolderContents, FolderError};
 use portreeve_cluster::connection::Connection;
 use portreeve_cluster::discovery::DiscoveryError;
-use portreeve_cluster::registrar::Registrar;
-use portreeve_cluster::registration::doctor::{Advice, Certificates, Surroundings, examine};
-use portreeve_cluster::registration::{Configurations, Endpoint, Registration, Site};
+use portreeve_cluster::registrar::{Registrar, Trouble, Wanted};
+use portreeve_cluster::registration::doctor::{Certificates, Surroundings, examine, vital};
+use portreeve_cluster::registration::{Endpoint, Registration, Site};
 use portreeve_server::config::{
     CallersConfig, KubernetesConfig, RegistrationConfig, ServedAt, ServerConfig, TlsConfig,
 };
+use portreeve_server::health::{KEPT_BY_THE_LEADER, Part, State};
 use portreeve_server::serve::Parts;
 use portreeve_server::set::{PolicySet, chain};
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::survey::Surveyor;
 
@@ -33,6 +36,8 @@ pub(super) struct Registered {
     authorities: PathBuf,
     tokens: Option<CertificateFolder>,
     certificates: Certificates,
+    /// Told whenever there are other certificates; none where nobody tells.
+    renewed: Option<watch::Receiver<FolderContents>>,
 }
 
 /// A registration that can't be made.
@@ -61,6 +66,14 @@ enum Unready {
     Dangerous(String),
 }
 
+/// Who makes the certificate that we serve.
+pub(crate) fn certificates_behind(kubernetes: &KubernetesConfig) -> Certificates {
+    match &kubernetes.registration {
+        Some(RegistrationConfig { ca_file: Some(_), .. }) => Certificates::InCluster,
+        _ => Certificates::Own,
+    }
+}
+
 impl Registered {
     /// As the configuration says; none where somebody else registers us.
     pub(super) fn read(
@@ -77,64 +90,92 @@ impl Registered {
                 port: i32::from(*port),
             },
         };
-        let (authorities, certificates) = match (ca_file, &config.tls) {
-            (Some(file), _) => (file.clone(), Certificates::InCluster),
-            (None, TlsConfig::Own { folder, .. }) => (CertificateFolder::new(folder).bundle(), Certificates::Own),
+        let authorities = match (ca_file, &config.tls) {
+            (Some(file), _) => file.clone(),
+            (None, TlsConfig::Own { folder, .. }) => CertificateFolder::new(folder).bundle(),
             (None, TlsConfig::Files { .. }) => return Err(RegistrationError::NoAuthorities),
         };
+        let certificates = certificates_behind(kubernetes);
         let tokens = match &config.callers {
             CallersConfig::Token { token_folder } => Some(CertificateFolder::new(token_folder)),
             CallersConfig::Certificates { .. } => None,
         };
-        Ok(Some(Self { name: name.clone(), endpoint, authorities, tokens, certificates }))
+        Ok(Some(Self { name: name.clone(), endpoint, authorities, tokens, certificates, renewed: None }))
+    }
+
+    /// The same, looked at again whenever other certificates are told of.
+    pub(super) fn renewed_by(self, certificates: watch::Receiver<FolderContents>) -> Self {
+        Self { renewed: Some(certificates), ..self }
     }
 
     /// Keeps it in the cluster for as long as it is let run.
     pub(super) async fn keep(&self, connection: &Connection, surveyor: &Surveyor, parts: &Parts) {
+        let shown = Shown(parts);
         let mut sets = parts.sets.subscribe();
-        let mut troubles = Troubles::default();
-        let first = loop {
+        let mut renewed = self.renewed.clone();
+        let (first, mut unready) = loop {
             let set = sets.borrow_and_update().clone();
-            match self.wanted(connection, surveyor, parts, &set).await {
-                Ok(configurations) => break configurations,
-                Err(error) => troubles.tell(&error, "nothing is registered yet"),
+            match self.look(connection, surveyor, parts, &set).await {
+                Ok(looked) => break looked,
+                Err(error) => shown.trouble(&error),
             }
             sleep(RETRY).await;
         };
         let wanted = watch::Sender::new(first);
+        let (tell, mut trouble) = watch::channel(None);
         let registrar = Registrar::new(connection.client.clone());
-        let kept = registrar.keep(wanted.subscribe());
+        let kept = registrar.keep(wanted.subscribe(), tell);
         tokio::pin!(kept);
+        let mut looked = Instant::now();
         loop {
+            shown.show(unready.as_ref(), &trouble.borrow_and_update());
+            let next_look = looked + if unready.is_some() { RETRY } else { LOOK };
             tokio::select! {
                 () = &mut kept => return,
                 changed = sets.changed() => if changed.is_err() { return },
-                () = sleep(LOOK) => {}
+                () = other(renewed.as_mut()) => {}
+                Ok(()) = trouble.changed() => continue,
+                () = sleep_until(next_look) => {}
             }
+            looked = Instant::now();
             let set = sets.borrow_and_update().clone();
-            match self.wanted(connection, surveyor, parts, &set).await {
-                Ok(now) => {
-                    troubles = Troubles::default();
+            match self.look(connection, surveyor, parts, &set).await {
+                Ok((now, stands_in_the_way)) => {
+                    unready = stands_in_the_way;
                     wanted.send_if_modified(|before| {
                         let changed = *before != now;
                         *before = now;
                         changed
                     });
                 }
-                Err(error) => troubles.tell(&error, "the registration stays as it is"),
+                Err(error) => unready = Some(error),
             }
         }
     }
 
-    /// What has to be registered now.
-    async fn wanted(
+    /// What has to be registered now. What the policies ask for may have to wait; where we are reached does not.
+    async fn look(
         &self,
         connection: &Connection,
         surveyor: &Surveyor,
         parts: &Parts,
         set: &PolicySet,
-    ) -> Result<Configurations, Unready> {
+    ) -> Result<(Wanted, Option<Unready>), Unready> {
         let site = self.site()?;
+        Ok(match self.asked(connection, surveyor, parts, set).await {
+            Ok(registration) => (Wanted { registration: Some(registration), site }, None),
+            Err(unready) => (Wanted { registration: None, site }, Some(unready)),
+        })
+    }
+
+    /// What the policies ask for.
+    async fn asked(
+        &self,
+        connection: &Connection,
+        surveyor: &Surveyor,
+        parts: &Parts,
+        set: &PolicySet,
+    ) -> Result<Registration, Unready> {
         let survey = surveyor.survey(parts, set).await?;
         let registration = Registration::of(&survey.demand(parts, set));
         let there = surveyor.namespaces().ok_or(Unready::NoNamespaces)?;
@@ -143,14 +184,12 @@ impl Registered {
             namespaces: &there,
             certificates: self.certificates,
         };
-        let (vital, others): (Vec<_>, Vec<_>) = examine(&registration, &surroundings)
-            .into_iter()
-            .partition(|finding| finding.advice(self.certificates) == Advice::Refuse);
-        others.iter().for_each(|finding| tracing::debug!("{finding}"));
-        if !vital.is_empty() {
-            return Err(Unready::Dangerous(vital.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")));
+        examine(&registration, &surroundings).iter().for_each(|finding| tracing::debug!("{finding}"));
+        let vital = vital(&registration, &surroundings);
+        if vital.is_empty() {
+            return Ok(registration);
         }
-        Ok(registration.at(&site))
+        Err(Unready::Dangerous(vital.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")))
     }
 
     fn site(&self) -> Result<Site, Unready> {
@@ -164,16 +203,43 @@ impl Registered {
     }
 }
 
-/// What stood in the way last: it is told once.
-#[derive(Default)]
-struct Troubles(String);
+/// Waits until others are told of; for ever where nobody tells.
+async fn other(renewed: Option<&mut watch::Receiver<FolderContents>>) {
+    if let Some(renewed) = renewed
+        && renewed.changed().await.is_ok()
+    {
+        return;
+    }
+    pending().await
+}
 
-impl Troubles {
-    fn tell(&mut self, error: &Unready, meanwhile: &str) {
-        let text = chain(error);
-        if self.0 != text {
-            tracing::warn!("{meanwhile}: {text}");
-            self.0 = text;
+/// Shows how the registration is, for as long as we keep it.
+struct Shown<'p>(&'p Parts);
+
+impl Shown<'_> {
+    fn show(&self, unready: Option<&Unready>, trouble: &Trouble) {
+        match (unready, trouble) {
+            (Some(unready), _) => self.trouble(unready),
+            (None, Some(trouble)) => self.trouble(trouble.as_ref()),
+            (None, None) => {
+                self.0.health.set(Part::Registration, State::Good("as the policies in force ask for".to_owned()));
+                self.0.metrics.registration_outdated(false);
+            }
         }
+    }
+
+    fn trouble(&self, error: &dyn Error) {
+        let text = format!("what is registered stays, with the newest certificates and token: {}", chain(error));
+        self.0.metrics.registration_outdated(true);
+        if self.0.health.set(Part::Registration, State::Kept(text.clone())) {
+            tracing::warn!("{text}");
+        }
+    }
+}
+
+impl Drop for Shown<'_> {
+    fn drop(&mut self) {
+        self.0.health.set(Part::Registration, State::Good(KEPT_BY_THE_LEADER.to_owned()));
+        self.0.metrics.registration_outdated(false);
     }
 }
