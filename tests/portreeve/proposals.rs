@@ -217,7 +217,7 @@ impl Doctor for KeepsOut {
     }
 }
 
-fn set(excluded: &[&str]) -> Value {
+fn excluding(excluded: &[&str]) -> Value {
     json!({
         "apiVersion": "portreeve.dev/v1alpha1", "kind": "PolicySet", "metadata": {"name": "all"},
         "spec": {"excludedNamespaces": excluded},
@@ -228,22 +228,22 @@ fn set(excluded: &[&str]) -> Value {
 fn a_set_that_would_not_be_registered_is_refused_when_it_is_applied() {
     let scene = Scene::of(&[policy(json!({}))]);
     let network = || -> Option<Arc<dyn Doctor>> { Some(Arc::new(KeepsOut(&["calico-system"]))) };
-    let refused = scene.refusal_by(network(), &create(&set(&["monitoring"])));
+    let refused = scene.refusal_by(network(), &create(&excluding(&["monitoring"])));
     assert_eq!(refused.as_deref(), Some("pods of calico-system would be refused"));
-    assert_eq!(scene.refusal_by(network(), &create(&set(&["monitoring", "calico-system"]))), None);
+    assert_eq!(scene.refusal_by(network(), &create(&excluding(&["monitoring", "calico-system"]))), None);
 }
 
 #[test]
 fn what_would_not_be_registered_already_keeps_nobody_from_another_change() {
-    let scene = Scene::of(&[policy(json!({})), set(&[])]);
+    let scene = Scene::of(&[policy(json!({})), excluding(&[])]);
     let both: Arc<dyn Doctor> = Arc::new(KeepsOut(&["calico-system", "cilium"]));
-    let better = update(&set(&["cilium"]), &set(&[]));
+    let better = update(&excluding(&["cilium"]), &excluding(&[]));
     assert_eq!(scene.refusal_by(Some(both), &better), None);
 }
 
 #[test]
 fn an_excluded_namespace_that_can_not_be_one_is_told() {
-    let both = format!("{}\n---\n{}\n", policy(json!({})), set(&["shop", "Team A"]));
+    let both = format!("{}\n---\n{}\n", policy(json!({})), excluding(&["shop", "Team A"]));
     let problems = Setting::default().with(&both).unwrap().problems().unwrap();
     assert!(problems.iter().any(|problem| problem.contains("spec.excludedNamespaces: \"Team A\"")), "{problems:?}");
 }
