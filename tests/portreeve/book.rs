@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use portreeve_admission::response::{AuditKey, RefusalKind};
 use portreeve_ledger::{Ledger, Options, Record, RecordKind};
@@ -172,8 +172,9 @@ async fn without_a_record_a_call_is_answered_where_the_configuration_says_so() {
 async fn only_an_answer_that_stayed_is_named_as_undelivered() {
     let folder = tempfile::tempdir().unwrap();
     let book = folder.path().join("book");
-    let gate = Setting::platform().ledger(ledger(&book)).gate().unwrap();
-    // What its record names is kept then, and only the record itself can be late.
+    let seldom = Options::new("test/one".parse().unwrap()).group_interval(Duration::from_secs(3600));
+    let gate = Setting::platform().ledger(Arc::new(Ledger::open(&book, seldom).unwrap())).gate().unwrap();
+    // What its record names is kept then, and records wait from then on.
     validate(&gate, &create(&plain_pod())).await.unwrap();
     let mut deletion = update(&Value::Null, &plain_pod());
     deletion["request"]["operation"] = json!("DELETE");
