@@ -2,12 +2,14 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use portreeve_admission::response::{AuditKey, RefusalKind};
 use portreeve_ledger::{Ledger, Options, Record, RecordKind};
 use portreeve_server::config::WithoutRecord;
+use portreeve_server::deadline::Deadlines;
 use portreeve_server::way::{Book, Gate};
-use portreeve_tests::gate::{Setting, admit, mutate, validate};
+use portreeve_tests::gate::{Setting, admit, mutate, plenty, validate};
 use portreeve_tests::review::{create, update};
 use serde_json::{Value, json};
 
@@ -164,4 +166,24 @@ async fn without_a_record_a_call_is_answered_where_the_configuration_says_so() {
     let (told, response) = admit(&gate, &create(&plain_pod())).await.unwrap();
     assert!(told.response.patch.is_some() && told.response.refusal.is_none());
     assert!(response.refusal.is_none() && !response.audit.contains_key(&AuditKey::Record));
+}
+
+#[tokio::test]
+async fn only_an_answer_that_stayed_is_named_as_undelivered() {
+    let folder = tempfile::tempdir().unwrap();
+    let book = folder.path().join("book");
+    let seldom = Options::new("test/one".parse().unwrap()).group_interval(Duration::from_secs(3600));
+    let gate = Setting::platform().ledger(Arc::new(Ledger::open(&book, seldom).unwrap())).gate().unwrap();
+    // What its record names is kept then, and records wait from then on.
+    validate(&gate, &create(&plain_pod())).await.unwrap();
+    let mut deletion = update(&Value::Null, &plain_pod());
+    deletion["request"]["operation"] = json!("DELETE");
+    for (review, leaves) in [(create(&plain_pod()), false), (deletion, true)] {
+        let late = Deadlines { recorded: Instant::now(), ..plenty() };
+        let answered = gate.validate(review.to_string().as_bytes(), late).await.unwrap();
+        assert_eq!(answered.unrecorded == Some(WithoutRecord::Answer), leaves, "{answered:?}");
+    }
+    gate.book.ledger().unwrap().close().unwrap();
+    let kinds: Vec<_> = portreeve_ledger::read(&book).unwrap().map(|record| record.unwrap().kind).collect();
+    assert_eq!(kinds, [RecordKind::DECISION, RecordKind::DECISION, RecordKind::UNDELIVERED, RecordKind::DECISION]);
 }

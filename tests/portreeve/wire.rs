@@ -279,8 +279,15 @@ async fn tokens_that_can_not_be_read_are_shown_until_they_are_mended() {
     let tokens = wire.folder.path().join("certs/tokens");
     let good = std::fs::read(&tokens).unwrap();
     let report = async || wire.operations("/readyz?verbose").await.unwrap().1;
-    std::fs::write(&tokens, "no token").unwrap();
+    // Whole at once: an empty file has no tokens, and the server would make some.
+    let put = |bytes: &[u8]| {
+        let new = wire.folder.path().join("tokens");
+        std::fs::copy(&tokens, &new).unwrap();
+        std::fs::write(&new, bytes).unwrap();
+        std::fs::rename(&new, &tokens).unwrap();
+    };
+    put(b"no token");
     until("it is shown", async || report().await.contains("[!] certificate: ")).await.unwrap();
-    std::fs::write(&tokens, good).unwrap();
+    put(&good);
     until("it is no longer", async || report().await.contains("[+] certificate: loaded\n")).await.unwrap();
 }

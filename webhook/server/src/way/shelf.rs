@@ -188,8 +188,12 @@ mod tests {
     use std::path::Path;
     use std::time::Duration;
 
+    fn options() -> Options {
+        Options::new("a/b".parse().unwrap())
+    }
+
     fn open(folder: &Path) -> Shelf {
-        Shelf::new(Arc::new(Ledger::open(folder, Options::new("a/b".parse().unwrap())).unwrap()))
+        Shelf::new(Arc::new(Ledger::open(folder, options()).unwrap()))
     }
 
     async fn a_record(shelf: &Shelf) -> RecordId {
@@ -220,7 +224,9 @@ mod tests {
     #[tokio::test]
     async fn an_answer_that_leaves_without_its_record_is_not_said_to_have_stayed() {
         let folder = tempfile::tempdir().unwrap();
-        let shelf = open(folder.path());
+        let seldom = options().group_interval(Duration::from_secs(3600));
+        let shelf = Shelf::new(Arc::new(Ledger::open(folder.path(), seldom).unwrap()));
+        a_record(&shelf).await;
         let (body, late) = (Body::of(&json!({})).unwrap(), Instant::now());
         for (without, untold) in [(WithoutRecord::Answer, 0), (WithoutRecord::Refuse, 1)] {
             let outcome = shelf.record(&RecordKind::DECISION, &body, Until::Durable, late, without).await;
