@@ -237,7 +237,7 @@ impl Above<'_> {
 
 /// What is no quantity is above everything.
 fn is_above(written: &str, most: &Amount) -> bool {
-    Quantity::from_str(written).map_or(true, |written| written > most.quantity())
+    !Quantity::from_str(written).is_ok_and(|written| written <= most.quantity())
 }
 
 /// Whether a limit would not be below the request that is there or will be, nor what the LimitRange takes.
