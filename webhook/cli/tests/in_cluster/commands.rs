@@ -54,7 +54,9 @@ async fn the_doctor_judges_as_the_server_that_is_configured_so_does() {
         "spec": {"profile": "platform", "excludedNamespaces": ["cert-manager"]},
     });
     scene.apply(&set).await;
-    scene.apply(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "cert-manager"}})).await;
+    for name in ["cert-manager", "elsewhere"] {
+        scene.apply(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})).await;
+    }
     let policies = scene.folder().join("policies");
     std::fs::create_dir(&policies).unwrap();
     let mut of_files = set.clone();

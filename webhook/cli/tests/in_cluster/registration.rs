@@ -50,11 +50,11 @@ async fn what_must_not_be_registered_keeps_no_new_certificate_from_being_registe
     until("both CAs are trusted", async || told(&scene).cas() == 2).await.unwrap();
 
     // A new leader knows nothing but what is registered.
+    let before = told(&scene);
     scene.kubectl.run("delete secret portreeve -n portreeve").unwrap();
     scene.front.remove(replica.webhook);
     assert!(replica.stop().await);
     let next = scene.replica("two").await;
-    let before = told(&scene);
     let told_anew = async || told(&scene).path != before.path && told(&scene).cas() == 1;
     until("the new CA and token are registered", told_anew).await.unwrap();
     let refused = async || scene.refusal(&deployment("web")).await.is_some_and(|said| said.contains("team: "));
