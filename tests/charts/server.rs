@@ -273,7 +273,7 @@ fn a_job_asks_for_new_certificates_once_a_month_and_may_do_nothing_else() {
     assert_eq!(job["spec"]["schedule"], "0 0 1 * *");
     let pod = &job["spec"]["jobTemplate"]["spec"]["template"]["spec"];
     let secret = configuration(&objects)["kubernetes"]["certificateSecret"].clone();
-    assert_eq!(pod["containers"][0]["args"], json!(["cluster", "rotate", "--secret", secret]));
+    assert_eq!(pod["containers"][0]["args"], json!(["cluster", "rotate", "--secret", secret, "--unchecked"]));
     assert_eq!(pod["serviceAccountName"], named("ServiceAccount")["metadata"]["name"]);
     let rule = json!({
         "apiGroups": [""], "resources": ["configmaps"], "verbs": ["create", "patch"],

@@ -88,16 +88,25 @@ impl RotationRequests {
         &self.name
     }
 
+    /// Looks whether the Secret is there, as far as we may: who may only ask is not told.
+    ///
+    /// # Errors
+    /// When it is not.
+    pub async fn check(&self) -> Result<(), RotationRequestError> {
+        match self.secrets.get_metadata_opt(&self.secret).await {
+            Ok(None) => {
+                let (secret, namespace) = (self.secret.clone(), self.namespace.clone());
+                Err(RotationRequestError::NoSecret { secret, namespace })
+            }
+            Ok(Some(_)) | Err(_) => Ok(()),
+        }
+    }
+
     /// Asks for what was issued before `before` to be renewed. A request made twice is one.
     ///
     /// # Errors
-    /// When there is no such Secret, as far as we may look, or the API server does not take the request.
+    /// When the API server does not take it.
     pub async fn ask(&self, what: Renewable, before: Timestamp) -> Result<(), RotationRequestError> {
-        // Who may only ask is not told whether it is there.
-        if let Ok(None) = self.secrets.get_metadata_opt(&self.secret).await {
-            let (secret, namespace) = (self.secret.clone(), self.namespace.clone());
-            return Err(RotationRequestError::NoSecret { secret, namespace });
-        }
         let map = json!({
             "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": self.name},
             "data": {what.key(): before.to_string()},

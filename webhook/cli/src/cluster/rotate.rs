@@ -30,6 +30,9 @@ pub(super) struct Arguments {
     /// chart installed it.
     #[arg(long, value_name = "NAME", default_value = "portreeve-certificates")]
     secret: String,
+    /// Does not look first whether that Secret is there: for an account that may not.
+    #[arg(long)]
+    unchecked: bool,
     /// The CA too: certificate and token follow when it signs.
     #[arg(long)]
     authority: bool,
@@ -39,6 +42,9 @@ pub(super) async fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
     let connection = arguments.which.connect().await?;
     let namespace = arguments.namespace.as_deref().unwrap_or(&connection.namespace);
     let requests = RotationRequests::about(connection.client.clone(), namespace, &arguments.secret);
+    if !arguments.unchecked {
+        requests.check().await.map_err(Failure::failed)?;
+    }
     let (what, words) = match arguments.authority {
         true => (Renewable::Authority, "CA"),
         false => (Renewable::Certificate, "serving certificate"),

@@ -57,7 +57,7 @@ async fn what_must_not_be_registered_keeps_no_new_certificate_from_being_registe
     let next = scene.replica("two").await;
     let told_anew = async || told(&scene).path != before.path && told(&scene).cas() == 1;
     until("the new CA and token are registered", told_anew).await.unwrap();
-    let refused = async || scene.refusal(&deployment("web")).await.is_some_and(|said| said.contains("team: "));
+    let refused = async || scene.refusal(&deployment("web")).await.is_some_and(|said| said.contains("denied by team"));
     until("it is judged", refused).await.unwrap();
     says(&next, "[!] registration: ").await;
 

@@ -231,7 +231,7 @@ mod tests {
         open["metadata"]["annotations"] = json!({
             "portreeve.dev/break-glass-until": "2030-01-01T12:00:00Z", "portreeve.dev/break-glass-reason": "a storm",
         });
-        let became = became(Some(&[quiet.clone()]), &[open.clone(), wrong]);
+        let became = became(Some(std::slice::from_ref(&quiet)), &[open.clone(), wrong]);
         assert!(matches!(of(&open, &became).readiness, Readiness::HeldUp { .. }));
         assert!(matches!(of(&quiet, &became).readiness, Readiness::Kept { .. }));
     }
