@@ -160,10 +160,11 @@ fn violations(review: &Review, decision: &Decision) -> Vec<String> {
     let mends = summarised.iter().map(|finding| mend(finding));
     let others =
         plain.iter().filter(|finding| !named.contains(&place(&finding.violation))).map(|finding| fault(finding));
-    std::iter::once(format!("{} is forbidden: {}", object(review), heads.join("; ")))
-        .chain(mends)
-        .chain(others)
-        .collect()
+    let first = format!("{} is forbidden: {}", object(review), heads.join("; "));
+    let mut lines: Vec<String> = std::iter::once(first).chain(mends).chain(others).collect();
+    // What mends several faults alike is said once: the first line names them all.
+    lines.dedup();
+    lines
 }
 
 fn policies(findings: &[&Finding]) -> Vec<String> {

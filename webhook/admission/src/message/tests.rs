@@ -50,6 +50,19 @@ fn a_denial_begins_with_the_summary_and_then_says_what_to_change() {
 }
 
 #[test]
+fn what_mends_several_faults_alike_is_said_once() {
+    let pss = policy("pod-security", Mode::Enforce, FailurePolicy::Fail);
+    let outcome = verdict(&["a", "a", "b"], Some("violates \"x\": a, a, b"));
+    let decision = decide(vec![Found { policy: &pss, subject: None, outcome, before: None }]);
+    assert_eq!(
+        denial(&review(&json!({"name": "web"})), &decision),
+        "pods \"web\" is forbidden: violates \"x\": a, a, b\n\
+         - container \"app\": mend a (pod-security/a)\n\
+         - container \"app\": mend b (pod-security/b)"
+    );
+}
+
+#[test]
 fn a_fault_already_named_is_not_repeated() {
     let pss = policy("pod-security", Mode::Enforce, FailurePolicy::Fail);
     let other = policy("escalation", Mode::Enforce, FailurePolicy::Fail);
