@@ -101,8 +101,8 @@ impl Ledger {
     /// # Errors
     /// When the operating system refuses, or the book has failed. Nothing is made where the book is gone.
     pub fn keep(&self, bytes: &[u8]) -> Result<Digest, KeepError> {
-        let failure = self.shared.stats().failure.clone();
-        failure.map_or_else(|| Ok(self.blobs.keep(bytes)?), |failure| Err(KeepError::Failed(failure)))
+        self.shared.holds().map_err(KeepError::Failed)?;
+        Ok(self.blobs.keep(bytes)?)
     }
 
     /// The content that is kept under `digest`, checked against it. Blocks on the disk.
@@ -143,7 +143,7 @@ impl Ledger {
         let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
         match thread.take().map(JoinHandle::join) {
             Some(outcome) => outcome.unwrap_or(Err(Failure::WriterLost)),
-            None => self.shared.stats().failure.clone().map_or(Ok(()), Err),
+            None => self.shared.holds(),
         }
     }
 }

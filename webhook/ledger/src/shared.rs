@@ -25,6 +25,14 @@ impl Shared {
         self.stats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// That the book has not failed.
+    ///
+    /// # Errors
+    /// If it has, with the reason.
+    pub(crate) fn holds(&self) -> Result<(), Failure> {
+        self.stats().failure.clone().map_or(Ok(()), Err)
+    }
+
     /// Ends the book: nothing more is taken, everyone is told why. The first reason is the one that counts.
     pub(crate) fn fail(&self, failure: &Failure) {
         self.stats().failure.get_or_insert_with(|| failure.clone());

@@ -48,10 +48,8 @@ impl Signer {
     /// never happened.
     pub(crate) fn alone(&self) -> Result<Signing<'_>, Failure> {
         let newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
-        match &self.shared.stats().failure {
-            Some(failure) => Err(failure.clone()),
-            None => Ok(Signing { signer: self, newest }),
-        }
+        self.shared.holds()?;
+        Ok(Signing { signer: self, newest })
     }
 
     /// Covers a tree, as far as that can be done. What can't be synced ends the book; if only the checkpoint can't be
