@@ -56,13 +56,7 @@ impl Loader {
     /// The policies of a module that nothing is wrong with.
     fn rehearse(&self, draft: &mut Draft, group: &Group, set: &PolicySetSpec) -> Vec<Policy> {
         let Some(bytes) = self.bytes(draft, group) else { return Vec::new() };
-        let rehearsal = match self.engine.rehearse(&bytes) {
-            Ok(rehearsal) => rehearsal,
-            Err(error) => {
-                draft.problem(group.place(), format!("spec.module: {}", chain(&error)));
-                return Vec::new();
-            }
-        };
+        let Some(rehearsal) = self.rehearsal(draft, group, &bytes) else { return Vec::new() };
         let mut good = Vec::new();
         for located in &group.policies {
             let drafted = draft_policy(located, rehearsal.manifests(), set);

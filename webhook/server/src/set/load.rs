@@ -12,7 +12,7 @@ use portreeve_admission::exception::Exception;
 use portreeve_admission::matching::Index;
 use portreeve_admission::policy::Policy;
 use portreeve_admission::recovery::NAMESPACES;
-use portreeve_engine::{Engine, Instance, Manifest, Program};
+use portreeve_engine::{Engine, Instance, Manifest, Program, Rehearsal};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
@@ -31,7 +31,7 @@ const OUTSIDE_TURNS: usize = 2;
 
 /// Makes sets.
 pub struct Loader {
-    pub(super) engine: Engine,
+    engine: Engine,
     /// The catalogue.
     builtin: &'static [u8],
     default_labels: BTreeMap<String, String>,
@@ -248,8 +248,13 @@ impl Loader {
     }
 
     fn inspected(&self, draft: &mut Draft, group: &Group, bytes: &[u8]) -> Option<Vec<Manifest>> {
+        self.rehearsal(draft, group, bytes).map(|rehearsal| rehearsal.manifests().to_vec())
+    }
+
+    /// A module as it can be asked before it is in force.
+    pub(super) fn rehearsal(&self, draft: &mut Draft, group: &Group, bytes: &[u8]) -> Option<Rehearsal> {
         match self.engine.rehearse(bytes) {
-            Ok(rehearsal) => Some(rehearsal.manifests().to_vec()),
+            Ok(rehearsal) => Some(rehearsal),
             Err(error) => {
                 draft.problem(group.place(), format!("spec.module: {}", chain(&error)));
                 None
