@@ -27,6 +27,9 @@ const FILES: [(&str, Secrecy); 10] = [
     ("token", Secrecy::Secret),
 ];
 
+/// What a replica can't serve without.
+const TO_SERVE: [&str; 5] = ["ca-bundle.crt", "tls.crt", "tls.key", "token", "tokens"];
+
 /// What only whoever signs needs.
 const OF_THE_SIGNER: [&str; 5] = ["ca.key", "ca.crt", "ca-next.key", "ca-next.crt", "issued.crt"];
 
@@ -60,6 +63,12 @@ impl FolderContents {
     #[must_use]
     pub fn token(&self) -> Option<&str> {
         self.0.get("token").and_then(|bytes| std::str::from_utf8(bytes).ok())
+    }
+
+    /// Whether a replica can serve with it.
+    #[must_use]
+    pub fn serves(&self) -> bool {
+        TO_SERVE.iter().all(|name| self.0.contains_key(name))
     }
 
     /// Whether there is nothing.

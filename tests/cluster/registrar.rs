@@ -1,6 +1,6 @@
 //! The registration at a real API server: written once, put back when somebody changes it, taken away.
 
-use portreeve_cluster::registrar::{Configuration, Registrar, RegistrarError, Removal, Trouble, Wanted};
+use portreeve_cluster::registrar::{Configuration, Lacking, Registrar, RegistrarError, Removal, Target, Trouble};
 use portreeve_tests::api_server::Run;
 use portreeve_tests::control_plane::Controllers;
 use portreeve_tests::server::until;
@@ -31,12 +31,12 @@ async fn path(cluster: &Cluster, kind: &str) -> String {
 
 /// What is wanted, kept in the cluster by a task of its own until this is dropped.
 struct Kept {
-    wanted: watch::Sender<Wanted>,
+    wanted: watch::Sender<Target>,
     trouble: watch::Receiver<Trouble>,
 }
 
 impl Kept {
-    fn start(registrar: &Registrar, first: Wanted) -> Self {
+    fn start(registrar: &Registrar, first: Target) -> Self {
         let (wanted, told) = watch::channel(first);
         let (tell, trouble) = watch::channel(None);
         let registrar = registrar.clone();
@@ -46,15 +46,15 @@ impl Kept {
 }
 
 /// What a policy of templates asks for, reached by this token.
-async fn wanted(cluster: &Cluster, token: &str) -> Wanted {
-    Wanted { registration: Some(asked(cluster, &[of_templates()]).await), site: site(token) }
+async fn wanted(cluster: &Cluster, token: &str) -> Target {
+    Target { registration: Some(asked(cluster, &[of_templates()]).await), site: site(token) }
 }
 
 /// The same with a selector that no API server takes.
-async fn refused(cluster: &Cluster, token: &str) -> Wanted {
+async fn refused(cluster: &Cluster, token: &str) -> Target {
     let mut registration = asked(cluster, &[of_templates()]).await;
     registration.mutating.namespaces.match_labels = Some([("a b".to_owned(), String::new())].into());
-    Wanted { registration: Some(registration), site: site(token) }
+    Target { registration: Some(registration), site: site(token) }
 }
 
 #[tokio::test]
@@ -137,6 +137,7 @@ async fn what_the_api_server_refuses_leaves_what_was_there_and_keeps_no_token_fr
     kept.wanted.send(refused(&cluster, "second").await).unwrap();
     moved(&cluster, "/second", &rules).await;
     let trouble = kept.trouble.wait_for(Option::is_some).await.unwrap().clone().unwrap();
+    let Lacking::Asked(trouble) = trouble else { panic!("{trouble:?}") };
     assert!(trouble.to_string().contains("MutatingWebhookConfiguration"), "{trouble}");
 
     // Somebody else's change is put back all the same.
@@ -147,7 +148,7 @@ async fn what_the_api_server_refuses_leaves_what_was_there_and_keeps_no_token_fr
     drop(kept);
     let mut next = Kept::start(&registrar, refused(&cluster, "third").await);
     moved(&cluster, "/third", &rules).await;
-    next.wanted.send(Wanted { registration: None, site: site("fourth") }).unwrap();
+    next.wanted.send(Target { registration: None, site: site("fourth") }).unwrap();
     moved(&cluster, "/fourth", &rules).await;
     next.wanted.send(wanted(&cluster, "fifth").await).unwrap();
     moved(&cluster, "/fifth", &rules).await;
@@ -156,11 +157,68 @@ async fn what_the_api_server_refuses_leaves_what_was_there_and_keeps_no_token_fr
     registrar.remove(NAME).await.unwrap();
 }
 
+/// A policy of the cluster that forbids selectors with this label, and how it is bound.
+fn guard(label: &str) -> [Value; 2] {
+    let rule = json!({
+        "apiGroups": ["admissionregistration.k8s.io"], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"],
+        "resources": ["mutatingwebhookconfigurations", "validatingwebhookconfigurations"],
+    });
+    let expression = format!("object.webhooks.all(w, !('{label}' in w.?namespaceSelector.matchLabels.orValue({{}})))");
+    let object = |kind: &str, spec: Value| {
+        json!({
+            "apiVersion": "admissionregistration.k8s.io/v1", "kind": kind, "metadata": {"name": "guard"}, "spec": spec,
+        })
+    };
+    let validation = json!({"expression": expression, "reason": "Forbidden", "message": "not with this label"});
+    [
+        object(
+            "ValidatingAdmissionPolicy",
+            json!({"matchConstraints": {"resourceRules": [rule]}, "validations": [validation]}),
+        ),
+        object("ValidatingAdmissionPolicyBinding", json!({"policyName": "guard", "validationActions": ["Deny"]})),
+    ]
+}
+
+#[tokio::test]
+async fn what_a_policy_of_the_cluster_forbids_keeps_no_token_from_it() {
+    let Some(cluster) = Cluster::start(Controllers::Absent).await else { return };
+    let registrar = Registrar::new(cluster.api.client());
+    let mut kept = Kept::start(&registrar, wanted(&cluster, "first").await);
+    until("it is written", async || path(&cluster, "Mutating").await.ends_with("/first")).await.unwrap();
+    let rules = both_rules(&cluster).await;
+    let guard = guard("guarded");
+    for object in &guard {
+        cluster.api.create(object, Run::Real).await.unwrap().done().unwrap();
+    }
+    let mut forbidden = wanted(&cluster, "second").await;
+    for entry in forbidden.registration.iter_mut().flat_map(|asked| [&mut asked.mutating, &mut asked.validating]) {
+        entry.namespaces.match_labels = Some([("guarded".to_owned(), "yes".to_owned())].into());
+    }
+    let mut probe = stored(&cluster, "Mutating").await;
+    probe["metadata"] = json!({"name": "probe"});
+    probe["webhooks"][0]["namespaceSelector"] = json!({"matchLabels": {"guarded": "yes"}});
+    let refused = async || cluster.api.create(&probe, Run::Dry).await.unwrap().done().is_err();
+    until("the policy is in force", refused).await.unwrap();
+
+    kept.wanted.send(forbidden).unwrap();
+    moved(&cluster, "/second", &rules).await;
+    let trouble = kept.trouble.wait_for(Option::is_some).await.unwrap().clone().unwrap();
+    assert!(matches!(trouble, Lacking::Asked(_)), "{trouble:?}");
+    for object in &guard {
+        cluster.api.delete(object).await.unwrap().done().unwrap();
+    }
+    drop(kept);
+    registrar.remove(NAME).await.unwrap();
+}
+
 #[tokio::test]
 async fn where_nothing_is_registered_and_nothing_may_be_nothing_is_written() {
     let Some(cluster) = Cluster::start(Controllers::Absent).await else { return };
     let registrar = Registrar::new(cluster.api.client());
-    let kept = Kept::start(&registrar, Wanted { registration: None, site: site("first") });
+    let mut kept = Kept::start(&registrar, Target { registration: None, site: site("first") });
+    kept.trouble.changed().await.unwrap();
+    assert!(kept.trouble.borrow().is_none());
+    assert_eq!([stored(&cluster, "Mutating").await, stored(&cluster, "Validating").await], [Value::Null, Value::Null]);
     kept.wanted.send(wanted(&cluster, "second").await).unwrap();
     until("it is written", async || path(&cluster, "Mutating").await.ends_with("/second")).await.unwrap();
     drop(kept);

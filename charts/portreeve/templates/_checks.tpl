@@ -3,7 +3,7 @@
 {{- $alerts := .Values.monitoring.alerts }}
 {{- $scraped := or .Values.monitoring.serviceMonitor.enabled $alerts.enabled }}
 {{- if and $scraped .Values.networkPolicy.enabled (empty .Values.networkPolicy.metricsFrom) }}
-{{- fail "monitoring is switched on, and the NetworkPolicy lets nobody read metrics: name Prometheus' pods in networkPolicy.metricsFrom" }}
+{{- fail "monitoring is switched on, and the NetworkPolicy lets nobody read metrics: name Prometheus' pods in networkPolicy.metricsFrom, also where a NetworkPolicy of your own lets them in" }}
 {{- end }}
 {{- if $alerts.enabled }}
 {{- if le (int $alerts.evidenceHours) (int .Values.config.ledger.proof.everyHours) }}

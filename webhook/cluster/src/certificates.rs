@@ -242,25 +242,30 @@ fn contents(secret: &Secret) -> FolderContents {
     FolderContents::of(data.map(|(name, bytes)| (name.clone(), bytes.0.clone())))
 }
 
-/// What there is to serve with; none where somebody took away the Secret or what it held.
+/// What there is to serve with; none where somebody took away the Secret or a part of what it held.
 fn to_serve(secret: Option<&Secret>) -> Option<FolderContents> {
-    secret.map(|secret| contents(secret).to_serve()).filter(|contents| !contents.is_empty())
+    secret.map(|secret| contents(secret).to_serve()).filter(FolderContents::serves)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn holding(name: &str) -> Secret {
-        let data = [(name.to_owned(), ByteString(b"PEM".to_vec()))].into();
+    fn holding(names: &[&str]) -> Secret {
+        let data = names.iter().map(|name| ((*name).to_owned(), ByteString(b"PEM".to_vec()))).collect();
         Secret { data: Some(data), ..Secret::default() }
     }
 
     #[test]
-    fn a_secret_that_holds_nothing_of_ours_is_as_good_as_none() {
-        for secret in [None, Some(Secret::default()), Some(holding("others")), Some(holding("ca.key"))] {
+    fn a_secret_that_lacks_a_part_of_what_we_serve_with_is_as_good_as_none() {
+        let whole = ["ca-bundle.crt", "tls.crt", "tls.key", "token", "tokens"];
+        for secret in [None, Some(Secret::default()), Some(holding(&["others"])), Some(holding(&["ca.key"]))] {
             assert_eq!(to_serve(secret.as_ref()), None, "{secret:?}");
         }
-        assert!(to_serve(Some(&holding("tls.crt"))).is_some());
+        for lacking in whole {
+            let rest: Vec<&str> = whole.into_iter().filter(|name| *name != lacking).collect();
+            assert_eq!(to_serve(Some(&holding(&rest))), None, "{lacking}");
+        }
+        assert!(to_serve(Some(&holding(&whole))).is_some());
     }
 }

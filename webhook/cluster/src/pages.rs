@@ -33,6 +33,16 @@ pub(crate) enum PageError {
     Failed(#[source] Box<kube::Error>),
 }
 
+impl PageError {
+    /// Whether the API server said so: it answers, for other kinds too.
+    pub(crate) fn is_an_answer(&self) -> bool {
+        match self {
+            Self::Expired { .. } => true,
+            Self::Unlisted(error) | Self::Failed(error) => matches!(error.as_ref(), kube::Error::Api(_)),
+        }
+    }
+}
+
 /// A list as every kind has it.
 #[derive(Deserialize)]
 struct List {
@@ -107,6 +117,7 @@ mod tests {
         for code in [403, 404, 405] {
             assert!(matches!(refused(json!({"code": code}), None), PageError::Unlisted(_)));
         }
-        assert!(matches!(refused(json!({"code": 503}), None), PageError::Failed(_)));
+        let failed = refused(json!({"code": 503}), None);
+        assert!(matches!(failed, PageError::Failed(_)) && failed.is_an_answer());
     }
 }

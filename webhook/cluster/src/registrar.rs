@@ -32,7 +32,7 @@ const LATER: Duration = Duration::from_secs(600);
 
 /// What is to be registered.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Wanted {
+pub struct Target {
     /// What policies ask for. None where that must not be written or is not known: what is registered stays.
     pub registration: Option<Registration>,
     /// Where we are reached, and by what.
@@ -40,7 +40,16 @@ pub struct Wanted {
 }
 
 /// Why what is wanted is not registered, if it is not.
-pub type Trouble = Option<Arc<RegistrarError>>;
+pub type Trouble = Option<Lacking>;
+
+/// What of a target is not registered, and why.
+#[derive(Debug, Clone)]
+pub enum Lacking {
+    /// What policies ask for: it is refused. Where we are reached is as it was sent, for what was there before.
+    Asked(Arc<RegistrarError>),
+    /// All of it: nothing could be written.
+    All(Arc<RegistrarError>),
+}
 
 /// Writes our two configurations, and nothing else.
 #[derive(Clone)]
@@ -111,10 +120,12 @@ pub enum RegistrarError {
 }
 
 impl RegistrarError {
-    /// Whether the same would be refused again: the API server read it, and does not take it.
+    /// Whether the same would be refused again: the API server read it, and does not take it. A policy of the cluster's own
+    /// may refuse with other codes than its validation does. Not who we are, what comes too often or too late.
     fn is_of_what_was_sent(&self) -> bool {
         let Self::Refused { source, .. } = self else { return false };
-        matches!(source.as_ref(), kube::Error::Api(status) if matches!(status.code, 400 | 422))
+        let kube::Error::Api(status) = source.as_ref() else { return false };
+        matches!(status.code, 400..=499) && !matches!(status.code, 401 | 408 | 409 | 429)
     }
 }
 
@@ -137,7 +148,7 @@ impl Registrar {
     /// Keeps in the cluster what was last sent, under the name that it had at first, until the sender is gone. Where the API
     /// server refuses what policies ask for, what was there before stays, reached as it was last sent. `trouble` is told why
     /// what was sent is not what is registered, none once it is. Failures are tried again.
-    pub async fn keep(&self, mut wanted: watch::Receiver<Wanted>, trouble: watch::Sender<Trouble>) {
+    pub async fn keep(&self, mut wanted: watch::Receiver<Target>, trouble: watch::Sender<Trouble>) {
         let name = wanted.borrow().site.name.clone();
         let mutating = changes(self.mutating.clone(), &name);
         let validating = changes(self.validating.clone(), &name);
@@ -149,14 +160,13 @@ impl Registrar {
             let (registered, refused) = match self.put(&now, &mut last).await {
                 Ok(Put { registered, refused }) => (registered, refused),
                 Err(error) => {
-                    trouble.send_replace(Some(Arc::new(error)));
+                    trouble.send_replace(Some(Lacking::All(Arc::new(error))));
                     sleep(RETRY).await;
                     continue;
                 }
             };
-            let refused = refused.map(Arc::new);
             let is_refused = refused.is_some();
-            trouble.send_replace(refused);
+            trouble.send_replace(refused.map(Arc::new).map(Lacking::Asked));
             // Until what is there is no longer what was written, or something else is to be written.
             loop {
                 let drifted = tokio::select! {
@@ -178,7 +188,7 @@ impl Registrar {
     }
 
     /// Writes what is wanted, as far as that may be.
-    async fn put(&self, wanted: &Wanted, last: &mut Option<Configurations>) -> Result<Put, RegistrarError> {
+    async fn put(&self, wanted: &Target, last: &mut Option<Configurations>) -> Result<Put, RegistrarError> {
         let mut refused = None;
         if let Some(registration) = &wanted.registration {
             let asked = registration.at(&wanted.site);

@@ -48,7 +48,7 @@ pub(super) struct Arguments {
     keep: usize,
     /// How old a proof may be: books are read again once a day, unless `ledger.proof.everyHours` says otherwise.
     #[arg(long, value_name = "HOURS", default_value_t = 48)]
-    oldest: u16,
+    oldest: u32,
     /// How long a replica is waited for that has no proof yet, as one that was just started, or does not answer.
     #[arg(long, value_name = "MINUTES", default_value_t = 0)]
     wait: u16,
@@ -97,8 +97,10 @@ pub(super) async fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
     let connection = arguments.which.connect().await?;
     let namespace = arguments.namespace.as_deref().unwrap_or(&connection.namespace);
     let map = EvidenceMap::named(connection.client.clone(), namespace, &arguments.config_map);
-    let mut kept = map.read().await.map_err(Failure::failed)?;
+    // What can't be read is told before anybody is waited for; what is written builds on what is there then.
+    map.read().await.map_err(Failure::failed)?;
     let answers = ask(&arguments.replicas, Duration::from_secs(60) * arguments.wait.into()).await?;
+    let mut kept = map.read().await.map_err(Failure::failed)?;
     let oldest = SignedDuration::from_hours(arguments.oldest.into());
     let evidence = Evidence::of(answers, &kept, Timestamp::now(), oldest);
     kept.add(evidence.clone(), arguments.keep);

@@ -4,7 +4,8 @@
 //! from its end. Nothing is decided here, and nothing edited.
 //!
 //! What a controller made of its template is judged at the controller: a Deployment, not its ReplicaSets and Pods. So its
-//! owner reads one report. Only a policy that does not see the controller's template judges what was made of it. Never more than a page of objects is in memory.
+//! owner reads one report. Only a policy that does not see the controller's template judges what was made of it. Never more
+//! than a page of objects is in memory.
 
 mod kinds;
 mod object;

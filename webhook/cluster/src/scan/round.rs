@@ -11,6 +11,9 @@ use tokio::time::Instant;
 use super::kinds::ScannedKind;
 use crate::reports::Inventory;
 
+/// How often a page is asked for before its kind is left for the round.
+const TRIED: u32 = 6;
+
 /// Where a round is. A page is done when all its objects are: one that was broken off is judged again as a whole.
 #[derive(Debug)]
 pub(super) struct Round {
@@ -18,6 +21,8 @@ pub(super) struct Round {
     at: usize,
     continued: Option<String>,
     began_anew: bool,
+    /// How often in a row the page at hand was answered with an error.
+    refused: u32,
     unlisted: Vec<GroupVersionKind>,
     excluded: Vec<String>,
     /// When it began.
@@ -101,6 +106,7 @@ impl Round {
             at: 0,
             continued: None,
             began_anew: false,
+            refused: 0,
             unlisted,
             excluded,
             began: Instant::now(),
@@ -173,6 +179,7 @@ impl Round {
     /// Goes on after a page that came to this, to the next page or the next kind.
     pub(super) fn turn(&mut self, next: Option<String>, counts: Counts) {
         self.count(counts);
+        self.refused = 0;
         match next {
             Some(next) => self.continued = Some(next),
             None => self.leave_kind(),
@@ -192,6 +199,13 @@ impl Round {
         }
     }
 
+    /// Counts a page that the API server answered with an error, and tells whether it was tried often enough: a kind whose
+    /// conversion or own server fails must not keep all others from being judged.
+    pub(super) fn refused_too_often(&mut self) -> bool {
+        self.refused = self.refused.saturating_add(1);
+        self.refused >= TRIED
+    }
+
     /// Passes over a kind that can't be listed. What was reported of it stays, and nothing is left to it any more.
     pub(super) fn skip_kind(&mut self) {
         if self.at < self.kinds.len() {
@@ -208,6 +222,7 @@ impl Round {
     fn begin_kind(&mut self) {
         self.continued = None;
         self.began_anew = false;
+        self.refused = 0;
     }
 
     pub(super) fn finished(self) -> Finished {
@@ -271,6 +286,17 @@ pub(super) mod tests {
         round.expired(None);
         assert_eq!(place(&round), Some(("Pod", None)));
         assert_eq!(round.unlisted().len(), 1);
+    }
+
+    #[test]
+    fn a_page_that_was_refused_too_often_in_a_row_is_given_up() {
+        let mut round = round();
+        let mut refused = |times: u32| (0..times).map(|_| round.refused_too_often()).collect::<Vec<_>>();
+        assert!(!refused(TRIED - 1).contains(&true));
+        round.turn(Some("b".to_owned()), Counts::default());
+        let mut refused = |times: u32| (0..times).map(|_| round.refused_too_often()).collect::<Vec<_>>();
+        assert!(!refused(TRIED - 1).contains(&true), "one came between");
+        assert!(round.refused_too_often());
     }
 
     #[test]

@@ -179,6 +179,10 @@ impl<J: Judge> Work<J> {
                 tell_unlisted(kind, &error);
                 round.skip_kind();
             }
+            Err(error @ PageError::Failed(_)) if error.is_an_answer() && round.refused_too_often() => {
+                tell_unlisted(kind, &error);
+                round.skip_kind();
+            }
             Err(source @ PageError::Failed(_)) => return Err(RoundError::Unlisted { kind: kind.to_string(), source }),
         }
         Ok(())

@@ -167,7 +167,7 @@ fn origin<'de, D: Deserializer<'de>>(text: D) -> Result<String, D::Error> {
     if !bare || !url.username().is_empty() || url.password().is_some() {
         return Err(D::Error::custom("it is no https://HOST:PORT"));
     }
-    Ok(text.trim_end_matches('/').to_owned())
+    Ok(url.origin().ascii_serialization())
 }
 
 fn yes() -> bool {
@@ -202,6 +202,10 @@ mod tests {
     fn an_address_is_one_without_a_path() {
         for text in ["https://10.0.0.7:8443", "https://10.0.0.7:8443/"] {
             assert_eq!(served_at(text).unwrap(), ServedAt::Url { url: "https://10.0.0.7:8443".to_owned() });
+        }
+        // Whatever a URL's rules make of it is what is registered.
+        for text in [" https://Gate", "https:gate", "https:\\\\gate", "https://gate:443"] {
+            assert_eq!(served_at(text).unwrap(), ServedAt::Url { url: "https://gate".to_owned() }, "{text}");
         }
         for text in ["http://a", "https://a/b", "https://a?b", "https://a#b", "https://b@a", "a:8443", ""] {
             let error = served_at(text).unwrap_err().to_string();

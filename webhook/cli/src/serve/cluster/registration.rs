@@ -9,8 +9,8 @@ use std::time::Duration;
 use portreeve_certs::{CertificateFolder, FolderContents, FolderError};
 use portreeve_cluster::connection::Connection;
 use portreeve_cluster::discovery::DiscoveryError;
-use portreeve_cluster::registrar::{Registrar, Trouble, Wanted};
-use portreeve_cluster::registration::doctor::{Certificates, Surroundings, examine, vital};
+use portreeve_cluster::registrar::{Lacking, Registrar, Target, Trouble};
+use portreeve_cluster::registration::doctor::{Advice, Certificates, Surroundings, examine};
 use portreeve_cluster::registration::{Endpoint, Registration, Site};
 use portreeve_server::config::{
     CallersConfig, KubernetesConfig, RegistrationConfig, ServedAt, ServerConfig, TlsConfig,
@@ -66,7 +66,14 @@ enum Unready {
     Dangerous(String),
 }
 
-/// Who makes the certificate that we serve.
+impl Unready {
+    /// Whether it is not known where we are reached.
+    fn is_of_the_site(&self) -> bool {
+        matches!(self, Self::Authorities { .. } | Self::Token(_) | Self::NoToken)
+    }
+}
+
+/// Who makes the certificate that we serve: a file that names its CA is a controller's, in the cluster.
 pub(crate) fn certificates_behind(kubernetes: &KubernetesConfig) -> Certificates {
     match &kubernetes.registration {
         Some(RegistrationConfig { ca_file: Some(_), .. }) => Certificates::InCluster,
@@ -117,7 +124,7 @@ impl Registered {
             let set = sets.borrow_and_update().clone();
             match self.look(connection, surveyor, parts, &set).await {
                 Ok(looked) => break looked,
-                Err(error) => shown.trouble(&error),
+                Err(error) => shown.nothing_written(&error),
             }
             sleep(RETRY).await;
         };
@@ -160,11 +167,11 @@ impl Registered {
         surveyor: &Surveyor,
         parts: &Parts,
         set: &PolicySet,
-    ) -> Result<(Wanted, Option<Unready>), Unready> {
+    ) -> Result<(Target, Option<Unready>), Unready> {
         let site = self.site()?;
         Ok(match self.asked(connection, surveyor, parts, set).await {
-            Ok(registration) => (Wanted { registration: Some(registration), site }, None),
-            Err(unready) => (Wanted { registration: None, site }, Some(unready)),
+            Ok(registration) => (Target { registration: Some(registration), site }, None),
+            Err(unready) => (Target { registration: None, site }, Some(unready)),
         })
     }
 
@@ -184,8 +191,10 @@ impl Registered {
             namespaces: &there,
             certificates: self.certificates,
         };
-        examine(&registration, &surroundings).iter().for_each(|finding| tracing::debug!("{finding}"));
-        let vital = vital(&registration, &surroundings);
+        let findings = examine(&registration, &surroundings);
+        findings.iter().for_each(|finding| tracing::debug!("{finding}"));
+        let mut vital = findings;
+        vital.retain(|finding| finding.advice(self.certificates) == Advice::Refuse);
         if vital.is_empty() {
             return Ok(registration);
         }
@@ -219,8 +228,10 @@ struct Shown<'p>(&'p Parts);
 impl Shown<'_> {
     fn show(&self, unready: Option<&Unready>, trouble: &Trouble) {
         match (unready, trouble) {
-            (Some(unready), _) => self.trouble(unready),
-            (None, Some(trouble)) => self.trouble(trouble.as_ref()),
+            (_, Some(Lacking::All(error))) => self.nothing_written(error.as_ref()),
+            (Some(unready), _) if unready.is_of_the_site() => self.nothing_written(unready),
+            (Some(unready), _) => self.policies_wait(unready),
+            (None, Some(Lacking::Asked(error))) => self.policies_wait(error.as_ref()),
             (None, None) => {
                 self.0.health.set(Part::Registration, State::Good("as the policies in force ask for".to_owned()));
                 self.0.metrics.registration_outdated(false);
@@ -228,8 +239,16 @@ impl Shown<'_> {
         }
     }
 
-    fn trouble(&self, error: &dyn Error) {
-        let text = format!("what is registered stays, with the newest certificates and token: {}", chain(error));
+    /// Where we are reached is registered all the same.
+    fn policies_wait(&self, error: &dyn Error) {
+        self.trouble(format!("what is registered stays, reached by the newest CA and token: {}", chain(error)));
+    }
+
+    fn nothing_written(&self, error: &dyn Error) {
+        self.trouble(format!("nothing is written, neither rules nor a newer CA and token: {}", chain(error)));
+    }
+
+    fn trouble(&self, text: String) {
         self.0.metrics.registration_outdated(true);
         if self.0.health.set(Part::Registration, State::Kept(text.clone())) {
             tracing::warn!("{text}");
