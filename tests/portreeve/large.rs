@@ -6,6 +6,9 @@ use portreeve_tests::gate::{Setting, mutate, validate};
 use portreeve_tests::review::create;
 use serde_json::{Value, json};
 
+const SECCOMP: &str = "apiVersion: portreeve.dev/v1alpha1\nkind: ClusterPolicy\nmetadata: {name: seccomp}\n\
+                       spec: {module: {builtin: seccomp}}\n";
+
 /// These policies of the catalogue, each with more of a `spec`.
 fn gate(policies: &[(&str, &str)]) -> Gate {
     let setting = policies.iter().fold(Setting::default(), |setting, (name, more)| {
@@ -59,6 +62,25 @@ async fn a_pod_with_twenty_thousand_volumes_is_given_what_it_lacks() {
     assert_eq!(security, Some(&json!({"readOnlyRootFilesystem": true})), "{:?}", told.response);
     let judged = validate(&gate, &create(&told.object)).await.unwrap();
     assert!(judged.refusal.is_none_or(|refusal| refusal.kind == RefusalKind::Forbidden));
+}
+
+/// As many containers as findings of a policy leave room for, one of which is spared by an exception.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pod_with_five_hundred_containers_is_put_right_around_the_one_that_is_spared() {
+    let exception = "apiVersion: portreeve.dev/v1alpha1\nkind: PolicyException\n\
+                     metadata: {name: first, namespace: shop}\nspec: {policy: seccomp, containers: [c0], owner: team, \
+                     ticket: T-1, reason: it traces, expires: \"2999-01-01T00:00:00Z\"}\n";
+    let setting = Setting::default().with(SECCOMP).unwrap().with(exception).unwrap();
+    let containers: Vec<Value> =
+        (0..500).map(|index| json!({"name": format!("c{index}"), "image": "team/web:1"})).collect();
+    let pod = create(&json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web", "namespace": "shop"},
+        "spec": {"containers": containers},
+    }));
+    let told = mutate(&setting.gate().unwrap(), &pod).await.unwrap();
+    let profile = |index: usize| told.object["spec"]["containers"][index].pointer("/securityContext/seccompProfile");
+    assert_eq!(profile(0), None, "{:?}", told.response);
+    assert!((1..500).all(|index| profile(index) == Some(&json!({"type": "RuntimeDefault"}))));
 }
 
 #[tokio::test(flavor = "multi_thread")]

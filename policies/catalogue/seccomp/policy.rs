@@ -59,15 +59,26 @@ impl Policy for Seccomp {
         if let Some((rule, fault)) = profile.and_then(|profile| self.fault(profile)) {
             verdict.violation(rule).at(POD).says(format!("the pod {fault}")).mend(REMEDY);
         }
+        let (mut debugging, mut pod) = (Vec::new(), None);
         for container in case.containers() {
-            self.judge(container, profile.is_some(), &mut verdict);
+            if self.judge(container, profile.is_some(), &mut verdict) {
+                match container.kind {
+                    // It comes to a pod whose own fields are fixed.
+                    ContainerKind::Ephemeral => debugging.push(container.field(CONTAINER)),
+                    ContainerKind::Regular | ContainerKind::Init | ContainerKind::Sidecar => pod = Some(POD.to_owned()),
+                }
+            }
+        }
+        for at in debugging.into_iter().chain(pod) {
+            verdict.set_default(RULE_UNSET, at, json!({"type": "RuntimeDefault"}));
         }
         Ok(verdict)
     }
 }
 
 impl Seccomp {
-    fn judge(&self, container: &Container, pod_has_one: bool, verdict: &mut Verdict) {
+    /// Whether the container has no profile, neither its own nor the pod's.
+    fn judge(&self, container: &Container, pod_has_one: bool, verdict: &mut Verdict) -> bool {
         let about = |finding: Finding<'_>, fault: &str| {
             let says = format!("container {:?} {fault}", container.name);
             finding.container(container).at(container.field(CONTAINER)).says(says).mend(REMEDY);
@@ -77,11 +88,12 @@ impl Seccomp {
                 if let Some((rule, fault)) = self.fault(profile) {
                     about(verdict.violation(rule), &fault);
                 }
+                false
             }
-            None if pod_has_one => {}
+            None if pod_has_one => false,
             None => {
                 about(verdict.violation(RULE_UNSET), "has no seccomp profile, and the pod has none for it");
-                default(container, verdict);
+                true
             }
         }
     }
@@ -99,13 +111,4 @@ impl Seccomp {
             other => Some(("unconfined", format!("has the unknown seccompProfile.type {other:?}"))),
         }
     }
-}
-
-/// The pod's profile holds for all containers. A debugging container comes to a pod whose own fields are fixed.
-fn default(container: &Container, verdict: &mut Verdict) {
-    let at = match container.kind {
-        ContainerKind::Ephemeral => container.field(CONTAINER),
-        ContainerKind::Regular | ContainerKind::Init | ContainerKind::Sidecar => POD.into(),
-    };
-    verdict.set_default(RULE_UNSET, at, json!({"type": "RuntimeDefault"}));
 }

@@ -158,14 +158,19 @@ impl Exception {
         &self.namespace
     }
 
+    /// Whether it can stop anything of this policy in this namespace.
+    #[must_use]
+    pub fn is_about(&self, namespace: &str, policy: &str) -> bool {
+        self.namespace == namespace && self.spec.policy == policy
+    }
+
     /// Whether it stops this edit or violation.
     #[must_use]
     pub fn covers(&self, occasion: &Occasion<'_>) -> bool {
         let spec = &self.spec;
         let container_named = |name: &str| spec.containers.iter().any(|known| known == name);
         self.term(occasion.now) != Term::Over
-            && self.namespace == occasion.namespace
-            && spec.policy == occasion.policy
+            && self.is_about(occasion.namespace, occasion.policy)
             && (spec.rules.is_empty() || spec.rules.iter().any(|rule| rule == occasion.rule))
             && (spec.containers.is_empty() || occasion.container.is_some_and(container_named))
             && spec.covered.covers(occasion)

@@ -42,7 +42,7 @@ pub enum Root {
 }
 
 /// What an edit does to the place it names. Missing parents are made.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Change {
     /// This value stands there afterwards.
     Set(Value),
@@ -60,7 +60,7 @@ pub enum Change {
 }
 
 /// One thing that should hold.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Edit {
     /// The rule that asks for it.
     pub rule: String,

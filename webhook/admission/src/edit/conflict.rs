@@ -13,11 +13,14 @@ use crate::verdict::{Change, Failure};
 
 /// Every policy in a contradiction, once for each partner: a guest that contradicts itself a million times is told once.
 pub(super) fn among(object: &Value, claims: &[Claim]) -> Vec<(String, Failure)> {
-    let live: Vec<&Claim> = claims.iter().filter(|claim| !satisfied_default(object, claim)).collect();
+    let mut live: Vec<&Claim> = claims.iter().filter(|claim| !satisfied_default(object, claim)).collect();
+    // What lies within a place stands right behind it then: nobody else can contradict a claim of it.
+    live.sort_by(|a, b| a.pointer.cmp(&b.pointer));
     let mut told: HashSet<(&str, &str)> = HashSet::new();
     let mut failures = Vec::new();
     for (index, a) in live.iter().enumerate() {
-        for b in live.iter().skip(index + 1).filter(|b| contradict(a, b)) {
+        let within = live.iter().skip(index + 1).take_while(|b| b.pointer.tokens().starts_with(a.pointer.tokens()));
+        for b in within.filter(|b| contradict(a, b)) {
             for (one, other) in [(a, b), (b, a)] {
                 if told.insert((&one.policy, &other.policy)) {
                     let failure = Failure::Conflict { pointer: one.pointer.clone(), other: other.policy.clone() };
@@ -34,14 +37,12 @@ fn satisfied_default(object: &Value, claim: &Claim) -> bool {
     matches!(claim.change, Change::Default(_)) && claim.pointer.find(object).is_some_and(|value| !value.is_null())
 }
 
+/// Whether `a` contradicts `b`, which is at the same place or within it.
 fn contradict(a: &Claim, b: &Claim) -> bool {
-    if a.pointer == b.pointer {
-        return at_one_place(&a.change, &b.change);
-    }
-    match (b.pointer.strip_prefix(&a.pointer), a.pointer.strip_prefix(&b.pointer)) {
-        (Some(inner), _) => below(&a.change, &inner, &b.change),
-        (_, Some(inner)) => below(&b.change, &inner, &a.change),
-        _ => false,
+    match b.pointer.strip_prefix(&a.pointer) {
+        Some(inner) if inner.tokens().is_empty() => at_one_place(&a.change, &b.change),
+        Some(inner) => below(&a.change, &inner, &b.change),
+        None => false,
     }
 }
 

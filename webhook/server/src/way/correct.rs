@@ -216,7 +216,11 @@ impl<'a> Rounds<'a> {
     /// The edits that no exception stops, none of which reaches a container that one spares.
     fn unexcepted(&mut self, policy: &Policy, template: Option<&Template>, verdict: Verdict) -> Vec<Edit> {
         let mut edits = Vec::new();
-        for edit in verdict.edits {
+        let wanted = distinct(verdict.edits);
+        if !self.may_be_excepted(policy) {
+            return wanted;
+        }
+        for edit in wanted {
             let container = template.and_then(|template| container_of(&edit, template));
             if self.excepted(policy, &edit.rule, container, template) {
                 continue;
@@ -231,6 +235,11 @@ impl<'a> Rounds<'a> {
             edits.extend(around_spared(edit, within, &verdict.violations, is_spared));
         }
         edits
+    }
+
+    fn may_be_excepted(&self, policy: &Policy) -> bool {
+        let namespace = self.met.review.request.namespace.as_deref().unwrap_or_default();
+        self.met.set.exceptions().iter().any(|exception| exception.is_about(namespace, &policy.id))
     }
 
     fn excepted(&mut self, policy: &Policy, rule: &str, container: Option<&str>, template: Option<&Template>) -> bool {
@@ -333,6 +342,13 @@ pub(super) async fn cases(
 pub(super) fn halfway(deadline: Instant) -> Instant {
     let now = Instant::now();
     now + deadline.saturating_duration_since(now) / 2
+}
+
+/// Each edit once: a policy may ask for what a pod lacks at every container that misses it.
+fn distinct(edits: Vec<Edit>) -> Vec<Edit> {
+    let mut seen = HashSet::new();
+    let is_first: Vec<bool> = edits.iter().map(|edit| seen.insert(edit)).collect();
+    edits.into_iter().zip(is_first).filter_map(|(edit, is_first)| is_first.then_some(edit)).collect()
 }
 
 /// The views of a template, if there is one.

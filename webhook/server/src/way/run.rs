@@ -1,6 +1,6 @@
 //! Running policies: so many at once, and never longer than there is time. Modules from outside, and what ships on large
-//! objects, run off the runtime's own threads, where one that takes its time keeps nobody else waiting. A permit belongs to the work and is given back when
-//! the work ends, not when somebody stops waiting for it.
+//! objects, run off the runtime's own threads and have a share of the turns, so that what takes its time keeps nobody else
+//! waiting. A permit belongs to the work and is given back when the work ends, not when somebody stops waiting for it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -43,6 +43,8 @@ impl Weight {
 #[derive(Debug, Clone)]
 pub struct Runner {
     turns: Arc<Semaphore>,
+    /// Of these turns, those that large objects can have.
+    large: Arc<Semaphore>,
     at_once: usize,
     counted: Evaluations,
 }
@@ -52,7 +54,8 @@ impl Runner {
     #[must_use]
     pub fn new(at_once: usize) -> Self {
         let at_once = at_once.max(1);
-        Self { turns: Arc::new(Semaphore::new(at_once)), at_once, counted: Evaluations::default() }
+        let turns = |count: usize| Arc::new(Semaphore::new(count.max(1)));
+        Self { turns: turns(at_once), large: turns(at_once / 2), at_once, counted: Evaluations::default() }
     }
 
     /// The same, with its runs counted here.
@@ -87,9 +90,8 @@ impl Runner {
         let (case, each) = (&case, set.modules().iter());
         let runs = each.flat_map(|module| {
             let own = policies.iter().copied().enumerate().filter(|(_, policy)| module.carries(&policy.id));
-            let here = module.turns().is_none() && weight == Weight::Usual;
             let run = move |own| {
-                let work = Work { module: Arc::clone(module), case: Arc::clone(case), here };
+                let work = Work { module: Arc::clone(module), case: Arc::clone(case), weight };
                 self.run_module(work, own, deadline, call)
             };
             by_timeout(own).into_iter().map(run)
@@ -111,19 +113,19 @@ impl Runner {
     )]
     async fn run_module(
         &self,
-        Work { module, case, here }: Work,
+        Work { module, case, weight }: Work,
         Together { timeout, policies, places }: Together<'_>,
         deadline: Instant,
         call: &Span,
     ) -> Vec<(usize, Outcome)> {
         let failed = |failure: &Failure| vec![Outcome::Failed(failure.clone()); places.len()];
-        let Some(permits) = self.turn(&module, deadline).await else {
+        let Some(permits) = self.turn(&module, weight, deadline).await else {
             return placed(&places, failed(&Failure::NoTurn));
         };
         let begun = Instant::now();
         let deadline = deadline.min(begun + timeout);
         // The catalogue takes less time than it would take to hand it to another thread and to wait for its word.
-        if here {
+        if module.turns().is_none() && weight == Weight::Usual {
             let asked: Vec<&str> = policies.iter().map(|policy| policy.id.as_str()).collect();
             let outcomes = module.program().evaluate(&case, &asked, deadline);
             self.counted.took(&policies, begun.elapsed());
@@ -142,20 +144,22 @@ impl Runner {
         placed(&places, outcomes)
     }
 
-    /// A turn for the module, and one of all; none if neither comes before the deadline.
+    /// A turn for the module, one for a large object, and one of all, whichever it takes; none if they don't come before
+    /// the deadline.
     async fn turn(
         &self,
         module: &LoadedModule,
+        weight: Weight,
         deadline: Instant,
-    ) -> Option<(OwnedSemaphorePermit, Option<OwnedSemaphorePermit>)> {
+    ) -> Option<Vec<OwnedSemaphorePermit>> {
         let _waiting = self.counted.waits();
-        let own = module.turns().cloned();
+        let of_large = (weight == Weight::Large).then_some(&self.large);
         let wait = async {
-            let own = match own {
-                Some(turns) => Some(turns.acquire_owned().await.ok()?),
-                None => None,
-            };
-            Some((Arc::clone(&self.turns).acquire_owned().await.ok()?, own))
+            let mut turns = Vec::new();
+            for each in module.turns().into_iter().chain(of_large).chain([&self.turns]) {
+                turns.push(Arc::clone(each).acquire_owned().await.ok()?);
+            }
+            Some(turns)
         };
         tokio::time::timeout_at(deadline.into(), wait).await.ok().flatten()
     }
@@ -165,8 +169,8 @@ impl Runner {
 struct Work {
     module: Arc<LoadedModule>,
     case: Arc<Case>,
-    /// Whether it runs on this thread.
-    here: bool,
+    /// How long it may take: whether it runs on this thread.
+    weight: Weight,
 }
 
 /// Policies of one module that run in one call and share its time, each with its place among all that are asked.
