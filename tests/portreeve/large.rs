@@ -1,24 +1,29 @@
 //! Objects as large as an API server takes them. Whoever sends one gets an answer, and nobody else pays for it.
 
+use std::sync::Arc;
+
 use portreeve_admission::response::RefusalKind;
-use portreeve_server::way::Gate;
+use portreeve_server::way::{Gate, Runner};
 use portreeve_tests::gate::{Setting, mutate, validate};
 use portreeve_tests::review::create;
+use portreeve_tests::server::until;
 use serde_json::{Value, json};
 
-const SECCOMP: &str = "apiVersion: portreeve.dev/v1alpha1\nkind: ClusterPolicy\nmetadata: {name: seccomp}\n\
-                       spec: {module: {builtin: seccomp}}\n";
+/// A policy of the catalogue, with more of a `spec`.
+fn policy(name: &str, more: &str) -> String {
+    format!(
+        "apiVersion: portreeve.dev/v1alpha1\nkind: ClusterPolicy\nmetadata: {{name: {name}}}\n\
+         spec: {{module: {{builtin: {name}}}{more}}}\n"
+    )
+}
 
-/// These policies of the catalogue, each with more of a `spec`.
+fn setting(policies: &[(&str, &str)]) -> Setting {
+    let one = |setting: Setting, (name, more): &(&str, &str)| setting.with(&policy(name, more)).unwrap();
+    policies.iter().fold(Setting::default(), one)
+}
+
 fn gate(policies: &[(&str, &str)]) -> Gate {
-    let setting = policies.iter().fold(Setting::default(), |setting, (name, more)| {
-        let yaml = format!(
-            "apiVersion: portreeve.dev/v1alpha1\nkind: ClusterPolicy\nmetadata: {{name: {name}}}\n\
-             spec: {{module: {{builtin: {name}}}{more}}}\n"
-        );
-        setting.with(&yaml).unwrap()
-    });
-    setting.gate().unwrap()
+    setting(policies).gate().unwrap()
 }
 
 fn pod(container: &Value, volumes: &Value) -> Value {
@@ -70,7 +75,7 @@ async fn a_pod_with_five_hundred_containers_is_put_right_around_the_one_that_is_
     let exception = "apiVersion: portreeve.dev/v1alpha1\nkind: PolicyException\n\
                      metadata: {name: first, namespace: shop}\nspec: {policy: seccomp, containers: [c0], owner: team, \
                      ticket: T-1, reason: it traces, expires: \"2999-01-01T00:00:00Z\"}\n";
-    let setting = Setting::default().with(SECCOMP).unwrap().with(exception).unwrap();
+    let setting = setting(&[("seccomp", "")]).with(exception).unwrap();
     let containers: Vec<Value> =
         (0..500).map(|index| json!({"name": format!("c{index}"), "image": "team/web:1"})).collect();
     let pod = create(&json!({
@@ -81,6 +86,29 @@ async fn a_pod_with_five_hundred_containers_is_put_right_around_the_one_that_is_
     let profile = |index: usize| told.object["spec"]["containers"][index].pointer("/securityContext/seccompProfile");
     assert_eq!(profile(0), None, "{:?}", told.response);
     assert!((1..500).all(|index| profile(index) == Some(&json!({"type": "RuntimeDefault"}))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn however_many_large_objects_come_a_small_one_has_its_turn() {
+    // One turn of the two is for what is large.
+    let judged = gate(&[("secrets-in-env", ", timeout: 20s")]);
+    let gate = Arc::new(Gate { runner: Runner::new(2), ..judged });
+    let large = Arc::new(with_arguments(60_000));
+    let crowd: Vec<_> = (0..12)
+        .map(|_| {
+            let (gate, large) = (Arc::clone(&gate), Arc::clone(&large));
+            tokio::spawn(async move { validate(&gate, &large).await.unwrap() })
+        })
+        .collect();
+    until("a large one is judged", async || gate.runner.running() == 1).await.unwrap();
+    let small = pod(&json!({"name": "web", "image": "team/web:1"}), &json!([]));
+    let answered = validate(&gate, &small).await.unwrap();
+    assert!(answered.refusal.is_none_or(|refusal| refusal.kind == RefusalKind::Forbidden));
+    let waiting = crowd.iter().filter(|large| !large.is_finished()).count();
+    assert!(waiting > 6, "it waited behind those that came before it: {waiting} are left");
+    for large in crowd {
+        assert_eq!(large.await.unwrap().refusal.unwrap().kind, RefusalKind::Forbidden);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

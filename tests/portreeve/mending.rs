@@ -52,8 +52,10 @@ async fn a_book_that_was_gone_is_opened_again_by_itself_when_it_is_back() {
     let Wire { running, folder, .. } = wire;
     running.stop().await.unwrap();
     let records = portreeve_ledger::read(&folder.path().join("book")).unwrap();
-    let kinds: Vec<RecordKind> = records.map(|record| record.unwrap().kind).skip(held).collect();
-    assert_eq!(kinds, [RecordKind::REOPENED, RecordKind::DECISION]);
+    let records: Vec<_> = records.map(Result::unwrap).skip(held).collect();
+    let kinds: Vec<&RecordKind> = records.iter().map(|record| &record.kind).collect();
+    assert_eq!(kinds, [&RecordKind::REOPENED, &RecordKind::DECISION]);
+    assert!(records[0].body.get().contains("\"missing\":1"), "{}", records[0].body);
     portreeve_ledger::verify(&folder.path().join("book")).unwrap();
 }
 
@@ -101,6 +103,26 @@ async fn a_replica_that_can_not_keep_what_a_record_names_is_not_ready_until_it_c
     assert_eq!(kinds, [&RecordKind::RESUMED, &RecordKind::DECISION]);
     assert!(records[0].body.get().contains("\"missing\":1"), "{}", records[0].body);
     portreeve_ledger::verify(&folder.path().join("book")).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_without_a_record_are_told_of_though_others_have_one_soon_after() {
+    let more = json!({"ledger": {"folder": "book", "withoutRecord": "answer"}});
+    let wire = Wire::start(&[("a.yaml", DROP)], more).await.unwrap();
+    let book = wire.folder.path().join("book");
+    let (blobs, elsewhere) = (book.join("blobs/sha256"), wire.folder.path().join("elsewhere"));
+    fs::rename(&blobs, &elsewhere).unwrap();
+    fs::write(&blobs, "no folder").unwrap();
+    assert_eq!(status(&wire).await, Value::Null);
+    fs::remove_file(&blobs).unwrap();
+    fs::rename(&elsewhere, &blobs).unwrap();
+    assert_eq!(status(&wire).await, Value::Null);
+    let records = || portreeve_ledger::read(&book).unwrap().filter_map(Result::ok);
+    until("a record tells of it", async || records().any(|record| record.kind == RecordKind::RESUMED)).await.unwrap();
+    let told: Vec<_> = records().filter(|record| record.kind == RecordKind::RESUMED).collect();
+    assert!(told[0].body.get().contains("\"missing\":1"), "{}", told[0].body);
+    assert!(records().any(|record| record.kind == RecordKind::DECISION));
+    assert_eq!(wire.operations("/readyz").await.unwrap().0, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]

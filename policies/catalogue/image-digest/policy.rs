@@ -14,7 +14,7 @@ use portreeve_sdk::view::Operation;
 use portreeve_sdk::{Can, Case, FactNeed, Manifest, Policy, SettingsError, Stop, Verdict, pointer};
 use serde::Deserialize;
 
-use crate::images::places;
+use crate::images::{judge_unchosen, places};
 use pinned::Pinned;
 use place::{Before, Place};
 
@@ -78,6 +78,7 @@ impl Policy for ImageDigest {
         let Some(pod) = case.pod() else { return Ok(verdict) };
         let mut pinned = Pinned::read(pod);
         let before = Before::new(case, is_restart(case));
+        judge_unchosen(case, &mut verdict);
         for field in places(case).filter(|field| !ImagePattern::any(&self.settings.exempt_images, field.written)) {
             match field.image {
                 Ok(image) => self.judge(&before, &Place { field, image }, &mut pinned, &mut verdict)?,

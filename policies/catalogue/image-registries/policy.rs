@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use self::mirror::Mirror;
 use self::nearest::nearest;
-use crate::images::{Place, places};
+use crate::images::{Place, judge_unchosen, places};
 use crate::repository::{Repository, RepositoryPattern};
 
 /// Settings of image-registries.
@@ -54,6 +54,7 @@ impl Policy for ImageRegistries {
 
     fn evaluate(&self, case: &Case<'_>) -> Result<Verdict, Stop> {
         let mut verdict = Verdict::default();
+        judge_unchosen(case, &mut verdict);
         for place in places(case) {
             match place.image {
                 Ok(image) => self.judge(case, &place, &image, &mut verdict),

@@ -13,7 +13,7 @@ use portreeve_sdk::{Can, Case, FactNeed, Manifest, Policy, SettingsError, Stop, 
 use serde::Deserialize;
 
 use self::requirement::{Requirement, Wanted};
-use crate::images::{Place, places};
+use crate::images::{Place, judge_unchosen, places};
 use crate::repository::RepositoryPattern;
 
 /// Signers that are told by name; an image can have any number.
@@ -80,6 +80,7 @@ impl Policy for ImageSignatures {
         if self.settings.requirements.is_empty() {
             return Ok(verdict);
         }
+        judge_unchosen(case, &mut verdict);
         for place in places(case) {
             match place.image {
                 Ok(image) => self.judge(case, &place, &image, &mut verdict)?,

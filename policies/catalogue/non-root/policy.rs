@@ -40,7 +40,8 @@ pub(crate) struct Settings {
     unknown_owner: Judgement,
     /// What is done for a container that is to run as non-root and listens below port 1024.
     low_ports: LowPorts,
-    /// Images that may run as root. Nothing is set on them, and what the pod says for their containers alone is left standing.
+    /// Images that may run as root. Nothing is set on them, and what the pod says for their containers alone is left
+    /// standing.
     exempt_images: Vec<ImagePattern>,
     /// Containers that a mesh adds.
     injected: Injected,

@@ -1,5 +1,6 @@
 //! No process gains more rights than its parent: `allowPrivilegeEscalation: false` on every container, and no
-//! container that is `privileged` or, on Windows, a process of the host. What capabilities a container has is for drop-capabilities.
+//! container that is `privileged` or, on Windows, a process of the host. What capabilities a container has is for
+//! drop-capabilities.
 
 use portreeve_sdk::image::ImagePattern;
 use portreeve_sdk::view::{Container, Pod};

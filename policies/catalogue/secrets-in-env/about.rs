@@ -101,7 +101,8 @@ const NUMBERS: [&str; 41] = [
     "VERSION",
     "WINDOW",
 ];
-/// Words that say of what kind a secret is, how it is sent and checked, or who has it. What a hash was made of can't be told from it.
+/// Words that say of what kind a secret is, how it is sent and checked, or who has it. What a hash was made of can't be
+/// told from it.
 const KINDS: [&str; 60] = [
     "ALG",
     "ALGO",

@@ -94,3 +94,19 @@ pub(crate) fn places<'a>(case: &Case<'a>) -> impl Iterator<Item = Place<'a>> {
     });
     containers.chain(volumes)
 }
+
+/// A Pod in which a mesh was to choose an image and did not: once all webhooks have edited it, what stands there is what
+/// runs. Whatever is found before that is not told.
+pub(crate) fn judge_unchosen(case: &Case<'_>, verdict: &mut Verdict) {
+    let request = case.request();
+    let (kind, pod) = (request.kind(), case.pod());
+    let Some(pod) = pod.filter(|_| kind.group.is_empty() && kind.kind == "Pod") else { return };
+    for container in case.containers().iter().filter(|container| is_chosen_by_mesh(pod, &container.image)) {
+        verdict
+            .violation("unreadable")
+            .container(container)
+            .at(container.field("/image"))
+            .says(format!("container {:?} uses \"auto\", and no mesh chose an image in its place", container.name))
+            .mend("name an image, or let the mesh's injector see the pods of this namespace");
+    }
+}

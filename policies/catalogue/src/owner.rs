@@ -29,6 +29,7 @@ mod tests {
     #[test]
     fn the_control_plane_is_who_the_server_takes_for_it() {
         assert_eq!(CONTROL_PLANE, portreeve_admission::case::CONTROL_PLANE);
+        assert_eq!(CHECK, portreeve_admission::case::CHECK);
     }
 
     #[test]

@@ -58,6 +58,9 @@ pub struct Request {
 pub const CONTROL_PLANE: [&str; 4] =
     ["system:serviceaccount:kube-system:", "system:node:", "system:kube-controller-manager", "system:kube-scheduler"];
 
+/// Who asks where objects are judged that nobody sends: manifests, and what is in a cluster already.
+pub const CHECK: &str = "portreeve:check";
+
 impl Request {
     /// Whether the control plane itself sends it, and no person and no program of somebody's.
     #[must_use]

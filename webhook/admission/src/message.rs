@@ -163,7 +163,8 @@ fn violations(review: &Review, decision: &Decision) -> Vec<String> {
     let first = format!("{} is forbidden: {}", object(review), heads.join("; "));
     let mut lines: Vec<String> = std::iter::once(first).chain(mends).chain(others).collect();
     // What mends several faults alike is said once: the first line names them all.
-    lines.dedup();
+    let mut said = HashSet::new();
+    lines.retain(|line| said.insert(line.clone()));
     lines
 }
 

@@ -170,8 +170,9 @@ pub(crate) fn open(folder: &Path, origin: &Origin) -> Result<Opened, OpenError> 
 /// Opens the book of `origin` once more, of whose `epoch` so many records were on disk when it failed. Nothing is made
 /// where it is not, and no other epoch is gone on with or begun.
 pub(crate) fn open_again(folder: &Path, origin: &Origin, epoch: Epoch, acknowledged: u64) -> Result<Opened, OpenError> {
-    let known = EpochKeys::read(&Layout::of(folder)).ok().flatten();
-    if known.and_then(|keys| keys.of_epoch(epoch).cloned()).is_none() {
+    let layout = Layout::of(folder);
+    let is_known = epoch_keys(&layout, origin)?.of_epoch(epoch).is_some();
+    if !is_known || !layout.signing_key().exists() {
         return Err(OpenError::Gone { folder: folder.to_owned() });
     }
     Desk::at(folder, origin)?.open_again(folder, epoch, acknowledged)

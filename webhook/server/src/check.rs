@@ -303,7 +303,7 @@ impl Checker {
                 "namespace": self.namespace_of(manifest),
                 "name": name,
                 "operation": "CREATE",
-                "userInfo": {"username": "portreeve:check"},
+                "userInfo": {"username": portreeve_admission::case::CHECK},
                 "object": object,
             },
         })

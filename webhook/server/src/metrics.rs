@@ -62,8 +62,13 @@ pub struct PolicyOutcome {
     pub policy: String,
     /// Its mode.
     pub mode: Mode,
-    /// `passed`, `violated`, `denied`, `failed`.
+    /// One of [`Self::OUTCOMES`].
     pub outcome: &'static str,
+}
+
+impl PolicyOutcome {
+    /// How a policy can end.
+    pub const OUTCOMES: [&str; 4] = ["passed", "violated", "denied", "failed"];
 }
 
 /// Everything that is counted.
@@ -110,6 +115,12 @@ impl Metrics {
     /// A body that was no review.
     pub fn unreadable(&self, call: Call) {
         self.calls.unreadable(call);
+    }
+
+    /// Forgets a policy that is gone: whoever makes and deletes many in his namespace must not fill ours.
+    pub fn forget(&self, policy: &str) {
+        self.calls.forget(policy);
+        self.evaluations.forget(policy);
     }
 
     /// Where runs of policies are counted.

@@ -22,7 +22,8 @@ pub enum Mode {
 }
 
 impl Mode {
-    const ALL: [Self; 4] = [Self::Enforce, Self::Warn, Self::Audit, Self::Off];
+    /// Every one, the strictest first.
+    pub const ALL: [Self; 4] = [Self::Enforce, Self::Warn, Self::Audit, Self::Off];
 
     /// As it is written.
     #[must_use]

@@ -9,6 +9,11 @@ const LONGEST_DOMAIN: usize = 253;
 
 /// A DNS label, as namespaces are called.
 pub(super) fn is_dns_label(name: &str) -> bool {
+    name.len() <= LONGEST && is_dns_part(name)
+}
+
+/// A part of a DNS name, of whatever length: the API server measures the whole.
+fn is_dns_part(name: &str) -> bool {
     let lower = |letter: u8| letter.is_ascii_lowercase() || letter.is_ascii_digit();
     fits(name, lower, |letter| lower(letter) || letter == b'-')
 }
@@ -17,7 +22,7 @@ pub(super) fn is_dns_label(name: &str) -> bool {
 pub(super) fn is_label_key(key: &str) -> bool {
     match key.split_once('/') {
         Some((domain, name)) => {
-            domain.len() <= LONGEST_DOMAIN && domain.split('.').all(is_dns_label) && is_label_name(name)
+            domain.len() <= LONGEST_DOMAIN && domain.split('.').all(is_dns_part) && is_label_name(name)
         }
         None => is_label_name(key),
     }
@@ -30,16 +35,13 @@ pub(super) fn is_label_value(value: &str) -> bool {
 
 fn is_label_name(name: &str) -> bool {
     let alphanumeric = |letter: u8| letter.is_ascii_alphanumeric();
-    fits(name, alphanumeric, |letter| alphanumeric(letter) || b"-_.".contains(&letter))
+    name.len() <= LONGEST && fits(name, alphanumeric, |letter| alphanumeric(letter) || b"-_.".contains(&letter))
 }
 
-/// Whether a name of a usual length begins and ends with such letters, and has such in between.
+/// Whether a name begins and ends with such letters, and has such in between.
 fn fits(name: &str, at_the_ends: impl Fn(u8) -> bool, between: impl Fn(u8) -> bool) -> bool {
     let (first, last) = (name.bytes().next(), name.bytes().last());
-    name.len() <= LONGEST
-        && first.is_some_and(&at_the_ends)
-        && last.is_some_and(&at_the_ends)
-        && name.bytes().all(between)
+    first.is_some_and(&at_the_ends) && last.is_some_and(&at_the_ends) && name.bytes().all(between)
 }
 
 #[cfg(test)]

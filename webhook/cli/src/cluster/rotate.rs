@@ -14,7 +14,8 @@ use crate::output::print_text;
 /// `kubernetes.rotation.overlapSeconds` says otherwise), and the old ones stay as long. Asking twice does it once. Who asks
 /// needs to write one ConfigMap, `<secret>-rotation`, and neither sees nor writes a key.
 ///
-/// Exit codes: 0 the leader is asked; 1 there is no such Secret, or the request can't be written; 2 there is no way to the cluster.
+/// Exit codes: 0 the leader is asked; 1 there is no such Secret, or the request can't be written; 2 there is no way to the
+/// cluster.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:
   portreeve cluster rotate --namespace portreeve

@@ -39,6 +39,26 @@ async fn where_the_book_is_gone_none_is_begun() {
 }
 
 #[tokio::test]
+async fn a_copy_without_its_key_is_not_the_book_and_gets_no_other_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let (failed, elsewhere) = moved_away(folder.path()).await;
+    let key = folder.path().join("book/signing-key.p8");
+    fs::rename(elsewhere, folder.path().join("book")).unwrap();
+    fs::remove_file(&key).unwrap();
+    assert!(matches!(failed.reopen(), Err(OpenError::Gone { .. })));
+    assert!(!key.exists());
+}
+
+#[tokio::test]
+async fn a_list_of_keys_that_is_damaged_is_told_as_that() {
+    let folder = tempfile::tempdir().unwrap();
+    let (failed, elsewhere) = moved_away(folder.path()).await;
+    fs::write(elsewhere.join("verifier-keys"), "no key\n").unwrap();
+    fs::rename(elsewhere, folder.path().join("book")).unwrap();
+    assert!(matches!(failed.reopen(), Err(OpenError::VerifierKeys { .. })));
+}
+
+#[tokio::test]
 async fn an_older_copy_is_not_gone_on_with() {
     let folder = tempfile::tempdir().unwrap();
     let (book, older) = (folder.path().join("book"), folder.path().join("older"));

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use portreeve_admission::api::Mode;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -110,6 +111,16 @@ impl Calls {
         }
         for PolicyOutcome { policy, mode, outcome } in std::mem::take(&mut answered.outcomes) {
             self.policies.get_or_create(&PolicyLabels { call, policy, mode: mode.name(), outcome }).inc();
+        }
+    }
+
+    pub(super) fn forget(&self, policy: &str) {
+        for call in [Call::Mutate, Call::Validate] {
+            for mode in Mode::ALL.map(Mode::name) {
+                for outcome in PolicyOutcome::OUTCOMES {
+                    self.policies.remove(&PolicyLabels { call, policy: policy.to_owned(), mode, outcome });
+                }
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use portreeve_admission::api::Mode;
 use portreeve_admission::policy::Policy;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::family::Family;
@@ -68,6 +69,12 @@ impl Evaluations {
         for policy in policies {
             let labels = PolicyLabels { policy: policy.id.clone(), mode: policy.mode.name() };
             self.seconds.get_or_create(&labels).observe(seconds);
+        }
+    }
+
+    pub(super) fn forget(&self, policy: &str) {
+        for mode in Mode::ALL.map(Mode::name) {
+            self.seconds.remove(&PolicyLabels { policy: policy.to_owned(), mode });
         }
     }
 

@@ -161,3 +161,13 @@ fn a_scan_is_counted_with_what_it_could_not_do() {
         assert!(text.lines().any(|told| told == line), "{line}\n{text}");
     }
 }
+
+#[test]
+fn a_policy_that_is_gone_is_forgotten() {
+    let metrics = counted();
+    metrics.evaluations().took(&[&policy("seccomp", Mode::Warn)], Duration::from_millis(1));
+    let shown = || metrics.text(Exposition::OpenMetrics).unwrap().contains("seccomp");
+    assert!(shown());
+    metrics.forget("seccomp");
+    assert!(!shown());
+}

@@ -21,6 +21,12 @@ const EVERY: Duration = Duration::from_secs(1);
 /// The longest pause between two attempts. Each reads the newest segment.
 const MOST: Duration = Duration::from_secs(30);
 
+/// A book that failed.
+const NO_MORE: &str = "the book takes no more records";
+
+/// A book that has not failed, and yet could not take all.
+const NO_RECORD: &str = "calls have no record";
+
 /// Says what was found when the book was opened.
 pub(super) fn tell_opening(ledger: &Ledger) {
     let (origin, opening) = (ledger.origin(), ledger.opening());
@@ -54,9 +60,23 @@ pub(super) async fn look_after(parts: Arc<Parts>) {
                 told = None;
                 show(&parts, &ledger, aside.as_deref(), stats.checkpoint_failure.as_ref());
             }
-            _ if !attempts.may_begin(Instant::now()) => {}
-            (Some(failure), _) => reopen(&parts, &failure, &mut told).await,
-            (None, Some(missing)) => resume(&parts, &missing, &mut told).await,
+            (Some(failure), _) => {
+                show_anew(&parts, NO_MORE, chain(&failure), &mut told);
+                if attempts.may_begin(Instant::now()) {
+                    reopen(&parts, &failure).await;
+                }
+            }
+            (None, Some(missing)) => {
+                if missing.over {
+                    told = None;
+                    show(&parts, &ledger, aside.as_deref(), stats.checkpoint_failure.as_ref());
+                } else {
+                    show_anew(&parts, NO_RECORD, chain(&missing.error), &mut told);
+                }
+                if attempts.may_begin(Instant::now()) {
+                    resume(&parts, &missing).await;
+                }
+            }
         }
     }
 }
@@ -92,9 +112,7 @@ fn show(parts: &Parts, ledger: &Ledger, aside: Option<&str>, checkpoint: Option<
     }
 }
 
-async fn reopen(parts: &Parts, failure: &Failure, told: &mut Option<String>) {
-    const WORDS: &str = "the book takes no more records";
-    show_anew(parts, WORDS, chain(failure), told);
+async fn reopen(parts: &Parts, failure: &Failure) {
     match parts.gate.book.reopen(parts.gate.set.load_full(), failure).await {
         Ok(()) => {
             parts.metrics.ledger_reopened();
@@ -104,14 +122,12 @@ async fn reopen(parts: &Parts, failure: &Failure, told: &mut Option<String>) {
                 parts.health.set(Part::Ledger, at_start(&ledger));
             }
         }
-        Err(error) => show_failing(parts, WORDS, still(chain(failure), &error)),
+        Err(error) => show_failing(parts, NO_MORE, still(chain(failure), &error)),
     }
 }
 
 /// A replica that is not ready gets no calls by which it would see that it can record again, so it tries by itself.
-async fn resume(parts: &Parts, missing: &Missing, told: &mut Option<String>) {
-    const WORDS: &str = "calls have no record";
-    show_anew(parts, WORDS, chain(&missing.error), told);
+async fn resume(parts: &Parts, missing: &Missing) {
     match parts.gate.book.resume(missing).await {
         Ok(()) => {
             tracing::info!("the book makes records again; {} calls have none", missing.count);
@@ -119,7 +135,7 @@ async fn resume(parts: &Parts, missing: &Missing, told: &mut Option<String>) {
                 parts.health.set(Part::Ledger, at_start(&ledger));
             }
         }
-        Err(error) => show_failing(parts, WORDS, still(chain(&missing.error), &error)),
+        Err(error) => show_failing(parts, NO_RECORD, still(chain(&missing.error), &error)),
     }
 }
 

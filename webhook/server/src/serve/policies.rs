@@ -4,6 +4,8 @@
 
 use std::sync::Arc;
 
+use portreeve_admission::policy::Policy;
+
 use super::assemble::{Parts, StartError};
 use super::origin::{Became, Origin, Refused, Seen};
 use crate::config::ServerConfig;
@@ -153,7 +155,9 @@ fn put_in_force(parts: &Parts, sources: &Sources, set: Arc<PolicySet>) {
     tracing::info!("{text}");
     parts.health.set(Part::Policies, State::Good(text));
     parts.metrics.set_refused(false);
-    parts.gate.set.store(Arc::clone(&set));
+    let before = parts.gate.set.swap(Arc::clone(&set));
+    let stays = |policy: &Policy| set.policies().iter().any(|now| now.id == policy.id);
+    before.policies().iter().filter(|policy| !stays(policy)).for_each(|policy| parts.metrics.forget(&policy.id));
     parts.sets.send_replace(set);
 }
 

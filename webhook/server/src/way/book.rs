@@ -1,6 +1,6 @@
 //! Recording: a correction is written, a decision is durable, before the answer leaves. Dry runs leave no record. An
-//! answer that could not wait for its record is a failure, and a later record says that the earlier one was not told. A
-//! ledger that failed is opened again here; when that is tried is told in `serve::ledger`.
+//! answer that could not wait for its record is a failure, unless it may leave without one, and a later record says which
+//! record was not told. A ledger that failed is opened again here; when that is tried is told in `serve::ledger`.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -121,16 +121,21 @@ impl Book {
             fresh.keep_set(&set).map(|()| fresh)
         };
         let fresh = tokio::task::spawn_blocking(open).await.unwrap_or(Err(BookError::Failed(Failure::WriterLost)))?;
-        let said = Body::of(&json!({"failure": chain(failure)}))?;
+        let count = missed.told().map_or(0, |missing| missing.count);
+        let said = Body::of(&json!({"failure": chain(failure), "missing": count}))?;
         let (until, deadline) = (Until::Durable, Instant::now() + FIRST_RECORD);
-        fresh.record(&RecordKind::REOPENED, &said, until, deadline, WithoutRecord::Answer).await?;
+        if let Err(error) = fresh.record(&RecordKind::REOPENED, &said, until, deadline, WithoutRecord::Answer).await {
+            // Its end waits for a disk that stalls.
+            tokio::task::spawn_blocking(move || drop(fresh));
+            return Err(error);
+        }
         fresh.take_over(&failed);
         shelf.store(Arc::new(fresh));
-        missed.none();
+        missed.said(count);
         Ok(())
     }
 
-    /// The records that it could not make, if it has made none since.
+    /// The records that it could not make, as long as none tells of them.
     #[must_use]
     pub fn missing(&self) -> Option<Missing> {
         match self {
@@ -144,7 +149,7 @@ impl Book {
     ///
     /// # Errors
     /// If it can't be made either.
-    pub async fn resume(&self, Missing { count, error }: &Missing) -> Result<(), BookError> {
+    pub async fn resume(&self, Missing { count, error, .. }: &Missing) -> Result<(), BookError> {
         let Self::Kept { shelf, missed, .. } = self else { return Ok(()) };
         let failure = chain(error);
         let said = json!({"at": Timestamp::now(), "failure": failure, "missing": count}).to_string();
@@ -152,8 +157,13 @@ impl Book {
         let content = Content { digest: sha256(said.as_bytes()), text: said };
         let body = Body::of(&json!({"failure": failure, "missing": count, "said": content.digest}))?;
         let (shelf, deadline) = (shelf.load_full(), Instant::now() + FIRST_RECORD);
-        shelf.try_a_record(&RecordKind::RESUMED, content, &body, deadline).await?;
-        missed.none();
+        match shelf.try_a_record(&RecordKind::RESUMED, content, &body, deadline).await {
+            Ok(_) => missed.said(*count),
+            Err(error) => {
+                missed.untold(&error);
+                return Err(error);
+            }
+        }
         Ok(())
     }
 }
@@ -194,7 +204,9 @@ impl Gate {
         };
         match outcome.await {
             Ok(id) => {
-                missed.none();
+                if matches!(until, Until::Durable) {
+                    missed.durable();
+                }
                 Recorded::Under(id, begun.elapsed())
             }
             Err(error) => {

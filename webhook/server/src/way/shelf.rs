@@ -26,13 +26,15 @@ type Untold = BTreeSet<RecordId>;
 /// Digests that are remembered as held; beyond, they are forgotten and written again, which changes nothing.
 const REMEMBERED: usize = 100_000;
 
-/// Records whose answers never left that are remembered until the ledger is opened again: what its queue holds, and more.
+/// Records whose answers never left that are remembered until it is on disk that they were not told: more than a queue holds.
 const UNTOLD: usize = 100_000;
 
 /// What has to have happened to a record.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Until {
+    /// The operating system has it.
     Written,
+    /// The disk has it.
     Durable,
 }
 
@@ -217,7 +219,10 @@ mod tests {
         while shelf.ledger.stats().failure.is_none() {
             tokio::task::yield_now().await;
         }
-        tokio::task::yield_now().await;
+        // Whoever waited for the saying is gone.
+        while Arc::strong_count(&shelf.untold) > 1 {
+            tokio::task::yield_now().await;
+        }
         assert!(shelf.untold().contains(&id), "the book failed before it could say so");
     }
 

@@ -131,17 +131,33 @@ mod tests {
         assert_eq!(fact, json!([shown]));
     }
 
+    /// All that is shown of a Pod, whichever part of it holds a container.
+    fn all_that_is_shown() -> Value {
+        let host = || json!({"host": "elsewhere"});
+        let handler = || json!({"httpGet": host(), "tcpSocket": host()});
+        let security = json!({
+            "privileged": true, "allowPrivilegeEscalation": true, "runAsNonRoot": false, "runAsUser": 0,
+            "capabilities": {"add": ["NET_RAW"], "drop": ["ALL"]}, "seccompProfile": {"type": "Unconfined"},
+            "appArmorProfile": {"type": "Unconfined"}, "procMount": "Unmasked",
+            "seLinuxOptions": {"user": "u", "role": "r", "type": "t"}, "sysctls": [{"name": "kernel.msgmax"}],
+            "windowsOptions": {"hostProcess": true},
+        });
+        let containers = json!([{
+            "name": "app", "securityContext": security, "ports": [{}, {"hostPort": 80}],
+            "livenessProbe": handler(), "readinessProbe": handler(), "startupProbe": handler(),
+            "lifecycle": {"postStart": handler(), "preStop": handler()},
+        }]);
+        json!({
+            "initContainers": containers, "containers": containers, "ephemeralContainers": containers,
+            "volumes": [{"name": "root", "hostPath": {}}], "securityContext": security,
+            "hostNetwork": true, "hostPID": true, "hostIPC": true, "hostUsers": false,
+            "os": {"name": "linux"}, "runtimeClassName": "kata",
+        })
+    }
+
     #[test]
     fn what_the_standards_look_at_is_shown() {
-        let shown = json!({
-            "containers": [{
-                "name": "app", "securityContext": {"privileged": true, "capabilities": {"add": ["NET_RAW"]}},
-                "ports": [{}, {"hostPort": 80}], "livenessProbe": {"httpGet": {"host": "elsewhere"}},
-            }],
-            "volumes": [{"name": "root", "hostPath": {}}],
-            "securityContext": {"seccompProfile": {"type": "Localhost"}, "sysctls": [{"name": "kernel.msgmax"}]},
-            "hostNetwork": true, "os": {"name": "linux"}, "runtimeClassName": "kata",
-        });
+        let shown = all_that_is_shown();
         let mut whole = shown.clone();
         whole["volumes"][0]["hostPath"] = json!({"path": "/"});
         whole["containers"][0]["ports"][0]["containerPort"] = json!(8080);
