@@ -15,4 +15,4 @@ pub mod review;
 pub mod server;
 pub mod whole;
 
-pub use portreeve_control_plane::{api_server, control_plane, kubectl};
+pub use portreeve_control_plane::{api_server, cluster, control_plane, kubectl};

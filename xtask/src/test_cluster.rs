@@ -29,11 +29,7 @@ pub(crate) fn run(arguments: &[OsString]) -> Result<ExitCode, XtaskError> {
     let cluster = Cluster::asked_for(arguments)?;
     // The same packages as all tests, or features would differ and much be built twice.
     let mut test = cargo();
-    test.args(["test", "--locked", "--workspace", "--no-fail-fast", "--test", "cluster"]);
-    if !matches!(cluster, Cluster::Given(_)) {
-        // These start and end API servers as they like.
-        test.args(["--test", "in_cluster"]);
-    }
+    test.args(["test", "--locked", "--workspace", "--no-fail-fast", "--test", "cluster", "--test", "in_cluster"]);
     test.args(["--", "--show-output"]);
     match cluster {
         Cluster::Named => {}

@@ -35,8 +35,8 @@ struct Installed {
 
 impl Installed {
     /// Installs it; nothing, and a word about it, where there is no control plane or no helm.
-    async fn start() -> Option<Self> {
-        let scene = Scene::start().await?;
+    async fn start(scene: Option<Scene>) -> Option<Self> {
+        let scene = scene?;
         let Some(helm) = Helm::find().unwrap() else {
             println!("skipped: no helm. `cargo xtask assets` builds one, or put one on the path");
             return None;
@@ -105,7 +105,7 @@ fn account(scene: &Scene, name: &str) -> PathBuf {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_rights_that_the_chart_gives_are_enough_and_none_is_left_over() {
-    let Some(installed) = Installed::start().await else { return };
+    let Some(installed) = Installed::start(Scene::of_our_own().await).await else { return };
     let scene = &installed.scene;
     install_reports(scene).await;
     for object in [deployment("old"), replica_set(), job()] {
@@ -136,7 +136,7 @@ async fn the_rights_that_the_chart_gives_are_enough_and_none_is_left_over() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_account_of_the_chart_may_not_touch_what_is_anothers() {
-    let Some(installed) = Installed::start().await else { return };
+    let Some(installed) = Installed::start(Scene::start().await).await else { return };
     let account = ApiServer::at(&installed.account).await.unwrap();
     let named = |api_version: &str, kind: &str, name: &str| json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": name, "namespace": "portreeve"}});
     let registration = |name| named("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration", name);

@@ -29,6 +29,7 @@ mod scan;
 mod scene;
 mod several_faults;
 mod statuses;
+mod swept;
 mod told;
 mod traces;
 mod users;

@@ -11,7 +11,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::{StreamExt, stream};
 use portreeve_tests::api_server::{Answer, ApiServer, Refusal, Run};
-use portreeve_tests::control_plane::{BuiltInPodSecurity, Controllers};
 use portreeve_tests::server::until;
 use serde_json::{Value, json};
 
@@ -92,7 +91,7 @@ impl Asked {
 
     /// What our policy says. What the API server's release does not know the rules of is asked of nobody.
     async fn by_our_policy(&mut self) -> Option<Vec<End>> {
-        let scene = Scene::start_as(Controllers::Absent, BuiltInPodSecurity::Off).await?;
+        let scene = Scene::without_pod_security().await?;
         self.leave_out_newer_than(scene.api.minor().await.unwrap());
         self.make_namespaces(&scene).await;
         scene.apply(&policy()).await;

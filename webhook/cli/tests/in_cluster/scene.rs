@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use portreeve_tests::api_server::{Answer, ApiServer, Run};
-use portreeve_tests::control_plane::{Assets, BuiltInPodSecurity, ControlPlane, Controllers, Program};
+use portreeve_tests::cluster::Cluster;
+use portreeve_tests::control_plane::Controllers;
 use portreeve_tests::kubectl::Kubectl;
 use portreeve_tests::places::checkout;
 use portreeve_tests::server::until;
@@ -12,6 +13,7 @@ use tempfile::TempDir;
 
 use crate::front::Front;
 use crate::replica::{Begun, Replica};
+use crate::swept::Swept;
 
 /// The scene.
 pub(crate) struct Scene {
@@ -21,7 +23,9 @@ pub(crate) struct Scene {
     pub(crate) kubectl: Kubectl,
     /// Where the API server reaches replicas.
     pub(crate) front: Front,
-    plane: ControlPlane,
+    /// None in a cluster of our own, which goes as a whole.
+    _swept: Option<Swept>,
+    cluster: Cluster,
     folder: TempDir,
 }
 
@@ -33,33 +37,40 @@ impl Scene {
 
     /// The same with such controllers.
     pub(crate) async fn start_with(controllers: Controllers) -> Option<Self> {
-        Self::start_as(controllers, BuiltInPodSecurity::On).await
+        Some(Self::on(Cluster::start(controllers).await?).await)
     }
 
-    /// The same with such controllers, and an API server that judges pods itself or leaves it to us.
-    pub(crate) async fn start_as(controllers: Controllers, pod_security: BuiltInPodSecurity) -> Option<Self> {
-        let Some(assets) = Assets::find().unwrap() else {
-            println!(
-                "skipped: no control plane. `cargo xtask assets` builds one (it needs Go), or KUBEBUILDER_ASSETS names one"
-            );
+    /// The same with an API server that leaves pods to us.
+    pub(crate) async fn without_pod_security() -> Option<Self> {
+        Some(Self::on(Cluster::without_pod_security().await?).await)
+    }
+
+    /// The same where what happens needs a control plane of our own.
+    pub(crate) async fn of_our_own() -> Option<Self> {
+        let cluster = Cluster::start(Controllers::Absent).await?;
+        if cluster.is_given() {
+            println!("skipped: the API server of a cluster that is given is neither restarted nor has its audit read");
             return None;
-        };
-        let plane = ControlPlane::start(&assets, controllers, pod_security).await.unwrap();
-        let kubectl = Kubectl::new(assets.path(Program::Kubectl), plane.kubeconfig());
+        }
+        Some(Self::on(cluster).await)
+    }
+
+    async fn on(cluster: Cluster) -> Self {
+        let (api, kubectl) = (cluster.api.clone(), cluster.kubectl.clone());
+        let swept = cluster.is_given().then(|| Swept::of(&kubectl));
         let definitions = checkout().join("charts/portreeve/crds");
         kubectl.run(&format!("apply --server-side -f {}", definitions.display())).unwrap();
         kubectl.run("wait --for=condition=Established --timeout=60s crd --all").unwrap();
-        let api = ApiServer::at(plane.kubeconfig()).await.unwrap();
-        let scene = Self { api, kubectl, front: Front::open().await, plane, folder: tempfile::tempdir().unwrap() };
         for name in ["portreeve", "shop"] {
-            scene.apply(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})).await;
+            let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+            cluster.make_namespace(&namespace).await;
         }
-        Some(scene)
+        Self { api, kubectl, front: Front::open().await, _swept: swept, cluster, folder: tempfile::tempdir().unwrap() }
     }
 
     /// What leads to the cluster.
     pub(crate) fn kubeconfig(&self) -> &Path {
-        self.plane.kubeconfig()
+        &self.cluster.kubeconfig
     }
 
     /// A folder for files.
@@ -69,7 +80,7 @@ impl Scene {
 
     /// What service accounts asked the API server for, as its audit has it.
     pub(crate) fn asked_by_accounts(&self) -> Vec<Value> {
-        self.plane.asked_by_accounts().unwrap()
+        self.cluster.plane().unwrap().asked_by_accounts().unwrap()
     }
 
     /// A replica that is ready, behind the address.
@@ -79,7 +90,7 @@ impl Scene {
 
     /// The same with a changed configuration.
     pub(crate) async fn replica_with(&self, name: &str, change: impl FnOnce(&mut Value)) -> Replica {
-        let replica = Begun::begin(name, self.plane.kubeconfig(), self.front.at, change).ready().await;
+        let replica = Begun::begin(name, self.kubeconfig(), self.front.at, change).ready().await;
         self.front.add(replica.webhook);
         replica
     }
