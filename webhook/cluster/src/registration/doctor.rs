@@ -11,7 +11,7 @@ use portreeve_admission::recovery::{Role, role};
 use super::condition::RECOVERY;
 use super::selector::{NAME, lets_in};
 use super::wanted::ANY;
-use super::{Call, Condition, Entry, Registration, Spared};
+use super::{Call, Condition, Entry, Registration, Spared, Whose};
 
 /// What a registration is examined in.
 #[derive(Debug, Clone)]
@@ -81,7 +81,7 @@ pub enum Advice {
 /// All that a registration would hold up in these surroundings.
 #[must_use]
 pub fn examine(registration: &Registration, surroundings: &Surroundings<'_>) -> Vec<Finding> {
-    registration.entries().into_iter().flat_map(|entry| examine_entry(entry, surroundings)).collect()
+    registration.entries().flat_map(|entry| examine_entry(entry, surroundings)).collect()
 }
 
 /// What of it a registration must not hold up: why it is not to be written.
@@ -115,7 +115,10 @@ fn examine_entry(entry: &Entry, surroundings: &Surroundings<'_>) -> Vec<Finding>
         FailurePolicy::Fail => Harm::Refused,
         FailurePolicy::Ignore => Harm::Delayed(entry.timeout_seconds),
     };
-    let resources = RECOVERY.iter().filter(|spared| reaches_resource(entry, spared));
+    // What the cluster's policies name is in their own entry. What a namespace names is held up in that namespace alone,
+    // and a cluster comes back without it.
+    let of_cluster = entry.whose == Whose::Cluster;
+    let resources = RECOVERY.iter().filter(|spared| of_cluster && reaches_resource(entry, spared));
     let dangers = resources.map(|spared| Danger::Resource(*spared)).chain(namespaces(entry, surroundings));
     dangers.map(|danger| Finding { call: entry.call, danger, harm }).collect()
 }

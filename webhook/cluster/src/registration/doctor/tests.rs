@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use portreeve_admission::policy::Policy;
 use portreeve_admission::subject::TemplatePaths;
 
 use super::*;
@@ -60,6 +61,17 @@ fn a_certificate_controller_is_vital_where_it_makes_our_certificate() {
 #[test]
 fn a_namespace_that_no_policy_selects_is_not_held_up() {
     assert_eq!(findings(&registered(&[selecting("watched")]), &["cert-manager"]), []);
+}
+
+#[test]
+fn what_a_namespace_asks_of_itself_widens_nothing_elsewhere() {
+    let own = |policy: Policy| Policy { of_namespace: Some("shop".to_owned()), ..policy };
+    let namespaces = ["shop", "kube-flannel", "cert-manager"];
+    for policy in [policy("own"), wanting("coordination.k8s.io", "leases", &["UPDATE"])] {
+        let asked = registered(&[selecting("watched"), own(policy.clone())]);
+        assert_eq!(findings(&asked, &namespaces), []);
+        assert!(asked.of_namespaces.iter().all(|entry| !entry.rules.is_empty()) && !asked.of_namespaces.is_empty());
+    }
 }
 
 #[test]
