@@ -72,6 +72,11 @@ impl Scene {
         self.plane.asked_by_accounts().unwrap()
     }
 
+    /// Has the API server killed and started again, and waits until it is ready.
+    pub(crate) async fn restart_api_server(&mut self) {
+        self.plane.restart_api_server().await.unwrap();
+    }
+
     /// A replica that is ready, behind the address.
     pub(crate) async fn replica(&self, name: &str) -> Replica {
         self.replica_with(name, |_| {}).await
