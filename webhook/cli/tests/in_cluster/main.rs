@@ -16,6 +16,7 @@ mod chart;
 mod commands;
 mod evidence;
 mod front;
+mod given;
 mod own;
 mod platforms;
 mod pod_security;

@@ -21,6 +21,7 @@ use portreeve_server::set::{PolicySet, chain};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::authorities::Authorities;
 use super::survey::Surveyor;
 
 /// How often it is looked whether certificates, namespaces, or the kinds that are served, are others than they were.
@@ -33,7 +34,7 @@ const RETRY: Duration = Duration::from_secs(2);
 pub(super) struct Registered {
     name: String,
     endpoint: Endpoint,
-    authorities: PathBuf,
+    authorities: Authorities,
     tokens: Option<CertificateFolder>,
     certificates: Certificates,
     /// Told whenever there are other certificates; none where nobody tells.
@@ -81,7 +82,8 @@ impl Registered {
         config: &ServerConfig,
         connection: &Connection,
     ) -> Result<Option<Self>, RegistrationError> {
-        let Some(RegistrationConfig { name, at, ca_file }) = &kubernetes.registration else { return Ok(None) };
+        let Some(registration) = &kubernetes.registration else { return Ok(None) };
+        let RegistrationConfig { name, at, ca_file, .. } = registration;
         let endpoint = match at {
             ServedAt::Url { url } => Endpoint::Url(url.clone()),
             ServedAt::Service { service, port } => Endpoint::Service {
@@ -95,6 +97,9 @@ impl Registered {
             (None, TlsConfig::Own { folder, .. }) => CertificateFolder::new(folder).bundle(),
             (None, TlsConfig::Files { .. }) => return Err(RegistrationError::NoAuthorities),
         };
+        // A replica may find its files as much later as it waits then, and all that takes a moment.
+        let overlap = registration.patience().unwrap_or_default().saturating_mul(3);
+        let authorities = Authorities::new(authorities, overlap);
         let certificates = certificates_behind(kubernetes);
         let tokens = match &config.callers {
             CallersConfig::Token { token_folder } => Some(CertificateFolder::new(token_folder)),
@@ -134,6 +139,7 @@ impl Registered {
                 () = &mut kept => return,
                 changed = sets.changed() => if changed.is_err() { return },
                 () = other(renewed.as_mut()) => {}
+                () = self.authorities.change() => {}
                 Ok(()) = trouble.changed() => continue,
                 () = sleep_until(next_look) => {}
             }
@@ -193,8 +199,8 @@ impl Registered {
     }
 
     fn site(&self) -> Result<Site, Unready> {
-        let unreadable = |source| Unready::Authorities { path: self.authorities.clone(), source };
-        let ca_bundle = std::fs::read(&self.authorities).map_err(unreadable)?;
+        let unreadable = |source| Unready::Authorities { path: self.authorities.path().clone(), source };
+        let ca_bundle = self.authorities.bundle().map_err(unreadable)?;
         let token = match &self.tokens {
             Some(folder) => Some(folder.contents()?.token().ok_or(Unready::NoToken)?.to_owned()),
             None => None,
