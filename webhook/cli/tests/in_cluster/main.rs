@@ -17,6 +17,7 @@ mod commands;
 mod evidence;
 mod front;
 mod given;
+mod modules;
 mod own;
 mod platforms;
 mod pod_security;
