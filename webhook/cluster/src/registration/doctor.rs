@@ -11,7 +11,7 @@ use portreeve_admission::recovery::{Role, role};
 use super::condition::RECOVERY;
 use super::selector::{NAME, lets_in};
 use super::wanted::ANY;
-use super::{Call, Condition, Entry, Registration, Spared, Whose};
+use super::{Call, Condition, Demand, Entry, Registration, Spared, Whose};
 
 /// What a registration is examined in.
 #[derive(Debug, Clone)]
@@ -90,6 +90,34 @@ pub fn vital(registration: &Registration, surroundings: &Surroundings<'_>) -> Ve
     let mut findings = examine(registration, surroundings);
     findings.retain(|finding| finding.advice(surroundings.certificates) == Advice::Refuse);
     findings
+}
+
+/// What may be registered of what is demanded, with what was found and left out of it: a namespace that asks of itself what
+/// must not be held up there keeps nobody else's policies waiting.
+///
+/// # Errors
+/// What must not be held up, and would be by the policies of the cluster.
+pub fn fit(demand: &Demand<'_>, surroundings: &Surroundings<'_>) -> Result<(Registration, Vec<Finding>), Vec<Finding>> {
+    let registration = Registration::of(demand);
+    let found = vital(&registration, surroundings);
+    if found.is_empty() {
+        return Ok((registration, found));
+    }
+    let is_found = |namespace: &String| found.iter().any(|finding| finding.danger.namespace() == Some(namespace));
+    let mut policies = demand.policies.to_vec();
+    policies.retain(|policy| !policy.of_namespace.as_ref().is_some_and(is_found));
+    let registration = Registration::of(&Demand { policies: &policies, ..demand.clone() });
+    if vital(&registration, surroundings).is_empty() { Ok((registration, found)) } else { Err(found) }
+}
+
+impl Danger {
+    /// The namespace that it is in, if it is in one.
+    fn namespace(&self) -> Option<&String> {
+        match self {
+            Self::Resource(_) => None,
+            Self::OwnNamespace(name) | Self::Namespace { name, .. } => Some(name),
+        }
+    }
 }
 
 impl Finding {

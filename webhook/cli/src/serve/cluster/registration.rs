@@ -10,7 +10,7 @@ use portreeve_certs::{CertificateFolder, FolderContents, FolderError};
 use portreeve_cluster::connection::Connection;
 use portreeve_cluster::discovery::DiscoveryError;
 use portreeve_cluster::registrar::{Registrar, Trouble, Wanted};
-use portreeve_cluster::registration::doctor::{Certificates, Surroundings, examine, vital};
+use portreeve_cluster::registration::doctor::{Certificates, Finding, Surroundings, examine, fit};
 use portreeve_cluster::registration::{Endpoint, Registration, Site};
 use portreeve_server::config::{
     CallersConfig, KubernetesConfig, RegistrationConfig, ServedAt, ServerConfig, TlsConfig,
@@ -65,6 +65,8 @@ enum Unready {
     Discovery(#[from] DiscoveryError),
     #[error("it would hold up what the cluster comes back by: {0}")]
     Dangerous(String),
+    #[error("what namespaces ask of themselves is not registered where it would hold up what others come back by: {0}")]
+    LeftOut(String),
 }
 
 /// Who makes the certificate that we serve.
@@ -169,33 +171,32 @@ impl Registered {
     ) -> Result<(Wanted, Option<Unready>), Unready> {
         let site = self.site()?;
         Ok(match self.asked(connection, surveyor, parts, set).await {
-            Ok(registration) => (Wanted { registration: Some(registration), site }, None),
+            Ok((registration, left_out)) => (Wanted { registration: Some(registration), site }, left_out),
             Err(unready) => (Wanted { registration: None, site }, Some(unready)),
         })
     }
 
-    /// What the policies ask for.
+    /// What the policies ask for, and what of it was left out.
     async fn asked(
         &self,
         connection: &Connection,
         surveyor: &Surveyor,
         parts: &Parts,
         set: &PolicySet,
-    ) -> Result<Registration, Unready> {
+    ) -> Result<(Registration, Option<Unready>), Unready> {
         let survey = surveyor.survey(parts, set).await?;
-        let registration = Registration::of(&survey.demand(parts, set));
         let there = surveyor.namespaces().ok_or(Unready::NoNamespaces)?;
         let surroundings = Surroundings {
             own_namespace: Some(&connection.namespace),
             namespaces: &there,
             certificates: self.certificates,
         };
+        let told = |found: &[Finding]| found.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+        let (registration, left_out) =
+            fit(&survey.demand(parts, set), &surroundings).map_err(|found| Unready::Dangerous(told(&found)))?;
         examine(&registration, &surroundings).iter().for_each(|finding| tracing::debug!("{finding}"));
-        let vital = vital(&registration, &surroundings);
-        if vital.is_empty() {
-            return Ok(registration);
-        }
-        Err(Unready::Dangerous(vital.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")))
+        let left_out = (!left_out.is_empty()).then(|| Unready::LeftOut(told(&left_out)));
+        Ok((registration, left_out))
     }
 
     fn site(&self) -> Result<Site, Unready> {
@@ -225,8 +226,9 @@ struct Shown<'p>(&'p Parts);
 impl Shown<'_> {
     fn show(&self, unready: Option<&Unready>, trouble: &Trouble) {
         match (unready, trouble) {
+            (Some(left_out @ Unready::LeftOut(_)), None) => self.tell(&chain(left_out)),
+            (Some(Unready::LeftOut(_)) | None, Some(trouble)) => self.trouble(trouble.as_ref()),
             (Some(unready), _) => self.trouble(unready),
-            (None, Some(trouble)) => self.trouble(trouble.as_ref()),
             (None, None) => {
                 self.0.health.set(Part::Registration, State::Good("as the policies in force ask for".to_owned()));
                 self.0.metrics.registration_outdated(false);
@@ -235,9 +237,12 @@ impl Shown<'_> {
     }
 
     fn trouble(&self, error: &dyn Error) {
-        let text = format!("what is registered stays, with the newest certificates and token: {}", chain(error));
+        self.tell(&format!("what is registered stays, with the newest certificates and token: {}", chain(error)));
+    }
+
+    fn tell(&self, text: &str) {
         self.0.metrics.registration_outdated(true);
-        if self.0.health.set(Part::Registration, State::Kept(text.clone())) {
+        if self.0.health.set(Part::Registration, State::Kept(text.to_owned())) {
             tracing::warn!("{text}");
         }
     }

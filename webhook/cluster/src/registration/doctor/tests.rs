@@ -75,6 +75,29 @@ fn what_a_namespace_asks_of_itself_widens_nothing_elsewhere() {
 }
 
 #[test]
+fn a_namespace_that_others_come_back_by_keeps_their_policies_from_nothing() {
+    let own = Policy { of_namespace: Some("kube-flannel".to_owned()), ..policy("own") };
+    let fit = |policies: &[Policy]| {
+        let namespaces = [("kube-flannel".to_owned(), BTreeMap::new()), ("shop".to_owned(), BTreeMap::new())].into();
+        let (certificates, own_namespace) = (Certificates::Own, Some("portreeve"));
+        let demand = Demand {
+            policies,
+            paths: &TemplatePaths::default(),
+            excluded: &["kube-system", "kube-node-lease", "portreeve"].map(str::to_owned).into(),
+            failure_policy: FailurePolicy::Fail,
+            served: &Served::default(),
+            user: Some("system:serviceaccount:portreeve:portreeve"),
+        };
+        super::fit(&demand, &Surroundings { own_namespace, namespaces: &namespaces, certificates })
+    };
+    let (registration, left_out) = fit(&[selecting("watched"), own.clone()]).unwrap();
+    assert_eq!(registration, registered(&[selecting("watched")]));
+    assert!(left_out[0].to_string().contains("kube-flannel"), "{left_out:?}");
+    assert_eq!(fit(&[selecting("watched")]).unwrap().1, []);
+    assert!(fit(&[policy("all"), own]).is_err());
+}
+
+#[test]
 fn where_failures_pass_things_only_wait() {
     let mut registration = registered(&[wanting("", "nodes", &["UPDATE"])]);
     registration.mutating.failure_policy = FailurePolicy::Ignore;
