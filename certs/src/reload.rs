@@ -2,20 +2,25 @@
 //! choice: the server polls, every few seconds, since a poll also sees the symlink swap of a mounted Secret.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use jiff::Timestamp;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use sha2::{Digest, Sha256};
 
-use crate::serving::{ServingBytes, ServingCertificate, ServingError, ServingFiles};
+use crate::serving::{ServingBytes, ServingCertificate, ServingError, ServingFiles, ValidityWarning};
 
 /// Answers every handshake with the newest good pair. Connections that stand keep what they began with.
 #[derive(Debug)]
 pub struct Reloader {
     files: ServingFiles,
     current: ArcSwap<Loaded>,
+    patience: Duration,
+    /// What waits to be served, and since when.
+    awaited: Mutex<Option<([u8; 32], Instant)>>,
 }
 
 /// What a look at the files came to.
@@ -23,6 +28,8 @@ pub struct Reloader {
 pub enum Reload {
     /// The files hold what is served.
     Unchanged,
+    /// They hold another pair, which is served once it was there for long enough.
+    Awaited,
     /// New handshakes get another pair from now on.
     Replaced,
 }
@@ -36,7 +43,14 @@ impl Reloader {
         let files = ServingFiles { certificate: certificate.into(), key: key.into() };
         let bytes = files.read()?;
         let current = ArcSwap::from_pointee(Loaded::new(&files, &bytes)?);
-        Ok(Self { files, current })
+        Ok(Self { files, current, patience: Duration::ZERO, awaited: Mutex::default() })
+    }
+
+    /// The same, which serves another pair only after it was in the files for so long: clients have to be told of a CA
+    /// before they meet what it signed. A pair that has ended is not held on to.
+    #[must_use]
+    pub fn patient(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// Reads the files, and takes up what they hold if it is not what is served. Whether it is, their content says, so
@@ -48,10 +62,37 @@ impl Reloader {
     pub fn reload_if_changed(&self) -> Result<Reload, ServingError> {
         let bytes = self.files.read()?;
         if self.current.load().digest == digest(&bytes) {
+            self.forget();
             return Ok(Reload::Unchanged);
         }
-        self.current.store(Arc::new(Loaded::new(&self.files, &bytes)?));
+        let loaded = Loaded::new(&self.files, &bytes)?;
+        if !self.has_waited(loaded.digest) && !self.has_ended() {
+            return Ok(Reload::Awaited);
+        }
+        self.forget();
+        self.current.store(Arc::new(loaded));
         Ok(Reload::Replaced)
+    }
+
+    /// Whether this pair was in the files for as long as it has to be.
+    fn has_waited(&self, digest: [u8; 32]) -> bool {
+        let mut awaited = self.awaited.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = match *awaited {
+            Some((known, since)) if known == digest => since,
+            _ => Instant::now(),
+        };
+        *awaited = Some((digest, since));
+        since.elapsed() >= self.patience
+    }
+
+    fn forget(&self) {
+        *self.awaited.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Whether what is served has ended.
+    fn has_ended(&self) -> bool {
+        let warning = self.current().validity_warning(Timestamp::now());
+        matches!(warning, Some(ValidityWarning::Expired { .. }))
     }
 
     /// The pair that is served.

@@ -5,6 +5,9 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
 
 use crate::wire::{BOTH, Client, DAY, NAME, at, policy, start};
 use portreeve_certs::{
@@ -13,10 +16,20 @@ use portreeve_certs::{
 };
 
 fn created() -> (tempfile::TempDir, CertificateFolder) {
+    created_at(start())
+}
+
+fn created_at(now: Timestamp) -> (tempfile::TempDir, CertificateFolder) {
     let scratch = tempfile::tempdir().unwrap();
     let folder = CertificateFolder::new(scratch.path().join("tls"));
-    folder.create(start(), &policy(), Existing::Keep).unwrap();
+    folder.create(now, &policy(), Existing::Keep).unwrap();
     (scratch, folder)
+}
+
+/// Puts one folder's pair into another.
+fn exchange(from: &CertificateFolder, into: &CertificateFolder) {
+    fs::copy(from.leaf_certificate(), into.leaf_certificate()).unwrap();
+    fs::copy(from.leaf_key(), into.leaf_key()).unwrap();
 }
 
 fn load(folder: &CertificateFolder) -> Result<ServingCertificate, ServingError> {
@@ -213,4 +226,26 @@ fn a_mended_pair_is_taken_up() {
     assert!(reloader.reload_if_changed().is_err());
     fs::copy(other.leaf_key(), folder.leaf_key()).unwrap();
     assert_eq!(reloader.reload_if_changed().unwrap(), Reload::Replaced);
+}
+
+#[test]
+fn another_pair_waits_for_as_long_as_it_was_told_to() {
+    let ((_one, folder), (_two, other)) = (created(), created());
+    let opened = || Reloader::open(folder.leaf_certificate(), folder.leaf_key()).unwrap();
+    let (hasty, patient) = (opened(), opened().patient(Duration::from_secs(3600)));
+    let before = patient.current().leaf().serial().to_owned();
+    exchange(&other, &folder);
+    assert_eq!(hasty.reload_if_changed().unwrap(), Reload::Replaced);
+    assert_eq!(patient.reload_if_changed().unwrap(), Reload::Awaited);
+    assert_eq!(patient.reload_if_changed().unwrap(), Reload::Awaited);
+    assert_eq!(patient.current().leaf().serial(), before);
+}
+
+#[test]
+fn nobody_waits_with_a_certificate_that_has_ended() {
+    let ((_one, folder), (_two, other)) = (created_at(at("2020-01-01T00:00:00Z")), created());
+    let patient = Reloader::open(folder.leaf_certificate(), folder.leaf_key()).unwrap().patient(Duration::MAX);
+    assert!(patient.current().validity_warning(Timestamp::now()).is_some());
+    exchange(&other, &folder);
+    assert_eq!(patient.reload_if_changed().unwrap(), Reload::Replaced);
 }

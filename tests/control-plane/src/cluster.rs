@@ -106,6 +106,11 @@ impl Cluster {
         self.plane.as_ref()
     }
 
+    /// The same, to be changed.
+    pub fn plane_mut(&mut self) -> Option<&mut ControlPlane> {
+        self.plane.as_mut()
+    }
+
     /// Whether it was there before the tests, and stays.
     pub fn is_given(&self) -> bool {
         self.plane.is_none()

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::lock::replace;
 use crate::reference::{Digest, ImageReference, ReferenceError};
-use crate::registry::{ListingError, Registries, ResolveError, module_of};
+use crate::registry::{BadAnswer, ListingError, Registries, ResolveError, module_of};
 use crate::settings::RegistriesConfig;
 
 /// Where modules come from.
@@ -49,9 +49,19 @@ impl ModuleError {
     #[must_use]
     pub fn is_passing(&self) -> bool {
         match self {
-            Self::Unresolved { why, .. } => !why.is_registrys_word() && !matches!(why, ResolveError::NotListed { .. }),
+            Self::Unresolved { why, .. } => !why.is_registrys_word() && !is_of_what_was_named(why),
             Self::Reference(_) | Self::NoDigest(_) | Self::NotKept(_) => false,
         }
+    }
+}
+
+/// Whether it would be the same whatever the registry answered: nobody may be asked, or by this digest there is something
+/// else than a module.
+fn is_of_what_was_named(why: &ResolveError) -> bool {
+    match why {
+        ResolveError::NotListed { .. } | ResolveError::BadAnswer { answer: BadAnswer::NotAModule, .. } => true,
+        ResolveError::Several { answers } => answers.last().is_some_and(is_of_what_was_named),
+        _ => false,
     }
 }
 

@@ -88,6 +88,15 @@ impl ControlPlane {
         &self.kubeconfig
     }
 
+    /// Kills the API server, starts it again in the same place over the same store, and waits until it is ready.
+    ///
+    /// # Errors
+    /// If it does not start, with the end of its log.
+    pub async fn restart_api_server(&mut self) -> Result<(), Fault> {
+        self.api_server.restart()?;
+        self.ready().await
+    }
+
     /// The API server and the store, by which the operating system knows them.
     #[must_use]
     pub fn processes(&self) -> [(&'static str, u32); 2] {

@@ -16,6 +16,15 @@ pub(super) struct Process {
     name: String,
     child: Child,
     log: PathBuf,
+    again: Start,
+}
+
+/// How a program is started.
+#[derive(Debug, Clone)]
+struct Start {
+    program: PathBuf,
+    arguments: Vec<String>,
+    folder: PathBuf,
 }
 
 impl Process {
@@ -24,17 +33,19 @@ impl Process {
     /// # Errors
     /// If it can't be started.
     pub(super) fn start(program: &Path, arguments: &[String], folder: &Path) -> io::Result<Self> {
-        let name = program.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let log = folder.join(format!("{name}.log"));
-        let output = File::create(&log)?;
-        let child = Command::new(program)
-            .args(arguments)
-            .current_dir(folder)
-            .stdin(Stdio::null())
-            .stdout(output.try_clone()?)
-            .stderr(output)
-            .spawn()?;
-        Ok(Self { name, child, log })
+        let (program, arguments, folder) = (program.to_owned(), arguments.to_vec(), folder.to_owned());
+        Start { program, arguments, folder }.run()
+    }
+
+    /// Kills it, and starts it again as it was started. Its log goes on.
+    ///
+    /// # Errors
+    /// If it can't be started.
+    pub(super) fn restart(&mut self) -> io::Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        *self = self.again.clone().run()?;
+        Ok(())
     }
 
     /// By which the operating system knows it.
@@ -52,6 +63,22 @@ impl Process {
         let lines: Vec<&str> = log.lines().collect();
         let last = lines.get(lines.len().saturating_sub(TOLD)..).unwrap_or_default();
         Err(format!("{} ended ({status}):\n{}", self.name, last.join("\n")).into())
+    }
+}
+
+impl Start {
+    fn run(self) -> io::Result<Process> {
+        let name = self.program.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let log = self.folder.join(format!("{name}.log"));
+        let output = File::options().create(true).append(true).open(&log)?;
+        let child = Command::new(&self.program)
+            .args(&self.arguments)
+            .current_dir(&self.folder)
+            .stdin(Stdio::null())
+            .stdout(output.try_clone()?)
+            .stderr(output)
+            .spawn()?;
+        Ok(Process { name, child, log, again: self })
     }
 }
 

@@ -2,6 +2,7 @@
 //! leader. Each part is in its own file; here they are begun in the order in which they need each other, and ended.
 
 mod around;
+mod authorities;
 mod certificates;
 mod events;
 mod examiner;

@@ -1,7 +1,11 @@
 //! The switch that drops denials: whoever may sets it, for a time, and it is on the record.
 
+use std::time::Duration;
+
+use jiff::{Timestamp, Unit};
+use portreeve_tests::api_server::Run;
 use portreeve_tests::server::until;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::scene::{Scene, deployment, wants_label};
 
@@ -34,4 +38,64 @@ async fn denials_are_dropped_for_a_time_by_whoever_may() {
 
     scene.kubectl.run("annotate policyset ours portreeve.dev/break-glass-until- portreeve.dev/break-glass-reason- --as=dev --as-group=devs").unwrap();
     until("denials count again", async || !admitted().await).await.unwrap();
+}
+
+/// Long enough that replicas learn of it, and somebody makes use of it.
+const A_WHILE: Duration = Duration::from_secs(30);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn edits_are_made_meanwhile_and_it_ends_by_itself_and_all_is_in_the_book() {
+    let Some(scene) = Scene::start().await else { return };
+    let group = json!("system:masters");
+    let replica = scene.replica_with("one", |config| config["kubernetes"]["breakGlassGroup"] = group).await;
+    scene.registered().await;
+    let seccomp = json!({
+        "apiVersion": "portreeve.dev/v1alpha1", "kind": "ClusterPolicy", "metadata": {"name": "seccomp"},
+        "spec": {"module": {"builtin": "seccomp"}},
+    });
+    let mut set =
+        json!({"apiVersion": "portreeve.dev/v1alpha1", "kind": "PolicySet", "metadata": {"name": "ours"}, "spec": {}});
+    for resource in [&wants_label("team", "team"), &seccomp, &set] {
+        scene.put_in_force(resource).await;
+    }
+    until("we are asked", async || scene.refusal(&deployment("web")).await.is_some()).await.unwrap();
+
+    let end = (Timestamp::now() + A_WHILE).round(Unit::Second).unwrap();
+    set["metadata"]["annotations"] =
+        json!({"portreeve.dev/break-glass-until": end.to_string(), "portreeve.dev/break-glass-reason": "fire"});
+    scene.apply(&set).await;
+    let switched = scene.api.get(&set).await.unwrap().done().unwrap().0;
+    let admitted = async || scene.refusal(&deployment("probe")).await.is_none();
+    until("denials are dropped", admitted).await.unwrap();
+    let (web, warnings) = scene.api.create(&deployment("web"), Run::Real).await.unwrap().done().unwrap();
+    assert!(warnings.iter().any(|warning| warning.contains("team")), "{warnings:?}");
+    assert_eq!(
+        web["spec"]["template"]["spec"]["securityContext"]["seccompProfile"]["type"], "RuntimeDefault",
+        "{web:#}"
+    );
+
+    until("denials count again", async || !admitted().await).await.unwrap();
+    assert!(Timestamp::now() >= end);
+    let refusal = scene.api.create(&deployment("late"), Run::Real).await.unwrap().refused().unwrap();
+    assert!(refusal.message.contains("team"), "{refusal}");
+    let says_so = async || {
+        replica.says("/readyz?verbose").await.contains("[+] denials: count")
+            && replica.says("/metrics").await.contains("portreeve_break_glass 0")
+    };
+    until("the replica says so", says_so).await.unwrap();
+    let untouched = scene.api.get(&set).await.unwrap().done().unwrap().0;
+    assert_eq!(
+        (&untouched["metadata"]["generation"], &untouched["metadata"]["annotations"]),
+        (&switched["metadata"]["generation"], &switched["metadata"]["annotations"])
+    );
+
+    let records = replica.book().await;
+    let glass = json!(format!("denials are dropped until {end}: fire"));
+    let told = |name: &str| -> Vec<(&str, &Value)> {
+        let bodies = records.iter().map(|record| &record["body"]);
+        let of_it = bodies.filter(|body| body["call"]["name"] == name);
+        of_it.map(|body| (body["answer"].as_str().unwrap(), &body["breakGlass"])).collect()
+    };
+    assert_eq!(told("web"), [("corrected", &glass), ("allowed", &glass)]);
+    assert_eq!(told("late"), [("corrected", &Value::Null), ("denied", &Value::Null)]);
 }

@@ -16,6 +16,8 @@ mod chart;
 mod commands;
 mod evidence;
 mod front;
+mod given;
+mod modules;
 mod own;
 mod platforms;
 mod pod_security;

@@ -106,6 +106,40 @@ async fn a_policy_of_a_namespace_is_added_there_and_nowhere_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_namespace_asks_of_itself_has_nobody_else_asked_about() {
+    let Some(scene) = Scene::start().await else { return };
+    let replica = scene.replica("one").await;
+    scene.registered().await;
+    let mut of_gold = wants_label("team", "team");
+    of_gold["spec"]["match"] = json!({"namespaceSelector": {"matchLabels": {"tier": "gold"}}});
+    scene.put_in_force(&of_gold).await;
+    let mut own = wants_label("owner", "owner");
+    own["kind"] = json!("Policy");
+    own["metadata"]["namespace"] = json!("shop");
+    scene.put_in_force(&own).await;
+    let namespace =
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "gold", "labels": {"tier": "gold"}}});
+    scene.apply(&namespace).await;
+    let refusal = async |namespace: &str| {
+        let mut web = deployment("web");
+        web["metadata"]["namespace"] = json!(namespace);
+        scene.refusal(&web).await
+    };
+    let is_asked =
+        async || refusal("shop").await.is_some_and(|said| said.contains("namespaces.validate.portreeve.dev"));
+    until("the namespace is asked about", is_asked).await.unwrap();
+    let said = refusal("shop").await.unwrap();
+    assert!(said.contains("owner") && !said.contains("team"), "{said}");
+    let said = refusal("gold").await.unwrap();
+    assert!(said.contains("\"validate.portreeve.dev\"") && said.contains("team") && !said.contains("owner"), "{said}");
+    // Of the other namespaces the API server asks nobody, as is seen where nobody would answer.
+    scene.front.remove(replica.webhook);
+    scene.front.cut();
+    assert_eq!(refusal("default").await, None);
+    assert!(refusal("shop").await.unwrap().contains("failed calling webhook"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_a_namespace_gets_wrong_is_its_own_affair() {
     let Some(scene) = Scene::start().await else { return };
     let replica = scene.replica("one").await;

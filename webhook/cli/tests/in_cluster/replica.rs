@@ -114,6 +114,13 @@ impl Replica {
         self.begun.log()
     }
 
+    /// The most memory that it had at any time, in megabytes.
+    pub(crate) fn peak_megabytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.begun.process.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024
+    }
+
     /// Waits until it has so many policies in force.
     pub(crate) async fn has_in_force(&self, policies: usize) {
         let line = format!("[+] policies: {policies} policies in force");

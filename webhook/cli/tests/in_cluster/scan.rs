@@ -1,8 +1,13 @@
 //! What was there before its policies: judged by the leader, and reported beside it.
 
+use std::time::{Duration, Instant};
+
+use portreeve_tests::api_server::Run;
 use portreeve_tests::control_plane::Controllers;
 use portreeve_tests::server::until;
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
+use tokio::time::sleep;
 
 use crate::replica::Replica;
 use crate::scene::{Scene, deployment, wants_label};
@@ -83,4 +88,75 @@ async fn what_is_there_already_is_judged_and_reported() {
     scene.apply(&wants_label("again", "team")).await;
     let gone = async || scene.kubectl.run("get reports.openreports.io -n shop -o name").unwrap().is_empty();
     until("its report is gone", gone).await.unwrap();
+}
+
+/// How many Deployments are scanned where it is measured.
+const MANY: usize = 10_000;
+
+/// Users who create these.
+const CREATORS: usize = 16;
+
+/// A Deployment that the platform profile has nothing to say about, but for each tenth, which is on its node's network.
+fn nearly_faultless(number: usize) -> Value {
+    let mut deployment = deployment(&format!("web-{number}"));
+    deployment["spec"]["replicas"] = json!(0);
+    let spec = &mut deployment["spec"]["template"]["spec"];
+    spec["automountServiceAccountToken"] = json!(false);
+    spec["hostNetwork"] = json!(number.is_multiple_of(10));
+    spec["securityContext"] =
+        json!({"runAsUser": 1000, "runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}});
+    let probe = json!({"httpGet": {"path": "/", "port": 8080}});
+    spec["containers"] = json!([{
+        "name": "web", "image": format!("registry.example/web@sha256:{}", "0".repeat(64)),
+        "ports": [{"containerPort": 8080}], "readinessProbe": probe, "livenessProbe": probe,
+        "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"cpu": "1", "memory": "16Mi"}},
+        "securityContext": {
+            "allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true, "capabilities": {"drop": ["ALL"]},
+        },
+    }]);
+    deployment
+}
+
+/// Creates all of them, some at one time.
+async fn create_many(scene: &Scene) {
+    let mut creators = JoinSet::new();
+    for first in 0..CREATORS {
+        let api = scene.api.clone();
+        creators.spawn(async move {
+            for number in (first..MANY).step_by(CREATORS) {
+                api.create(&nearly_faultless(number), Run::Real).await.unwrap().done().unwrap();
+            }
+        });
+    }
+    creators.join_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "it makes ten thousand objects, and measures"]
+async fn the_program_scans_ten_thousand_deployments_with_the_platform_profile() {
+    let Some(scene) = Scene::start().await else { return };
+    install_reports(&scene).await;
+    let closed = json!({
+        "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "closed", "namespace": "shop"},
+        "spec": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]},
+    });
+    scene.apply(&closed).await;
+    create_many(&scene).await;
+    let begun = Instant::now();
+    let replica = scene.replica_with("one", |config| config["kubernetes"]["scan"] = json!({})).await;
+    let before = replica.peak_megabytes();
+    while number(&replica, "portreeve_scan_rounds_total").await.is_none_or(|rounds| rounds == 0.0) {
+        assert!(begun.elapsed() < Duration::from_secs(600), "{}", replica.log());
+        sleep(Duration::from_millis(200)).await;
+    }
+    let since_start = begun.elapsed().as_secs();
+    let reports = scene.kubectl.run("get reports.openreports.io -n shop -o name").unwrap().lines().count();
+    let judged = number(&replica, "portreeve_scan_objects_total").await.unwrap();
+    let took = number(&replica, "portreeve_scan_round_seconds").await.unwrap();
+    let peak = replica.peak_megabytes();
+    println!(
+        "{judged} objects judged in {took:.0} s, {since_start} s after the start; {reports} reports; \
+         at most {peak} MB, {before} MB when it was ready"
+    );
+    assert!(took < 60.0 && peak < 200);
 }

@@ -83,6 +83,16 @@ impl Scene {
         self.cluster.plane().unwrap().asked_by_accounts().unwrap()
     }
 
+    /// Whether its control plane is our own.
+    pub(crate) fn is_own(&self) -> bool {
+        !self.cluster.is_given()
+    }
+
+    /// Has the API server killed and started again, and waits until it is ready.
+    pub(crate) async fn restart_api_server(&mut self) {
+        self.cluster.plane_mut().unwrap().restart_api_server().await.unwrap();
+    }
+
     /// A replica that is ready, behind the address.
     pub(crate) async fn replica(&self, name: &str) -> Replica {
         self.replica_with(name, |_| {}).await

@@ -1,5 +1,6 @@
 //! Users who create pods all the time, at a rate that all of them keep together if the machine can: pods that are admitted
 //! with a default put in, and pods that are denied. What came of each is known by its name, to be held against the books.
+//! In force is what a cluster has in force: the platform profile, and a policy of one's own.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -17,13 +18,16 @@ use crate::replica::Replica;
 use crate::scene::{Scene, wants_label};
 
 /// How many there are, each with a connection of its own and one pod under way.
-const USERS: u32 = 32;
+const USERS: u32 = 16;
 
 /// How many pods a second they aim at together. Each is two calls of ours, one of either webhook: five hundred a second.
 const RATE: u32 = 250;
 
 /// How many answers are some.
 const SOME: u64 = 300;
+
+/// How many policies are in force meanwhile: the sixteen of the profile, and one.
+pub(crate) const IN_FORCE: usize = 17;
 
 /// Users at work.
 pub(crate) struct Users {
@@ -38,6 +42,8 @@ struct Doing {
     answered: AtomicU64,
     /// A replica may be lost now.
     losing: AtomicBool,
+    /// The API server may be away now.
+    away: AtomicBool,
     over: AtomicBool,
 }
 
@@ -48,6 +54,8 @@ pub(crate) struct Served {
     pub(crate) denied: BTreeSet<String>,
     /// Asked for of a replica that was lost, and answered by nobody.
     pub(crate) lost: BTreeSet<String>,
+    /// Asked for of an API server that was away.
+    unheard: usize,
     /// How long the longest wait for an answer was.
     longest: Duration,
 }
@@ -56,11 +64,11 @@ impl Users {
     /// Puts in force in all replicas what judges the pods, and lets users create them.
     pub(crate) async fn begin(scene: &Scene, replicas: &[Replica]) -> Self {
         scene.apply(&namespaced("ServiceAccount", "default")).await;
-        for policy in [wants_label("team", "team"), puts_seccomp_in()] {
+        for policy in [wants_label("team", "team"), profile()] {
             scene.apply(&policy).await;
         }
         for replica in replicas {
-            replica.has_in_force(2).await;
+            replica.has_in_force(IN_FORCE).await;
         }
         until("the API server asks both webhooks", async || asks_both(&scene.api).await).await.unwrap();
         let doing = Arc::new(Doing::default());
@@ -83,6 +91,11 @@ impl Users {
         self.doing.losing.store(true, Ordering::Relaxed);
     }
 
+    /// From now on the API server may be away, or back.
+    pub(crate) fn api_server_is_away(&self, away: bool) {
+        self.doing.away.store(away, Ordering::Relaxed);
+    }
+
     /// Lets them end, and says how many there were a second; one who was turned away by us fails the test.
     pub(crate) async fn end(mut self) -> Served {
         self.doing.over.store(true, Ordering::Relaxed);
@@ -94,10 +107,11 @@ impl Users {
         let seconds = self.begun.elapsed().as_secs().max(1);
         let rate = u64::try_from(calls).unwrap() / seconds;
         println!(
-            "{} admitted, {} denied, {} lost; {rate} calls a second for {seconds} s, of {} that were aimed at; {:?} at the longest",
+            "{} admitted, {} denied, {} lost, {} unheard; {rate} calls a second for {seconds} s, of {} that were aimed at; {:?} at the longest",
             all.admitted.len(),
             all.denied.len(),
             all.lost.len(),
+            all.unheard,
             2 * RATE,
             all.longest,
         );
@@ -113,6 +127,7 @@ impl Served {
         self.admitted.append(&mut other.admitted);
         self.denied.append(&mut other.denied);
         self.lost.append(&mut other.lost);
+        self.unheard += other.unheard;
         self.longest = self.longest.max(other.longest);
     }
 
@@ -155,7 +170,20 @@ async fn create_pods(user: u32, kubeconfig: PathBuf, doing: Arc<Doing>) -> Serve
         let labelled = number % 2 == 0;
         let name = format!("web-{user}-{number}");
         let asked = Instant::now();
-        let answer = api.create(&pod(&name, labelled), Run::Real).await.unwrap();
+        let was_away = doing.is_away();
+        let answer = api.create(&pod(&name, labelled), Run::Real).await;
+        let answer = match answer {
+            Ok(answer) if !(is_api_servers_own(&answer) && (was_away || doing.is_away())) => answer,
+            Ok(_) => {
+                served.unheard += 1;
+                continue;
+            }
+            Err(error) => {
+                assert!(was_away || doing.is_away(), "no answer: {error}");
+                served.unheard += 1;
+                continue;
+            }
+        };
         served.longest = served.longest.max(asked.elapsed());
         doing.answered.fetch_add(1, Ordering::Relaxed);
         let end = match (answer, labelled) {
@@ -164,7 +192,7 @@ async fn create_pods(user: u32, kubeconfig: PathBuf, doing: Arc<Doing>) -> Serve
                 &mut served.admitted
             }
             (Answer::Done { .. }, false) => panic!("admitted without its label"),
-            (Answer::Refused(refusal), false) if refusal.code == 403 => &mut served.denied,
+            (Answer::Refused(refusal), false) if is_denial(&refusal) => &mut served.denied,
             (Answer::Refused(refusal), _) => {
                 doing.turned_away(&refusal);
                 &mut served.lost
@@ -175,7 +203,21 @@ async fn create_pods(user: u32, kubeconfig: PathBuf, doing: Arc<Doing>) -> Serve
     served
 }
 
+/// Whether it is what an API server says that is on its way out or in, and nothing that came of a call of ours.
+fn is_api_servers_own(answer: &Answer) -> bool {
+    matches!(answer, Answer::Refused(refusal) if !refusal.message.contains("webhook"))
+}
+
+/// Whether it is in our words.
+fn is_denial(refusal: &Refusal) -> bool {
+    refusal.code == 403 && refusal.message.contains("admission webhook \"validate.portreeve.dev\" denied the request")
+}
+
 impl Doing {
+    fn is_away(&self) -> bool {
+        self.away.load(Ordering::Relaxed)
+    }
+
     /// A request that nobody answered: a lost replica had it.
     fn turned_away(&self, refusal: &Refusal) {
         let has_no_answer = refusal.message.contains("failed to call webhook");
@@ -186,11 +228,13 @@ impl Doing {
 fn pod(name: &str, labelled: bool) -> Value {
     let mut pod = namespaced("Pod", name);
     pod["metadata"]["labels"] = if labelled { json!({"team": "shop"}) } else { json!({}) };
-    pod["spec"] = json!({"containers": [{"name": "web", "image": "registry.example/web:1"}]});
+    let resources = json!({"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "16Mi"}});
+    let web = json!({"name": "web", "image": "registry.example/web:1", "resources": resources});
+    pod["spec"] = json!({"securityContext": {"runAsUser": 1000}, "containers": [web]});
     pod
 }
 
-/// Whether the default is in that the policy below puts in.
+/// Whether a default is in that the profile puts in.
 fn is_corrected(pod: &Value) -> bool {
     pod["spec"]["securityContext"]["seccompProfile"]["type"] == "RuntimeDefault"
 }
@@ -199,10 +243,10 @@ fn namespaced(kind: &str, name: &str) -> Value {
     json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "namespace": "shop"}})
 }
 
-/// A ClusterPolicy that puts a default into every pod.
-fn puts_seccomp_in() -> Value {
+/// The platform profile, with every ClusterPolicy that there is.
+fn profile() -> Value {
     json!({
-        "apiVersion": "portreeve.dev/v1alpha1", "kind": "ClusterPolicy", "metadata": {"name": "seccomp"},
-        "spec": {"module": {"builtin": "seccomp"}},
+        "apiVersion": "portreeve.dev/v1alpha1", "kind": "PolicySet", "metadata": {"name": "ours"},
+        "spec": {"profile": "platform"},
     })
 }

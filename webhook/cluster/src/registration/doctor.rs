@@ -11,7 +11,7 @@ use portreeve_admission::recovery::{Role, role};
 use super::condition::RECOVERY;
 use super::selector::{NAME, lets_in};
 use super::wanted::ANY;
-use super::{Call, Condition, Entry, Registration, Spared};
+use super::{Call, Condition, Demand, Entry, Registration, Spared, Whose};
 
 /// What a registration is examined in.
 #[derive(Debug, Clone)]
@@ -81,7 +81,7 @@ pub enum Advice {
 /// All that a registration would hold up in these surroundings.
 #[must_use]
 pub fn examine(registration: &Registration, surroundings: &Surroundings<'_>) -> Vec<Finding> {
-    registration.entries().into_iter().flat_map(|entry| examine_entry(entry, surroundings)).collect()
+    registration.entries().flat_map(|entry| examine_entry(entry, surroundings)).collect()
 }
 
 /// What of it a registration must not hold up: why it is not to be written.
@@ -90,6 +90,34 @@ pub fn vital(registration: &Registration, surroundings: &Surroundings<'_>) -> Ve
     let mut findings = examine(registration, surroundings);
     findings.retain(|finding| finding.advice(surroundings.certificates) == Advice::Refuse);
     findings
+}
+
+/// What may be registered of what is demanded, with what was found and left out of it: a namespace that asks of itself what
+/// must not be held up there keeps nobody else's policies waiting.
+///
+/// # Errors
+/// What must not be held up, and would be by the policies of the cluster.
+pub fn fit(demand: &Demand<'_>, surroundings: &Surroundings<'_>) -> Result<(Registration, Vec<Finding>), Vec<Finding>> {
+    let registration = Registration::of(demand);
+    let found = vital(&registration, surroundings);
+    if found.is_empty() {
+        return Ok((registration, found));
+    }
+    let is_found = |namespace: &String| found.iter().any(|finding| finding.danger.namespace() == Some(namespace));
+    let mut policies = demand.policies.to_vec();
+    policies.retain(|policy| !policy.of_namespace.as_ref().is_some_and(is_found));
+    let registration = Registration::of(&Demand { policies: &policies, ..demand.clone() });
+    if vital(&registration, surroundings).is_empty() { Ok((registration, found)) } else { Err(found) }
+}
+
+impl Danger {
+    /// The namespace that it is in, if it is in one.
+    fn namespace(&self) -> Option<&String> {
+        match self {
+            Self::Resource(_) => None,
+            Self::OwnNamespace(name) | Self::Namespace { name, .. } => Some(name),
+        }
+    }
 }
 
 impl Finding {
@@ -115,7 +143,10 @@ fn examine_entry(entry: &Entry, surroundings: &Surroundings<'_>) -> Vec<Finding>
         FailurePolicy::Fail => Harm::Refused,
         FailurePolicy::Ignore => Harm::Delayed(entry.timeout_seconds),
     };
-    let resources = RECOVERY.iter().filter(|spared| reaches_resource(entry, spared));
+    // What the cluster's policies name is in their own entry. What a namespace names is held up in that namespace alone,
+    // and a cluster comes back without it.
+    let of_cluster = entry.whose == Whose::Cluster;
+    let resources = RECOVERY.iter().filter(|spared| of_cluster && reaches_resource(entry, spared));
     let dangers = resources.map(|spared| Danger::Resource(*spared)).chain(namespaces(entry, surroundings));
     dangers.map(|danger| Finding { call: entry.call, danger, harm }).collect()
 }

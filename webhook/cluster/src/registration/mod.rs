@@ -6,6 +6,7 @@
 
 mod condition;
 pub mod doctor;
+mod entry;
 mod rules;
 mod selector;
 mod served;
@@ -14,7 +15,6 @@ mod wanted;
 mod written;
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use k8s_openapi::api::admissionregistration::v1::RuleWithOperations;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
@@ -28,7 +28,6 @@ pub use sought::{Seekers, Sought};
 pub use written::{Configurations, Endpoint, Site};
 
 pub(crate) use selector::{not_in, translated};
-use wanted::{Wanted, takes_part};
 
 /// One of the two calls that the API server makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -52,10 +51,26 @@ impl Call {
         }
     }
 
-    /// The name of its entry.
-    fn entry(self) -> String {
-        format!("{}.portreeve.dev", self.name())
+    /// The name of its entry for these policies.
+    fn entry(self, whose: Whose) -> String {
+        match whose {
+            Whose::Cluster => format!("{}.portreeve.dev", self.name()),
+            Whose::Namespaces => format!("namespaces.{}.portreeve.dev", self.name()),
+        }
     }
+}
+
+/// Whose policies an entry is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Whose {
+    /// The cluster's, in all namespaces but those of the other entry.
+    Cluster,
+    /// All that there are, in the namespaces that have policies of their own.
+    Namespaces,
+}
+
+impl Whose {
+    const ALL: [Self; 2] = [Self::Cluster, Self::Namespaces];
 }
 
 /// What a registration is worked out from: the set in force, and what it knows of the cluster.
@@ -82,6 +97,8 @@ pub struct Registration {
     pub mutating: Entry,
     /// For decisions.
     pub validating: Entry,
+    /// Of namespaces whose own policies want to see more of them than the cluster's, one of a call at most.
+    pub of_namespaces: Vec<Entry>,
 }
 
 /// When the API server makes one of the calls. An entry without rules is never called.
@@ -89,6 +106,8 @@ pub struct Registration {
 pub struct Entry {
     /// Which.
     pub call: Call,
+    /// For whose policies.
+    pub whose: Whose,
     /// What it is asked about.
     pub rules: Vec<RuleWithOperations>,
     /// In which namespaces.
@@ -107,44 +126,20 @@ impl Registration {
     /// What these policies have to be registered with.
     #[must_use]
     pub fn of(demand: &Demand<'_>) -> Self {
-        Self { mutating: Entry::of(demand, Call::Mutate), validating: Entry::of(demand, Call::Validate) }
+        let (mutating, correcting) = Entry::of(demand, Call::Mutate);
+        let (validating, deciding) = Entry::of(demand, Call::Validate);
+        Self { mutating, validating, of_namespaces: correcting.into_iter().chain(deciding).collect() }
     }
 
-    /// Both entries.
-    #[must_use]
-    pub fn entries(&self) -> [&Entry; 2] {
-        [&self.mutating, &self.validating]
+    /// All entries.
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        [&self.mutating, &self.validating].into_iter().chain(&self.of_namespaces)
     }
-}
 
-impl Entry {
-    fn of(demand: &Demand<'_>, call: Call) -> Self {
-        let policies: Vec<&Policy> = demand.policies.iter().filter(|policy| takes_part(policy, call)).collect();
-        let wanted = Wanted::of(&policies, call, demand.paths, demand.served);
-        let excluded: Vec<String> = demand.excluded.iter().cloned().collect();
-        Self {
-            call,
-            rules: rules::rules(&wanted.all()),
-            namespaces: selector::namespaces(&policies, &excluded),
-            objects: selector::objects(&policies),
-            conditions: condition::conditions(call, &wanted, demand.paths, demand.served, demand.user),
-            failure_policy: demand.failure_policy,
-            timeout_seconds: timeout_seconds(&policies),
-        }
+    /// The entries of a call.
+    fn of_call(&self, call: Call) -> impl Iterator<Item = &Entry> {
+        self.entries().filter(move |entry| entry.call == call)
     }
-}
-
-/// What the API server waits where nobody says: a policy's own time runs inside.
-const USUAL: u64 = 10;
-/// The most that it may be told.
-const MOST: u64 = 30;
-
-/// Long enough that each policy has the time that it was given: policies get three quarters of what the API server waits,
-/// less a twentieth.
-fn timeout_seconds(policies: &[&Policy]) -> i32 {
-    let longest = policies.iter().map(|policy| policy.timeout).max().unwrap_or(Duration::ZERO);
-    let whole = longest.as_secs().saturating_add(1).saturating_mul(3) / 2;
-    i32::try_from(whole.clamp(USUAL, MOST)).unwrap_or(i32::MAX)
 }
 
 #[cfg(test)]

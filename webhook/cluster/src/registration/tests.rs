@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::*;
 
 mod properties;
+mod selectors;
 
 /// A policy of pod templates that finds violations and makes edits.
 pub(super) fn policy(id: &str) -> Policy {
@@ -78,7 +79,7 @@ fn nothing_is_asked_where_no_policy_is_in_force() {
     let off = Policy { mode: Mode::Off, ..policy("off") };
     for policies in [vec![], vec![off]] {
         let registration = registered(&policies);
-        assert!(registration.entries().into_iter().all(|entry| entry.rules.is_empty()));
+        assert!(registration.entries().all(|entry| entry.rules.is_empty()));
     }
 }
 
@@ -114,7 +115,7 @@ fn defaults_are_put_in_where_something_may_be_edited() {
 fn a_policy_takes_part_where_it_has_something_to_say() {
     let of = |policy: Policy| {
         let registration = registered(&[policy]);
-        registration.entries().map(|entry| !entry.rules.is_empty())
+        [&registration.mutating, &registration.validating].map(|entry| !entry.rules.is_empty())
     };
     let only = |validate, mutate| Abilities { validate, mutate, rewrite_images: false };
     assert_eq!(of(Policy { can: only(true, false), ..policy("finds") }), [false, true]);
@@ -171,17 +172,6 @@ pub(super) fn selecting(label: &str) -> Policy {
     let matching =
         Match { namespace_selector: Some(selector.clone()), object_selector: Some(selector), ..Match::default() };
     Policy { matching, ..policy(label) }
-}
-
-#[test]
-fn selectors_are_the_api_servers_where_all_policies_have_the_same() {
-    let same = registered(&[selecting("a"), selecting("a")]).validating;
-    assert_eq!(same.namespaces.match_labels.unwrap()["a"], "yes");
-    assert_eq!(same.objects.match_labels.unwrap()["a"], "yes");
-    for policies in [vec![selecting("a"), selecting("b")], vec![selecting("a"), policy("all")]] {
-        let different = registered(&policies).validating;
-        assert_eq!((different.namespaces.match_labels, different.objects.match_labels), (None, None));
-    }
 }
 
 #[test]

@@ -140,7 +140,7 @@ fn common_resource(wish: &str, rule: &str) -> Option<String> {
     }
 }
 
-fn is_any_or(name: &str, other: &str) -> bool {
+pub(super) fn is_any_or(name: &str, other: &str) -> bool {
     name == ANY || name == other
 }
 

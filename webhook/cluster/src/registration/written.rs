@@ -12,7 +12,7 @@ use portreeve_admission::api::FailurePolicy;
 use portreeve_admission::break_glass::UNTIL;
 use portreeve_certs::FolderContents;
 
-use super::{Call, Condition, Entry, Registration};
+use super::{Call, Condition, Entry, Registration, Whose};
 use crate::crd::{GROUP, Kind, VERSION};
 use crate::metadata_of_ours;
 
@@ -48,9 +48,9 @@ pub enum Endpoint {
 /// Both objects.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Configurations {
-    /// With the entry for defaults.
+    /// With the entries for defaults.
     pub mutating: MutatingWebhookConfiguration,
-    /// With the entry for decisions.
+    /// With the entries for decisions.
     pub validating: ValidatingWebhookConfiguration,
 }
 
@@ -86,8 +86,9 @@ impl Configurations {
     /// What policies asked for stays as it is, and is reached at this site.
     #[must_use]
     pub fn at(&self, site: &Site) -> Self {
-        let mutating = self.mutating.webhooks.iter().flatten().filter(|entry| entry.name == Call::Mutate.entry());
-        let validating = self.validating.webhooks.iter().flatten().filter(|entry| entry.name == Call::Validate.entry());
+        let is_of = |call: Call, name: &str| Whose::ALL.iter().any(|whose| call.entry(*whose) == name);
+        let mutating = self.mutating.webhooks.iter().flatten().filter(|entry| is_of(Call::Mutate, &entry.name));
+        let validating = self.validating.webhooks.iter().flatten().filter(|entry| is_of(Call::Validate, &entry.name));
         let mutating = mutating
             .map(|entry| MutatingWebhook { client_config: site.client(Call::Mutate.name()), ..entry.clone() })
             .collect();
@@ -102,7 +103,9 @@ impl Registration {
     /// The objects that say so to an API server.
     #[must_use]
     pub fn at(&self, site: &Site) -> Configurations {
-        site.configurations(vec![self.mutating.mutating(site)], vec![self.validating.validating(site)])
+        let mutating = self.of_call(Call::Mutate).map(|entry| entry.mutating(site));
+        let validating = self.of_call(Call::Validate).map(|entry| entry.validating(site));
+        site.configurations(mutating.collect(), validating.collect())
     }
 }
 
@@ -211,7 +214,7 @@ impl Entry {
     /// Its name, which stands before our words in what a user is told.
     #[must_use]
     pub fn name(&self) -> String {
-        self.call.entry()
+        self.call.entry(self.whose)
     }
 
     /// The other entry's words, and what defaults alone need.

@@ -98,6 +98,19 @@ pub struct RegistrationConfig {
     /// PEM of the CAs that our certificate is signed by, where it is not our own.
     #[serde(default)]
     pub ca_file: Option<PathBuf>,
+    /// Seconds that another certificate, where it is not our own, waits before it is served: until then the CA that signed
+    /// it is registered, whichever replica finds the files first. A CA that they hold no more stays registered for three
+    /// times as long.
+    #[serde(default = "two_minutes")]
+    pub overlap_seconds: u32,
+}
+
+impl RegistrationConfig {
+    /// How long another certificate waits before it is served; none where it is our own, which is rotated in steps.
+    #[must_use]
+    pub fn patience(&self) -> Option<Duration> {
+        self.ca_file.as_ref().map(|_| Duration::from_secs(self.overlap_seconds.into()))
+    }
 }
 
 /// Where the API server reaches us.
@@ -180,6 +193,11 @@ fn hourly() -> NonZeroU32 {
 
 fn five_hundred() -> NonZeroU32 {
     NonZeroU32::MIN.saturating_add(499)
+}
+
+/// Of a Secret that changed every node has the new files within a minute and a half.
+fn two_minutes() -> u32 {
+    120
 }
 
 fn ours() -> String {

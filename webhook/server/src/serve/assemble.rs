@@ -21,7 +21,8 @@ use crate::app::{App, NewestProof};
 use crate::around::Around;
 use crate::callers::Callers;
 use crate::config::{
-    CallersConfig, DurabilityConfig, LedgerConfig, ServerConfig, TemplatePathError, TlsConfig, template_paths,
+    CallersConfig, DurabilityConfig, LedgerConfig, RegistrationConfig, ServerConfig, TemplatePathError, TlsConfig,
+    template_paths,
 };
 use crate::health::{Health, KEPT_BY_THE_LEADER, Part, State};
 use crate::metrics::Metrics;
@@ -160,7 +161,7 @@ impl Parts {
         let Outside { origin, around, witness, traces, doctor } = outside;
         let health = Arc::new(Health::default());
         let metrics = Arc::new(Metrics::default());
-        let certificate = Arc::new(certificate(&config.tls)?);
+        let certificate = Arc::new(certificate(&config)?);
         let (callers, clients) = callers(&config.callers)?;
         let book = book(&config, &health)?;
         let loader = Arc::new(loader(&config)?);
@@ -239,14 +240,16 @@ pub(super) fn own_certificates(tls: &TlsConfig) -> Result<Option<(CertificateFol
     }
 }
 
-fn certificate(tls: &TlsConfig) -> Result<Reloader, StartError> {
-    if let Some((folder, policy)) = own_certificates(tls)? {
+fn certificate(config: &ServerConfig) -> Result<Reloader, StartError> {
+    if let Some((folder, policy)) = own_certificates(&config.tls)? {
         for done in folder.ensure(Timestamp::now(), &policy)?.done {
             tracing::info!("certificates: {done}");
         }
     }
-    let (certificate, key) = certificate_files(tls);
-    Ok(Reloader::open(certificate, key)?)
+    let (certificate, key) = certificate_files(&config.tls);
+    let registration = config.kubernetes.as_ref().and_then(|kubernetes| kubernetes.registration.as_ref());
+    let patience = registration.and_then(RegistrationConfig::patience).unwrap_or_default();
+    Ok(Reloader::open(certificate, key)?.patient(patience))
 }
 
 fn certificate_files(tls: &TlsConfig) -> (PathBuf, PathBuf) {

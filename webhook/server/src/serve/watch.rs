@@ -93,7 +93,7 @@ fn renewed(parts: &Parts) -> Option<String> {
 /// What stands in the way of serving what the files hold.
 fn reloaded(parts: &Parts) -> Option<String> {
     match parts.certificate.reload_if_changed() {
-        Ok(Reload::Unchanged) => None,
+        Ok(Reload::Unchanged | Reload::Awaited) => None,
         Ok(Reload::Replaced) => {
             parts.metrics.certificate_ends(parts.certificate.current().leaf().validity().not_after());
             tracing::info!("the serving certificate was loaded again");

@@ -35,7 +35,8 @@ pub struct Outline {
 
 impl Loader {
     /// All that is wrong with each of the sources, without putting anything in force. What one names and is not there is no
-    /// problem here: they come one by one, in any order. Blocks while modules are asked whether they take their settings,
+    /// problem here: they come one by one, in any order. Nor is a registry that does not answer, which is no fault of what is
+    /// written. Blocks while modules are asked whether they take their settings,
     /// and while one that was never seen is compiled.
     #[must_use]
     pub fn examine(&self, sources: &Sources) -> Examined {
@@ -55,7 +56,15 @@ impl Loader {
 
     /// The policies of a module that nothing is wrong with.
     fn rehearse(&self, draft: &mut Draft, group: &Group, set: &PolicySetSpec) -> Vec<Policy> {
-        let Some(bytes) = self.bytes(draft, group) else { return Vec::new() };
+        let bytes = match self.bytes(group) {
+            Ok(bytes) => bytes,
+            Err(lacking) => {
+                if !lacking.passing {
+                    draft.problem(group.place(), lacking.reason);
+                }
+                return Vec::new();
+            }
+        };
         let Some(rehearsal) = self.rehearsal(draft, group, &bytes) else { return Vec::new() };
         let mut good = Vec::new();
         for located in &group.policies {

@@ -21,7 +21,7 @@ use super::drafted::{Drafted, draft_policy, instance_by_name};
 use super::folder::{Located, Sources};
 use super::namespace::Namespace;
 use super::profile::ALWAYS_EXCLUDED;
-use super::registry::RegistryModules;
+use super::registry::{Lacking, RegistryModules};
 use super::{LoadedModule, PolicySet};
 use crate::config::NamespacedPolicies;
 use crate::digest::sha256;
@@ -181,7 +181,11 @@ impl Loader {
 
     /// One module with its policies, put in force; none if something is wrong, which the draft then knows.
     fn module(&self, draft: &mut Draft, group: Group, set: &PolicySetSpec, put: PutInForce) -> Option<Made> {
-        let bytes = self.bytes(draft, &group)?;
+        let lacking = |lacking: Lacking| {
+            draft.passing |= lacking.passing;
+            draft.problem(group.place(), lacking.reason);
+        };
+        let bytes = self.bytes(&group).map_err(lacking).ok()?;
         // What was in force before comes from the cache, manifests and all. Only what is new is asked what it is.
         let by_name: Option<Vec<Instance>> = group.policies.iter().map(instance_by_name).collect();
         let cached = by_name.and_then(|instances| put(&self.engine, &bytes, &instances).ok());
@@ -230,21 +234,21 @@ impl Loader {
         }
     }
 
-    pub(super) fn bytes(&self, draft: &mut Draft, group: &Group) -> Option<Arc<[u8]>> {
-        let found = match &group.source {
+    pub(super) fn bytes(&self, group: &Group) -> Result<Arc<[u8]>, Lacking> {
+        let lasting = |reason| Lacking { reason, passing: false };
+        match &group.source {
             Source::Builtin => Ok(self.builtin.into()),
             Source::File(path) => std::fs::read(path)
                 .map(Into::into)
-                .map_err(|error| format!("spec.module.file: {}: {error}", path.display())),
+                .map_err(|error| lasting(format!("spec.module.file: {}: {error}", path.display()))),
             Source::Registry(named) => match &self.registry {
-                Some(registry) => registry.get(named).map_err(|lacking| {
-                    draft.passing |= lacking.passing;
-                    format!("spec.module.oci: {}", lacking.reason)
+                Some(registry) => registry.get(named).map_err(|lacking| Lacking {
+                    reason: format!("spec.module.oci: {}", lacking.reason),
+                    passing: lacking.passing,
                 }),
-                None => Err(format!("spec.module.oci: {named}: modules out of registries can't be had here")),
+                None => Err(lasting(format!("spec.module.oci: {named}: modules out of registries can't be had here"))),
             },
-        };
-        found.map_err(|reason| draft.problem(group.place(), reason)).ok()
+        }
     }
 
     fn inspected(&self, draft: &mut Draft, group: &Group, bytes: &[u8]) -> Option<Vec<Manifest>> {

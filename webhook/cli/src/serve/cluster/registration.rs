@@ -10,7 +10,7 @@ use portreeve_certs::{CertificateFolder, FolderContents, FolderError};
 use portreeve_cluster::connection::Connection;
 use portreeve_cluster::discovery::DiscoveryError;
 use portreeve_cluster::registrar::{Lacking, Registrar, Target, Trouble};
-use portreeve_cluster::registration::doctor::{Advice, Certificates, Surroundings, examine};
+use portreeve_cluster::registration::doctor::{Certificates, Finding, Surroundings, examine, fit};
 use portreeve_cluster::registration::{Endpoint, Registration, Site};
 use portreeve_server::config::{
     CallersConfig, KubernetesConfig, RegistrationConfig, ServedAt, ServerConfig, TlsConfig,
@@ -21,6 +21,7 @@ use portreeve_server::set::{PolicySet, chain};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::authorities::Authorities;
 use super::survey::Surveyor;
 
 /// How often it is looked whether certificates, namespaces, or the kinds that are served, are others than they were.
@@ -33,7 +34,7 @@ const RETRY: Duration = Duration::from_secs(2);
 pub(super) struct Registered {
     name: String,
     endpoint: Endpoint,
-    authorities: PathBuf,
+    authorities: Authorities,
     tokens: Option<CertificateFolder>,
     certificates: Certificates,
     /// Told whenever there are other certificates; none where nobody tells.
@@ -64,6 +65,8 @@ enum Unready {
     Discovery(#[from] DiscoveryError),
     #[error("it would hold up what the cluster comes back by: {0}")]
     Dangerous(String),
+    #[error("what namespaces ask of themselves is not registered where it would hold up what others come back by: {0}")]
+    LeftOut(String),
 }
 
 impl Unready {
@@ -88,7 +91,8 @@ impl Registered {
         config: &ServerConfig,
         connection: &Connection,
     ) -> Result<Option<Self>, RegistrationError> {
-        let Some(RegistrationConfig { name, at, ca_file }) = &kubernetes.registration else { return Ok(None) };
+        let Some(registration) = &kubernetes.registration else { return Ok(None) };
+        let RegistrationConfig { name, at, ca_file, .. } = registration;
         let endpoint = match at {
             ServedAt::Url { url } => Endpoint::Url(url.clone()),
             ServedAt::Service { service, port } => Endpoint::Service {
@@ -102,6 +106,9 @@ impl Registered {
             (None, TlsConfig::Own { folder, .. }) => CertificateFolder::new(folder).bundle(),
             (None, TlsConfig::Files { .. }) => return Err(RegistrationError::NoAuthorities),
         };
+        // A replica may find its files as much later as it waits then, and all that takes a moment.
+        let overlap = registration.patience().unwrap_or_default().saturating_mul(3);
+        let authorities = Authorities::new(authorities, overlap);
         let certificates = certificates_behind(kubernetes);
         let tokens = match &config.callers {
             CallersConfig::Token { token_folder } => Some(CertificateFolder::new(token_folder)),
@@ -141,6 +148,7 @@ impl Registered {
                 () = &mut kept => return,
                 changed = sets.changed() => if changed.is_err() { return },
                 () = other(renewed.as_mut()) => {}
+                () = self.authorities.change() => {}
                 Ok(()) = trouble.changed() => continue,
                 () = sleep_until(next_look) => {}
             }
@@ -170,40 +178,37 @@ impl Registered {
     ) -> Result<(Target, Option<Unready>), Unready> {
         let site = self.site()?;
         Ok(match self.asked(connection, surveyor, parts, set).await {
-            Ok(registration) => (Target { registration: Some(registration), site }, None),
+            Ok((registration, left_out)) => (Target { registration: Some(registration), site }, left_out),
             Err(unready) => (Target { registration: None, site }, Some(unready)),
         })
     }
 
-    /// What the policies ask for.
+    /// What the policies ask for, and what of it was left out.
     async fn asked(
         &self,
         connection: &Connection,
         surveyor: &Surveyor,
         parts: &Parts,
         set: &PolicySet,
-    ) -> Result<Registration, Unready> {
+    ) -> Result<(Registration, Option<Unready>), Unready> {
         let survey = surveyor.survey(parts, set).await?;
-        let registration = Registration::of(&survey.demand(parts, set));
         let there = surveyor.namespaces().ok_or(Unready::NoNamespaces)?;
         let surroundings = Surroundings {
             own_namespace: Some(&connection.namespace),
             namespaces: &there,
             certificates: self.certificates,
         };
-        let findings = examine(&registration, &surroundings);
-        findings.iter().for_each(|finding| tracing::debug!("{finding}"));
-        let mut vital = findings;
-        vital.retain(|finding| finding.advice(self.certificates) == Advice::Refuse);
-        if vital.is_empty() {
-            return Ok(registration);
-        }
-        Err(Unready::Dangerous(vital.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")))
+        let told = |found: &[Finding]| found.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+        let (registration, left_out) =
+            fit(&survey.demand(parts, set), &surroundings).map_err(|found| Unready::Dangerous(told(&found)))?;
+        examine(&registration, &surroundings).iter().for_each(|finding| tracing::debug!("{finding}"));
+        let left_out = (!left_out.is_empty()).then(|| Unready::LeftOut(told(&left_out)));
+        Ok((registration, left_out))
     }
 
     fn site(&self) -> Result<Site, Unready> {
-        let unreadable = |source| Unready::Authorities { path: self.authorities.clone(), source };
-        let ca_bundle = std::fs::read(&self.authorities).map_err(unreadable)?;
+        let unreadable = |source| Unready::Authorities { path: self.authorities.path().clone(), source };
+        let ca_bundle = self.authorities.bundle().map_err(unreadable)?;
         let token = match &self.tokens {
             Some(folder) => Some(folder.contents()?.token().ok_or(Unready::NoToken)?.to_owned()),
             None => None,
@@ -230,8 +235,9 @@ impl Shown<'_> {
         match (unready, trouble) {
             (_, Some(Lacking::All(error))) => self.nothing_written(error.as_ref()),
             (Some(unready), _) if unready.is_of_the_site() => self.nothing_written(unready),
+            (Some(left_out @ Unready::LeftOut(_)), None) => self.trouble(chain(left_out)),
+            (Some(Unready::LeftOut(_)) | None, Some(Lacking::Asked(error))) => self.policies_wait(error.as_ref()),
             (Some(unready), _) => self.policies_wait(unready),
-            (None, Some(Lacking::Asked(error))) => self.policies_wait(error.as_ref()),
             (None, None) => {
                 self.0.health.set(Part::Registration, State::Good("as the policies in force ask for".to_owned()));
                 self.0.metrics.registration_outdated(false);

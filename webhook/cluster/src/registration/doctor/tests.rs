@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use portreeve_admission::policy::Policy;
 use portreeve_admission::subject::TemplatePaths;
 
 use super::*;
@@ -60,6 +61,40 @@ fn a_certificate_controller_is_vital_where_it_makes_our_certificate() {
 #[test]
 fn a_namespace_that_no_policy_selects_is_not_held_up() {
     assert_eq!(findings(&registered(&[selecting("watched")]), &["cert-manager"]), []);
+}
+
+#[test]
+fn what_a_namespace_asks_of_itself_widens_nothing_elsewhere() {
+    let own = |policy: Policy| Policy { of_namespace: Some("shop".to_owned()), ..policy };
+    let namespaces = ["shop", "kube-flannel", "cert-manager"];
+    for policy in [policy("own"), wanting("coordination.k8s.io", "leases", &["UPDATE"])] {
+        let asked = registered(&[selecting("watched"), own(policy.clone())]);
+        assert_eq!(findings(&asked, &namespaces), []);
+        assert!(asked.of_namespaces.iter().all(|entry| !entry.rules.is_empty()) && !asked.of_namespaces.is_empty());
+    }
+}
+
+#[test]
+fn a_namespace_that_others_come_back_by_keeps_their_policies_from_nothing() {
+    let own = Policy { of_namespace: Some("kube-flannel".to_owned()), ..policy("own") };
+    let fit = |policies: &[Policy]| {
+        let namespaces = [("kube-flannel".to_owned(), BTreeMap::new()), ("shop".to_owned(), BTreeMap::new())].into();
+        let (certificates, own_namespace) = (Certificates::Own, Some("portreeve"));
+        let demand = Demand {
+            policies,
+            paths: &TemplatePaths::default(),
+            excluded: &["kube-system", "kube-node-lease", "portreeve"].map(str::to_owned).into(),
+            failure_policy: FailurePolicy::Fail,
+            served: &Served::default(),
+            user: Some("system:serviceaccount:portreeve:portreeve"),
+        };
+        super::fit(&demand, &Surroundings { own_namespace, namespaces: &namespaces, certificates })
+    };
+    let (registration, left_out) = fit(&[selecting("watched"), own.clone()]).unwrap();
+    assert_eq!(registration, registered(&[selecting("watched")]));
+    assert!(left_out[0].to_string().contains("kube-flannel"), "{left_out:?}");
+    assert_eq!(fit(&[selecting("watched")]).unwrap().1, []);
+    assert!(fit(&[policy("all"), own]).is_err());
 }
 
 #[test]

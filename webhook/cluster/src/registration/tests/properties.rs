@@ -1,7 +1,11 @@
-//! A registration against the index of the set in force: what one lets through, the other shows a policy.
+//! A registration against the index of the set in force and the selectors of its policies: what one lets through, the
+//! others show a policy.
 
-use portreeve_admission::case::Operation;
-use portreeve_admission::matching::{Index, TEMPLATES};
+use std::collections::BTreeMap;
+
+use portreeve_admission::api::{Expression, Operator};
+use portreeve_admission::case::{Operation, Request};
+use portreeve_admission::matching::{Index, TEMPLATES, selected};
 use portreeve_admission::plan::Plan;
 use portreeve_admission::review::{Review, decode};
 use proptest::prelude::*;
@@ -32,6 +36,71 @@ fn any_policy() -> impl Strategy<Value = Policy> {
             Policy { wants, mode, can, ..policy("any") }
         },
     )
+}
+
+/// A policy that selects by labels, of the cluster or of one of two namespaces.
+fn any_selecting_policy() -> impl Strategy<Value = Policy> {
+    let key = prop::sample::select(vec!["a", "b", selector::NAME]);
+    let operator = prop::sample::select(vec![
+        Operator::In,
+        Operator::In,
+        Operator::NotIn,
+        Operator::Exists,
+        Operator::DoesNotExist,
+    ]);
+    let values = prop::collection::vec(prop::sample::select(vec!["1", "2", "shop", "search"]), 1..3);
+    let expression = (key, operator, values).prop_map(|(key, operator, values)| {
+        let takes = matches!(operator, Operator::In | Operator::NotIn);
+        let values = if takes { values.into_iter().map(str::to_owned).collect() } else { Vec::new() };
+        Expression { key: key.to_owned(), operator, values }
+    });
+    let labels =
+        prop::collection::btree_map(prop::sample::select(vec!["a", "b"]), prop::sample::select(vec!["1", "2"]), 0..2);
+    let selector = (labels, prop::collection::vec(expression, 0..3)).prop_map(|(labels, match_expressions)| {
+        let match_labels = labels.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+        LabelSelector { match_labels, match_expressions }
+    });
+    let selector = prop::option::of(selector);
+    let namespace = prop::option::of(prop::sample::select(vec!["shop", "search", "kube-system"]));
+    (any_policy(), selector.clone(), selector, namespace).prop_map(|(policy, namespaces, objects, own)| Policy {
+        matching: Match { namespace_selector: namespaces, object_selector: objects, ..Match::default() },
+        of_namespace: own.map(str::to_owned),
+        ..policy
+    })
+}
+
+fn any_labels() -> impl Strategy<Value = BTreeMap<String, String>> {
+    let owned = |text: &'static str| text.to_owned();
+    prop::collection::btree_map(
+        prop::sample::select(vec!["a", "b"]).prop_map(owned),
+        prop::sample::select(vec!["1", "2", "3"]).prop_map(owned),
+        0..3,
+    )
+}
+
+/// What the API server would ask about such a request.
+struct Asked<'a> {
+    group: &'a str,
+    resource: &'a str,
+    /// None of what lives in none.
+    namespace: Option<&'a BTreeMap<String, String>>,
+    object: &'a BTreeMap<String, String>,
+    operation: Operation,
+}
+
+impl Asked<'_> {
+    /// How many entries of decisions take it in, as an API server reads them.
+    fn by(&self, registration: &Registration) -> usize {
+        let scope = if self.namespace.is_some() && self.resource != "namespaces" { "Namespaced" } else { "Cluster" };
+        let takes_in = |entry: &&Entry| {
+            let mut scoped = (*entry).clone();
+            scoped.rules.retain(|rule| rule.scope.as_deref() == Some("*") || rule.scope.as_deref() == Some(scope));
+            takes_in(&scoped, self.group, self.resource, self.operation)
+                && self.namespace.is_none_or(|labels| selector::lets_in(&entry.namespaces, labels))
+                && selector::lets_in(&entry.objects, self.object)
+        };
+        registration.of_call(Call::Validate).filter(takes_in).count()
+    }
 }
 
 /// Whether a rule of the entry takes in this resource and operation, as an API server reads it.
@@ -111,6 +180,41 @@ proptest! {
                 }
                 prop_assert!(!rule.operations.clone().unwrap().is_empty());
             }
+        }
+    }
+
+    /// Whatever a policy selects the API server asks about, and asks once, whosever policy it is.
+    #[test]
+    fn whatever_a_policy_selects_is_asked_about_once(
+        policies in prop::collection::vec(any_selecting_policy(), 0..5),
+        labels in any_labels(),
+        object in any_labels(),
+        name in prop::sample::select(vec!["shop", "search", "other"]),
+    ) {
+        let deciding: Vec<Policy> = policies.iter().filter(|policy| policy.can.validate).cloned().collect();
+        let index = Index::new(&deciding, ["kube-system".to_owned()]);
+        let (paths, registration) = (TemplatePaths::default(), registered(&policies));
+        let mut of_namespace = labels;
+        of_namespace.insert(selector::NAME.to_owned(), name.to_owned());
+        for (group, kind, resource, namespaced) in [
+            ("", "Pod", "pods", true),
+            ("apps", "Deployment", "deployments", true),
+            ("", "Service", "services", true),
+            ("", "Namespace", "namespaces", true),
+            ("networking.k8s.io", "IngressClass", "ingressclasses", false),
+        ] {
+            let its_own = if kind == "Namespace" { &of_namespace } else { &object };
+            let mut review = review(group, kind, resource, Operation::Create);
+            let namespace = namespaced.then(|| name.to_owned());
+            review.request = Request { namespace, ..(*review.request).clone() }.into();
+            review.meta.labels.clone_from(its_own);
+            let plan = Plan::of(&review, &paths);
+            let seen = selected(&deciding, &index.candidates(&review, plan, &paths), &review, Some(&of_namespace));
+            let namespace = namespaced.then_some(&of_namespace);
+            let asked = Asked { group, resource, namespace, object: its_own, operation: Operation::Create };
+            let times = asked.by(&registration);
+            prop_assert!(times <= 1, "{} {}", kind, name);
+            prop_assert!(seen.is_empty() || times == 1, "{} {}: {:?}", kind, name, &registration);
         }
     }
 }
