@@ -9,9 +9,12 @@ use portreeve_ledger::{Ledger, Options, Record, RecordKind};
 use portreeve_server::config::WithoutRecord;
 use portreeve_server::deadline::Deadlines;
 use portreeve_server::way::{Book, Gate};
+use portreeve_supply::loopback::FixtureImage;
 use portreeve_tests::gate::{Setting, admit, mutate, plenty, validate};
 use portreeve_tests::review::{create, update};
 use serde_json::{Value, json};
+
+use crate::admission::{deployment, pinning_by, registry};
 
 fn pod(container: &Value) -> Value {
     json!({
@@ -76,6 +79,48 @@ async fn the_facts_of_the_object_before_an_update_are_in_the_record() {
     let images = |facts: &Value| facts["image-config"].as_object().unwrap().keys().cloned().collect();
     let asked: Vec<Vec<String>> = facts(&book, &record).iter().map(images).collect();
     assert_eq!(asked, [["team/web:2"], ["team/web:1"]]);
+}
+
+#[tokio::test]
+async fn a_restart_shows_the_old_digest_and_the_new_one_however_it_is_written() {
+    let (folder, registry) = (tempfile::tempdir().unwrap(), registry().await);
+    let book = folder.path().join("book");
+    let gate = pinning_by(&registry).ledger(ledger(&book)).gate().unwrap();
+    let pinned = mutate(&gate, &create(&deployment("team/web:1"))).await.unwrap().object;
+    let before = registry.digest("docker.io/team/web", "1").unwrap();
+    let image = FixtureImage { user: Some("7".into()), ..FixtureImage::default() };
+    let moved = registry.retag("docker.io/team/web", "1", &image);
+
+    let restarted_at = json!("2026-01-01T00:00:00Z");
+    let mut restarted = pinned.clone();
+    restarted["spec"]["template"]["metadata"]["annotations"]["kubectl.kubernetes.io/restartedAt"] =
+        restarted_at.clone();
+    let mut by_tag = deployment("team/web:1");
+    by_tag["spec"]["template"]["metadata"]["annotations"] = json!({"kubectl.kubernetes.io/restartedAt": restarted_at});
+    for object in [restarted, by_tag] {
+        mutate(&gate, &update(&object, &pinned)).await.unwrap();
+    }
+    let place = "/spec/template/spec/containers/0/image";
+    let [first, again, by_tag] = &bodies(&book).iter().map(|body| edit_at(body, place)).collect::<Vec<_>>()[..] else {
+        panic!("three calls, three corrections")
+    };
+    let (old, new) = (format!("team/web:1@{before}"), format!("team/web:1@{moved}"));
+    assert_eq!((&first["was"], &first["now"]), (&json!("team/web:1"), &json!(old)));
+    for restart in [again, by_tag] {
+        assert_eq!((&restart["was"], &restart["now"]), (&json!(old), &json!(new)));
+    }
+}
+
+/// The edit that a record names at this place.
+fn edit_at(body: &Value, place: &str) -> Value {
+    let edits = body["edits"].as_array().unwrap();
+    edits.iter().find(|edit| edit["at"] == place).unwrap_or_else(|| panic!("{body}")).clone()
+}
+
+/// What records say, in their order.
+pub(crate) fn bodies(book: &Path) -> Vec<Value> {
+    let records = portreeve_ledger::read(book).unwrap();
+    records.map(|record| serde_json::from_str(record.unwrap().body.get()).unwrap()).collect()
 }
 
 fn with_a_secret() -> Value {
