@@ -16,7 +16,8 @@ use portreeve_tests::review::create;
 use portreeve_tests::server::{Speaks, Wire, until};
 use serde_json::{Value, json};
 
-fn component() -> PathBuf {
+/// The component of hostile policies, built once.
+pub(crate) fn component() -> PathBuf {
     static COMPONENT: OnceLock<PathBuf> = OnceLock::new();
     let build = || {
         let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("guests");
@@ -29,7 +30,7 @@ fn component() -> PathBuf {
 }
 
 /// The catalogue's `drop`, and the hostile policy doing this in the namespace `shop`.
-fn policies(deed: &str, failure_policy: &str) -> String {
+pub(crate) fn policies(deed: &str, failure_policy: &str) -> String {
     format!(
         "apiVersion: portreeve.dev/v1alpha1\nkind: ClusterPolicy\nmetadata: {{name: drop}}\n\
          spec: {{module: {{builtin: drop-capabilities}}}}\n---\n\
@@ -47,7 +48,7 @@ fn gate(deed: &str, failure_policy: &str) -> Gate {
 }
 
 /// The hostile component wants to see Deployments alone.
-fn deployment(namespace: &str) -> Value {
+pub(crate) fn deployment(namespace: &str) -> Value {
     create(&json!({
         "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": namespace},
         "spec": {"template": {"spec": {"containers": [{"name": "app", "image": "team/web:1"}]}}},

@@ -17,6 +17,8 @@ mod at_once;
 #[cfg(test)]
 mod book;
 #[cfg(test)]
+mod break_glass;
+#[cfg(test)]
 mod cases;
 #[cfg(test)]
 mod conflicts;

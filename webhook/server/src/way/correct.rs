@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
+use portreeve_admission::break_glass::drop_refusals;
 use portreeve_admission::case::{Case, Facts, Subject};
 use portreeve_admission::decision::{Decision, PolicyFailure};
 use portreeve_admission::document::Document;
@@ -269,6 +270,10 @@ impl<'a> Rounds<'a> {
             if let (true, Some(policy)) = (self.out.insert(id.clone()), known.get(id.as_str())) {
                 self.failed.fail(policy, failure);
             }
+        }
+        // Before anybody asks which of them refuse: what stands and what goes depends on it.
+        if self.met.break_glass().is_some() {
+            drop_refusals(&mut self.failed.failures);
         }
     }
 
