@@ -57,6 +57,8 @@ mod registry_modules;
 #[cfg(test)]
 mod restart;
 #[cfg(test)]
+mod settled;
+#[cfg(test)]
 mod spelling;
 #[cfg(test)]
 mod told;

@@ -162,6 +162,7 @@ impl Parts {
         let metrics = Arc::new(Metrics::default());
         let certificate = Arc::new(certificate(&config.tls)?);
         let (callers, clients) = callers(&config.callers)?;
+        let paths = template_paths(&config.template_paths)?;
         let book = book(&config, &health)?;
         let loader = Arc::new(loader(&config)?);
         let (set, seen) = policies::at_start(&loader, &config, &origin, &health, &metrics)?;
@@ -178,7 +179,7 @@ impl Parts {
             images: Images::open(&config.registries)?,
             book,
             around,
-            paths: template_paths(&config.template_paths)?,
+            paths,
             runner: Runner::new(config.limits.evaluations.unwrap_or_else(twice_the_processors))
                 .counted(metrics.evaluations()),
             clock: Timestamp::now,
