@@ -10,6 +10,7 @@ use portreeve_server::config::WithoutRecord;
 use portreeve_server::deadline::Deadlines;
 use portreeve_server::way::{Book, Gate};
 use portreeve_supply::loopback::FixtureImage;
+use portreeve_supply::reference::Digest;
 use portreeve_tests::gate::{Setting, admit, mutate, plenty, validate};
 use portreeve_tests::review::{create, update};
 use serde_json::{Value, json};
@@ -47,6 +48,76 @@ async fn a_decision_is_in_the_book_when_its_answer_leaves_and_a_dry_run_is_not()
     assert_eq!(kinds, [RecordKind::CORRECTION, RecordKind::DECISION]);
     assert_eq!(records[0].id.to_string(), told.response.audit[&AuditKey::Record]);
     assert_eq!(records[1].id.to_string(), response.audit[&AuditKey::Record]);
+}
+
+#[tokio::test]
+async fn a_decision_is_on_disk_when_its_answer_leaves() {
+    let folder = tempfile::tempdir().unwrap();
+    let gate = Setting::platform().ledger(ledger(&folder.path().join("book"))).gate().unwrap();
+    // Once might be luck: a record that is written is synced soon.
+    for decisions in 1..=100 {
+        validate(&gate, &create(&plain_pod())).await.unwrap();
+        let stats = gate.book.ledger().unwrap().stats();
+        assert_eq!((stats.records, stats.synced), (decisions, decisions));
+        assert!(stats.syncs >= decisions, "{stats:?}");
+    }
+}
+
+/// A review as somebody wrote it: what is spelt otherwise has another digest.
+fn spelt(object: &str) -> String {
+    let mut review = create(&plain_pod());
+    review["request"]["object"] = json!("HERE");
+    review.to_string().replace("\"HERE\"", object)
+}
+
+#[tokio::test]
+async fn records_hold_the_digests_of_the_object_as_it_was_sent_and_as_it_was_made() {
+    let (folder, drop) = (
+        tempfile::tempdir().unwrap(),
+        "apiVersion: portreeve.dev/v1alpha1\nkind: ClusterPolicy\n\
+        metadata: {name: drop}\nspec: {module: {builtin: drop-capabilities}}\n",
+    );
+    let book = folder.path().join("book");
+    let gate = Setting::default().with(drop).unwrap().ledger(ledger(&book)).gate().unwrap();
+    let object = "{ \"kind\":\"Pod\",\"apiVersion\" : \"v1\", \"metadata\":{\"name\":\"web\",\"namespace\":\"shop\"},\
+        \n\"spec\":{\"containers\":[{\"name\":\"app\",\"image\":\"team\\/web:1\"}]} }";
+    let answered = gate.mutate(spelt(object).as_bytes(), plenty()).await.unwrap();
+    let mut corrected: Value = serde_json::from_str(object).unwrap();
+    json_patch::patch(&mut corrected, &answered.response.patch.unwrap()).unwrap();
+    gate.validate(spelt(object).as_bytes(), plenty()).await.unwrap();
+    gate.validate(update(&plain_pod(), &with_label()).to_string().as_bytes(), plenty()).await.unwrap();
+
+    let digest = |text: &str| json!(Digest::sha256_of(text.as_bytes()).to_string());
+    let [correction, decision, later] = &bodies(&book)[..] else { panic!("three calls, three records") };
+    assert_eq!(correction["call"]["object"], digest(object));
+    assert_eq!(correction["corrected"], digest(&corrected.to_string()));
+    assert_eq!(decision["call"]["object"], digest(object));
+    assert_eq!(later["call"]["object"], digest(&plain_pod().to_string()));
+    assert_eq!(later["call"]["oldObject"], digest(&with_label().to_string()));
+}
+
+fn with_label() -> Value {
+    let mut pod = plain_pod();
+    pod["metadata"]["labels"] = json!({"app": "web"});
+    pod
+}
+
+#[tokio::test]
+async fn a_record_says_who_told_of_the_namespace_and_what() {
+    let namespace = "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop, labels: {tier: gold}}\n";
+    let name = json!({"kubernetes.io/metadata.name": "shop"});
+    let with_tier = json!({"kubernetes.io/metadata.name": "shop", "tier": "gold"});
+    for (yaml, from, labels) in [("", "default", name), (namespace, "manifest", with_tier)] {
+        let folder = tempfile::tempdir().unwrap();
+        let book = folder.path().join("book");
+        let gate = Setting::platform().with(yaml).unwrap().ledger(ledger(&book)).gate().unwrap();
+        validate(&gate, &create(&plain_pod())).await.unwrap();
+        let [decision] = &bodies(&book)[..] else { panic!("one call, one record") };
+        assert_eq!(decision["namespace"]["knownFrom"], from);
+        let known = decision["namespace"]["known"].as_str().unwrap().parse().unwrap();
+        let known: Value = serde_json::from_slice(&portreeve_ledger::kept(&book, &known).unwrap()).unwrap();
+        assert_eq!(known["labels"], labels);
+    }
 }
 
 #[tokio::test]

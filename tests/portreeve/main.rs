@@ -23,6 +23,8 @@ mod cases;
 #[cfg(test)]
 mod conflicts;
 #[cfg(test)]
+mod connecting;
+#[cfg(test)]
 mod embedded;
 #[cfg(test)]
 mod exceptions;
@@ -50,6 +52,8 @@ mod platforms;
 mod policy_files;
 #[cfg(test)]
 mod proposals;
+#[cfg(test)]
+mod raw;
 #[cfg(test)]
 mod recorded;
 #[cfg(test)]
