@@ -169,7 +169,8 @@ async fn the_time_that_a_caller_waits_bounds_a_policy_that_would_take_longer() {
         let policies = policies("loop", failure_policy).replace("200ms", "8s");
         let wire = Wire::start(&[("policies.yaml", &policies)], json!({})).await.unwrap();
         let (review, took) = within(&wire, "2s").await;
-        assert!(took < Duration::from_secs(4), "{failure_policy}: {took:?}");
+        // Without that word it would be given three seconds and a half.
+        assert!(took < Duration::from_secs(2), "{failure_policy}: {took:?}");
         let response = &review["response"];
         assert_eq!(response["status"]["code"] == 500, refused, "{review}");
         assert_eq!(response["patchType"] == "JSONPatch", !refused, "the other policy's work: {review}");
