@@ -26,7 +26,7 @@ fn workload(kind: &str, container: &Value) -> Value {
     })
 }
 
-fn deployment(image: &str) -> Value {
+pub(crate) fn deployment(image: &str) -> Value {
     workload("Deployment", &json!({"name": "app", "image": image}))
 }
 
@@ -280,7 +280,8 @@ async fn a_failure_while_defaults_are_given_is_told_as_one_that_decides_is() {
     }
 }
 
-async fn registry() -> LoopbackRegistry {
+/// A registry with an image of two tags.
+pub(crate) async fn registry() -> LoopbackRegistry {
     let images = [("docker.io/team/web", "1", "0"), ("docker.io/team/web", "2", "10001")];
     let image = |user: &str| FixtureImage { user: Some(user.to_owned()), ..FixtureImage::default() };
     let images = images.map(|(repository, tag, user)| (repository.to_owned(), tag.to_owned(), image(user)));
@@ -288,13 +289,18 @@ async fn registry() -> LoopbackRegistry {
 }
 
 fn pinning(registry: &LoopbackRegistry) -> Gate {
+    pinning_by(registry).gate().unwrap()
+}
+
+/// Images by the digests of this registry.
+pub(crate) fn pinning_by(registry: &LoopbackRegistry) -> Setting {
     let registries = RegistriesConfig {
         registries: vec![registry.listed(), registry.in_place_of("docker.io".parse().unwrap())],
         ..RegistriesConfig::default()
     };
     let yaml = "apiVersion: portreeve.dev/v1alpha1\nkind: ClusterPolicy\nmetadata: {name: digest}\n\
         spec: {module: {builtin: image-digest}, facts: [image-digest]}\n";
-    Setting::default().with(yaml).unwrap().registries(registries).gate().unwrap()
+    Setting::default().with(yaml).unwrap().registries(registries)
 }
 
 fn image_of(deployment: &Value) -> String {

@@ -9,9 +9,13 @@ use portreeve_ledger::{Ledger, Options, Record, RecordKind};
 use portreeve_server::config::WithoutRecord;
 use portreeve_server::deadline::Deadlines;
 use portreeve_server::way::{Book, Gate};
+use portreeve_supply::loopback::FixtureImage;
+use portreeve_supply::reference::Digest;
 use portreeve_tests::gate::{Setting, admit, mutate, plenty, validate};
 use portreeve_tests::review::{create, update};
 use serde_json::{Value, json};
+
+use crate::admission::{deployment, pinning_by, registry};
 
 fn pod(container: &Value) -> Value {
     json!({
@@ -47,6 +51,76 @@ async fn a_decision_is_in_the_book_when_its_answer_leaves_and_a_dry_run_is_not()
 }
 
 #[tokio::test]
+async fn a_decision_is_on_disk_when_its_answer_leaves() {
+    let folder = tempfile::tempdir().unwrap();
+    let gate = Setting::platform().ledger(ledger(&folder.path().join("book"))).gate().unwrap();
+    // Once might be luck: a record that is written is synced soon.
+    for decisions in 1..=100 {
+        validate(&gate, &create(&plain_pod())).await.unwrap();
+        let stats = gate.book.ledger().unwrap().stats();
+        assert_eq!((stats.records, stats.synced), (decisions, decisions));
+        assert!(stats.syncs >= decisions, "{stats:?}");
+    }
+}
+
+/// A review as somebody wrote it: what is spelt otherwise has another digest.
+fn spelt(object: &str) -> String {
+    let mut review = create(&plain_pod());
+    review["request"]["object"] = json!("HERE");
+    review.to_string().replace("\"HERE\"", object)
+}
+
+#[tokio::test]
+async fn records_hold_the_digests_of_the_object_as_it_was_sent_and_as_it_was_made() {
+    let (folder, drop) = (
+        tempfile::tempdir().unwrap(),
+        "apiVersion: portreeve.dev/v1alpha1\nkind: ClusterPolicy\n\
+        metadata: {name: drop}\nspec: {module: {builtin: drop-capabilities}}\n",
+    );
+    let book = folder.path().join("book");
+    let gate = Setting::default().with(drop).unwrap().ledger(ledger(&book)).gate().unwrap();
+    let object = "{ \"kind\":\"Pod\",\"apiVersion\" : \"v1\", \"metadata\":{\"name\":\"web\",\"namespace\":\"shop\"},\
+        \n\"spec\":{\"containers\":[{\"name\":\"app\",\"image\":\"team\\/web:1\"}]} }";
+    let answered = gate.mutate(spelt(object).as_bytes(), plenty()).await.unwrap();
+    let mut corrected: Value = serde_json::from_str(object).unwrap();
+    json_patch::patch(&mut corrected, &answered.response.patch.unwrap()).unwrap();
+    gate.validate(spelt(object).as_bytes(), plenty()).await.unwrap();
+    gate.validate(update(&plain_pod(), &with_label()).to_string().as_bytes(), plenty()).await.unwrap();
+
+    let digest = |text: &str| json!(Digest::sha256_of(text.as_bytes()).to_string());
+    let [correction, decision, later] = &bodies(&book)[..] else { panic!("three calls, three records") };
+    assert_eq!(correction["call"]["object"], digest(object));
+    assert_eq!(correction["corrected"], digest(&corrected.to_string()));
+    assert_eq!(decision["call"]["object"], digest(object));
+    assert_eq!(later["call"]["object"], digest(&plain_pod().to_string()));
+    assert_eq!(later["call"]["oldObject"], digest(&with_label().to_string()));
+}
+
+fn with_label() -> Value {
+    let mut pod = plain_pod();
+    pod["metadata"]["labels"] = json!({"app": "web"});
+    pod
+}
+
+#[tokio::test]
+async fn a_record_says_who_told_of_the_namespace_and_what() {
+    let namespace = "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop, labels: {tier: gold}}\n";
+    let name = json!({"kubernetes.io/metadata.name": "shop"});
+    let with_tier = json!({"kubernetes.io/metadata.name": "shop", "tier": "gold"});
+    for (yaml, from, labels) in [("", "default", name), (namespace, "manifest", with_tier)] {
+        let folder = tempfile::tempdir().unwrap();
+        let book = folder.path().join("book");
+        let gate = Setting::platform().with(yaml).unwrap().ledger(ledger(&book)).gate().unwrap();
+        validate(&gate, &create(&plain_pod())).await.unwrap();
+        let [decision] = &bodies(&book)[..] else { panic!("one call, one record") };
+        assert_eq!(decision["namespace"]["knownFrom"], from);
+        let known = decision["namespace"]["known"].as_str().unwrap().parse().unwrap();
+        let known: Value = serde_json::from_slice(&portreeve_ledger::kept(&book, &known).unwrap()).unwrap();
+        assert_eq!(known["labels"], labels);
+    }
+}
+
+#[tokio::test]
 async fn the_book_holds_all_that_a_record_names() {
     let folder = tempfile::tempdir().unwrap();
     let gate = Setting::platform().ledger(ledger(&folder.path().join("book"))).gate().unwrap();
@@ -76,6 +150,48 @@ async fn the_facts_of_the_object_before_an_update_are_in_the_record() {
     let images = |facts: &Value| facts["image-config"].as_object().unwrap().keys().cloned().collect();
     let asked: Vec<Vec<String>> = facts(&book, &record).iter().map(images).collect();
     assert_eq!(asked, [["team/web:2"], ["team/web:1"]]);
+}
+
+#[tokio::test]
+async fn a_restart_shows_the_old_digest_and_the_new_one_however_it_is_written() {
+    let (folder, registry) = (tempfile::tempdir().unwrap(), registry().await);
+    let book = folder.path().join("book");
+    let gate = pinning_by(&registry).ledger(ledger(&book)).gate().unwrap();
+    let pinned = mutate(&gate, &create(&deployment("team/web:1"))).await.unwrap().object;
+    let before = registry.digest("docker.io/team/web", "1").unwrap();
+    let image = FixtureImage { user: Some("7".into()), ..FixtureImage::default() };
+    let moved = registry.retag("docker.io/team/web", "1", &image);
+
+    let restarted_at = json!("2026-01-01T00:00:00Z");
+    let mut restarted = pinned.clone();
+    restarted["spec"]["template"]["metadata"]["annotations"]["kubectl.kubernetes.io/restartedAt"] =
+        restarted_at.clone();
+    let mut by_tag = deployment("team/web:1");
+    by_tag["spec"]["template"]["metadata"]["annotations"] = json!({"kubectl.kubernetes.io/restartedAt": restarted_at});
+    for object in [restarted, by_tag] {
+        mutate(&gate, &update(&object, &pinned)).await.unwrap();
+    }
+    let place = "/spec/template/spec/containers/0/image";
+    let [first, again, by_tag] = &bodies(&book).iter().map(|body| edit_at(body, place)).collect::<Vec<_>>()[..] else {
+        panic!("three calls, three corrections")
+    };
+    let (old, new) = (format!("team/web:1@{before}"), format!("team/web:1@{moved}"));
+    assert_eq!((&first["was"], &first["now"]), (&json!("team/web:1"), &json!(old)));
+    for restart in [again, by_tag] {
+        assert_eq!((&restart["was"], &restart["now"]), (&json!(old), &json!(new)));
+    }
+}
+
+/// The edit that a record names at this place.
+fn edit_at(body: &Value, place: &str) -> Value {
+    let edits = body["edits"].as_array().unwrap();
+    edits.iter().find(|edit| edit["at"] == place).unwrap_or_else(|| panic!("{body}")).clone()
+}
+
+/// What records say, in their order.
+pub(crate) fn bodies(book: &Path) -> Vec<Value> {
+    let records = portreeve_ledger::read(book).unwrap();
+    records.map(|record| serde_json::from_str(record.unwrap().body.get()).unwrap()).collect()
 }
 
 fn with_a_secret() -> Value {

@@ -1,18 +1,17 @@
 //! The listener under callers who mean no good, or none at all: what is slow, silent or too many ends by itself, and the
 //! API server is served all the while.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use portreeve_tests::review::create;
 use portreeve_tests::server::{Speaks, Wire};
 use reqwest::{Client, StatusCode};
-use rustls::crypto::ring;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+
+use crate::raw;
 
 const DROP: &str = "apiVersion: portreeve.dev/v1alpha1\nkind: ClusterPolicy\nmetadata: {name: drop}\nspec: {module: {builtin: drop-capabilities}}\n";
 
@@ -33,14 +32,7 @@ async fn connected(wire: &Wire) -> TcpStream {
 }
 
 async fn with_tls(wire: &Wire, protocol: &str) -> TlsStream<TcpStream> {
-    let mut tls = rustls::ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(wire.roots().unwrap())
-        .with_no_client_auth();
-    tls.alpn_protocols = vec![protocol.as_bytes().to_vec()];
-    let name = "localhost".try_into().unwrap();
-    TlsConnector::from(Arc::new(tls)).connect(name, connected(wire).await).await.unwrap()
+    raw::connected(wire, raw::client(wire, protocol, None)).await
 }
 
 /// Waits for the other side to end it, for half a minute at most.

@@ -17,9 +17,13 @@ mod at_once;
 #[cfg(test)]
 mod book;
 #[cfg(test)]
+mod break_glass;
+#[cfg(test)]
 mod cases;
 #[cfg(test)]
 mod conflicts;
+#[cfg(test)]
+mod connecting;
 #[cfg(test)]
 mod embedded;
 #[cfg(test)]
@@ -49,11 +53,15 @@ mod policy_files;
 #[cfg(test)]
 mod proposals;
 #[cfg(test)]
+mod raw;
+#[cfg(test)]
 mod recorded;
 #[cfg(test)]
 mod registry_modules;
 #[cfg(test)]
 mod restart;
+#[cfg(test)]
+mod settled;
 #[cfg(test)]
 mod spelling;
 #[cfg(test)]

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use portreeve_certs::{Authority, AuthorityOptions, CommonName, Validity};
 use portreeve_tests::review::create;
 use portreeve_tests::server::{Speaks, Wire, until};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::raw::Kept;
 
 const DROP: &str = "apiVersion: portreeve.dev/v1alpha1\nkind: ClusterPolicy\nmetadata: {name: drop}\nspec: {module: {builtin: drop-capabilities}}\n";
 
@@ -135,25 +138,12 @@ async fn a_timeout_that_is_no_duration_is_a_bad_request() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_that_stops_halfway_harms_nobody() {
     let wire = wire().await;
-    let mut tls =
-        rustls::ClientConfig::builder_with_provider(std::sync::Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(wire.roots().unwrap())
-            .with_no_client_auth();
-    tls.alpn_protocols = vec![b"http/1.1".to_vec()];
-    let socket = tokio::net::TcpStream::connect(wire.running.webhook).await.unwrap();
-    let connector = tokio_rustls::TlsConnector::from(std::sync::Arc::new(tls));
-    let mut stream = connector.connect("localhost".try_into().unwrap(), socket).await.unwrap();
-    let head = format!(
-        "POST /validate/{} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n{{\"kind\":",
-        wire.token
-    );
-    stream.write_all(head.as_bytes()).await.unwrap();
-    stream.shutdown().await.unwrap();
-    let mut rest = Vec::new();
+    let mut kept = Kept::open(&wire).await;
+    kept.begin(&wire.path("validate"), 1000).await;
+    kept.send("{\"kind\":").await;
+    kept.shut().await;
     // Closed with an answer or without: a connection that is cut is the caller's affair.
-    let _ = stream.read_to_end(&mut rest).await;
+    let _ = kept.answer().await;
     answered(&wire, Speaks::Http1, "mutate", &review()).await;
 }
 
@@ -213,9 +203,10 @@ async fn a_changed_module_outside_the_policy_folder_is_taken_up_like_a_changed_p
 #[tokio::test(flavor = "multi_thread")]
 async fn certificates_are_reloaded_and_no_connection_is_dropped() {
     let wire = wire().await;
-    let client = wire.client(Speaks::Http1).unwrap();
+    let mut kept = Kept::open(&wire).await;
+    let (path, review_text) = (wire.path("mutate"), review().to_string());
+    assert_eq!(kept.call(&path, &review_text).await.unwrap().0, 200);
     let before = wire.running.parts.certificate.current().leaf().fingerprint();
-    assert!(wire.call(&client, "mutate", review().to_string()).send().await.unwrap().status().is_success());
     let certificates = portreeve_certs::CertificateFolder::new(wire.folder.path().join("certs"));
     let names = portreeve_certs::ServerNames::parse(["localhost", "127.0.0.1"]).unwrap();
     let later = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24 * 61);
@@ -225,41 +216,79 @@ async fn certificates_are_reloaded_and_no_connection_is_dropped() {
     })
     .await
     .unwrap();
-    assert!(wire.call(&client, "mutate", review().to_string()).send().await.unwrap().status().is_success());
+    let (status, _) = kept.call(&path, &review_text).await.expect("the connection from before was ended");
+    assert_eq!(status, 200);
     answered(&wire, Speaks::Http1, "mutate", &review()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn stopping_finishes_what_was_accepted_and_closes_the_book() {
     let wire = wire().await;
-    let client = wire.client(Speaks::Http1).unwrap();
-    let calls: Vec<_> =
-        (0..20).map(|_| tokio::spawn(wire.call(&client, "validate", review().to_string()).send())).collect();
-    for call in calls {
-        assert!(call.await.unwrap().unwrap().status().is_success());
-    }
+    let mut kept = Kept::open(&wire).await;
+    let whole = review().to_string();
+    let (half, rest) = whole.split_at(whole.len() / 2);
+    kept.begin(&wire.path("validate"), whole.len()).await;
+    kept.send(half).await;
+    let line = "portreeve_requests_in_flight{call=\"Validate\"} 1";
+    until("it is accepted", async || wire.operations("/metrics").await.unwrap().1.contains(line)).await.unwrap();
+
     let Wire { running, folder, .. } = wire;
-    running.stop().await.unwrap();
+    let webhook = running.webhook;
+    let stopping = tokio::spawn(running.stop());
+    until("nobody else is let in", async || TcpStream::connect(webhook).await.is_err()).await.unwrap();
+    assert!(!stopping.is_finished(), "nobody waited for what was accepted");
+    kept.send(rest).await;
+    let (status, answer) = kept.answer().await.expect("what was accepted is not answered");
+    assert_eq!((status, &answer["response"]["status"]["code"]), (200, &json!(403)));
+    stopping.await.unwrap().unwrap();
     let report = portreeve_ledger::verify(&folder.path().join("book")).unwrap();
-    assert_eq!(report.epochs.iter().map(|epoch| epoch.records).sum::<u64>(), 20);
+    assert_eq!(report.epochs.iter().map(|epoch| epoch.records).sum::<u64>(), 1);
+}
+
+fn authority() -> Authority {
+    let (common_name, validity) = (CommonName::parse("clients").unwrap(), a_day());
+    Authority::create(&AuthorityOptions { common_name, validity }).unwrap()
+}
+
+fn a_day() -> Validity {
+    Validity::starting(jiff::Timestamp::now(), Duration::from_secs(86_400)).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_certificate_can_take_the_place_of_the_token() {
-    let wire = {
-        let folder = tempfile::tempdir().unwrap();
-        let client_ca = folder.path().join("ca.crt");
-        let options = portreeve_certs::AuthorityOptions {
-            common_name: portreeve_certs::CommonName::parse("clients").unwrap(),
-            validity: portreeve_certs::Validity::starting(jiff::Timestamp::now(), Duration::from_secs(86_400)).unwrap(),
-        };
-        let authority = portreeve_certs::Authority::create(&options).unwrap();
-        std::fs::write(&client_ca, authority.certificate().to_pem()).unwrap();
-        Wire::start(&[("drop.yaml", DROP)], json!({"callers": {"clientCa": client_ca}})).await.unwrap()
-    };
-    let client = wire.client(Speaks::Http1).unwrap();
-    let call = client.post(wire.url("/validate")).header("content-type", "application/json").body(review().to_string());
-    assert!(call.send().await.is_err(), "without a certificate TLS lets nobody in");
+    let (ours, another, folder) = (authority(), authority(), tempfile::tempdir().unwrap());
+    let client_ca = folder.path().join("ca.crt");
+    std::fs::write(&client_ca, ours.certificate().to_pem()).unwrap();
+    let certified = json!({"callers": {"clientCa": client_ca}});
+    let wire = Wire::start(&[("drop.yaml", DROP)], certified).await.unwrap();
+    let issued = |by: &Authority| by.issue_client(&CommonName::parse("api-server").unwrap(), a_day()).unwrap();
+
+    let mut kept = Kept::with(&wire, Some(&issued(&ours))).await;
+    let (status, answer) = kept.call("/validate", &review().to_string()).await.expect("its certificate is refused");
+    assert_eq!((status, &answer["response"]["status"]["code"]), (200, &json!(403)), "{answer}");
+    for (who, own) in [("without a certificate", None), ("with one of another CA", Some(issued(&another)))] {
+        // In TLS 1.3 the client learns of it when it reads.
+        let mut refused = Kept::with(&wire, own.as_ref()).await;
+        assert_eq!(refused.call("/validate", &review().to_string()).await, None, "{who} somebody is let in");
+    }
+    let records = portreeve_ledger::read(&wire.folder.path().join("book")).unwrap().count();
+    assert_eq!(records, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dry_runs_are_decided_and_counted_alike_and_leave_no_record() {
+    let wire = wire().await;
+    let mut dry = review();
+    dry["request"]["dryRun"] = json!(true);
+    assert_eq!(answered(&wire, Speaks::Http1, "validate", &dry).await["response"]["status"]["code"], 403);
+    assert_eq!(answered(&wire, Speaks::Http1, "mutate", &dry).await["response"]["patchType"], "JSONPatch");
+    let (_, metrics) = wire.operations("/metrics").await.unwrap();
+    for counted in ["call=\"Validate\",answer=\"denied\"", "call=\"Mutate\",answer=\"corrected\""] {
+        let line = format!("portreeve_requests_total{{{counted},dry_run=\"yes\"}} 1\n");
+        assert!(metrics.contains(&line), "{metrics}");
+    }
+    assert!(!metrics.contains("dry_run=\"no\""), "{metrics}");
+    assert_eq!(portreeve_ledger::read(&wire.folder.path().join("book")).unwrap().count(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -16,6 +16,7 @@ use portreeve_server::config::WithoutRecord;
 use portreeve_server::deadline::Deadlines;
 use portreeve_server::manifest::read_stream;
 use portreeve_server::set::{LoadError, Loader, Sources, platform};
+use portreeve_server::settled::settled;
 use portreeve_server::way::{Book, Gate, Runner};
 use portreeve_supply::{Images, RegistriesConfig};
 use serde_json::Value;
@@ -89,7 +90,7 @@ impl Setting {
         Self { book, ..self }
     }
 
-    /// The gate.
+    /// The gate. Its set is not tried before, so that a test can have one that is at odds with itself.
     ///
     /// # Errors
     /// If the set can't be loaded.
@@ -108,12 +109,13 @@ impl Setting {
         })
     }
 
-    /// The problems of a set that can't be loaded, as text; none if it can.
+    /// The problems of a set that can't be put in force, as text; none if it can.
     ///
     /// # Errors
     /// If there is no engine.
     pub fn problems(self) -> Result<Vec<String>, Fault> {
-        match loader()?.load(&self.sources) {
+        let loaded = loader()?.load(&self.sources);
+        match loaded.and_then(|set| settled(set, &self.sources, &TemplatePaths::default())) {
             Ok(_) => Ok(Vec::new()),
             Err(LoadError { problems, .. }) => Ok(problems.iter().map(ToString::to_string).collect()),
         }

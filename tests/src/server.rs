@@ -146,9 +146,15 @@ impl Wire {
         format!("https://localhost:{}{path}", self.running.webhook.port())
     }
 
+    /// The path of a call, with the token.
+    #[must_use]
+    pub fn path(&self, call: &str) -> String {
+        format!("/{call}/{}", self.token)
+    }
+
     /// A call with the token in its path.
     pub fn call(&self, client: &Client, call: &str, body: impl Into<reqwest::Body>) -> RequestBuilder {
-        let url = self.url(&format!("/{call}/{}", self.token));
+        let url = self.url(&self.path(call));
         client.post(url).header("content-type", "application/json").body(body)
     }
 

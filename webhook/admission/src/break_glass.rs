@@ -89,6 +89,48 @@ pub fn drop_refusals(failures: &mut [PolicyFailure]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decision::tests::{policy, violation};
+    use crate::decision::{Answer, Standing};
+    use crate::verdict::Failure;
+
+    fn finding(mode: Mode) -> Finding {
+        let violation = violation("r", None);
+        Finding { policy: "p".into(), mode, template: String::new(), violation, standing: Standing::Counts }
+    }
+
+    fn failed() -> Decision {
+        let mut decision = Decision::default();
+        decision.fail(&policy("p", Mode::Enforce, FailurePolicy::Fail), Failure::NoTurn);
+        decision
+    }
+
+    #[test]
+    fn what_would_have_denied_is_warned_of_and_what_was_milder_stays_so() {
+        let modes = [Mode::Enforce, Mode::Warn, Mode::Audit];
+        let mut decision = Decision { findings: modes.map(finding).into(), ..Decision::default() };
+        assert_eq!(decision.answer(), Answer::Denied);
+        drop_denials(&mut decision);
+        assert_eq!(decision.answer(), Answer::Allowed);
+        let modes: Vec<Mode> = decision.findings.iter().map(|finding| finding.mode).collect();
+        assert_eq!(modes, [Mode::Warn, Mode::Warn, Mode::Audit]);
+    }
+
+    #[test]
+    fn what_could_not_be_judged_passes_and_is_told_as_before() {
+        let mut decision = failed();
+        assert_eq!(decision.answer(), Answer::Failed);
+        drop_denials(&mut decision);
+        assert_eq!(decision.answer(), Answer::Allowed);
+        assert_eq!(decision.failures[0].failure, Failure::NoTurn);
+    }
+
+    #[test]
+    fn a_refusal_that_is_dropped_stays_a_failure_of_its_mode() {
+        let mut failures = failed().failures;
+        drop_refusals(&mut failures);
+        let [failure] = &failures[..] else { panic!("{failures:?}") };
+        assert_eq!((failure.mode, failure.refuses()), (Mode::Enforce, false));
+    }
 
     fn of(until: Option<&str>, reason: Option<&str>) -> Result<Option<BreakGlass>, BreakGlassError> {
         let pairs = [(UNTIL, until), (REASON, reason)];

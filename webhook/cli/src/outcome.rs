@@ -51,6 +51,11 @@ impl Failure {
         Self { exit: Exit::Failed, error: error.into() }
     }
 
+    /// The one or the other.
+    pub(crate) fn input_if(input: bool, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        if input { Self::input(error) } else { Self::failed(error) }
+    }
+
     /// Tells it on stderr, and gives the exit code.
     pub(crate) fn told(&self) -> ExitCode {
         // Nobody is left to tell if stderr is closed.

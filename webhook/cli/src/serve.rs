@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use portreeve_server::config::ServerConfig;
-use portreeve_server::serve::{Outside, Running, start_with};
+use portreeve_server::serve::{Outside, Running, StartError, start_with};
 use portreeve_server::traces::{Traces, TracesError};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinError;
 
-use cluster::Tie;
+use cluster::{ClusterError, Tie};
 pub(crate) use cluster::{certificates_behind, sources_of};
 
 use crate::outcome::{Failure, Outcome};
@@ -23,7 +23,8 @@ use crate::runtime::runtime;
 /// Serves /mutate and /validate over TLS, and /livez, /readyz and /metrics beside them, until SIGTERM or SIGINT; then
 /// finishes what it accepted and closes the book. Certificates and policy files are taken up when they change.
 ///
-/// Exit codes: 0 stopped in order; 1 could not start or stop; 2 the configuration can't be read.
+/// Exit codes: 0 stopped in order; 1 could not start or stop, as for a port that is taken; 2 the configuration, or a file
+/// that it names, can't be used: policies, a certificate, a lock file.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:
   portreeve serve --config server.yaml
@@ -41,9 +42,9 @@ pub(crate) struct Arguments {
 #[derive(Debug, thiserror::Error)]
 enum ServeError {
     #[error("the server could not start")]
-    Start(#[source] portreeve_server::serve::StartError),
+    Start(#[source] StartError),
     #[error("the server could not start in its cluster")]
-    StartInCluster(#[source] cluster::ClusterError),
+    StartInCluster(#[source] ClusterError),
     #[error("traces can't be sent as it is configured")]
     Traces(#[source] TracesError),
     #[error("the order to stop can't be waited for")]
@@ -118,10 +119,12 @@ async fn lost(tie: Option<&mut Tie>) -> JoinError {
 async fn begin(config: ServerConfig, traces: Option<Arc<Traces>>) -> Result<(Running, Option<Tie>), Failure> {
     let Some(kubernetes) = config.kubernetes.clone() else {
         let started = start_with(config, Outside { traces, ..Outside::default() }).await;
-        return Ok((started.map_err(|error| Failure::failed(ServeError::Start(error)))?, None));
+        let failed = |error: StartError| Failure::input_if(error.is_input(), ServeError::Start(error));
+        return Ok((started.map_err(failed)?, None));
     };
     let started = cluster::start(config, &kubernetes, traces).await;
-    let (running, tie) = started.map_err(|error| Failure::failed(ServeError::StartInCluster(error)))?;
+    let failed = |error: ClusterError| Failure::input_if(error.is_input(), ServeError::StartInCluster(error));
+    let (running, tie) = started.map_err(failed)?;
     Ok((running, Some(tie)))
 }
 

@@ -14,12 +14,12 @@ use arc_swap::ArcSwap;
 use futures_util::stream::{self, StreamExt as _};
 use jiff::Timestamp;
 use portreeve_admission::api::{ClusterPolicySpec, Mode};
-use portreeve_admission::case::GroupVersionKind;
+use portreeve_admission::case::CHECK;
 use portreeve_admission::decision::{Answer, Decision, PolicyFailure};
 use portreeve_admission::defaults::{Completed, Holder, complete, take_back};
 use portreeve_admission::document::Document;
 use portreeve_admission::edit::Claim;
-use portreeve_admission::kinds::{Scope, resource, scope};
+use portreeve_admission::kinds::{Scope, scope};
 use portreeve_admission::matching::labels_that_count;
 use portreeve_admission::plan::Plan;
 use portreeve_admission::policy::Policy;
@@ -27,12 +27,14 @@ use portreeve_admission::review::{Review, ReviewError, decode};
 use portreeve_admission::subject::{SubjectError, TemplatePaths};
 use portreeve_engine::{Cache, Engine, EngineError};
 use portreeve_supply::Images;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use self::accounts::Accounts;
 use crate::around::Around;
+use crate::creation::{self, kind};
 use crate::manifest::Manifest;
 use crate::set::{COMPILED, LoadError, Loader, PolicySet, RegistryModules, Rules, Sources, read_folder};
+use crate::settled::settled;
 use crate::way::{Book, Correction, Gate, Met, Runner};
 
 /// How long one object may take, registries included: nobody's request waits.
@@ -162,7 +164,7 @@ impl Checker {
             None => loader,
         };
         let gate = Gate {
-            set: ArcSwap::from_pointee(loader.load(&sources)?),
+            set: ArcSwap::new(settled(loader.load(&sources)?, &sources, &options.paths)?),
             images: options.images,
             book: Book::Closed,
             around: Around::PolicyFiles,
@@ -214,8 +216,10 @@ impl Checker {
     pub async fn check(&self, manifest: &Manifest) -> Checked {
         let mut object = manifest.value().clone();
         let completed = self.complete(manifest, &mut object);
-        let checked = Checked::of(self.namespace_of(manifest));
-        let review = match decode(self.review(manifest, &object).to_string().as_bytes()) {
+        let namespace = self.namespace_of(manifest);
+        let checked = Checked::of(namespace.clone());
+        let review = creation::review(manifest, namespace.as_deref(), &object, CHECK);
+        let review = match decode(review.to_string().as_bytes()) {
             Ok(review) => review,
             Err(error) => return checked.unjudgeable(error.into()),
         };
@@ -289,25 +293,6 @@ impl Checker {
             Scope::Namespaced => Some(manifest.namespace().unwrap_or(&self.namespace).to_owned()),
         }
     }
-
-    fn review(&self, manifest: &Manifest, object: &Value) -> Value {
-        let kind = kind(manifest);
-        let name = object.pointer("/metadata/name").cloned().unwrap_or_default();
-        json!({
-            "apiVersion": portreeve_admission::review::API_VERSION,
-            "kind": "AdmissionReview",
-            "request": {
-                "uid": "check",
-                "resource": resource(&kind),
-                "kind": kind,
-                "namespace": self.namespace_of(manifest),
-                "name": name,
-                "operation": "CREATE",
-                "userInfo": {"username": portreeve_admission::case::CHECK},
-                "object": object,
-            },
-        })
-    }
 }
 
 impl Checked {
@@ -354,13 +339,5 @@ impl Checked {
         self.decision.failures.extend(after);
         let mut seen = HashSet::new();
         self.decision.failures.retain(|failure| seen.insert((failure.policy.clone(), failure.failure.to_string())));
-    }
-}
-
-fn kind(manifest: &Manifest) -> GroupVersionKind {
-    GroupVersionKind {
-        group: manifest.group().to_owned(),
-        version: manifest.version().to_owned(),
-        kind: manifest.kind().to_owned(),
     }
 }

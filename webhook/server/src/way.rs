@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
-use portreeve_admission::break_glass::{BreakGlass, drop_denials, drop_refusals};
+use portreeve_admission::break_glass::{BreakGlass, drop_denials};
 use portreeve_admission::case::{Case, FactKind};
 use portreeve_admission::decision::{Answer, Decision, PolicyFailure};
 use portreeve_admission::matching::{is_namespace, selected};
@@ -232,10 +232,7 @@ impl Gate {
         let (Some(object), Plan::Judge { edit, .. }) = (&met.review.object, met.plan) else {
             return Correction::nothing();
         };
-        let mut correction = correct::settle(self, met, object, edit, deadline).await;
-        if met.break_glass().is_some() {
-            drop_refusals(&mut correction.failures);
-        }
+        let correction = correct::settle(self, met, object, edit, deadline).await;
         if edit == Editable::BackToBefore && !self.leads_back(met, &correction) {
             return correction.without_edits();
         }

@@ -92,6 +92,11 @@ fn verdict(id: &str, deed: &str) -> Verdict {
             verdict.violations.push(found);
         }
         "long-summary" => verdict.summary = Some("x".repeat(5_000)),
+        "never-rest" => {
+            let seen = request::read("/spec/template/metadata/annotations/guest").map_or(0, |seen| seen.len());
+            let longer = format!("\"{}\"", "x".repeat(seen));
+            verdict.edits.push(edit("rest", "/metadata/annotations/guest", Change::Set(longer)));
+        }
         "edit-elsewhere" => verdict.edits.push(Edit {
             rule: "elsewhere".into(),
             root: Root::Object,

@@ -23,6 +23,14 @@ pub fn judge(settings: &Value) -> Verdict {
     verdict
 }
 
+/// Finds fault with whoever wants to run a shell.
+pub fn watch() -> Verdict {
+    let command = request::read("/command").unwrap_or_default();
+    let found = violation("shell", "/command", &format!("{} runs {command}", request::user_name()));
+    let violations = if command.contains("sh") { vec![found] } else { vec![] };
+    Verdict { violations, ..empty() }
+}
+
 /// Shows all that it sees, one advisory for each function, in the words of the bindings.
 pub fn mirror(settings: &Value) -> Verdict {
     let at = |name: &str| settings.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();

@@ -35,6 +35,7 @@ impl Guest for Component {
             manifest("mirror", Capabilities::VALIDATE, vec![]),
             manifest("curious", Capabilities::VALIDATE, facts.into()),
             manifest("hostile", Capabilities::VALIDATE | Capabilities::MUTATE, vec![]),
+            Manifest { resources: vec![exec()], ..manifest("watchful", Capabilities::VALIDATE, vec![]) },
         ]
     }
 
@@ -49,6 +50,7 @@ impl Guest for Component {
             match policy.as_str() {
                 "good" => answers.push(answer(id, good::judge(&settings))),
                 "mirror" => answers.push(answer(id, good::mirror(&settings))),
+                "watchful" => answers.push(answer(id, good::watch())),
                 "curious" => answers.push(answer(id.clone(), good::ask(&id, &settings))),
                 _ => deeds::evaluate(id, &settings, &mut answers),
             }
@@ -75,6 +77,16 @@ fn configured(id: &str) -> (String, serde_json::Value) {
 
 fn answer(id: String, verdict: Verdict) -> Evaluated {
     Evaluated { id, outcome: Outcome::Verdict(verdict) }
+}
+
+/// Commands in containers that run.
+fn exec() -> ResourceRule {
+    ResourceRule {
+        groups: vec![String::new()],
+        versions: vec!["v1".into()],
+        resources: vec!["pods/exec".into()],
+        operations: vec!["CONNECT".into()],
+    }
 }
 
 fn manifest(name: &str, can: Capabilities, facts: Vec<FactNeed>) -> Manifest {

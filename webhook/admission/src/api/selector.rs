@@ -81,6 +81,23 @@ impl LabelSelector {
             && self.match_expressions.iter().all(|expression| expression.holds(labels.get(&expression.key)))
     }
 
+    /// Labels that it selects, no more than it asks for; none if these can't be found by taking the first that would do.
+    #[must_use]
+    pub fn satisfied(&self) -> Option<BTreeMap<String, String>> {
+        let mut labels = self.match_labels.clone();
+        for Expression { key, operator, values } in &self.match_expressions {
+            let value = match operator {
+                Operator::In => values.first().cloned(),
+                Operator::Exists => Some("any".to_owned()),
+                Operator::NotIn | Operator::DoesNotExist => None,
+            };
+            if let Some(value) = value {
+                labels.entry(key.clone()).or_insert(value);
+            }
+        }
+        self.matches(&labels).then_some(labels)
+    }
+
     /// Checks what the types can't say.
     ///
     /// # Errors
@@ -155,6 +172,24 @@ mod tests {
         let selector = |operator| serde_json::json!({"matchExpressions": [{"key": "a", "operator": operator}]});
         assert!(matches(selector("Exists"), &[("a", "")]));
         assert!(matches(selector("DoesNotExist"), &[]));
+    }
+
+    #[test]
+    fn labels_that_it_selects_are_made_of_what_it_asks_for() {
+        let satisfied = |selector: serde_json::Value| {
+            serde_json::from_value::<LabelSelector>(selector)
+                .unwrap()
+                .satisfied()
+                .map(|labels| serde_json::json!(labels))
+        };
+        let one =
+            |operator: &str, values: &[&str]| serde_json::json!({"key": "a", "operator": operator, "values": values});
+        let of = |expressions: &[serde_json::Value]| serde_json::json!({"matchExpressions": expressions});
+        assert_eq!(satisfied(serde_json::json!({"matchLabels": {"a": "1"}})), Some(serde_json::json!({"a": "1"})));
+        assert_eq!(satisfied(of(&[one("In", &["1", "2"])])), Some(serde_json::json!({"a": "1"})));
+        assert_eq!(satisfied(of(&[one("Exists", &[])])), Some(serde_json::json!({"a": "any"})));
+        assert_eq!(satisfied(of(&[one("NotIn", &["1"])])), Some(serde_json::json!({})));
+        assert_eq!(satisfied(of(&[one("Exists", &[]), one("DoesNotExist", &[])])), None);
     }
 
     #[test]

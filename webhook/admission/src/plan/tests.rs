@@ -192,3 +192,25 @@ fn a_template_that_may_not_change_is_only_led_back_to_what_it_was() {
     let update = |kind| Call::new("UPDATE", "batch.volcano.sh", kind, &tasks("b"), &tasks("a")).plan();
     assert_eq!(update("Job"), Plan::Judge { edit: Editable::BackToBefore, as_pods_will_be: false });
 }
+
+#[test]
+fn who_connects_to_a_pod_is_judged_and_nothing_of_it_is_edited() {
+    let judged = Plan::Judge { edit: Editable::Nothing, as_pods_will_be: false };
+    for (subresource, kind) in [
+        ("exec", "PodExecOptions"),
+        ("attach", "PodAttachOptions"),
+        ("portforward", "PodPortForwardOptions"),
+        ("proxy", "PodProxyOptions"),
+    ] {
+        let options = json!({"kind": kind, "container": "app"});
+        assert_eq!(Call::new("CONNECT", "", kind, &options, &Value::Null).subresource(subresource).plan(), judged);
+    }
+}
+
+#[test]
+fn other_connections_pass() {
+    let call = Call::new("CONNECT", "", "Other", &json!({}), &Value::Null);
+    assert_eq!(call.plan(), Plan::Pass);
+    let call = Call::new("CONNECT", "", "Other", &json!({}), &Value::Null);
+    assert_eq!(call.subresource("log").plan(), Plan::Pass);
+}

@@ -58,6 +58,14 @@ pub(super) enum ClusterError {
     Start(#[from] StartError),
 }
 
+impl ClusterError {
+    /// Whether the configuration, or a file that it names, is at fault. The policies of a cluster are no files.
+    pub(super) fn is_input(&self) -> bool {
+        let Self::Start(start) = self else { return false };
+        start.is_input() && !matches!(start, StartError::Policies(_) | StartError::LastGood { .. })
+    }
+}
+
 /// What ties a server to its cluster, until it is untied.
 pub(super) struct Tie {
     tasks: JoinSet<()>,

@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 
-use super::{binary, folder, portreeve, text};
+use super::{binary, folder, judging, portreeve, portreeve_reading, text};
 
 const CONFIG: &str = "\
 listen: 127.0.0.1:0
@@ -77,4 +77,71 @@ fn a_port_that_is_taken_is_a_failed_start() {
     std::fs::write(&config, CONFIG.replacen("127.0.0.1:0", &address.to_string(), 1)).unwrap();
     let ended = portreeve(&["serve", "--config", &text(&config)]).with_code(1);
     assert!(ended.stderr.contains(&address.to_string()), "{}", ended.stderr);
+}
+
+/// What is told of a server that does not start with this configuration, which ends with this code.
+fn refused(place: &tempfile::TempDir, config: &str, code: i32) -> String {
+    let file = place.path().join("server.yaml");
+    std::fs::write(&file, config).unwrap();
+    portreeve(&["serve", "--config", &text(file)]).with_code(code).stderr
+}
+
+#[test]
+fn policy_files_that_cant_be_in_force_are_input_as_they_are_to_check() {
+    let place = configured();
+    let policies = place.path().join("policies");
+    std::fs::write(policies.join("seccomp.yaml"), POLICY.replace("builtin: seccomp", "builtin: secomp")).unwrap();
+    let checked = portreeve_reading(super::POD, &["check", "-", "--policies", &text(&policies)]).with_code(2);
+    let told = refused(&place, CONFIG, 2);
+    for told in [checked.stderr, told] {
+        assert!(told.contains("seccomp.yaml:1 (ClusterPolicy/seccomp)") && told.contains("secomp"), "{told}");
+    }
+}
+
+#[test]
+fn policies_that_contradict_each_other_are_refused_alike_by_serve_and_check() {
+    let place = configured();
+    let giving = |name: &str, cpu: &str| {
+        let requests = format!("{{defaults: {{regular: {{requests: {{cpu: {cpu}, memory: 64Mi}}}}}}}}");
+        let policy = POLICY.replace("{name: seccomp}", &format!("{{name: {name}}}"));
+        policy.replace(
+            "{module: {builtin: seccomp}}",
+            &format!("{{module: {{builtin: resources}}, settings: {requests}}}"),
+        )
+    };
+    let policies = place.path().join("policies");
+    std::fs::write(policies.join("two.yaml"), [giving("red", "10m"), giving("blue", "20m")].join("---\n")).unwrap();
+    let checked = judging(super::POD, &["check", "-", "--policies", &text(&policies)]).with_code(2);
+    for told in [checked.stderr, refused(&place, CONFIG, 2)] {
+        assert!(told.contains("(ClusterPolicy/red) set different values at /spec/"), "{told}");
+    }
+}
+
+#[test]
+fn a_certificate_and_a_key_that_do_not_belong_together_are_input() {
+    let place = configured();
+    for name in ["one", "other"] {
+        portreeve(&["certs", "create", "--folder", &text(place.path().join(name)), "--names", "localhost"])
+            .with_code(0);
+    }
+    let config = CONFIG
+        .replace("{folder: tls, names: [localhost]}", "{certificate: one/tls.crt, key: other/tls.key}")
+        .replace("tokenFolder: tls", "tokenFolder: one");
+    let told = refused(&place, &config, 2);
+    assert!(told.contains("tls.crt") && told.contains("tls.key"), "{told}");
+}
+
+#[test]
+fn a_lock_file_that_is_not_there_is_input() {
+    let place = configured();
+    let told = refused(&place, &format!("{CONFIG}registries: {{lockFile: nowhere.lock}}\n"), 2);
+    assert!(told.contains("nowhere.lock"), "{told}");
+}
+
+#[test]
+fn a_book_that_cant_be_kept_is_a_failed_start() {
+    let place = configured();
+    // No folder can be made below a file, whoever runs this.
+    let told = refused(&place, &CONFIG.replace("folder: book", "folder: server.yaml/book"), 1);
+    assert!(told.contains("ledger.folder") && told.contains("server.yaml/book"), "{told}");
 }

@@ -148,6 +148,33 @@ pub enum StartError {
     Lost(#[from] tokio::task::JoinError),
 }
 
+impl StartError {
+    /// Whether it is about what somebody wrote: the configuration, or a file that it names and that can't be used. Else it is
+    /// about where the server was to run: a port, a folder of its own, a registry that gave no answer.
+    #[must_use]
+    pub fn is_input(&self) -> bool {
+        match self {
+            Self::Names(_)
+            | Self::Certificate(_)
+            | Self::Clients(_)
+            | Self::Images(_)
+            | Self::Modules(_)
+            | Self::Origin(_)
+            | Self::TemplatePath(_) => true,
+            Self::Policies(policies) | Self::LastGood { policies, .. } => !policies.passing,
+            Self::OwnCertificates(_)
+            | Self::Tls(_)
+            | Self::Token(_)
+            | Self::Ledger(_)
+            | Self::Book(_)
+            | Self::Cache(_)
+            | Self::Engine(_)
+            | Self::Listen { .. }
+            | Self::Lost(_) => false,
+        }
+    }
+}
+
 impl Parts {
     /// Makes every part. Blocks, off the runtime, while policies are compiled and the book is examined.
     ///
@@ -163,6 +190,7 @@ impl Parts {
         let metrics = Arc::new(Metrics::default());
         let certificate = Arc::new(certificate(&config)?);
         let (callers, clients) = callers(&config.callers)?;
+        let paths = template_paths(&config.template_paths)?;
         let book = book(&config, &health)?;
         let loader = Arc::new(loader(&config)?);
         let (set, seen) = policies::at_start(&loader, &config, &origin, &health, &metrics)?;
@@ -179,7 +207,7 @@ impl Parts {
             images: Images::open(&config.registries)?,
             book,
             around,
-            paths: template_paths(&config.template_paths)?,
+            paths,
             runner: Runner::new(config.limits.evaluations.unwrap_or_else(twice_the_processors))
                 .counted(metrics.evaluations()),
             clock: Timestamp::now,

@@ -8,10 +8,11 @@ use portreeve_admission::policy::Policy;
 
 use super::assemble::{Parts, StartError};
 use super::origin::{Became, Origin, Refused, Seen};
-use crate::config::ServerConfig;
+use crate::config::{ServerConfig, template_paths};
 use crate::health::{Health, Part, State};
 use crate::metrics::Metrics;
 use crate::set::{LastGood, LoadError, Loader, PolicySet, Problem, Sources, chain, platform, read_folder};
+use crate::settled::settled;
 
 /// The set to begin with: that of what there is, else the last good one; and what was looked at, if it need not be looked
 /// at again as it is. Whoever told of it hears what became of it, also where the start fails.
@@ -118,11 +119,19 @@ fn read_set(loader: &Loader, config: &ServerConfig, seen: Seen) -> Read {
                 Seen::Files(files) => Seen::Files(files.with_modules(sources.module_files())),
                 seen => seen,
             };
-            let made = loader.load_at_once(&sources).map(|set| Made { sources, set: Arc::new(set) });
+            let made = made(loader, config, sources);
             Read { seen, made }
         }
         Err(error) => Read { seen, made: Err(error) },
     }
+}
+
+/// The set of these sources, tried before it is in force.
+fn made(loader: &Loader, config: &ServerConfig, sources: Arc<Sources>) -> Result<Made, LoadError> {
+    let set = loader.load_at_once(&sources)?;
+    // What they are not is told before any set is made.
+    let paths = template_paths(&config.template_paths).unwrap_or_default();
+    Ok(Made { set: settled(set, &sources, &paths)?, sources })
 }
 
 fn nobody_told() -> LoadError {

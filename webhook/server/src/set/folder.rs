@@ -207,6 +207,13 @@ impl Sources {
         self.resources.iter().filter_map(Located::module_file).collect()
     }
 
+    /// Where a policy of the cluster's own is written, as it is shown.
+    pub(crate) fn place_of_policy(&self, name: &str) -> String {
+        let reference = format!("ClusterPolicy/{name}");
+        let located = self.resources.iter().find(|located| located.resource.reference() == reference);
+        located.map_or(reference, place_of)
+    }
+
     /// Adds resources that no file holds.
     pub fn add_builtin(&mut self, resources: impl IntoIterator<Item = Resource>) {
         self.resources.extend(resources.into_iter().map(|resource| Located {

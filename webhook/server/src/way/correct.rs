@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
+use portreeve_admission::break_glass::drop_refusals;
 use portreeve_admission::case::{Case, Facts, Subject};
 use portreeve_admission::decision::{Decision, PolicyFailure};
 use portreeve_admission::document::Document;
@@ -191,7 +192,8 @@ impl<'a> Rounds<'a> {
         for case in cases(self.gate, self.met, version, policies, deadline).await? {
             self.done.facts.push(Arc::clone(&case.facts));
             let subject = case.subject.clone();
-            let outcomes = self.gate.run(self.met, Arc::new(case), policies, deadline).await;
+            // Somebody has to look again: one that takes all the time there is must not cost the others their verdict.
+            let outcomes = self.gate.run(self.met, Arc::new(case), policies, halfway(deadline)).await;
             for (policy, outcome) in policies.iter().zip(outcomes) {
                 wishes.extend(self.wish(policy, subject.as_ref(), outcome));
             }
@@ -279,6 +281,10 @@ impl<'a> Rounds<'a> {
                 self.failed.fail(policy, failure);
             }
         }
+        // Before anybody asks which of them refuse: what stands and what goes depends on it.
+        if self.met.break_glass().is_some() {
+            drop_refusals(&mut self.failed.failures);
+        }
     }
 
     fn finish(mut self) -> Correction {
@@ -338,7 +344,8 @@ pub(super) async fn cases(
     Ok(cases)
 }
 
-/// Facts take at most half of the time that is left, so that a slow registry leaves the policies theirs.
+/// Whoever others wait for takes at most half of the time that is left: facts, so that a slow registry leaves the policies
+/// theirs, and every look at an object that another one follows.
 pub(super) fn halfway(deadline: Instant) -> Instant {
     let now = Instant::now();
     now + deadline.saturating_duration_since(now) / 2

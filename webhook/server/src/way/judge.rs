@@ -72,9 +72,11 @@ async fn judge_into(
     let policies = &unhindered(policies, &correction);
     judgement.facts.extend(correction.facts.iter().map(Arc::clone));
     let mut judged = Vec::new();
+    let is_compared = met.review.old_object.is_some();
     for case in cases(gate, met, Version { now: &object, came: &came }, policies, deadline).await? {
         judgement.facts.push(Arc::clone(&case.facts));
-        let outcomes = gate.run(met, Arc::new(case.clone()), policies, deadline).await;
+        let until = if is_compared { halfway(deadline) } else { deadline };
+        let outcomes = gate.run(met, Arc::new(case.clone()), policies, until).await;
         judged.push(Judged { case, outcomes });
     }
     let before = Before::of(gate, met, policies, &judged, deadline).await;

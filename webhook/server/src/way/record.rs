@@ -1,6 +1,8 @@
 //! What the book holds of a call: who asked for what, by which policies it was judged, what was found and what was
 //! answered. Digests in place of objects and facts; no secret, and of persons no more than the user name.
 
+mod edited;
+
 use std::borrow::Cow;
 use std::fmt::Display;
 use std::sync::Arc;
@@ -10,12 +12,13 @@ use portreeve_admission::api::{FailurePolicy, Mode};
 use portreeve_admission::case::{GroupVersionKind, GroupVersionResource, Operation};
 use portreeve_admission::decision::{Finding, PolicyFailure, Standing};
 use portreeve_admission::document::Document;
-use portreeve_admission::edit::Claim;
 use portreeve_admission::patch::Patch;
 use portreeve_admission::review::Review;
 use portreeve_admission::verdict::Violation;
 use portreeve_ledger::{Body, BodyError};
 use serde::Serialize;
+
+use edited::Edited;
 
 use super::beside::{Beside, Listed};
 use super::{Correction, Judgement, Met};
@@ -108,13 +111,6 @@ enum Around<'a> {
 }
 
 #[derive(Serialize)]
-struct Edited<'a> {
-    at: String,
-    policy: &'a str,
-    rule: Cow<'a, str>,
-}
-
-#[derive(Serialize)]
 struct Found<'a> {
     at: String,
     container: Option<Cow<'a, str>>,
@@ -165,7 +161,7 @@ pub(super) fn correction(met: &Met, correction: &Correction) -> Result<Page, Bod
         call: Called::of(&met.review),
         corrected: correction.object.as_deref().map(digest_of_value),
         decided_at: met.now,
-        edits: beside.list(correction.made.iter().map(Edited::of).collect()),
+        edits: beside.list(correction.made.iter().map(|claim| Edited::of(claim, &met.review)).collect()),
         exceptions: beside.list(names(&correction.exceptions)),
         facts: beside.facts(&correction.facts),
         failures: beside.list(correction.failures.iter().map(Failed::of).collect()),
@@ -218,12 +214,6 @@ impl<'a> Called<'a> {
             uid: &review.uid,
             user: shortened(&request.user_name),
         }
-    }
-}
-
-impl<'a> Edited<'a> {
-    fn of(claim: &'a Claim) -> Self {
-        Self { at: told(&claim.pointer), policy: &claim.policy, rule: shortened(&claim.rule) }
     }
 }
 
@@ -346,7 +336,13 @@ mod tests {
             call: called(),
             corrected: Some("sha256:00".to_owned()),
             decided_at: Timestamp::UNIX_EPOCH,
-            edits: Listed::Whole(vec![Edited { at: "/spec".to_owned(), policy: "p", rule: "r".into() }]),
+            edits: Listed::Whole(vec![Edited {
+                at: "/spec".to_owned(),
+                now: Some("a:1".into()),
+                policy: "p",
+                rule: "r".into(),
+                was: Some("a".into()),
+            }]),
             exceptions: Listed::Whole(vec!["e".into()]),
             facts: Listed::Whole(Vec::new()),
             failures: failed(),

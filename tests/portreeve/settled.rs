@@ -1,0 +1,114 @@
+//! A set is tried before it is in force: policies that contradict each other or never come to rest refuse it, and nothing
+//! else does.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use portreeve_admission::subject::TemplatePaths;
+use portreeve_server::set::{Sources, platform, read_folder};
+use portreeve_server::settled::settled;
+use portreeve_tests::gate::{Setting, loader};
+use portreeve_tests::platform;
+
+use crate::hostile::policies;
+
+/// A policy that gives requests of so much, where this selector says.
+fn giving(name: &str, cpu: &str, selector: &str) -> String {
+    format!(
+        "---\napiVersion: portreeve.dev/v1alpha1\nkind: ClusterPolicy\nmetadata: {{name: {name}}}\n\
+         spec:\n  module: {{builtin: resources}}\n  match: {{namespaceSelector: {selector}}}\n  \
+         settings: {{defaults: {{regular: {{requests: {{cpu: {cpu}, memory: 64Mi}}}}}}}}\n"
+    )
+}
+
+fn problems(policies: &[String]) -> Vec<String> {
+    Setting::default().with(&policies.concat()).unwrap().problems().unwrap()
+}
+
+/// Those of the hostile component.
+fn problems_of_guest(deed: &str) -> Vec<String> {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("policies.yaml"), policies(deed, "Fail")).unwrap();
+    Setting::default().sources(read_folder(folder.path()).unwrap()).problems().unwrap()
+}
+
+#[test]
+fn policies_that_set_different_values_at_one_place_refuse_the_set() {
+    let problems = problems(&[giving("red", "10m", "{}"), giving("blue", "20m", "{}")]);
+    assert_eq!(
+        problems,
+        ["test.yaml:10 (ClusterPolicy/blue): it and test.yaml:2 (ClusterPolicy/red) set different values at \
+          /spec/containers/0/resources/requests/cpu, tried on Pod \"bare\" in a namespace without labels: let them ask for \
+          the same, turn mutate off in one of them, or choose namespaces that exclude each other"]
+    );
+}
+
+#[test]
+fn policies_whose_namespaces_exclude_each_other_do_not_contradict_each_other() {
+    let selectors =
+        ["{matchLabels: {tier: gold}}", "{matchExpressions: [{key: tier, operator: NotIn, values: [gold]}]}"];
+    let [gold, other] = selectors;
+    assert_eq!(problems(&[giving("red", "10m", gold), giving("blue", "20m", other)]), [""; 0]);
+}
+
+#[test]
+fn a_contradiction_in_chosen_namespaces_is_told_with_their_labels() {
+    let [gold, named] = ["{matchLabels: {tier: gold}}", "{matchExpressions: [{key: tier, operator: Exists}]}"];
+    let problems = problems(&[giving("red", "10m", gold), giving("blue", "20m", named)]);
+    assert!(matches!(&problems[..], [one] if one.contains("in a namespace labelled tier=gold: ")), "{problems:?}");
+}
+
+#[test]
+fn policies_that_edit_nothing_there_do_not_contradict_each_other() {
+    let quiet = giving("blue", "20m", "{}") + "  mutate: false\n";
+    assert_eq!(problems(&[giving("red", "10m", "{}"), quiet]), [""; 0]);
+}
+
+#[test]
+fn a_policy_that_never_comes_to_rest_refuses_the_set() {
+    let problems = problems_of_guest("never-rest");
+    let words = "(ClusterPolicy/guest): its edits never come to rest, tried on Deployment \"web\" in a namespace labelled \
+                 kubernetes.io/metadata.name=shop: ";
+    assert!(matches!(&problems[..], [one] if one.contains(words)), "{problems:?}");
+}
+
+#[test]
+fn a_policy_that_fails_otherwise_refuses_no_set_and_holds_none_up() {
+    for deed in ["trap", "loop", "edit-and-give-up"] {
+        let begun = Instant::now();
+        assert_eq!(problems_of_guest(deed), [""; 0], "{deed}");
+        println!("{deed}: loaded and tried in {:?}", begun.elapsed());
+    }
+}
+
+#[test]
+fn what_ships_and_what_the_platforms_have_comes_to_rest() {
+    let platforms = platform::all();
+    let together = tempfile::tempdir().unwrap();
+    for (name, text) in platform::policies(&platforms) {
+        std::fs::write(together.path().join(name), text).unwrap();
+    }
+    let took = tried(&Sources::of_builtin(platform()));
+    println!("the profile: {took:?}");
+    println!("the five platforms: {:?}", tried(&read_folder(together.path()).unwrap()));
+    // It is no part of what a warm start may take; this machine may be slow, and its build is.
+    assert!(took < Duration::from_secs(2), "{took:?}");
+}
+
+#[test]
+fn each_platforms_own_policies_come_to_rest() {
+    for name in platform::all().iter().map(|platform| platform.name.clone()) {
+        let folder = portreeve_tests::places::checkout().join("tests/platforms").join(&name).join("policies");
+        tried(&read_folder(Path::new(&folder)).unwrap());
+    }
+}
+
+/// How long a set that comes to rest was tried.
+fn tried(sources: &Sources) -> Duration {
+    let set = loader().unwrap().load(sources).unwrap();
+    let begun = Instant::now();
+    if let Err(error) = settled(set, sources, &TemplatePaths::default()) {
+        panic!("{error}");
+    }
+    begun.elapsed()
+}
