@@ -95,7 +95,8 @@ fn run(pod: &Value, account: &Path, here: impl Fn(&str) -> String) {
 /// What leads to the API server as a service account of the release.
 fn account(scene: &Scene, name: &str) -> PathBuf {
     let file = scene.folder().join(format!("{name}.kubeconfig"));
-    let mut kubeconfig: Value = serde_json::from_slice(&std::fs::read(scene.kubeconfig()).unwrap()).unwrap();
+    let mut kubeconfig: Value =
+        serde_json::from_str(&scene.kubectl.run("config view --raw --flatten -o json").unwrap()).unwrap();
     let token = scene.kubectl.run(&format!("create token {name} -n portreeve")).unwrap();
     kubeconfig["users"][0]["user"] = json!({"token": token});
     kubeconfig["contexts"][0]["context"]["namespace"] = json!("portreeve");

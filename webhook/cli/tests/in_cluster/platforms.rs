@@ -23,10 +23,11 @@ const EXCEPTED: &str = "ingress-basic";
 
 /// A cluster with the platforms' policies in force.
 struct Governed {
+    /// Goes before the scene, which it would go on to change.
+    replica: Replica,
     scene: Scene,
     helm: Helm,
     platforms: Vec<Platform>,
-    replica: Replica,
     _registry: LoopbackRegistry,
 }
 
