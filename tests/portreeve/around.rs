@@ -8,13 +8,16 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use portreeve_admission::case::Fact;
 use portreeve_admission::response::{RefusalKind, Response};
+use portreeve_ledger::{Ledger, Options};
 use portreeve_server::around::{Around, Cluster};
 use portreeve_server::deadline::Deadlines;
 use portreeve_server::set::{KnownFrom, Listed, Namespace};
 use portreeve_server::way::Gate;
-use portreeve_tests::gate::{Setting, admit};
+use portreeve_tests::gate::{Setting, admit, validate};
 use portreeve_tests::review::create;
 use serde_json::{Value, json};
+
+use crate::book::bodies;
 
 /// Denies pods that may run as root, in namespaces of the tier `gold` alone.
 const IN_GOLD: &str = "apiVersion: portreeve.dev/v1alpha1\nkind: ClusterPolicy\nmetadata: {name: escalation}\nspec:\n  \
@@ -110,4 +113,19 @@ async fn facts_are_what_the_cluster_tells() {
     let (kind, message) = refused(judged(&gate(NETWORK, Town::OfTier("gold"))).await);
     assert_eq!(kind, RefusalKind::Forbidden);
     assert!(message.contains("the namespace \"shop\" has no NetworkPolicy"), "{message}");
+}
+
+#[tokio::test]
+async fn a_record_says_what_the_cluster_told_of_the_namespace_or_why_it_did_not() {
+    for (town, field, says) in
+        [(Town::OfTier("gold"), "knownFrom", "cluster"), (Town::Unheard, "missing", "there is no namespace shop")]
+    {
+        let folder = tempfile::tempdir().unwrap();
+        let book = folder.path().join("book");
+        let ledger = Ledger::open(&book, Options::new("test/one".parse().unwrap())).unwrap();
+        let gate = Setting::default().with(EVERYWHERE).unwrap().ledger(Arc::new(ledger)).gate().unwrap();
+        let gate = Gate { around: Around::Cluster(Arc::new(town)), ..gate };
+        validate(&gate, &create(&pod())).await.unwrap();
+        assert_eq!(bodies(&book)[0]["namespace"][field], says);
+    }
 }

@@ -37,7 +37,7 @@ fn policies_that_set_different_values_at_one_place_refuse_the_set() {
     let problems = problems(&[giving("red", "10m", "{}"), giving("blue", "20m", "{}")]);
     assert_eq!(
         problems,
-        ["test.yaml:10 (ClusterPolicy/blue): it and test.yaml:2 (ClusterPolicy/red) set different values at \
+        ["test.yaml:10 (ClusterPolicy/blue) and test.yaml:2 (ClusterPolicy/red) set different values at \
           /spec/containers/0/resources/requests/cpu, tried on Pod \"bare\" in a namespace without labels: let them ask for \
           the same, turn mutate off in one of them, or choose namespaces that exclude each other"]
     );
@@ -88,11 +88,8 @@ fn what_ships_and_what_the_platforms_have_comes_to_rest() {
     for (name, text) in platform::policies(&platforms) {
         std::fs::write(together.path().join(name), text).unwrap();
     }
-    let took = tried(&Sources::of_builtin(platform()));
-    println!("the profile: {took:?}");
+    println!("the profile: {:?}", tried(&Sources::of_builtin(platform())));
     println!("the five platforms: {:?}", tried(&read_folder(together.path()).unwrap()));
-    // It is no part of what a warm start may take; this machine may be slow, and its build is.
-    assert!(took < Duration::from_secs(2), "{took:?}");
 }
 
 #[test]

@@ -139,18 +139,24 @@ fn seen_on(manifest: &Manifest, tried: &Tried) -> String {
 }
 
 fn problems(faults: Vec<Fault>, sources: &Sources) -> Vec<Problem> {
-    let problem = |Fault { policies, what, seen }: Fault| {
-        let mut places = policies.iter().map(|policy| sources.place_of_policy(policy));
-        let place = places.next().unwrap_or_default();
-        let others: Vec<String> = places.collect();
-        let who = if others.is_empty() { "its edits".to_owned() } else { format!("it and {}", others.join(" and ")) };
-        let remedy =
-            "let them ask for the same, turn mutate off in one of them, or choose namespaces that exclude each other";
-        let remedy =
-            if others.is_empty() { "the policy itself has to be mended, or its mutate turned off" } else { remedy };
-        Problem { place, reason: format!("{who} {what}, tried on {seen}: {remedy}") }
-    };
-    faults.into_iter().map(problem).collect()
+    faults.into_iter().map(|fault| problem(&fault, sources)).collect()
+}
+
+/// It is that of one policy, or of none alone: which of several was there first is not known here.
+fn problem(Fault { policies, what, seen }: &Fault, sources: &Sources) -> Problem {
+    let places: Vec<String> = policies.iter().map(|policy| sources.place_of_policy(policy)).collect();
+    let tried = format!("{what}, tried on {seen}");
+    match places.as_slice() {
+        [place] => {
+            let remedy = "mend the policy itself, or turn its mutate off";
+            Problem { place: place.clone(), reason: format!("its edits {tried}: {remedy}") }
+        }
+        places => {
+            let remedy = "let them ask for the same, turn mutate off in one of them, or choose namespaces that exclude each \
+                          other";
+            Problem { place: String::new(), reason: format!("{} {tried}: {remedy}", places.join(" and ")) }
+        }
+    }
 }
 
 /// Waits for work from wherever this is called, on a thread of its own; none if there is no thread for it.
