@@ -38,12 +38,7 @@ impl Scene {
 
     /// The same with such controllers, and an API server that judges pods itself or leaves it to us.
     pub(crate) async fn start_as(controllers: Controllers, pod_security: BuiltInPodSecurity) -> Option<Self> {
-        let Some(assets) = Assets::find().unwrap() else {
-            println!(
-                "skipped: no control plane. `cargo xtask assets` builds one (it needs Go), or KUBEBUILDER_ASSETS names one"
-            );
-            return None;
-        };
+        let assets = Assets::find(controllers).inspect_err(|reason| println!("skipped: {reason}")).ok()?;
         let plane = ControlPlane::start(&assets, controllers, pod_security).await.unwrap();
         let kubectl = Kubectl::new(assets.path(Program::Kubectl), plane.kubeconfig());
         let definitions = checkout().join("charts/portreeve/crds");
