@@ -25,6 +25,8 @@ pub(crate) const ASSETS: &str = "KUBEBUILDER_ASSETS";
 struct Source {
     name: &'static str,
     programs: &'static [&'static str],
+    /// Whether they are no part of a control plane: then tests look into our own folder too, whatever the variable names.
+    beside: bool,
     /// Whether what it takes is here.
     is_there: fn() -> bool,
     /// How to get that.
@@ -68,6 +70,7 @@ const SOURCES: [Source; 5] = [
     Source {
         name: "etcd",
         programs: &["etcd"],
+        beside: false,
         is_there: debian::is_there,
         remedy: debian::REMEDY,
         fill: |place| debian::fetch(&place::ETCD, &place.folder),
@@ -75,6 +78,7 @@ const SOURCES: [Source; 5] = [
     Source {
         name: "promtool",
         programs: &["promtool"],
+        beside: true,
         is_there: debian::is_there,
         remedy: debian::REMEDY,
         fill: |place| debian::fetch(&place::PROMTOOL, &place.folder),
@@ -82,6 +86,7 @@ const SOURCES: [Source; 5] = [
     Source {
         name: "Kubernetes",
         programs: &go::COMMANDS,
+        beside: false,
         is_there: go::is_there,
         remedy: go::REMEDY,
         fill: |place| go::build_kubernetes(&place::pin(&root(), &place.release), &place.folder),
@@ -89,6 +94,7 @@ const SOURCES: [Source; 5] = [
     Source {
         name: "helm",
         programs: &["helm"],
+        beside: true,
         is_there: go::is_there,
         remedy: go::REMEDY,
         fill: |place| go::install(place::HELM, &place.folder),
@@ -96,6 +102,7 @@ const SOURCES: [Source; 5] = [
     Source {
         name: "operators' definitions",
         programs: &["definitions"],
+        beside: true,
         is_there: go::is_there,
         remedy: go::REMEDY,
         fill: |place| go::definitions(&place.folder.join(place::DEFINITIONS)),
@@ -131,22 +138,27 @@ pub(crate) fn named_or_made(release: &str) -> Result<Made, XtaskError> {
         return fill(Place { folder, release: release.to_owned() });
     }
     let remedy = "KUBEBUILDER_ASSETS names a folder of somebody else's; `cargo xtask assets` fills an empty one";
-    let programs = SOURCES.iter().flat_map(|source| source.programs);
-    let lacking = programs.filter(|program| !folder.join(program).exists());
-    let lacking = lacking.map(|program| Lacking { program, remedy }).collect();
+    let ours = cache_folder(release)?;
+    let is_there = |source: &Source, program: &str| {
+        folder.join(program).exists() || (source.beside && ours.join(program).exists())
+    };
+    let programs = SOURCES.iter().flat_map(|source| source.programs.iter().map(move |program| (source, program)));
+    let lacking = programs.filter(|(source, program)| !is_there(source, program)).map(|(_, program)| program);
+    let lacking: Vec<Lacking> = lacking.map(|program| Lacking { program, remedy }).collect();
     Ok(Made { folder, lacking })
 }
 
 /// The cache's folder for a release.
 pub(crate) fn make(release: &str) -> Result<Made, XtaskError> {
-    let folder = match place::cache_folder(&root(), release) {
-        Ok(Some(folder)) => folder,
-        Ok(None) => {
-            return Err(XtaskError::Assets("neither XDG_CACHE_HOME nor HOME says where caches are".to_owned()));
-        }
-        Err(error) => return Err(XtaskError::Read { path: place::pin(&root(), release), error }),
-    };
-    fill(Place { folder, release: release.to_owned() })
+    fill(Place { folder: cache_folder(release)?, release: release.to_owned() })
+}
+
+fn cache_folder(release: &str) -> Result<PathBuf, XtaskError> {
+    match place::cache_folder(&root(), release) {
+        Ok(Some(folder)) => Ok(folder),
+        Ok(None) => Err(XtaskError::Assets("neither XDG_CACHE_HOME nor HOME says where caches are".to_owned())),
+        Err(error) => Err(XtaskError::Read { path: place::pin(&root(), release), error }),
+    }
 }
 
 /// A folder that is not there is empty.
