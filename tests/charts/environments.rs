@@ -9,8 +9,8 @@ use serde_json::Value;
 use crate::helm;
 use crate::platforms::{ENVIRONMENTS, installations, named, platforms, scaled};
 
-/// What is production's alone, by platform: hosts, buckets, vaults, accounts, addresses, namespaces, images, and the word for
-/// the environment.
+/// What is production's alone, by platform: hosts, buckets, vaults, accounts, addresses, namespaces, images, the cloud that
+/// Klinematrix has for production alone, and the word for the environment.
 const OF_PRODUCTION: [(&str, &[&str]); 5] = [
     ("airhart", &["Production", "airhart-api.example.com", "querystream.example.com"]),
     ("arbitex", &["api.arbitex.ai", "arbitex-kv"]),
@@ -30,7 +30,18 @@ const OF_PRODUCTION: [(&str, &[&str]); 5] = [
     ("azure-platform", &["prod", "api.azure-platform.example.com", "azure-platform-kv"]),
     (
         "klinematrix",
-        &["klinematrix-prod", "klinecubic", "klinecubic.cn", "klinecubic-tls", "prod-v0.8.7", "prod-v0.11.4"],
+        &[
+            "klinematrix-prod",
+            "klinecubic",
+            "klinecubic.cn",
+            "klinecubic-tls",
+            "prod-v0.8.7",
+            "prod-v0.11.4",
+            "alibaba-cloud-loadbalancer-spec",
+            "alicloud-disk-essd",
+            "30548",
+            "32608",
+        ],
     ),
 ];
 

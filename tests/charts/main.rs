@@ -12,6 +12,8 @@
 #[cfg(test)]
 mod environments;
 #[cfg(test)]
+mod judged;
+#[cfg(test)]
 mod monitoring;
 #[cfg(test)]
 mod platforms;

@@ -1,8 +1,10 @@
 //! Alerts and dashboard: they ask for metrics that exist, and the alerts fire when they should, as `alerts.yaml` tells.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::process::Command;
 
+use portreeve_tests::control_plane::beside;
 use portreeve_tests::helm::{Helm, Installation};
 use portreeve_tests::places::checkout;
 use serde_json::Value;
@@ -56,15 +58,16 @@ fn alerts_and_dashboard_ask_for_metrics_that_exist() {
 #[test]
 fn each_alert_fires_when_it_should_and_is_quiet_when_it_should_be() {
     let Some(helm) = helm() else { return };
-    if Command::new("promtool").arg("--version").output().is_err() {
-        println!("skipped: no promtool. Debian's package prometheus has it");
+    let promtool = beside("promtool").unwrap().unwrap_or_else(|| PathBuf::from("promtool"));
+    if Command::new(&promtool).arg("--version").output().is_err() {
+        println!("skipped: no promtool. `cargo xtask assets` has it out of Debian's package prometheus");
         return;
     }
     let folder = tempfile::tempdir().unwrap();
     // JSON is YAML.
     std::fs::write(folder.path().join("rules.yaml"), rules(&helm).to_string()).unwrap();
     std::fs::copy(checkout().join("tests/charts/alerts.yaml"), folder.path().join("alerts.yaml")).unwrap();
-    let output = Command::new("promtool").args(["test", "rules", "alerts.yaml"]).current_dir(&folder).output().unwrap();
+    let output = Command::new(&promtool).args(["test", "rules", "alerts.yaml"]).current_dir(&folder).output().unwrap();
     let said = [output.stdout, output.stderr].concat();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&said));
 }

@@ -1,6 +1,7 @@
 //! Values of the server's chart that depend on each other.
 
-use portreeve_tests::helm::Installation;
+use portreeve_tests::helm::{DIGEST, Installation};
+use portreeve_tests::injected::{containers, spec};
 use serde_json::{Value, json};
 
 use crate::helm;
@@ -48,6 +49,34 @@ fn what_would_alarm_for_nothing_is_refused() {
         let fault = helm.render(&Installation::of_server(None).with(values)).unwrap_err().to_string();
         assert!(fault.contains(told), "{values}: {fault}");
     }
+}
+
+#[test]
+fn production_runs_an_image_by_digest_or_says_that_it_does_not() {
+    let Some(helm) = helm() else { return };
+    let of = |file: Option<&str>| Installation::of_server(file).with("image.digest=");
+    let fault = helm.render(&of(Some("prod"))).unwrap_err().to_string();
+    assert!(fault.contains("--set image.digest=sha256:") && fault.contains("image.requireDigest=false"), "{fault}");
+    helm.render(&of(Some("prod")).with("image.requireDigest=false")).unwrap();
+    for file in [None, Some("dev"), Some("staging")] {
+        helm.render(&of(file)).unwrap();
+    }
+}
+
+#[test]
+fn every_container_of_the_release_runs_the_image_that_was_given() {
+    let Some(helm) = helm() else { return };
+    let everything = Installation::of_server(Some("prod"));
+    let mut seen = 0;
+    for object in helm.render(&everything).unwrap() {
+        for container in containers(spec(&object)) {
+            let image = container["image"].as_str().unwrap();
+            assert!(image.starts_with("ghcr.io/portreeve/portreeve:") && image.ends_with(DIGEST), "{image}");
+            seen += 1;
+        }
+    }
+    // The server, the two CronJobs, the hook and the test.
+    assert_eq!(seen, 5);
 }
 
 #[test]

@@ -7,12 +7,15 @@ use std::process::Command;
 use portreeve_server::manifest::{Manifest, read_stream};
 use serde_json::Value;
 
-use crate::control_plane::Assets;
+use crate::control_plane::beside;
 use crate::gate::Fault;
 use crate::places::checkout;
 
 /// The environments that each platform has values for.
 const ENVIRONMENTS: [&str; 3] = ["dev", "staging", "prod"];
+
+/// The digest that the server's image is given.
+pub const DIGEST: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
 
 /// helm, with a kubeconfig where a cluster is asked for.
 #[derive(Debug, Clone)]
@@ -60,7 +63,8 @@ impl Installation {
         }
     }
 
-    /// The server with one of its values files, or with the chart's own values alone.
+    /// The server with one of its values files, or with the chart's own values alone. Its image has a digest, as production's
+    /// must.
     #[must_use]
     pub fn of_server(environment: Option<&str>) -> Self {
         let chart = checkout().join("charts/portreeve");
@@ -69,7 +73,7 @@ impl Installation {
             namespace: "portreeve".to_owned(),
             values: environment.map(|name| chart.join(format!("values-{name}.yaml"))).into_iter().collect(),
             chart,
-            settings: Vec::new(),
+            settings: vec![format!("image.digest={DIGEST}")],
         }
     }
 
@@ -110,10 +114,9 @@ impl Helm {
     /// The one beside the programs of the control plane, else the one on the path; none where there is neither.
     ///
     /// # Errors
-    /// If the folder that is named for the control plane lacks a program.
+    /// If the files that say where those are can't be read.
     pub fn find() -> Result<Option<Self>, Fault> {
-        let built = Assets::find()?.map(|assets| assets.helm()).filter(|program| program.is_file());
-        let program = built.unwrap_or_else(|| PathBuf::from("helm"));
+        let program = beside("helm")?.unwrap_or_else(|| PathBuf::from("helm"));
         let found = Command::new(&program).arg("version").output().is_ok_and(|output| output.status.success());
         Ok(found.then_some(Self { program, kubeconfig: None }))
     }

@@ -4,10 +4,9 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use crate::assets;
+use crate::assets::{self, ASSETS};
 use crate::cargo::{cargo, exit_code, status, target_folder};
 use crate::error::XtaskError;
-use crate::test_cluster::ASSETS;
 
 /// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,8 +31,8 @@ pub(crate) fn run(arguments: &[OsString]) -> Result<ExitCode, XtaskError> {
     let mut bench = cargo();
     bench.args(["bench", "--locked", "--workspace"]).args(name);
     bench.env("PORTREEVE", target_folder()?.join("release").join("portreeve"));
-    if asked == Bench::Cluster && std::env::var_os(ASSETS).is_none() {
-        bench.env(ASSETS, assets::make(assets::NEWEST)?);
+    if asked == Bench::Cluster {
+        bench.env(ASSETS, assets::named_or_made(assets::NEWEST)?.folder);
     }
     status(&mut bench).map(exit_code)
 }

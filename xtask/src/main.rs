@@ -8,6 +8,7 @@ mod checkout;
 mod demo;
 mod error;
 mod image;
+mod left_out;
 mod pages;
 mod test;
 mod test_cluster;
@@ -25,7 +26,8 @@ Usage: cargo xtask COMMAND
   test-cluster [--kubernetes RELEASE | --kubeconfig FILE]
                 the tests against a real API server: of this release (v1.37, v1.34), or of the cluster of a kubeconfig
   assets [--kubernetes RELEASE]
-                build the programs that these tests start, and helm, into the cache
+                have the programs that tests start, and helm and promtool, in the cache, or in the empty
+                folder that KUBEBUILDER_ASSETS names
   demo [ARGS]   build portreeve and run `portreeve demo` on the platforms of this checkout; ARGS are passed on
   bench [cluster]
                 measure the released binary: a set in process, the wire, starting; or Pods created at a real API server

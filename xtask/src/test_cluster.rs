@@ -5,12 +5,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::assets;
+use crate::assets::{self, ASSETS};
 use crate::cargo::{cargo, exit_code, status};
 use crate::error::XtaskError;
 
-/// The variable that names the programs' folder, by the convention of envtest.
-pub(crate) const ASSETS: &str = "KUBEBUILDER_ASSETS";
 /// The variable that the tests read the kubeconfig's place from.
 const KUBECONFIG: &str = "PORTREEVE_TEST_KUBECONFIG";
 
@@ -32,9 +30,11 @@ pub(crate) fn run(arguments: &[OsString]) -> Result<ExitCode, XtaskError> {
     test.args(["test", "--locked", "--workspace", "--no-fail-fast", "--test", "cluster", "--test", "in_cluster"]);
     test.args(["--", "--show-output"]);
     match cluster {
-        Cluster::Named => {}
+        Cluster::Named => {
+            test.env(ASSETS, assets::named_or_made(assets::NEWEST)?.folder);
+        }
         Cluster::Own(release) => {
-            test.env(ASSETS, assets::make(&release)?);
+            test.env(ASSETS, assets::make(&release)?.whole()?.folder);
         }
         Cluster::Given(kubeconfig) => {
             // One cluster can have one registration at a time.

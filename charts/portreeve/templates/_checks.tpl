@@ -1,5 +1,8 @@
-{{- /* Values that are each right, and together would alarm for nothing. */ -}}
+{{- /* Values that are each right, and together would alarm for nothing, or run what nobody can name. */ -}}
 {{- define "portreeve.checks" -}}
+{{- if and .Values.image.requireDigest (empty .Values.image.digest) }}
+{{- fail "image.digest is empty, and a tag can be moved to another image: give --set image.digest=sha256:…, as `crane digest` or the pipeline that pushed it says, or image.requireDigest=false to run by the tag" }}
+{{- end }}
 {{- $alerts := .Values.monitoring.alerts }}
 {{- $scraped := or .Values.monitoring.serviceMonitor.enabled $alerts.enabled }}
 {{- if and $scraped .Values.networkPolicy.enabled (empty .Values.networkPolicy.metricsFrom) }}

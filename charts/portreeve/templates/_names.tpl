@@ -71,12 +71,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- ternary "ca-bundle.crt" "ca.crt" (eq .Values.certificate.source "own") -}}
 {{- end -}}
 
-{{- /* repository:tag, with the digest if there is one. Takes {repository, tag, digest}. */ -}}
-{{- define "portreeve.reference" -}}
-{{ .repository }}:{{ .tag }}{{ with .digest }}@{{ . }}{{ end }}
-{{- end -}}
-
+{{- /* repository:tag, with the digest if there is one. */ -}}
 {{- define "portreeve.image" -}}
-{{- $image := .Values.image -}}
-{{- include "portreeve.reference" (dict "repository" $image.repository "tag" (default .Chart.AppVersion $image.tag) "digest" $image.digest) -}}
+{{ .Values.image.repository }}:{{ default .Chart.AppVersion .Values.image.tag }}{{ with .Values.image.digest }}@{{ . }}{{ end }}
 {{- end -}}

@@ -19,9 +19,13 @@ mod released;
 mod sample;
 mod wire;
 
+use portreeve_engine::Engine;
+
 fn main() {
     // `cargo test --benches` and the like pass flags; there is one thing to do.
-    println!("in process, a pod with three containers");
+    let kernel = if Engine::knows_written_pages() { "is scanned for" } else { "does not tell" };
+    println!("the page map {kernel} what instances wrote");
+    println!("\nin process, a pod with three containers");
     process::all();
     println!("\nover TLS, HTTP/1.1");
     wire::all();

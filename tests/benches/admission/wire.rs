@@ -1,6 +1,7 @@
 //! The wire: the released binary as a process of its own, its load from here. For each set: how soon it is ready, how
 //! many requests it answers, how long one takes, how much memory it has.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use portreeve_tests::review::create;
@@ -21,9 +22,10 @@ struct Shape {
     connections: usize,
 }
 
-const SHAPES: [Shape; 8] = [
+const SHAPES: [Shape; 9] = [
     Shape { name: "no policy, no book", set: Set::Nothing, ledger: None, connections: 50 },
     Shape { name: "no policy, written", set: Set::Nothing, ledger: Some("write-only"), connections: 50 },
+    Shape { name: "no policy, durable", set: Set::Nothing, ledger: Some("durable"), connections: 50 },
     Shape { name: "profile, written", set: Set::Profile, ledger: Some("write-only"), connections: 50 },
     Shape { name: "profile, durable", set: Set::Profile, ledger: Some("durable"), connections: 50 },
     Shape { name: "catalogue, written", set: Set::Catalogue, ledger: Some("write-only"), connections: 50 },
@@ -32,12 +34,17 @@ const SHAPES: [Shape; 8] = [
     Shape { name: "profile, durable", set: Set::Profile, ledger: Some("durable"), connections: 500 },
 ];
 
-/// Prints a line for each shape.
+const SETS: [(&str, Set); 3] = [("no policy", Set::Nothing), ("profile", Set::Profile), ("catalogue", Set::Catalogue)];
+
+/// Prints a line for each set and each shape.
 pub(crate) fn all() {
     let runtime = Runtime::new().unwrap();
     let binary = binary();
+    for (name, set) in SETS {
+        starts(&runtime, &binary, name, set);
+    }
     let cache = tempfile::tempdir().unwrap();
-    for set in [Set::Nothing, Set::Profile, Set::Catalogue] {
+    for (_, set) in SETS {
         // Compiles once, so that what is measured starts from a warm cache.
         let server = Server::start(&binary, cache.path(), set, None);
         runtime.block_on(server.compiled());
@@ -56,6 +63,24 @@ pub(crate) fn all() {
             server.resident_mib()
         );
     }
+}
+
+/// How soon a server is ready whose cache is empty, how soon its set is compiled then, and how soon it is ready after that.
+fn starts(runtime: &Runtime, binary: &Path, name: &str, set: Set) {
+    let cache = tempfile::tempdir().unwrap();
+    let begun = Instant::now();
+    let server = Server::start(binary, cache.path(), set, None);
+    runtime.block_on(server.compiled());
+    let compiled = begun.elapsed();
+    let cold = server.ready;
+    drop(server);
+    let warm = Server::start(binary, cache.path(), set, None).ready;
+    println!(
+        "  {name:<20} cold start to ready {:>5} ms, compiled after {:>5} ms; warm start to ready {:>4} ms",
+        cold.as_millis(),
+        compiled.as_millis(),
+        warm.as_millis()
+    );
 }
 
 /// Each connection sends the next request when it has the answer to the last.

@@ -31,9 +31,12 @@ const CONNECTIONS: [usize; 3] = [1, 16, 50];
 
 #[tokio::main]
 async fn main() {
-    let Some(assets) = Assets::find().unwrap() else {
-        println!("there is no control plane: `cargo xtask assets` builds one (it needs Go)");
-        std::process::exit(2);
+    let assets = match Assets::find(Controllers::Absent) {
+        Ok(assets) => assets,
+        Err(reason) => {
+            println!("{reason}");
+            std::process::exit(2);
+        }
     };
     let plane = ControlPlane::start(&assets, Controllers::Absent, BuiltInPodSecurity::On).await.unwrap();
     let load = Load::at(plane.kubeconfig()).await;

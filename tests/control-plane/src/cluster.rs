@@ -56,13 +56,7 @@ impl Cluster {
     }
 
     async fn own(controllers: Controllers, pod_security: BuiltInPodSecurity) -> Option<Self> {
-        let Some(assets) = Assets::find().unwrap() else {
-            println!(
-                "skipped: no control plane. `cargo xtask assets` builds one (it needs Go), or KUBEBUILDER_ASSETS names a \
-                 folder with etcd, kube-apiserver, kube-controller-manager and kubectl"
-            );
-            return None;
-        };
+        let assets = Assets::find(controllers).inspect_err(|reason| println!("skipped: {reason}")).ok()?;
         let plane = ControlPlane::start(&assets, controllers, pod_security).await.unwrap();
         let kubeconfig = plane.kubeconfig().to_owned();
         let kubectl = Kubectl::new(assets.path(Program::Kubectl), &kubeconfig);
@@ -71,8 +65,8 @@ impl Cluster {
     }
 
     async fn given(kubeconfig: &Path) -> Self {
-        let found = Assets::find().unwrap().map(|assets| assets.path(Program::Kubectl));
-        let kubectl = Kubectl::new(found.unwrap_or_else(|| PathBuf::from("kubectl")), kubeconfig);
+        let found = Assets::with(&[Program::Kubectl]).map(|assets| assets.path(Program::Kubectl));
+        let kubectl = Kubectl::new(found.unwrap_or_else(|_| PathBuf::from("kubectl")), kubeconfig);
         let api = ApiServer::at(kubeconfig).await.unwrap();
         Self {
             api,

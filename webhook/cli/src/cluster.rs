@@ -2,6 +2,7 @@
 
 mod doctor;
 mod evidence;
+mod ready;
 mod rotate;
 mod uninstall;
 
@@ -20,6 +21,10 @@ use crate::runtime::runtime;
 
 /// Looks after the webhook in a cluster.
 #[derive(Debug, Args)]
+#[command(after_long_help = "Examples:
+  portreeve cluster doctor                             would the cluster come back without us?
+  portreeve cluster rotate                             a new certificate, with nobody turned away
+  portreeve cluster uninstall --namespace portreeve    before the server goes")]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -29,6 +34,7 @@ pub(crate) struct Arguments {
 enum Command {
     Doctor(doctor::Arguments),
     Evidence(evidence::Arguments),
+    Ready(ready::Arguments),
     Rotate(rotate::Arguments),
     Uninstall(uninstall::Arguments),
 }
@@ -52,6 +58,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
     match &arguments.command {
         Command::Doctor(arguments) => runtime.block_on(doctor::run(arguments)),
         Command::Evidence(arguments) => runtime.block_on(evidence::run(arguments)),
+        Command::Ready(arguments) => runtime.block_on(ready::run(arguments)),
         Command::Rotate(arguments) => runtime.block_on(rotate::run(arguments)),
         Command::Uninstall(arguments) => runtime.block_on(uninstall::run(arguments)),
     }

@@ -20,6 +20,9 @@ pub(crate) struct Arguments {
 #[derive(Debug, Clone, Copy, Subcommand)]
 enum Command {
     /// Prints the JSON Schema of the configuration file.
+    #[command(after_long_help = "Examples:
+  portreeve config schema > server.schema.json
+  portreeve config schema | jq '.properties | keys'")]
     Schema,
 }
 

@@ -8,6 +8,8 @@ use crate::outcome::{Failure, Outcome};
 
 /// Prints policies in the words of others.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = "Examples:
+  portreeve export vap policies/                       what holds inside the API server while we are away")]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     command: Command,

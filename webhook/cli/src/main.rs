@@ -15,6 +15,8 @@ mod ledger;
 mod lock;
 mod log;
 mod manifests;
+#[cfg(test)]
+mod manual;
 mod nearest;
 mod outcome;
 mod output;

@@ -123,11 +123,16 @@ fn pool(limits: &Limits) -> PoolingAllocationConfig {
     pool
 }
 
+/// Whether the kernel tells which pages were written: it costs less then to put memory back as it was.
+pub(crate) fn knows_written_pages() -> bool {
+    PoolingAllocationConfig::is_pagemap_scan_available()
+}
+
 /// Between two instances the pool puts memory back as it was. Since Linux 6.7 the kernel tells which pages were
 /// written and only those are touched; without that, keeping pages means copying them blindly, and giving them back
 /// costs less.
 fn keep_what_was_not_written(pool: &mut PoolingAllocationConfig) {
-    if PoolingAllocationConfig::is_pagemap_scan_available() {
+    if knows_written_pages() {
         pool.pagemap_scan(Enabled::Yes);
         pool.linear_memory_keep_resident(KEEP_RESIDENT);
         pool.table_keep_resident(KEEP_RESIDENT_TABLE);

@@ -2,6 +2,7 @@
 //! what they share is here.
 
 mod dependencies;
+mod guards;
 mod licences;
 mod metrics;
 mod policies;
@@ -15,7 +16,7 @@ use crate::checkout::Checkout;
 use crate::error::XtaskError;
 
 /// The rules, by what they ask for.
-const RULES: [(&str, Rule); 9] = [
+const RULES: [(&str, Rule); 10] = [
     ("dependencies between crates point one way", dependencies::between_crates),
     ("crates keep out of each other's trades", dependencies::on_libraries),
     ("everything is under Apache-2.0", licences::everywhere),
@@ -25,6 +26,7 @@ const RULES: [(&str, Rule); 9] = [
     ("every policy comes with all that its users need", policies::complete),
     ("every policy has its page", policies::pages),
     ("every metric is documented", metrics::documented),
+    ("every invariant is guarded by tests that are there", guards::of_invariants),
 ];
 
 type Rule = fn(&Checkout) -> Vec<Finding>;

@@ -7,6 +7,7 @@ mod credentials;
 pub mod place;
 mod port;
 mod process;
+mod program;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -22,7 +23,8 @@ use crate::Fault;
 use crate::api_server::ApiServer;
 use crate::until;
 
-pub use self::assets::{Assets, Program};
+pub use self::assets::{Assets, Unavailable, beside};
+pub use self::program::Program;
 
 /// Who acts on objects beside the API server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -28,24 +28,26 @@ fn configured() -> tempfile::TempDir {
     place
 }
 
-/// Starts it and reads where it listens for operations.
-fn started(config: &str) -> (Child, String) {
+/// Starts it and reads where it listens: for calls, and for operations.
+fn started(config: &str) -> (Child, [String; 2]) {
     let mut child =
         binary().args(["serve", "--config", config]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
-    let Some(operations) = lines.find(|line| line.trim_start().starts_with("operations")) else {
-        let mut told = String::new();
-        child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
-        panic!("it did not start: {told}");
-    };
-    let address = operations.split("http://").nth(1).unwrap().split('/').next().unwrap().to_owned();
-    (child, address)
+    let addresses = ["webhook", "operations"].map(|port| {
+        let Some(line) = lines.find(|line| line.trim_start().starts_with(port)) else {
+            let mut told = String::new();
+            child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
+            panic!("it did not start: {told}");
+        };
+        line.split("://").nth(1).unwrap().split('/').next().unwrap().to_owned()
+    });
+    (child, addresses)
 }
 
 #[test]
 fn it_is_ready_when_it_says_so_and_stops_in_order() {
     let place = configured();
-    let (child, address) = started(&text(place.path().join("server.yaml")));
+    let (child, [_, address]) = started(&text(place.path().join("server.yaml")));
     let mut connection = TcpStream::connect(address).unwrap();
     connection.write_all(b"GET /readyz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").unwrap();
     let mut answer = String::new();
@@ -144,4 +146,24 @@ fn a_book_that_cant_be_kept_is_a_failed_start() {
     // No folder can be made below a file, whoever runs this.
     let told = refused(&place, &CONFIG.replace("folder: book", "folder: server.yaml/book"), 1);
     assert!(told.contains("ledger.folder") && told.contains("server.yaml/book"), "{told}");
+}
+
+#[test]
+fn who_asks_as_the_api_server_does_learns_whether_it_is_ready() {
+    let place = configured();
+    let (mut child, [address, _]) = started(&text(place.path().join("server.yaml")));
+    let port = address.rsplit(':').next().unwrap();
+    let bundle = text(place.path().join("tls/ca-bundle.crt"));
+    let asked =
+        |host: &str, bundle: &str| portreeve(&["cluster", "ready", &format!("https://{host}:{port}"), "--ca", bundle]);
+    assert!(asked("localhost", &bundle).with_code(0).stdout.contains("ok"));
+    // Another name, and another authority, are no certificate that it would take.
+    let told = asked("127.0.0.1", &bundle).with_code(1).stderr;
+    assert!(told.contains("https://127.0.0.1:"), "{told}");
+    portreeve(&["certs", "create", "--folder", &text(place.path().join("other")), "--names", "localhost"]).with_code(0);
+    asked("localhost", &text(place.path().join("other/ca-bundle.crt"))).with_code(1);
+    asked("localhost", "/nowhere/ca.crt").with_code(2);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    asked("localhost", &bundle).with_code(1);
 }
