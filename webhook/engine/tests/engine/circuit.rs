@@ -17,9 +17,9 @@ fn program(pause: Duration) -> Program {
     Engine::new(options).unwrap().load(guests::hostile(), &[good(), does("loop")]).unwrap()
 }
 
-/// How `good` and `loop` end when they are asked together with half a second.
+/// How `good` and `loop` end when they are asked together with a second.
 fn ends(program: &Program) -> (bool, Failure) {
-    let deadline = Instant::now() + Duration::from_millis(500);
+    let deadline = Instant::now() + Duration::from_secs(1);
     let mut outcomes = program.evaluate(&deployment(), &["good", "loop"], deadline);
     let (looping, good) = (outcomes.pop().unwrap(), outcomes.pop().unwrap());
     let Outcome::Failed(failure) = looping else { panic!("the loop ended") };
@@ -33,7 +33,7 @@ fn a_policy_that_runs_out_of_time_again_and_again_is_suspended() {
     assert_eq!(ends(&program), (true, Failure::Deadline));
     let begun = Instant::now();
     assert_eq!(ends(&program), (true, Failure::Suspended(2)));
-    assert!(begun.elapsed() < Duration::from_millis(500), "it was run all the same");
+    assert!(begun.elapsed() < Duration::from_secs(1), "it was run all the same");
 }
 
 #[test]
