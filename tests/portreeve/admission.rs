@@ -3,10 +3,9 @@
 
 use portreeve_admission::response::{AuditKey, RefusalKind};
 use portreeve_server::way::Gate;
+use portreeve_supply::RegistriesConfig;
 use portreeve_supply::loopback::{FixtureImage, LoopbackRegistry};
-use portreeve_supply::{ImageConfig, RegistriesConfig};
 use portreeve_tests::gate::{Setting, admit, mutate, validate};
-use portreeve_tests::places::checkout;
 use portreeve_tests::review::{create, update};
 use serde_json::{Value, json};
 
@@ -371,25 +370,6 @@ async fn a_job_applied_again_gets_back_its_digest_and_a_changed_one_is_left_to_t
     applied["spec"]["template"]["spec"]["containers"][0]["image"] = json!("team/web:2");
     let changed = mutate(&gate, &update(&applied, &pinned)).await.unwrap();
     assert_eq!(changed.response.patch, None);
-}
-
-#[test]
-fn the_configuration_of_an_image_is_a_fact_in_the_shape_of_the_contract() {
-    let config = ImageConfig { user: Some("101".into()), ..ImageConfig::default() };
-    assert_eq!(json!(config), json!({"user": "101"}));
-    let config = ImageConfig {
-        exposed_ports: ["8080/tcp".parse().unwrap()].into(),
-        volumes: ["/data".into()].into(),
-        base_image: Some("debian:12".into()),
-        ..config
-    };
-    let whole = json!({"user": "101", "exposedPorts": ["8080/tcp"], "volumes": ["/data"], "baseImage": "debian:12"});
-    assert_eq!(json!(config), whole);
-    // The contract shows it in the same words, to authors in every language.
-    let contract = std::fs::read_to_string(checkout().join("wit/policy.wit")).unwrap();
-    let row = contract.lines().find(|line| line.contains("| `image-config` |")).unwrap();
-    let shown: Value = serde_json::from_str(row.split('`').nth(3).unwrap()).unwrap();
-    assert_eq!(Vec::from_iter(shown.as_object().unwrap().keys()), Vec::from_iter(whole.as_object().unwrap().keys()));
 }
 
 #[tokio::test]

@@ -2,12 +2,13 @@
 //! policy and to the host that looks it up.
 
 use portreeve_sdk::image::Reference;
-use portreeve_supply::RegistriesConfig;
 use portreeve_supply::loopback::{FixtureImage, LoopbackRegistry};
 use portreeve_supply::reference::ImageReference;
+use portreeve_supply::{ImageConfig, RegistriesConfig};
 use portreeve_tests::gate::{Setting, mutate};
+use portreeve_tests::places::checkout;
 use portreeve_tests::review::create;
-use serde_json::json;
+use serde_json::{Value, json};
 
 const MIRRORED_AND_PINNED: &str = "
 apiVersion: portreeve.dev/v1alpha1
@@ -63,4 +64,23 @@ fn a_policy_reads_the_names_that_the_host_reads() {
         let (policy, host) = (Reference::read(&text), text.parse::<ImageReference>());
         assert_eq!(policy.is_ok(), host.is_ok(), "{text}: {policy:?}, {host:?}");
     }
+}
+
+#[test]
+fn the_configuration_of_an_image_is_a_fact_in_the_shape_of_the_contract() {
+    let config = ImageConfig { user: Some("101".into()), ..ImageConfig::default() };
+    assert_eq!(json!(config), json!({"user": "101"}));
+    let config = ImageConfig {
+        exposed_ports: ["8080/tcp".parse().unwrap()].into(),
+        volumes: ["/data".into()].into(),
+        base_image: Some("debian:12".into()),
+        ..config
+    };
+    let whole = json!({"user": "101", "exposedPorts": ["8080/tcp"], "volumes": ["/data"], "baseImage": "debian:12"});
+    assert_eq!(json!(config), whole);
+    // The contract shows it in the same words, to authors in every language.
+    let contract = std::fs::read_to_string(checkout().join("wit/policy.wit")).unwrap();
+    let row = contract.lines().find(|line| line.contains("| `image-config` |")).unwrap();
+    let shown: Value = serde_json::from_str(row.split('`').nth(3).unwrap()).unwrap();
+    assert_eq!(Vec::from_iter(shown.as_object().unwrap().keys()), Vec::from_iter(whole.as_object().unwrap().keys()));
 }
