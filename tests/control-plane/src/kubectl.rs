@@ -3,6 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::Fault;
+use crate::control_plane::definitions_of;
+
 /// kubectl with a kubeconfig.
 #[derive(Debug, Clone)]
 pub struct Kubectl {
@@ -25,6 +28,26 @@ impl Kubectl {
     #[must_use]
     pub fn new(program: PathBuf, kubeconfig: &Path) -> Self {
         Self { program, kubeconfig: kubeconfig.to_owned() }
+    }
+
+    /// Has the API server know the kinds of a group, as those define them who publish them. False, and a word about it, where
+    /// their definitions are not here.
+    ///
+    /// # Errors
+    /// If the API server does not take them.
+    pub fn define(&self, group: &str) -> Result<bool, Fault> {
+        let Some(files) = definitions_of(group)? else {
+            #[allow(clippy::print_stdout, reason = "a test says when it is skipped")]
+            {
+                println!("skipped: the definitions of {group} are not here. `cargo xtask assets` has them");
+            }
+            return Ok(false);
+        };
+        for file in files {
+            self.run(&format!("apply --server-side -f {}", file.display()))?;
+        }
+        self.run("wait --for=condition=Established --timeout=60s crd --all")?;
+        Ok(true)
     }
 
     /// Runs a command, written as in a shell but without quoting, and gives what it printed.

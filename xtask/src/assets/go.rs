@@ -1,10 +1,10 @@
-//! What Go has from pinned sources: the Kubernetes commands and helm, which it builds, and the definitions of operators'
-//! kinds, which lie in their modules.
+//! What Go has from pinned sources: the Kubernetes commands and helm, which it builds, and the definitions that
+//! others publish, which lie in their modules.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::place::{Defined, OF_OPERATORS};
+use super::place::{Defined, defined};
 use crate::cargo::{output, program, status};
 use crate::error::XtaskError;
 
@@ -38,12 +38,12 @@ pub(super) fn install(module: &str, folder: &Path) -> Result<(), XtaskError> {
     run(go().args(["install", "-trimpath", "-ldflags", "-s -w", module]).env("GOBIN", folder))
 }
 
-/// Puts the definitions of operators' kinds into a folder, which is there when all of them are.
+/// Puts the definitions that others publish into a folder, which is there when all of them are.
 pub(super) fn definitions(folder: &Path) -> Result<(), XtaskError> {
     let unfinished = folder.with_extension("unfinished");
     let write = |error| XtaskError::Write { path: unfinished.clone(), error };
     std::fs::create_dir_all(&unfinished).map_err(write)?;
-    for Defined { module, folder, files } in OF_OPERATORS {
+    for Defined { module, folder, files } in defined() {
         let source = downloaded(module)?.join(folder);
         for file in files {
             let text = std::fs::read(source.join(file))

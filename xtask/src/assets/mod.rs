@@ -100,7 +100,7 @@ const SOURCES: [Source; 5] = [
         fill: |place| go::install(place::HELM, &place.folder),
     },
     Source {
-        name: "operators' definitions",
+        name: "definitions",
         programs: &["definitions"],
         beside: true,
         is_there: go::is_there,

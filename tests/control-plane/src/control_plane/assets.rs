@@ -5,7 +5,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::place::{NEWEST, cache_folder};
+use super::place::{DEFINITIONS, NEWEST, cache_folder};
 use super::{Controllers, Program};
 use crate::checkout;
 
@@ -90,6 +90,22 @@ impl Assets {
 pub fn beside(name: &str) -> io::Result<Option<PathBuf>> {
     let folders = named().into_iter().chain(built()?);
     Ok(folders.map(|folder| folder.join(name)).find(|path| path.exists()))
+}
+
+/// The files that define the kinds of a group, as others publish them; none, and a word about it, where they are not here.
+///
+/// # Errors
+/// As [`beside`].
+pub fn definitions_of(group: &str) -> io::Result<Option<Vec<PathBuf>>> {
+    let Some(folder) = beside(DEFINITIONS)? else { return Ok(None) };
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(&format!("{group}_")) {
+            files.push(entry.path());
+        }
+    }
+    Ok((!files.is_empty()).then_some(files))
 }
 
 fn named() -> Option<PathBuf> {

@@ -23,7 +23,7 @@ use crate::Fault;
 use crate::api_server::ApiServer;
 use crate::until;
 
-pub use self::assets::{Assets, Unavailable, beside};
+pub use self::assets::{Assets, Unavailable, beside, definitions_of};
 pub use self::program::Program;
 
 /// Who acts on objects beside the API server.

@@ -19,7 +19,7 @@ pub const ETCD: Packaged = Packaged { package: "etcd-server", path: "usr/bin/etc
 /// What plays the alerts.
 pub const PROMTOOL: Packaged = Packaged { package: "prometheus", path: "usr/bin/promtool" };
 
-/// The folder with the definitions of operators' kinds, beside the programs.
+/// The folder with definitions that others publish, beside the programs.
 pub const DEFINITIONS: &str = "definitions";
 
 /// Definitions of the kinds that our charts make objects of and that an API server learns from an operator.
@@ -40,6 +40,25 @@ pub const OF_OPERATORS: [Defined; 3] = [
         files: &["cert-manager.io_certificates.yaml"],
     },
 ];
+
+/// Definitions of the reports that a scan writes, as those who set the standards publish them, or have them installed.
+pub const OF_REPORTS: [Defined; 2] = [
+    Defined {
+        module: "github.com/openreports/reports-api@v0.2.1",
+        folder: "config/crd",
+        files: &["openreports.io_reports.yaml", "openreports.io_clusterreports.yaml"],
+    },
+    Defined {
+        module: "github.com/kyverno/kyverno@v1.19.1",
+        folder: "config/crds/policyreport",
+        files: &["wgpolicyk8s.io_policyreports.yaml", "wgpolicyk8s.io_clusterpolicyreports.yaml"],
+    },
+];
+
+/// All definitions that are in the folder.
+pub fn defined() -> impl Iterator<Item = Defined> {
+    OF_OPERATORS.into_iter().chain(OF_REPORTS)
+}
 
 /// The files of a pin, in its folder.
 const PINS: [&str; 3] = ["go.mod", "go.sum", "tools.go"];
@@ -85,7 +104,7 @@ pub fn cache_folder(checkout: &Path, release: &str) -> io::Result<Option<PathBuf
     for pinned in [HELM, ETCD.package, ETCD.path, PROMTOOL.package, PROMTOOL.path] {
         digest.update(pinned);
     }
-    for Defined { module, files, .. } in OF_OPERATORS {
+    for Defined { module, files, .. } in defined() {
         digest.update(module);
         files.iter().for_each(|file| digest.update(file));
     }

@@ -108,7 +108,9 @@ fn account(scene: &Scene, name: &str) -> PathBuf {
 async fn the_rights_that_the_chart_gives_are_enough_and_none_is_left_over() {
     let Some(installed) = Installed::start(Scene::of_our_own().await).await else { return };
     let scene = &installed.scene;
-    install_reports(scene).await;
+    if !scene.kubectl.define("openreports.io").unwrap() {
+        return;
+    }
     for object in [deployment("old"), replica_set(), job()] {
         scene.apply(&object).await;
     }
@@ -247,26 +249,6 @@ async fn reports_come_change_and_go(scene: &Scene) {
     scene.api.delete(&deployment("old")).await.unwrap().done().unwrap();
     scene.put_in_force(&wants_label("team", "team")).await;
     until("the report is gone", async || said().is_empty()).await.unwrap();
-}
-
-/// Definitions of reports that take anything: what is in them is tested elsewhere.
-async fn install_reports(scene: &Scene) {
-    for (kind, plural, scope) in [("Report", "reports", "Namespaced"), ("ClusterReport", "clusterreports", "Cluster")] {
-        let schema = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
-        let definition = json!({
-            "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-            "metadata": {"name": format!("{plural}.openreports.io")},
-            "spec": {
-                "group": "openreports.io", "scope": scope,
-                "names": {"kind": kind, "plural": plural, "singular": kind.to_lowercase()},
-                "versions": [{
-                    "name": "v1alpha1", "served": true, "storage": true, "schema": {"openAPIV3Schema": schema},
-                }],
-            },
-        });
-        scene.apply(&definition).await;
-    }
-    scene.kubectl.run("wait --for=condition=Established --timeout=60s crd --all").unwrap();
 }
 
 fn replica_set() -> Value {

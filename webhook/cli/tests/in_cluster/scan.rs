@@ -12,26 +12,6 @@ use tokio::time::sleep;
 use crate::replica::Replica;
 use crate::scene::{Scene, deployment, wants_label};
 
-/// The two kinds of `openreports.io`, as far as an API server has to know them to store them.
-fn definition(kind: &str, plural: &str, scope: &str) -> Value {
-    let schema = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
-    json!({
-        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-        "metadata": {"name": format!("{plural}.openreports.io")},
-        "spec": {
-            "group": "openreports.io", "scope": scope,
-            "names": {"kind": kind, "plural": plural, "singular": kind.to_lowercase()},
-            "versions": [{"name": "v1alpha1", "served": true, "storage": true, "schema": {"openAPIV3Schema": schema}}],
-        },
-    })
-}
-
-async fn install_reports(scene: &Scene) {
-    scene.apply(&definition("Report", "reports", "Namespaced")).await;
-    scene.apply(&definition("ClusterReport", "clusterreports", "Cluster")).await;
-    scene.kubectl.run("wait --for=condition=Established --timeout=60s crd --all").unwrap();
-}
-
 /// A number that a replica tells.
 async fn number(replica: &Replica, name: &str) -> Option<f64> {
     replica.says("/metrics").await.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
@@ -40,7 +20,9 @@ async fn number(replica: &Replica, name: &str) -> Option<f64> {
 #[tokio::test(flavor = "multi_thread")]
 async fn with_the_platform_profile_a_deployment_of_two_revisions_has_one_report() {
     let Some(scene) = Scene::start_with(Controllers::Running).await else { return };
-    install_reports(&scene).await;
+    if !scene.kubectl.define("openreports.io").unwrap() {
+        return;
+    }
     let mut faulty = deployment("old");
     faulty["spec"]["template"]["spec"]["hostNetwork"] = json!(true);
     let count = |what: &str| scene.kubectl.run(&format!("get {what} -n shop -o name")).unwrap().lines().count();
@@ -62,7 +44,9 @@ async fn with_the_platform_profile_a_deployment_of_two_revisions_has_one_report(
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_there_already_is_judged_and_reported() {
     let Some(scene) = Scene::start().await else { return };
-    install_reports(&scene).await;
+    if !scene.kubectl.define("openreports.io").unwrap() {
+        return;
+    }
     scene.apply(&deployment("old")).await;
     scene.apply(&wants_label("team", "team")).await;
     let replica = scene.replica_with("one", |config| config["kubernetes"]["scan"] = json!({})).await;
@@ -135,7 +119,9 @@ async fn create_many(scene: &Scene) {
 #[ignore = "it makes ten thousand objects, and measures"]
 async fn the_program_scans_ten_thousand_deployments_with_the_platform_profile() {
     let Some(scene) = Scene::start().await else { return };
-    install_reports(&scene).await;
+    if !scene.kubectl.define("openreports.io").unwrap() {
+        return;
+    }
     let closed = json!({
         "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "closed", "namespace": "shop"},
         "spec": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]},

@@ -16,7 +16,9 @@ use crate::scene::{all_reports, create, deployment, install_reports, make_namesp
 /// Three Deployments, the first two with a fault, and the definitions of reports.
 async fn with_faults(standard: Standard) -> Option<(Cluster, Vec<Value>)> {
     let cluster = own_cluster().await?;
-    install_reports(&cluster, standard).await;
+    if !install_reports(&cluster, standard).await {
+        return None;
+    }
     make_namespace(&cluster, "shop").await;
     let faulty = json!({FAULTY: "one"});
     let objects = [("a", &faulty), ("b", &faulty), ("c", &json!({}))];
@@ -77,7 +79,9 @@ async fn a_report_says_what_is_wrong_with_which_object_and_is_owned_by_it() {
 async fn what_has_no_namespace_has_a_report_without_one() {
     for standard in [Standard::OpenReports, Standard::PolicyReports] {
         let Some(cluster) = own_cluster().await else { return };
-        install_reports(&cluster, standard).await;
+        if !install_reports(&cluster, standard).await {
+            return;
+        }
         let labels = json!({FAULTY: "one"});
         let namespace =
             json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop", "labels": labels}});
@@ -154,6 +158,8 @@ async fn without_the_definitions_of_reports_the_scan_goes_on() {
     assert_eq!((counts.judged, counts.telling, counts.written, counts.failed), (1, 1, 0, 0));
 
     // Once they are there they are found.
-    install_reports(&cluster, Standard::OpenReports).await;
+    if !install_reports(&cluster, Standard::OpenReports).await {
+        return;
+    }
     assert_eq!(scan.another_round().await.counts.written, 1);
 }

@@ -22,7 +22,9 @@ const FAULTY_ONE_IN: usize = 10;
 #[ignore = "it makes ten thousand objects, and measures"]
 async fn ten_thousand_workloads_take_less_than_a_minute_and_two_hundred_megabytes() {
     let Some(cluster) = own_cluster().await else { return };
-    install_reports(&cluster, Standard::OpenReports).await;
+    if !install_reports(&cluster, Standard::OpenReports).await {
+        return;
+    }
     make_namespace(&cluster, "shop").await;
     for batch in 0..COUNT / BATCH {
         let objects = (0..BATCH).map(|number| {

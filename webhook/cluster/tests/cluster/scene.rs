@@ -12,9 +12,8 @@ use portreeve_admission::api::{FailurePolicy, Match, Mode};
 use portreeve_admission::kinds::Scope;
 use portreeve_admission::policy::{Abilities, Policy, ResourceRule};
 use portreeve_admission::subject::TemplatePaths;
-use portreeve_cluster::crd::schema_of;
 use portreeve_cluster::registration::{Demand, Served, Sought};
-use portreeve_cluster::reports::{Limits, Report, Reports, Standard};
+use portreeve_cluster::reports::{Limits, Reports, Standard};
 use portreeve_cluster::scan::{Finished, Judge, ScanSettings, Scanner};
 use portreeve_control_plane::api_server::Run;
 use portreeve_control_plane::cluster::Cluster;
@@ -62,31 +61,17 @@ pub(crate) async fn create(cluster: &Cluster, objects: Vec<Value>) -> Vec<Value>
     created.buffered(16).collect().await
 }
 
-/// The definitions of reports, made from the types that are written.
-pub(crate) async fn install_reports(cluster: &Cluster, standard: Standard) {
+/// Has the API server know reports, as those define them who set the standard. False where their definitions are not here.
+pub(crate) async fn install_reports(cluster: &Cluster, standard: Standard) -> bool {
+    let group = standard.resource(Scope::Namespaced).group;
+    if !cluster.kubectl.define(&group).unwrap() {
+        return false;
+    }
     for scope in [Scope::Namespaced, Scope::Cluster] {
-        create(cluster, vec![definition(standard, scope)]).await;
         let reports = all_reports(cluster, standard, scope);
         until("reports are served", async || reports.list(&ListParams::default()).await.is_ok()).await.unwrap();
     }
-}
-
-fn definition(standard: Standard, scope: Scope) -> Value {
-    let resource = standard.resource(scope);
-    let mut schema = schema_of::<Report>();
-    schema["properties"]["metadata"] = json!({"type": "object"});
-    json!({
-        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
-        "metadata": {"name": format!("{}.{}", resource.plural, resource.group)},
-        "spec": {
-            "group": resource.group,
-            "names": {"kind": resource.kind, "plural": resource.plural, "singular": resource.kind.to_lowercase()},
-            "scope": if scope == Scope::Namespaced { "Namespaced" } else { "Cluster" },
-            "versions": [{
-                "name": resource.version, "served": true, "storage": true, "schema": {"openAPIV3Schema": schema},
-            }],
-        },
-    })
+    true
 }
 
 pub(crate) fn all_reports(cluster: &Cluster, standard: Standard, scope: Scope) -> Api<DynamicObject> {
