@@ -25,7 +25,7 @@ const GROUPS: [Group; 5] = [
     },
     Group { name: "the tests of the charts (target `charts`)", programs: &["helm"], by_path: true },
     Group {
-        name: "what the charts make of operators' kinds at a real API server (target `cluster`, `charts`)",
+        name: "reports of scans, and what the charts make of operators' kinds (targets `cluster` and `in_cluster`)",
         programs: &["definitions"],
         by_path: false,
     },
