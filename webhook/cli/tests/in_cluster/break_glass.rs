@@ -19,7 +19,7 @@ async fn denials_are_dropped_for_a_time_by_whoever_may() {
     let set =
         json!({"apiVersion": "portreeve.dev/v1alpha1", "kind": "PolicySet", "metadata": {"name": "ours"}, "spec": {}});
     scene.put_in_force(&set).await;
-    assert!(scene.refusal(&deployment("web")).await.unwrap().contains("team"));
+    assert!(scene.denial(&deployment("web")).await.contains("team"));
 
     let annotate = "annotate policyset ours portreeve.dev/break-glass-until=2099-01-01T00:00:00Z \
                     portreeve.dev/break-glass-reason=fire";

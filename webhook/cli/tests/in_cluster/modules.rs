@@ -53,7 +53,7 @@ async fn a_module_that_can_not_be_loaded_is_refused_when_it_is_applied() {
     replica.has_in_force(1).await;
     let mut on_the_host = deployment("web");
     on_the_host["spec"]["template"]["spec"]["hostNetwork"] = json!(true);
-    assert!(scene.refusal(&on_the_host).await.unwrap().contains("right"));
+    assert!(scene.denial(&on_the_host).await.contains("right"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -97,7 +97,7 @@ async fn a_policy_of_a_namespace_is_added_there_and_nowhere_else() {
     own["kind"] = json!("Policy");
     own["metadata"]["namespace"] = json!("shop");
     scene.put_in_force(&own).await;
-    let said = scene.refusal(&deployment("web")).await.unwrap();
+    let said = scene.denial(&deployment("web")).await;
     assert!(said.contains("team") && said.contains("owner"), "{said}");
     let mut elsewhere = deployment("web");
     elsewhere["metadata"]["namespace"] = json!("default");
@@ -162,7 +162,7 @@ async fn what_a_namespace_gets_wrong_is_its_own_affair() {
     scene.apply(&own).await;
     scene.front.add(replica.webhook);
     scene.put_in_force(&wants_label("team", "team")).await;
-    assert!(scene.refusal(&deployment("web")).await.unwrap().contains("team"));
+    assert!(scene.denial(&deployment("web")).await.contains("team"));
     for resource in [&exception, &own] {
         let refused = async || scene.readiness(resource).await.is_some_and(|ready| ready["reason"] == "Refused");
         until("its status says that it is refused", refused).await.unwrap();

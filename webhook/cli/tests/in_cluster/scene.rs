@@ -130,6 +130,12 @@ impl Scene {
         (ready["observedGeneration"] == found["metadata"]["generation"]).then_some(ready)
     }
 
+    /// What a user reads who creates this object, once it is refused: what is in force is registered a moment later.
+    pub(crate) async fn denial(&self, object: &Value) -> String {
+        until("it is refused", async || self.refusal(object).await.is_some()).await.unwrap();
+        self.refusal(object).await.unwrap()
+    }
+
     /// What a user reads who creates this object without anything coming of it; nothing if it is taken.
     pub(crate) async fn refusal(&self, object: &Value) -> Option<String> {
         match self.api.create(object, Run::Dry).await.unwrap() {
