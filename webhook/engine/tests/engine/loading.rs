@@ -153,7 +153,7 @@ fn refuses_an_instance_of_a_policy_that_the_module_does_not_carry() {
     let error = engine().load(guests::hostile(), &[instance("a", "absent", json!({}))]).unwrap_err();
     let LoadError::NoSuchPolicy { instance, policy, known } = error else { panic!("{error}") };
     assert_eq!((instance.as_str(), policy.as_str()), ("a", "absent"));
-    assert_eq!(known, ["good", "mirror", "curious", "hostile"]);
+    assert_eq!(known, ["good", "mirror", "curious", "hostile", "watchful"]);
 }
 
 #[test]
@@ -170,7 +170,7 @@ fn an_inspection_shows_what_the_module_says_about_itself() {
     assert_eq!(inspection.bytes, module.len());
     assert!(inspection.imports.contains(&"portreeve:policy/request@1.0.0".to_owned()), "{:?}", inspection.imports);
     assert_eq!(inspection.not_frozen_because, None);
-    let [_, _, curious, _] = inspection.manifests.as_slice() else { panic!("{inspection:?}") };
+    let [_, _, curious, ..] = inspection.manifests.as_slice() else { panic!("{inspection:?}") };
     assert_eq!(curious.name, "curious");
     assert_eq!(curious.version.to_string(), "1.2.3");
     assert_eq!(curious.can, Capabilities { validate: true, mutate: false, rewrite_images: false });
