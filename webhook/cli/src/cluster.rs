@@ -1,5 +1,6 @@
 //! `portreeve cluster`: what somebody who looks after a cluster asks of its API server by hand.
 
+mod client;
 mod doctor;
 mod evidence;
 mod ready;

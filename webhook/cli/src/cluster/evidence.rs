@@ -1,7 +1,5 @@
 //! `portreeve cluster evidence`: the proofs of all replicas' books, kept outside of the books.
 
-use std::error::Error;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
@@ -9,11 +7,12 @@ use portreeve_cluster::evidence::{Answer, Evidence, EvidenceMap};
 use portreeve_ledger::BookProof;
 use portreeve_server::set::chain;
 use reqwest::{Client, StatusCode, Url};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::RootCertStore;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Which;
+use super::client::trusting;
 use crate::arguments::Format;
 use crate::outcome::{Failure, Outcome};
 use crate::output::{print_json, print_text};
@@ -87,9 +86,6 @@ struct BookReport {
     whole: bool,
 }
 
-/// How long a replica has to answer. It has its proof at hand.
-const PATIENCE: Duration = Duration::from_secs(10);
-
 /// After which a replica that is waited for is asked again.
 const BETWEEN: Duration = Duration::from_secs(5);
 
@@ -115,7 +111,8 @@ pub(super) async fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
 
 /// Each replica, one after the other. All of them are waited for as long as `patience`, and none longer.
 async fn ask(replicas: &[Url], patience: Duration) -> Result<Vec<Answer>, Failure> {
-    let client = client().map_err(Failure::failed)?;
+    // The port of operations speaks plain HTTP.
+    let client = trusting(RootCertStore::empty()).map_err(Failure::failed)?;
     let until = Instant::now() + patience;
     let mut answers = Vec::new();
     for replica in replicas {
@@ -139,15 +136,6 @@ async fn proof(client: &Client, replica: &Url) -> Result<BookProof, String> {
         return Err(format!("{status}: {}", String::from_utf8_lossy(&body)));
     }
     serde_json::from_slice(&body).map_err(|error| error.to_string())
-}
-
-/// The port of operations speaks plain HTTP; no certificate is trusted.
-fn client() -> Result<Client, Box<dyn Error + Send + Sync>> {
-    let tls = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(RootCertStore::empty())
-        .with_no_client_auth();
-    Ok(Client::builder().tls_backend_preconfigured(tls).no_proxy().timeout(PATIENCE).build()?)
 }
 
 impl EvidenceReport {

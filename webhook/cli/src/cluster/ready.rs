@@ -2,15 +2,15 @@
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use portreeve_server::set::chain;
 use reqwest::{Client, StatusCode, Url};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::RootCertStore;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
+use super::client::trusting;
 use crate::outcome::{Failure, Outcome};
 use crate::output::print_text;
 
@@ -35,9 +35,6 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "SECONDS", default_value_t = 0)]
     wait: u16,
 }
-
-/// How long one answer may take.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// After which it is asked again.
 const BETWEEN: Duration = Duration::from_secs(1);
@@ -66,7 +63,7 @@ async fn ask(client: &Client, url: &Url) -> Result<(bool, String), String> {
     Ok((status == StatusCode::OK, format!("{}\n", told.trim_end())))
 }
 
-/// A client that trusts these authorities and no others.
+/// A client that trusts the authorities in this file and no others.
 fn client(ca: &Path) -> Result<Client, Box<dyn Error + Send + Sync>> {
     let mut authorities = RootCertStore::empty();
     for certificate in CertificateDer::pem_file_iter(ca)? {
@@ -75,9 +72,5 @@ fn client(ca: &Path) -> Result<Client, Box<dyn Error + Send + Sync>> {
     if authorities.is_empty() {
         return Err("there is no certificate in it".into());
     }
-    let tls = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(authorities)
-        .with_no_client_auth();
-    Ok(Client::builder().tls_backend_preconfigured(tls).no_proxy().timeout(PATIENCE).build()?)
+    trusting(authorities)
 }

@@ -32,22 +32,24 @@ fn of_namespaces(policy: &Policy) -> Option<api::LabelSelector> {
 
 /// The selector of all namespaces but these; none if there are none of these.
 pub(crate) fn not_in(excluded: &[String]) -> Option<LabelSelector> {
-    outside(excluded).map(|not_in| LabelSelector { match_expressions: Some(vec![not_in]), ..LabelSelector::default() })
+    outside(excluded).map(requiring)
 }
 
 /// The selector of these namespaces.
 pub(super) fn only_in(names: &[String]) -> LabelSelector {
-    let requirement =
-        LabelSelectorRequirement { key: NAME.to_owned(), operator: "In".to_owned(), values: Some(names.to_vec()) };
-    LabelSelector { match_expressions: Some(vec![requirement]), ..LabelSelector::default() }
+    requiring(named(Operator::In, names))
 }
 
 fn outside(excluded: &[String]) -> Option<LabelSelectorRequirement> {
-    (!excluded.is_empty()).then(|| LabelSelectorRequirement {
-        key: NAME.to_owned(),
-        operator: "NotIn".to_owned(),
-        values: Some(excluded.to_vec()),
-    })
+    (!excluded.is_empty()).then(|| named(Operator::NotIn, excluded))
+}
+
+fn requiring(requirement: LabelSelectorRequirement) -> LabelSelector {
+    LabelSelector { match_expressions: Some(vec![requirement]), ..LabelSelector::default() }
+}
+
+fn named(is: Operator, names: &[String]) -> LabelSelectorRequirement {
+    LabelSelectorRequirement { key: NAME.to_owned(), operator: operator(is).to_owned(), values: Some(names.to_vec()) }
 }
 
 /// The selector of objects.
