@@ -1,4 +1,4 @@
-//! The book as its callers hold it: append, keep, close. The threads are in `writer` and `signer`.
+//! The book as its callers hold it: append, keep, close. The threads are in `pen` and `signer`.
 
 use std::fmt;
 use std::io;
@@ -15,8 +15,9 @@ use crate::failure::Failure;
 use crate::identity::{Epoch, Origin};
 use crate::layout::Layout;
 use crate::open::{self, BeginError, OpenError, Opened, Opening};
-use crate::options::{Clock, Options};
-use crate::queue::{AppendError, Bounds, Queue, Taken};
+use crate::options::{Clock, Durability, Options};
+use crate::pen::Pen;
+use crate::queue::{AppendError, Bounds, Hand, Queue, Taken};
 use crate::shared::Shared;
 use crate::signer::{Beside, Signer};
 use crate::stats::Stats;
@@ -44,6 +45,7 @@ pub struct Ledger {
     folder: PathBuf,
     options: Options,
     opening: Opening,
+    pub(crate) pen: Arc<Pen>,
     thread: Mutex<Option<JoinHandle<Result<(), Failure>>>>,
 }
 
@@ -80,19 +82,25 @@ impl Ledger {
         let mut writer = writer_of(opened, &options, Arc::clone(&shared)).map_err(no_thread)?;
         begin(&layout, &opening, &mut writer, &options.clock)
             .map_err(|source| OpenError::Begin { folder: folder.to_owned(), source })?;
-        let thread = thread::Builder::new().name("ledger".to_owned()).spawn(move || writer.run());
+        let pen = Arc::new(Pen::of(writer));
+        let write = Arc::clone(&pen);
+        let thread = thread::Builder::new().name("ledger".to_owned()).spawn(move || write.write_all_that_comes());
         let thread = thread.map_err(no_thread)?;
         let blobs = Blobs::in_folder(layout.blobs());
-        Ok(Self { shared, blobs, folder: folder.to_owned(), options, opening, thread: Some(thread).into() })
+        Ok(Self { shared, blobs, folder: folder.to_owned(), options, opening, pen, thread: Some(thread).into() })
     }
 
     /// Gives a record its place in the book. Its id is fixed when this returns; what is written when is told by
-    /// [`Appended`]. Does not block.
+    /// [`Appended`]. Blocks for a `write` at most, and not at all if a record has to be synced to count.
     ///
     /// # Errors
     /// When the record is too large, too many wait already, or the book is closed or has failed. No id was used then.
     pub fn append(&self, kind: &RecordKind, body: &Body) -> Result<Appended, AppendError> {
-        self.shared.queue.append(kind, body, || (self.options.clock)())
+        let (appended, hand) = self.shared.queue.append(kind, body, || (self.options.clock)())?;
+        if hand == Hand::Maker {
+            self.pen.write_own();
+        }
+        Ok(appended)
     }
 
     /// Keeps content beside the log, under its digest. It is on disk when this returns, so a record that names it may
@@ -166,6 +174,7 @@ fn shared_by(opened: &Opened, options: &Options) -> Shared {
         queue_bytes: options.queue_bytes,
         group_bytes: options.group_bytes,
         group_interval: options.group_interval,
+        makers_write: options.durability == Durability::WriteOnly,
     };
     let size = opened.tree.size();
     let stats = Stats { tree_size: size, synced: size, covered: opened.checkpoint.size, ..Stats::default() };
@@ -199,8 +208,8 @@ fn begin(layout: &Layout, opening: &Opening, writer: &mut Writer, clock: &Clock)
     let body = succession::body(layout, opening.epoch)?;
     let queue = Arc::clone(&writer.shared);
     drop(queue.queue.append(&RecordKind::OPENED, &body, || clock())?);
-    match queue.queue.take(None) {
+    match queue.queue.take_group() {
         Taken::Group(group) => Ok(writer.write(group)?),
-        Taken::Idle | Taken::Closed => Err(AppendError::Closed.into()),
+        Taken::Nothing | Taken::Closed => Err(AppendError::Closed.into()),
     }
 }

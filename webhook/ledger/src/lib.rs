@@ -1,6 +1,7 @@
 //! The book: append-only segments, a Merkle tree over them, signed checkpoints, verification.
 //!
-//! A [`Ledger`] takes records and tells when each is written and durable; one thread writes and syncs them in groups.
+//! A [`Ledger`] takes records and tells when each is written and durable; one thread writes and syncs them in groups,
+//! and a record that comes alone and need not be synced is written where it is made.
 //! Over all records of an epoch stands the Merkle tree of RFC 6962, whose root another thread signs about once a second
 //! (c2sp.org/tlog-checkpoint). [`verify`] proves a book whole or says where it is not; [`read`] gives the records to
 //! other tools. `FORMAT.md` beside this crate says what lies in the folder.
@@ -28,6 +29,7 @@ mod merkle;
 mod note;
 mod open;
 mod options;
+mod pen;
 mod queue;
 mod read;
 mod seal;

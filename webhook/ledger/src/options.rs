@@ -14,8 +14,8 @@ pub enum Durability {
     /// When `fdatasync` has returned: it survives a loss of power.
     #[default]
     Durable,
-    /// When `write` has returned: it survives the end of the process, not that of the machine. Checkpoints are synced
-    /// all the same, and cover synced records only.
+    /// When `write` has returned: it survives the end of the process, not that of the machine. Whoever appends a record
+    /// while nobody writes does it then and there. Checkpoints are synced all the same, and cover synced records only.
     WriteOnly,
 }
 

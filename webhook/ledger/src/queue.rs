@@ -46,15 +46,24 @@ pub(crate) struct Entry {
     pub(crate) promise: Promise,
 }
 
-/// What the writer finds in the queue.
+/// What is found in the queue.
 #[derive(Debug)]
 pub(crate) enum Taken {
     /// Records to write together, in order; never none.
     Group(Vec<Entry>),
-    /// Nothing came until the time that was given.
-    Idle,
+    /// Nothing is there.
+    Nothing,
     /// Nothing is left and nothing will come.
     Closed,
+}
+
+/// Who is to write a record that has its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hand {
+    /// The writing thread, which has been told if it waits for it.
+    Writer,
+    /// Whoever made it; that thread rests.
+    Maker,
 }
 
 /// Bounds of the queue and its groups.
@@ -63,6 +72,8 @@ pub(crate) struct Bounds {
     pub(crate) queue_bytes: usize,
     pub(crate) group_bytes: usize,
     pub(crate) group_interval: Duration,
+    /// Whether a record that comes while the writing thread rests is left to its maker.
+    pub(crate) makers_write: bool,
 }
 
 #[derive(Debug)]
@@ -82,11 +93,13 @@ struct Waiting {
     bytes: usize,
     gate: Gate,
     writer: Awaits,
+    /// Whether the writing thread looks after a while for itself, as it does until a checkpoint covers all that is written.
+    looks_again: bool,
     /// When the last group was taken.
     taken: Option<Instant>,
 }
 
-/// What the writer waits for. To wake it for anything else would cost more than to write a record.
+/// What the writing thread waits for. To wake it for anything else would cost more than to write a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Awaits {
     /// Nothing: it writes.
@@ -113,18 +126,19 @@ impl Queue {
             bytes: 0,
             gate: Gate::Open,
             writer: Awaits::Nothing,
+            looks_again: false,
             taken: None,
         });
         Self { origin, epoch, bounds, line, changed: Condvar::new() }
     }
 
-    /// Gives a record its place and time.
+    /// Gives a record its place and time, and says who is to write it.
     pub(crate) fn append(
         &self,
         kind: &RecordKind,
         body: &Body,
         clock: impl FnOnce() -> Timestamp,
-    ) -> Result<Appended, AppendError> {
+    ) -> Result<(Appended, Hand), AppendError> {
         let mut line = self.line();
         let id = line.admit(&self.origin, self.epoch)?;
         let leaf = leaf::compose(&id, kind, clock(), body);
@@ -136,26 +150,42 @@ impl Queue {
         }
         let (appended, promise) = Promise::of(id);
         line.push(Entry { leaf, promise });
+        if self.bounds.makers_write && line.is_left_to_its_maker() {
+            return Ok((appended, Hand::Maker));
+        }
         let awaited = line.has(line.writer, self.bounds.group_bytes);
         drop(line);
         if awaited {
-            self.changed.notify_one();
+            self.wake_writer();
         }
-        Ok(appended)
+        Ok((appended, Hand::Writer))
     }
 
-    /// The next group: as soon as there is a record, and no sooner after the last group than the bounds say. Or
-    /// [`Taken::Idle`] at `until`, if nothing has come.
-    pub(crate) fn take(&self, until: Option<Instant>) -> Taken {
-        let mut line = self.wait(self.line(), Awaits::ARecord, until);
+    /// Waits until it is time for the next group: as soon as there is a record, and no sooner after the last group than the
+    /// bounds say. No longer than `until`, or the end of the queue.
+    pub(crate) fn wait_for_group(&self, until: Option<Instant>) {
+        let line = self.wait(self.line(), Awaits::ARecord, until);
         if line.entries.is_empty() {
-            return if line.is_open() { Taken::Idle } else { Taken::Closed };
+            return;
         }
         if let Some(due) = line.taken.map(|taken| taken + self.bounds.group_interval) {
-            line = self.wait(line, Awaits::AGroup, Some(due));
+            drop(self.wait(line, Awaits::AGroup, Some(due)));
         }
-        line.taken = Some(Instant::now());
-        Taken::Group(line.take(self.bounds.group_bytes))
+    }
+
+    /// The next group, as far as it is there.
+    pub(crate) fn take_group(&self) -> Taken {
+        self.take(self.bounds.group_bytes)
+    }
+
+    /// The next record alone.
+    pub(crate) fn take_one(&self) -> Taken {
+        self.take(0)
+    }
+
+    /// Has the writing thread look whether what it waits for is there.
+    pub(crate) fn wake_writer(&self) {
+        self.changed.notify_one();
     }
 
     /// The bytes that wait.
@@ -170,7 +200,7 @@ impl Queue {
             line.gate = Gate::Closed;
         }
         drop(line);
-        self.changed.notify_one();
+        self.wake_writer();
     }
 
     /// Takes no more records, and tells those that wait.
@@ -181,8 +211,17 @@ impl Queue {
         }
         let waiting = line.take(usize::MAX);
         drop(line);
-        self.changed.notify_one();
+        self.wake_writer();
         waiting.into_iter().for_each(|entry| entry.promise.failed(failure));
+    }
+
+    fn take(&self, bytes: usize) -> Taken {
+        let mut line = self.line();
+        if line.entries.is_empty() {
+            return if line.is_open() { Taken::Nothing } else { Taken::Closed };
+        }
+        line.taken = Some(Instant::now());
+        Taken::Group(line.take(bytes))
     }
 
     fn line(&self) -> MutexGuard<'_, Waiting> {
@@ -198,6 +237,7 @@ impl Queue {
         until: Option<Instant>,
     ) -> MutexGuard<'q, Waiting> {
         line.writer = awaited;
+        line.looks_again = until.is_some();
         let waits = |line: &mut Waiting| line.is_open() && !line.has(awaited, self.bounds.group_bytes);
         line = match until.map(|until| until.saturating_duration_since(Instant::now())) {
             None => self.changed.wait_while(line, waits).unwrap_or_else(PoisonError::into_inner),
@@ -220,6 +260,11 @@ impl Waiting {
             Awaits::ARecord => !self.entries.is_empty(),
             Awaits::AGroup => self.bytes >= group_bytes,
         }
+    }
+
+    /// Whether the only record there is one that the writing thread, resting, need not be woken for.
+    fn is_left_to_its_maker(&self) -> bool {
+        self.writer == Awaits::ARecord && self.looks_again && self.entries.len() == 1
     }
 
     /// The id of the next record, if one may come.
@@ -261,12 +306,14 @@ mod tests {
     use super::*;
 
     fn queue(queue_bytes: usize, group_bytes: usize) -> Queue {
-        let bounds = Bounds { queue_bytes, group_bytes, group_interval: Duration::ZERO };
+        let bounds = Bounds { queue_bytes, group_bytes, group_interval: Duration::ZERO, makers_write: false };
         Queue::of("a/b".parse().unwrap(), Epoch::FIRST, 5, bounds)
     }
 
     fn append(queue: &Queue, text: &str) -> Result<Appended, AppendError> {
-        queue.append(&RecordKind::DECISION, &Body::of(&text).unwrap(), || Timestamp::UNIX_EPOCH)
+        queue
+            .append(&RecordKind::DECISION, &Body::of(&text).unwrap(), || Timestamp::UNIX_EPOCH)
+            .map(|(appended, _)| appended)
     }
 
     #[test]
@@ -289,7 +336,7 @@ mod tests {
         let queue = queue(300, 10_000);
         (0..2).for_each(|_| drop(append(&queue, "x").unwrap()));
         assert!(matches!(append(&queue, "x"), Err(AppendError::Full { waiting: 214 })), "{}", queue.waiting());
-        assert!(matches!(queue.take(None), Taken::Group(group) if group.len() == 2));
+        assert!(matches!(queue.take_group(), Taken::Group(group) if group.len() == 2));
         assert!(append(&queue, "x").is_ok());
     }
 
@@ -300,7 +347,7 @@ mod tests {
         drop(append(&queue, &"x".repeat(500)).unwrap());
         queue.close();
         let mut sizes = Vec::new();
-        while let Taken::Group(group) = queue.take(None) {
+        while let Taken::Group(group) = queue.take_group() {
             sizes.push(group.len());
         }
         assert_eq!(sizes, [2, 1, 1]);
@@ -308,7 +355,9 @@ mod tests {
 
     #[test]
     fn an_idle_queue_lets_the_writer_go_in_time() {
-        assert!(matches!(queue(10, 10).take(Some(Instant::now())), Taken::Idle));
+        let queue = queue(10, 10);
+        queue.wait_for_group(Some(Instant::now()));
+        assert!(matches!(queue.take_group(), Taken::Nothing));
     }
 
     #[tokio::test]

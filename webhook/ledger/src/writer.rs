@@ -1,5 +1,5 @@
-//! The one thread that writes: takes a group from the queue, writes it with one call, syncs it once, tells those who
-//! wait; seals segments that are full; has checkpoints signed now and then. Whatever fails here ends the book for this run.
+//! Writing: takes records together, writes them with one call, syncs them once, tells those who wait; seals segments that
+//! are full; has checkpoints signed now and then. Whatever fails here ends the book for this run. Who writes: see `pen`.
 
 use std::fs::File;
 use std::sync::Arc;
@@ -9,16 +9,17 @@ use crate::appended::DurablePromise;
 use crate::disk;
 use crate::failure::Failure;
 use crate::layout::{EpochFolder, SegmentState};
-use crate::line;
+use crate::leaf::LARGEST_LEAF;
+use crate::line::{self, FRAMING};
 use crate::merkle::{Frontier, TreeHash};
 use crate::options::Durability;
 use crate::queue::{Entry, Taken};
 use crate::seal::Seal;
 use crate::segment::Segment;
-use crate::shared::{Fuse, Shared};
+use crate::shared::Shared;
 use crate::signer::{Beside, Due, Signer};
 
-/// Everything that only the writing thread touches.
+/// Everything that only whoever writes touches.
 #[derive(Debug)]
 pub(crate) struct Writer {
     pub(crate) shared: Arc<Shared>,
@@ -59,16 +60,6 @@ impl Progress {
 }
 
 impl Writer {
-    /// Writes until the queue is closed and empty, or something fails.
-    pub(crate) fn run(mut self) -> Result<(), Failure> {
-        let _fuse = Fuse::of(&self.shared);
-        let outcome = self.write_all_that_comes();
-        if let Err(failure) = &outcome {
-            self.shared.fail(failure);
-        }
-        outcome
-    }
-
     /// Writes records together. Those who wait for them are told, whatever comes of it.
     pub(crate) fn write(&mut self, group: Vec<Entry>) -> Result<(), Failure> {
         let written = self.make_room(&group).and_then(|()| self.append(&group));
@@ -86,26 +77,37 @@ impl Writer {
         self.settle(durable)
     }
 
-    fn write_all_that_comes(&mut self) -> Result<(), Failure> {
-        loop {
-            match self.shared.queue.take(self.next_checkpoint()) {
-                Taken::Group(group) => self.write(group)?,
-                Taken::Idle => {}
-                Taken::Closed => {
-                    self.signer.alone()?.cover(&self.tree, self.segment.leaves())?;
-                    return Ok(());
-                }
-            }
-            if self.next_checkpoint().is_some_and(|due| due <= Instant::now()) {
-                self.progress.checkpoint_due = Instant::now() + self.rules.checkpoint_interval;
-                self.beside.ask(Due { tree: self.tree.clone(), leaves: Arc::clone(self.segment.leaves()) });
-            }
+    /// Writes the next record, if it is still there. Who waits for it is told what came of it, and so is the book.
+    pub(crate) fn write_one(&mut self) {
+        if let Taken::Group(group) = self.shared.queue.take_one() {
+            let _ = self.write(group);
         }
     }
 
-    /// When a checkpoint is to be asked for, if there is something new to cover.
-    fn next_checkpoint(&self) -> Option<Instant> {
-        (self.tree.size() > self.shared.stats().covered).then_some(self.progress.checkpoint_due)
+    /// Whether the segment takes another record for certain.
+    pub(crate) fn has_room(&self) -> bool {
+        let largest = u64::try_from(LARGEST_LEAF + FRAMING).unwrap_or(u64::MAX);
+        self.segment.bytes().saturating_add(largest) <= self.rules.segment_bytes
+    }
+
+    /// Signs over all that is written: nothing more will come.
+    pub(crate) fn end(&mut self) -> Result<(), Failure> {
+        self.signer.alone()?.cover(&self.tree, self.segment.leaves())?;
+        Ok(())
+    }
+
+    /// Has a checkpoint signed if it is due; when the next one is, if there is something new to cover.
+    pub(crate) fn next_checkpoint(&mut self) -> Option<Instant> {
+        let now = Instant::now();
+        if self.progress.checkpoint_due <= now && self.is_ahead() {
+            self.progress.checkpoint_due = now + self.rules.checkpoint_interval;
+            self.beside.ask(Due { tree: self.tree.clone(), leaves: Arc::clone(self.segment.leaves()) });
+        }
+        self.is_ahead().then_some(self.progress.checkpoint_due)
+    }
+
+    fn is_ahead(&self) -> bool {
+        self.tree.size() > self.shared.stats().covered
     }
 
     /// Begins a new segment if the group would not fit into this one.
@@ -169,6 +171,7 @@ mod tests {
     use crate::identity::Epoch;
     use crate::layout::Layout;
     use crate::note::SigningKey;
+    use crate::pen::Pen;
     use crate::queue::{AppendError, Bounds, Queue};
     use crate::stats::Stats;
 
@@ -178,7 +181,8 @@ mod tests {
     fn writer_on(device: &str, folder: &Path, durability: Durability, checkpoint_interval: Duration) -> Writer {
         let folder = Layout::of(folder).epoch(Epoch::FIRST);
         let (key, _) = SigningKey::generate().unwrap();
-        let bounds = Bounds { queue_bytes: 10_000, group_bytes: 10_000, group_interval: Duration::ZERO };
+        let bounds =
+            Bounds { queue_bytes: 10_000, group_bytes: 10_000, group_interval: Duration::ZERO, makers_write: false };
         let queue = Queue::of("a/b".parse().unwrap(), Epoch::FIRST, 0, bounds);
         let device = OpenOptions::new().write(true).open(device).unwrap();
         let tree = Frontier::default();
@@ -204,7 +208,10 @@ mod tests {
     }
 
     fn append(shared: &Shared) -> Result<Appended, AppendError> {
-        shared.queue.append(&RecordKind::DECISION, &Body::of(&"x").unwrap(), || jiff::Timestamp::UNIX_EPOCH)
+        shared
+            .queue
+            .append(&RecordKind::DECISION, &Body::of(&"x").unwrap(), || jiff::Timestamp::UNIX_EPOCH)
+            .map(|(appended, _)| appended)
     }
 
     #[tokio::test]
@@ -214,7 +221,7 @@ mod tests {
         let writer = writer_on("/dev/null", folder.path(), Durability::Durable, SELDOM);
         let shared = Arc::clone(&writer.shared);
         let mut appended = append(&shared).unwrap();
-        assert!(matches!(writer.run(), Err(Failure::Refused(_))));
+        assert!(matches!(Pen::of(writer).write_all_that_comes(), Err(Failure::Refused(_))));
         assert!(appended.written().await.is_ok());
         assert!(matches!(appended.durable().await, Err(Failure::Refused(_))));
         assert!(matches!(append(&shared), Err(AppendError::Failed(Failure::Refused(_)))));
@@ -229,7 +236,7 @@ mod tests {
         let shared = Arc::clone(&writer.shared);
         let mut appended = append(&shared).unwrap();
         // Nobody closes it: the writer, which waits for the next record, is told.
-        assert!(matches!(writer.run(), Err(Failure::Refused(_))));
+        assert!(matches!(Pen::of(writer).write_all_that_comes(), Err(Failure::Refused(_))));
         assert!(appended.durable().await.is_ok(), "a record that is only written waits for no sync");
         assert!(matches!(append(&shared), Err(AppendError::Failed(Failure::Refused(_)))));
         let stats = shared.stats().clone();
@@ -244,7 +251,7 @@ mod tests {
         writer.rules.checkpoint_interval = Duration::from_millis(1);
         // As long as this is held, a checkpoint is being signed.
         let signing = signer.alone().unwrap();
-        let running = std::thread::spawn(move || writer.run());
+        let running = std::thread::spawn(move || Pen::of(writer).write_all_that_comes());
         for _ in 0..20 {
             append(&shared).unwrap().durable().await.unwrap();
             std::thread::sleep(Duration::from_millis(2));
@@ -259,7 +266,7 @@ mod tests {
         let writer = writer_on("/dev/full", folder.path(), Durability::Durable, SELDOM);
         let shared = Arc::clone(&writer.shared);
         let mut waiting: Vec<_> = (0..3).map(|_| append(&shared).unwrap()).collect();
-        assert!(matches!(writer.run(), Err(Failure::DiskFull(_))));
+        assert!(matches!(Pen::of(writer).write_all_that_comes(), Err(Failure::DiskFull(_))));
         for appended in &mut waiting {
             assert!(matches!(appended.written().await, Err(Failure::DiskFull(_))));
             assert!(matches!(appended.durable().await, Err(Failure::DiskFull(_))));

@@ -68,6 +68,25 @@ async fn write_only_promises_durability_without_a_sync_and_still_covers_synced_r
 }
 
 #[tokio::test]
+async fn a_record_that_comes_alone_and_need_not_be_synced_is_written_before_it_is_given_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = Ledger::open(folder.path(), options().durability(Durability::WriteOnly)).unwrap();
+    let mut at_once = 0;
+    for n in 1..=20_usize {
+        let mut appended = append(&ledger, "alone");
+        // Asked once: nobody else had the time to write it.
+        at_once += usize::from(tokio::time::timeout(Duration::ZERO, appended.written()).await.is_ok());
+        appended.durable().await.unwrap();
+        assert_eq!(records(folder.path()).len(), n);
+        // The writing thread comes to rest, mostly.
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert!(at_once >= 5, "{at_once} of 20");
+    ledger.close().unwrap();
+    assert!(verify(folder.path()).is_ok());
+}
+
+#[tokio::test]
 async fn records_that_come_soon_after_a_group_make_one_together() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = Ledger::open(folder.path(), options().group_interval(Duration::from_secs(3600))).unwrap();
