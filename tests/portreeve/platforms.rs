@@ -1,18 +1,17 @@
 //! The five platforms' own policies, as far as the demo does not show them: each platform alone, as `portreeve check`
 //! judges it; what only Pods get; and the table of `docs/platforms.md` that says which policy meets which sentence.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use portreeve_admission::api::Resource;
-use portreeve_admission::subject::TemplatePaths;
-use portreeve_server::check::{CheckOptions, Checker, Corrections, Verdict};
+use portreeve_server::check::{Checker, Verdict};
 use portreeve_server::manifest::{Manifest, read_paths};
 use portreeve_server::set::{Sources, read_folder};
 use portreeve_supply::loopback::{FixtureImage, LoopbackRegistry};
 use portreeve_supply::reference::ImageReference;
 use portreeve_supply::{Images, RegistriesConfig};
-use portreeve_tests::gate::{Setting, cache, mutate};
+use portreeve_tests::gate::{Setting, check_options, mutate};
 use portreeve_tests::places::checkout;
 use portreeve_tests::review::create;
 use serde::Deserialize;
@@ -74,17 +73,7 @@ async fn images(platform: &str) -> (LoopbackRegistry, Images) {
 
 /// What of these manifests would be refused, by name.
 async fn refused(platform: &str, manifests: &[Manifest], images: Images) -> BTreeSet<String> {
-    let options = CheckOptions {
-        policies: Some(folder(platform, "policies")),
-        images,
-        modules: None,
-        cache: cache().unwrap(),
-        paths: TemplatePaths::default(),
-        namespace: "default".to_owned(),
-        namespace_labels: BTreeMap::new(),
-        corrections: Corrections::Made,
-        as_of_mode: None,
-    };
+    let options = check_options(platform, images).unwrap();
     let checked = Checker::open(options, manifests).unwrap().check_all(manifests).await;
     let refused = manifests.iter().zip(checked);
     let refused = refused.filter(|(_, checked)| matches!(checked.verdict, Verdict::Denied | Verdict::Failed));

@@ -12,6 +12,7 @@ use portreeve_admission::subject::TemplatePaths;
 use portreeve_engine::{Cache, CacheFolder, Engine, Options};
 use portreeve_ledger::Ledger;
 use portreeve_server::around::Around;
+use portreeve_server::check::{CheckOptions, Corrections};
 use portreeve_server::config::WithoutRecord;
 use portreeve_server::deadline::Deadlines;
 use portreeve_server::manifest::read_stream;
@@ -22,6 +23,26 @@ use portreeve_supply::{Images, RegistriesConfig};
 use serde_json::Value;
 
 pub use portreeve_control_plane::Fault;
+
+use crate::places::checkout;
+
+/// What `portreeve check` is asked for manifests of this platform: its own policies, and these images.
+///
+/// # Errors
+/// If there is no place for compiled policies.
+pub fn check_options(platform: &str, images: Images) -> Result<CheckOptions, Fault> {
+    Ok(CheckOptions {
+        policies: Some(checkout().join("tests/platforms").join(platform).join("policies")),
+        images,
+        modules: None,
+        cache: cache()?,
+        paths: TemplatePaths::default(),
+        namespace: "default".to_owned(),
+        namespace_labels: BTreeMap::new(),
+        corrections: Corrections::Made,
+        as_of_mode: None,
+    })
+}
 
 /// A gate in the making.
 pub struct Setting {
