@@ -118,12 +118,30 @@ async fn a_review_that_can_be_answered_is_answered_by_a_review() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_over_the_limit_is_too_large_and_another_type_is_unsupported() {
-    let wire = Wire::start(&[("drop.yaml", DROP)], json!({"limits": {"bodyBytes": 10_000}})).await.unwrap();
-    let (code, _) = status(&wire, vec![b' '; 10_001]).await;
+    let wire = Wire::start(&[("drop.yaml", DROP)], json!({"limits": {"bodyBytes": 65_536}})).await.unwrap();
+    let (code, answer) = status(&wire, vec![b' '; 65_537]).await;
     assert_eq!(code, StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(answer["error"], "the body is larger than limits.bodyBytes, which is 65536 bytes");
     let client = wire.client(Speaks::Http1).unwrap();
     let call = client.post(wire.url(&format!("/validate/{}", wire.token))).header("content-type", "text/plain");
     assert_eq!(call.body(review().to_string()).send().await.unwrap().status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_that_is_still_sending_comes_to_read_why_it_is_refused() {
+    let wire = wire().await;
+    let large = vec![b' '; 9 << 20];
+    for speaks in [Speaks::Http1, Speaks::Http2] {
+        let client = wire.client(speaks).unwrap();
+        for path in [wire.path("mutate"), "/mutate/wrong".to_owned()] {
+            for _ in 0..5 {
+                let call = client.post(wire.url(&path)).header("content-type", "application/json");
+                let status = call.body(large.clone()).send().await.map(|answer| answer.status());
+                let refused = if path.ends_with("wrong") { 403 } else { 413 };
+                assert_eq!(status.map_err(|error| format!("{error:?}")).unwrap(), refused, "{speaks:?} {path}");
+            }
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use arc_swap::ArcSwapOption;
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, FromRequest, Path, Query, Request, State};
+use axum::extract::{Path, Query, Request, State};
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response as HttpResponse};
@@ -25,6 +25,7 @@ use crate::callers::Callers;
 use crate::deadline::Deadlines;
 use crate::door::Seat;
 use crate::health::Health;
+use crate::incoming::{Incoming, Refusal};
 use crate::metrics::{Call, Exposition, InFlight, Metrics};
 use crate::proposal::Proposals;
 use crate::traces::{Followed, Traces};
@@ -56,7 +57,6 @@ pub struct App {
 
 /// Our own endpoints for the API server: `/mutate` and `/validate`, with the token behind them if there is one.
 pub fn webhook(app: App) -> Router {
-    let limit = DefaultBodyLimit::max(app.body_bytes);
     Router::new()
         .route("/mutate", post(mutate))
         .route("/mutate/{token}", post(mutate))
@@ -65,7 +65,6 @@ pub fn webhook(app: App) -> Router {
         .route("/resources", post(resources))
         .route("/resources/{token}", post(resources))
         .merge(probes())
-        .layer(limit)
         .with_state(app)
 }
 
@@ -127,6 +126,8 @@ struct Received {
     in_flight: InFlight,
 }
 
+/// What came, unless the call is refused. It is read only when it is known who calls: who may not call can't make us hold
+/// a body.
 async fn received(
     app: &App,
     call: Call,
@@ -135,25 +136,46 @@ async fn received(
     request: Request,
 ) -> Result<Received, HttpResponse> {
     let begun = Instant::now();
-    if !app.callers.admit(token.as_ref().map(|Path(token)| token.as_str())) {
-        app.metrics.turned_away(call);
-        return Err(refuse(StatusCode::FORBIDDEN, "the path does not carry a token in force"));
-    }
     // Without a seat there is no connection: a test, or an embedder.
-    if let Some(Err(crowded)) = request.extensions().get::<Arc<Seat>>().map(|seat| seat.prove()) {
-        return Err(refuse(StatusCode::SERVICE_UNAVAILABLE, &crowded.to_string()));
-    }
-    let deadlines = Deadlines::of(begun, query.timeout.as_deref())
-        .map_err(|error| refuse(StatusCode::BAD_REQUEST, &error.to_string()))?;
+    let seat = request.extensions().get::<Arc<Seat>>().cloned();
+    let mut incoming = Incoming::of(request);
+    let deadlines = match admitted(app, call, token, query, seat.as_deref(), begun) {
+        Ok(deadlines) => deadlines,
+        Err(refusal) => return Err(refused(incoming, refusal).await),
+    };
     let in_flight = app.metrics.begun(call);
     // Whoever may not call begins no trace.
     let followed =
-        app.traces.as_ref().map_or_else(Followed::by_nobody, |traces| traces.follow(call, request.headers()));
-    match tokio::time::timeout_at(deadlines.judged.into(), taken(request)).await {
+        app.traces.as_ref().map_or_else(Followed::by_nobody, |traces| traces.follow(call, incoming.headers()));
+    match tokio::time::timeout_at(deadlines.judged.into(), incoming.taken(app.body_bytes)).await {
         Ok(Ok(body)) => Ok(Received { begun, body, deadlines, followed, in_flight }),
-        Ok(Err((status, message))) => Err(refuse(status, &message)),
+        Ok(Err(refusal)) => Err(refused(incoming, refusal).await),
         Err(_) => Err(refuse(StatusCode::REQUEST_TIMEOUT, "the body did not come in time")),
     }
+}
+
+/// Until when a call is answered, if it may be made.
+fn admitted(
+    app: &App,
+    call: Call,
+    token: Token,
+    query: &Parameters,
+    seat: Option<&Seat>,
+    begun: Instant,
+) -> Result<Deadlines, Refusal> {
+    if !app.callers.admit(token.as_ref().map(|Path(token)| token.as_str())) {
+        app.metrics.turned_away(call);
+        return Err((StatusCode::FORBIDDEN, "the path does not carry a token in force".to_owned()));
+    }
+    if let Some(Err(crowded)) = seat.map(Seat::prove) {
+        return Err((StatusCode::SERVICE_UNAVAILABLE, crowded.to_string()));
+    }
+    Deadlines::of(begun, query.timeout.as_deref()).map_err(|error| (StatusCode::BAD_REQUEST, error.to_string()))
+}
+
+async fn refused(incoming: Incoming, (status, message): Refusal) -> HttpResponse {
+    incoming.let_fall().await;
+    refuse(status, &message)
 }
 
 async fn answer<Judged>(
@@ -191,18 +213,6 @@ where
 fn lost(error: &JoinError) -> HttpResponse {
     tracing::error!(%error, "a request was lost");
     refuse(StatusCode::INTERNAL_SERVER_ERROR, "the request could not be judged")
-}
-
-/// The body, if it is JSON by its own account, not too large, and whole. It is read only now: who may not call can't
-/// make us hold one.
-async fn taken(request: Request) -> Result<Bytes, (StatusCode, String)> {
-    let kind = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let kind = kind.split(';').next().unwrap_or_default().trim();
-    if !kind.eq_ignore_ascii_case("application/json") {
-        let message = format!("content-type is {kind:?}; an AdmissionReview is sent as application/json");
-        return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
-    }
-    Bytes::from_request(request, &()).await.map_err(|rejection| (rejection.status(), rejection.body_text()))
 }
 
 /// With a uid a review can be answered; without, only the HTTP call can.

@@ -13,6 +13,7 @@ pub mod deadline;
 mod digest;
 pub mod door;
 pub mod health;
+mod incoming;
 pub mod lock;
 pub mod manifest;
 pub mod metrics;
