@@ -39,6 +39,17 @@ async fn with_the_platform_profile_a_deployment_of_two_revisions_has_one_report(
     let reports = scene.kubectl.run(&format!("get reports.openreports.io -n shop --no-headers -o {scopes}")).unwrap();
     let reports: Vec<Vec<&str>> = reports.lines().map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(reports, [["Deployment", "old"]]);
+    let report = scene.kubectl.run("get reports.openreports.io -n shop -o jsonpath={.items[0]}").unwrap();
+    let report: Value = serde_json::from_str(&report).unwrap();
+    let results = |policy: &str| {
+        let all = report["results"].as_array().unwrap();
+        all.iter().filter(|result| result["policy"] == policy).cloned().collect::<Vec<_>>()
+    };
+    let [host, seccomp] = ["host-access", "seccomp"].map(results);
+    assert!(!host.is_empty() && host.iter().all(|result| result["result"] == "fail"), "{report:#}");
+    let is_mended =
+        |result: &Value| result["result"] == "warn" && result["properties"]["mended"] == "when it is applied again";
+    assert!(!seccomp.is_empty() && seccomp.iter().all(is_mended), "a default puts it right: {report:#}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

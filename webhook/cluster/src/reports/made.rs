@@ -58,8 +58,9 @@ impl Report {
 /// All results, the worst first, else in a fixed order.
 fn results(judged: &Judged, limits: &Limits) -> Vec<Tested> {
     let findings = judged.decision.findings.iter().map(|finding| of_finding(finding, limits));
+    let mended = judged.mended.iter().map(|finding| of_mended(finding, limits));
     let failures = judged.decision.failures.iter().map(|failure| of_failure(failure, limits));
-    let mut results: Vec<Tested> = findings.chain(failures).collect();
+    let mut results: Vec<Tested> = findings.chain(mended).chain(failures).collect();
     results.sort_by(|one, other| order(one).cmp(&order(other)));
     results.dedup();
     results
@@ -94,6 +95,13 @@ fn of_finding(finding: &Finding, limits: &Limits) -> Tested {
         properties: said(properties, limits.text),
         timestamp: None,
     }
+}
+
+/// Nobody would be denied for it.
+fn of_mended(finding: &Finding, limits: &Limits) -> Tested {
+    let mut tested = of_finding(finding, limits);
+    tested.properties.insert("mended".to_owned(), "when it is applied again".to_owned());
+    Tested { result: ResultStatus::Warn, severity: Some(ResultSeverity::Low), scored: false, ..tested }
 }
 
 fn of_failure(failure: &PolicyFailure, limits: &Limits) -> Tested {
@@ -200,7 +208,7 @@ pub(super) mod tests {
 
     fn judged(findings: Vec<Finding>) -> Judged {
         let policies = ["a", "b", "c", "d"].map(str::to_owned).to_vec();
-        Judged { policies, decision: Decision { findings, ..Decision::default() } }
+        Judged { policies, decision: Decision { findings, ..Decision::default() }, mended: Vec::new() }
     }
 
     /// A report with one violation that denies.
@@ -235,6 +243,17 @@ pub(super) mod tests {
         assert_eq!(report.results[3].properties["exception"], "shop/old");
         assert_eq!(report.results[0].message, "capabilities are kept: drop ALL");
         assert_eq!(report.summary, Summary { pass: 0, fail: 1, warn: 1, error: 1, skip: 1 });
+    }
+
+    #[test]
+    fn what_a_default_would_put_right_is_told_and_denies_nobody() {
+        let mended = vec![finding("a", Mode::Enforce, Standing::Counts)];
+        let report = Report::of(object(), &Judged { mended, ..judged(Vec::new()) }, &Limits::default()).unwrap();
+        let result = &report.results[0];
+        let told = (result.result, result.severity, result.scored, result.properties["mode"].as_str());
+        assert_eq!(told, (ResultStatus::Warn, Some(ResultSeverity::Low), false, "enforce"));
+        assert_eq!(result.properties["mended"], "when it is applied again");
+        assert_eq!(report.summary, Summary { pass: 3, warn: 1, ..Summary::default() });
     }
 
     #[test]

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kube::Client;
-use portreeve_admission::decision::Decision;
+use portreeve_admission::decision::{Decision, Finding};
 use serde_json::Value;
 use tokio::sync::{Mutex, watch};
 use tokio::time::{Instant, sleep_until};
@@ -63,6 +63,8 @@ pub struct Judged {
     pub policies: Vec<String>,
     /// What they found. An object that can't be read is a failure of each.
     pub decision: Decision,
+    /// What is wrong with the object as it stands, and would be put right if it were applied again.
+    pub mended: Vec<Finding>,
 }
 
 impl Judged {
@@ -71,6 +73,7 @@ impl Judged {
         let Decision { findings, advisories, failures, summaries } = &mut self.decision;
         self.policies.retain(|policy| policies.contains(policy.as_str()));
         findings.retain(|finding| policies.contains(finding.policy.as_str()));
+        self.mended.retain(|finding| policies.contains(finding.policy.as_str()));
         advisories.retain(|(policy, _)| policies.contains(policy.as_str()));
         failures.retain(|failure| policies.contains(failure.policy.as_str()));
         summaries.retain(|(policy, _)| policies.contains(policy.as_str()));

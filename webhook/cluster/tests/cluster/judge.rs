@@ -83,7 +83,7 @@ impl Judge for Remembering {
         let fault = text(&format!("/metadata/labels/{FAULTY}"));
         let findings = fault.split('.').filter(|fault| !fault.is_empty()).map(finding).collect();
         let policies = vec!["fake".to_owned(), "other".to_owned()];
-        Judged { policies, decision: Decision { findings, ..Decision::default() } }
+        Judged { policies, decision: Decision { findings, ..Decision::default() }, mended: Vec::new() }
     }
 }
 

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use portreeve_admission::review::{API_VERSION, decode};
+use portreeve_admission::decision::Finding;
+use portreeve_admission::review::{API_VERSION, Review, decode};
 use portreeve_cluster::connection::Connection;
 use portreeve_cluster::registration::Sought;
 use portreeve_cluster::reports::{Limits, Reports, Standard};
@@ -13,7 +14,7 @@ use portreeve_server::config::{ReportsConfig, ScanConfig};
 use portreeve_server::metrics::{Metrics, ScannedRound};
 use portreeve_server::serve::Parts;
 use portreeve_server::set::chain;
-use portreeve_server::way::Gate;
+use portreeve_server::way::{Gate, Judgement, Met};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -99,7 +100,7 @@ fn tell_if_new(tell: &watch::Sender<Option<Sought>>, told: &mut Option<(String, 
     }
 }
 
-/// Judges as the gate does, and leaves no record: nothing was asked for.
+/// Judges as the gate does, corrections first, and leaves no record: nothing was asked for.
 pub(super) struct ByGate(Arc<Gate>);
 
 impl Judge for ByGate {
@@ -113,12 +114,38 @@ impl Judge for ByGate {
         };
         let deadline = Instant::now() + LONGEST;
         let met = self.0.meet(review, deadline).await;
-        let judgement = self.0.judge(&met, deadline).await;
-        Judged { policies: judgement.asked, decision: judgement.decision }
+        let Judgement { asked: policies, decision: as_it_stands, .. } = self.0.judge(&met, deadline).await;
+        if as_it_stands.findings.is_empty() {
+            return Judged { policies, decision: as_it_stands, mended: Vec::new() };
+        }
+        let Some(corrected) = self.corrected(met, deadline).await else {
+            return Judged { policies, decision: as_it_stands, mended: Vec::new() };
+        };
+        let decision = self.0.judge(&corrected, deadline).await.decision;
+        let stays = |finding: &Finding| decision.findings.iter().any(|other| is_same_fault(finding, other));
+        let mended = as_it_stands.findings.into_iter().filter(|finding| !stays(finding)).collect();
+        Judged { policies, decision, mended }
     }
 }
 
-/// As if it were created now as it stands.
+impl ByGate {
+    /// The object as it would be if it were applied again; none if that is as it stands.
+    async fn corrected(&self, met: Met, deadline: Instant) -> Option<Met> {
+        // Who fails to correct it fails to judge it as well, and is heard then.
+        let object = self.0.correct(&met, deadline).await.object?;
+        Some(self.0.meet(Review { object: Some(object), ..met.review }, deadline).await)
+    }
+}
+
+fn is_same_fault(one: &Finding, other: &Finding) -> bool {
+    let (this, that) = (&one.violation, &other.violation);
+    one.policy == other.policy
+        && one.template == other.template
+        && this.rule == that.rule
+        && this.container == that.container
+}
+
+/// As if it were applied again now.
 fn review(object: &Value, kind: &ScannedKind) -> Value {
     let metadata = object.get("metadata");
     let named = |field: &str| metadata.and_then(|metadata| metadata.get(field)).cloned();
@@ -147,7 +174,6 @@ mod tests {
     use portreeve_admission::case::{GroupVersionKind, GroupVersionResource};
     use portreeve_admission::kinds::{Scope, resource};
     use portreeve_admission::matching::Index;
-    use portreeve_admission::review::Review;
     use portreeve_cluster::registration::Seekers;
 
     use super::*;
