@@ -48,6 +48,23 @@ fn a_misspelt_value_is_refused_by_name() {
 }
 
 #[test]
+fn a_value_that_the_api_server_would_refuse_is_refused_before() {
+    let Some(helm) = helm() else { return };
+    for wrong in [
+        "evidence.schedule=monthly",
+        "certificate.rotate.schedule=0 0 1 *",
+        "nameOverride=Gate",
+        "fullnameOverride=a_b",
+    ] {
+        let fault = helm.render(&Installation::of_server(None).with(wrong)).unwrap_err().to_string();
+        let (name, _) = wrong.rsplit_once('=').unwrap();
+        let place = format!("/{}", name.replace('.', "/"));
+        assert!(fault.contains(&place) || fault.contains(name), "{fault}");
+    }
+    assert!(helm.render(&Installation::of_server(None).with("evidence.schedule=@monthly")).is_ok());
+}
+
+#[test]
 fn the_server_reads_the_configuration_that_the_chart_writes() {
     let Some(helm) = helm() else { return };
     let folder = tempfile::tempdir().unwrap();
