@@ -80,7 +80,12 @@ pub struct ServerConfig {
 
 /// Where the serving certificate comes from.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all_fields = "camelCase", deny_unknown_fields, untagged)]
+#[serde(
+    rename_all_fields = "camelCase",
+    deny_unknown_fields,
+    untagged,
+    expecting = "say `{folder: PATH, names: [NAME, ...]}`, or `{certificate: PATH, key: PATH}`"
+)]
 pub enum TlsConfig {
     /// Files that somebody else writes and renews.
     Files {
@@ -100,7 +105,12 @@ pub enum TlsConfig {
 
 /// Who may call.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all_fields = "camelCase", deny_unknown_fields, untagged)]
+#[serde(
+    rename_all_fields = "camelCase",
+    deny_unknown_fields,
+    untagged,
+    expecting = "say `{tokenFolder: PATH}`, or `{clientCa: PATH}`, with `names: [NAME, ...]` if not all that it signed may call"
+)]
 pub enum CallersConfig {
     /// Whoever shows a client certificate.
     Certificates {
@@ -263,8 +273,10 @@ fn registries_relative_to(mut registries: RegistriesConfig, folder: &Path) -> Re
 fn read<T: DeserializeOwned>(path: &Path) -> Result<T, ConfigError> {
     let text =
         std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
-    serde_saphyr::from_str(&text)
-        .map_err(|error| ConfigError::Invalid { path: path.to_owned(), reason: error.to_string() })
+    serde_saphyr::from_str(&text).map_err(|error| {
+        let reason = error.render_with_formatter(&serde_saphyr::UserMessageFormatter);
+        ConfigError::Invalid { path: path.to_owned(), reason }
+    })
 }
 
 fn folder_of(path: &Path) -> &Path {
@@ -309,6 +321,25 @@ mod tests {
         let config = read(LEAST).unwrap();
         assert_eq!(config.limits.body_bytes, 8 * 1024 * 1024);
         assert!(config.policies.is_none());
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_in_the_words_of_the_file() {
+        let tls = "tls: {folder: certs, certificate: c}\ncallers: {tokenFolder: certs}\n";
+        let callers = "tls: {folder: certs, names: [localhost]}\ncallers: {token: certs}\n";
+        let twice = format!("{LEAST}tls: {{folder: x}}\n");
+        let two = format!("{LEAST}---\n{LEAST}");
+        for (text, words) in [
+            (tls, "line 1 column 6: say `{folder: PATH, names: [NAME, ...]}`, or `{certificate: PATH, key: PATH}`"),
+            (callers, "say `{tokenFolder: PATH}`, or `{clientCa: PATH}`"),
+            (twice.as_str(), "line 3 column 1: duplicate mapping key: tls"),
+            (two.as_str(), "line 4 column 1: only single YAML document"),
+            ("", "unexpected end of file"),
+        ] {
+            let error = read(text).unwrap_err().to_string();
+            assert!(error.contains(words), "{error}");
+            assert!(!error.contains("Options") && !error.contains("from_"), "{error}");
+        }
     }
 
     #[test]
