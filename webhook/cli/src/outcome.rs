@@ -4,6 +4,8 @@ use std::error::Error;
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use portreeve_cluster::refusal;
+
 /// How a command ended that did its work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
@@ -71,12 +73,14 @@ impl Failure {
         let mut words = self.error.to_string();
         let mut source = self.error.source();
         while let Some(cause) = source {
-            let text = cause.to_string();
+            let refusal = refusal::words(cause);
+            let text = refusal.map_or_else(|| cause.to_string(), str::to_owned);
             if !words.contains(&text) {
                 words.push_str("\n  because: ");
                 words.push_str(&text);
             }
-            source = cause.source();
+            // An API server's own words say all of it.
+            source = cause.source().filter(|_| refusal.is_none());
         }
         words
     }

@@ -27,6 +27,7 @@ pub mod events;
 pub mod evidence;
 mod pages;
 pub mod proof;
+pub mod refusal;
 pub mod registrar;
 pub mod registration;
 pub mod report;
