@@ -119,6 +119,10 @@ struct Lifetimes {
     overlap_hours: u16,
 }
 
+#[derive(Debug, thiserror::Error)]
+#[error("{} is no folder; `portreeve certs create` makes one", .0.display())]
+struct NoFolder(PathBuf);
+
 pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
     match &arguments.command {
         Command::Create(arguments) => create(arguments)?,
@@ -142,7 +146,7 @@ fn create(arguments: &Create) -> Result<(), Failure> {
 }
 
 fn show(arguments: &Show) -> Result<(), Failure> {
-    let folder = arguments.folder.open();
+    let folder = arguments.folder.open_existing()?;
     let policy = arguments.lifetimes.policy(folder.names().map_err(Failure::failed)?)?;
     let status = folder.describe(Timestamp::now(), &policy).map_err(Failure::failed)?;
     let report = FolderReport::of(&folder, &status);
@@ -153,7 +157,7 @@ fn show(arguments: &Show) -> Result<(), Failure> {
 }
 
 fn renew(arguments: &Renew) -> Result<(), Failure> {
-    let folder = arguments.folder.open();
+    let folder = arguments.folder.open_existing()?;
     let names = match arguments.names.as_slice() {
         [] => folder.names().map_err(Failure::failed)?,
         names => ServerNames::parse(names).map_err(Failure::input)?,
@@ -167,13 +171,18 @@ fn renew(arguments: &Renew) -> Result<(), Failure> {
 }
 
 fn token(folder: &Folder) -> Result<(), Failure> {
-    let tokens = PathTokens::load(&folder.open(), Timestamp::now()).map_err(Failure::failed)?;
+    let tokens = PathTokens::load(&folder.open_existing()?, Timestamp::now()).map_err(Failure::failed)?;
     print_text(&format!("{}\n", tokens.current()))
 }
 
 impl Folder {
     fn open(&self) -> CertificateFolder {
         CertificateFolder::new(&self.folder)
+    }
+
+    fn open_existing(&self) -> Result<CertificateFolder, Failure> {
+        let is_there = self.folder.is_dir();
+        is_there.then(|| self.open()).ok_or_else(|| Failure::input(NoFolder(self.folder.clone())))
     }
 }
 

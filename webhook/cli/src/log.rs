@@ -1,5 +1,7 @@
 //! What is logged: to stderr, as lines of text or of JSON.
 
+use std::io::IsTerminal as _;
+
 use clap::{Args, ValueEnum};
 use portreeve_server::traces::Traces;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -12,7 +14,7 @@ use crate::outcome::Failure;
 #[derive(Debug, Args)]
 pub(crate) struct LogArguments {
     /// What is logged to stderr: a level, or levels by module, such as `info,portreeve_supply=debug`. Left out: `info`
-    /// for servers, `warn` for all other commands.
+    /// for servers, `warn` for all other commands, without what policies say of cases that are tried.
     #[arg(long, global = true, env = "RUST_LOG", value_name = "FILTER", help_heading = "Logging")]
     log: Option<String>,
     /// How it is written.
@@ -56,7 +58,12 @@ pub(crate) fn start(arguments: &LogArguments, default: &str, traces: Option<&Tra
 fn written(format: LogFormat) -> Box<dyn Layer<Registry> + Send + Sync> {
     let log = fmt::layer().with_writer(std::io::stderr);
     match format {
-        LogFormat::Text => log.with_target(false).boxed(),
+        // Colours are for a terminal, unless somebody wants none there either (no-color.org).
+        LogFormat::Text => log.with_target(false).with_ansi(is_coloured()).boxed(),
         LogFormat::Json => log.json().boxed(),
     }
+}
+
+fn is_coloured() -> bool {
+    std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

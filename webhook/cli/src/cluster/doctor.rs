@@ -275,10 +275,10 @@ fn text(set: &PolicySet, advised: &[Advised], proofs: &[Proof], fine: bool) -> S
     let mut lines = vec![format!("{} policies, set {}", set.policies().len(), set.digest())];
     lines.extend(advised.iter().map(|one| format!("[{}] {}", word(one.advice), one.finding)));
     lines.extend(proofs.iter().map(|proof| format!("[tried] {proof}")));
-    let end = if fine {
-        "Nothing that the cluster comes back by would be held up."
-    } else {
-        "The cluster might not come back by itself: see above."
+    let end = match (fine, advised.is_empty()) {
+        (true, true) => "Nothing that the cluster comes back by would be held up.",
+        (true, false) => "The cluster would come back; what would be held up until a replica answers is told above.",
+        (false, _) => "The cluster might not come back by itself: see above.",
     };
     lines.push(end.to_owned());
     lines.join("\n") + "\n"

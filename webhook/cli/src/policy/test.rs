@@ -36,11 +36,13 @@ pub(crate) use report::TestReport;
   portreeve policy test our-cases.yaml --builtin seccomp        it, with our settings, on our cases
   portreeve policy test my-policy/ --module my-policy.wasm      one of our own
 
-Such a file holds a list of:
+Such a file:
+  policy: labels
+  cases:
   - name: denies a pod without a team
-    settings: {required: [team]}
+    settings: {labels: [{key: team}]}
     object: {apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {containers: [{name: a, image: a}]}}
-    expect: {violations: [{rule: missing}], message: team}")]
+    expect: {violations: [{rule: missing-label}], message: team}")]
 pub(super) struct Arguments {
     /// Files of cases, or folders: every *.yaml and *.yml in them, or only those in folders named `cases`, if there are any.
     #[arg(value_name = "PATH")]
