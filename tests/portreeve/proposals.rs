@@ -217,6 +217,24 @@ impl Doctor for KeepsOut {
     }
 }
 
+#[test]
+fn the_reason_of_break_glass_is_changed_by_nobody_else_and_anybody_takes_it_back() {
+    let switched = |reason: &str| {
+        let mut set = set("platform", "2024-01-01T00:00:00Z");
+        set["metadata"]["annotations"] = json!({
+            "portreeve.dev/break-glass-until": "2999-01-01T00:00:00Z", "portreeve.dev/break-glass-reason": reason,
+        });
+        set
+    };
+    let scene = Scene::of(&[switched("fire")]);
+    let said = scene.refusal(&update(&switched("rewritten"), &switched("fire"))).unwrap();
+    assert!(said.contains("nobody may set portreeve.dev/break-glass-until and portreeve.dev/break-glass-reason"), "{said}");
+    let mut milder = switched("fire");
+    milder["spec"] = json!({"failurePolicy": "Ignore"});
+    assert_eq!(scene.refusal(&update(&milder, &switched("fire"))), None);
+    assert_eq!(scene.refusal(&update(&set("platform", "2024-01-01T00:00:00Z"), &switched("fire"))), None);
+}
+
 fn excluding(excluded: &[&str]) -> Value {
     json!({
         "apiVersion": "portreeve.dev/v1alpha1", "kind": "PolicySet", "metadata": {"name": "all"},
