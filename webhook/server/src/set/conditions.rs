@@ -1,7 +1,6 @@
 //! `matchConditions` of a policy: compiled when the set is loaded, asked of each request that the policy's selectors let
 //! through. What they say costs no more than the object is large: there is no loop in a loop.
 
-mod sample;
 mod written;
 
 use std::collections::HashMap;
@@ -16,6 +15,7 @@ use portreeve_admission::review::Review;
 use serde_json::{Value, json};
 
 use self::written::{compile, is_name};
+use super::sample;
 
 /// Conditions of one policy.
 const MOST: usize = 16;

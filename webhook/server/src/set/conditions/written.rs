@@ -7,7 +7,8 @@ use cel::common::ast::{EntryExpr, Expr, IdedEntryExpr};
 use cel::parser::Expression;
 use serde_json::Value;
 
-use super::{LANGUAGE, request, sample, within};
+use super::{LANGUAGE, request, within};
+use crate::set::sample;
 
 /// Bytes of an expression: whatever it says, taking it apart stays within a thread's stack.
 pub(super) const LONGEST: usize = 1024;
