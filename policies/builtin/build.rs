@@ -1,7 +1,7 @@
 //! Compiles the catalogue to a component, and the component to machine code twice, with the settings of the platform
 //! profile and with none, for `src/lib.rs` to embed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 const PROFILE: &str = "profile.yaml";
+const CATALOGUE: &str = "../catalogue";
 
 fn main() -> ExitCode {
     match embed() {
@@ -26,11 +27,12 @@ fn main() -> ExitCode {
 }
 
 fn embed() -> Result<(), Box<dyn Error>> {
-    for source in ["../catalogue", "../sdk", "../../wit", "../../Cargo.lock", "../../Cargo.toml", PROFILE] {
+    for source in [CATALOGUE, "../sdk", "../../wit", "../../Cargo.lock", "../../Cargo.toml", PROFILE] {
         println!("cargo::rerun-if-changed={source}");
     }
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
-    let component = portreeve_component::build("../catalogue".as_ref(), &out.join("target"))?;
+    std::fs::write(out.join("rules.rs"), rules(CATALOGUE.as_ref())?)?;
+    let component = portreeve_component::build(CATALOGUE.as_ref(), &out.join("target"))?;
     std::fs::write(out.join("catalogue.wasm"), &component)?;
     let Precompiled { profile, as_it_came } = precompiled(&component)?;
     std::fs::write(out.join("profile.code"), profile)?;
@@ -55,6 +57,29 @@ fn precompiled(component: &[u8]) -> Result<Precompiled, Box<dyn Error>> {
     let engine = Engine::new(Options { processor: Processor::Any { triple }, ..Options::default() })?;
     let profile = engine.precompile(component, &instances(PROFILE.as_ref())?)?;
     Ok(Precompiled { profile, as_it_came: engine.precompile_as_it_came(component)? })
+}
+
+/// A policy's page, as far as it names rules.
+#[derive(Deserialize)]
+struct Page {
+    name: String,
+    rules: BTreeMap<String, String>,
+    #[serde(default)]
+    edits: BTreeMap<String, String>,
+}
+
+/// Every policy with its rules, those that only change something too, as an expression in Rust.
+fn rules(catalogue: &Path) -> Result<String, Box<dyn Error>> {
+    let mut policies = BTreeMap::new();
+    for entry in std::fs::read_dir(catalogue)? {
+        let page = entry?.path().join("policy.yaml");
+        if page.is_file() {
+            let Page { name, rules, edits } = serde_saphyr::from_str(&std::fs::read_to_string(page)?)?;
+            policies.insert(name, rules.into_keys().chain(edits.into_keys()).collect::<BTreeSet<_>>());
+        }
+    }
+    let each = policies.iter().map(|(name, rules)| format!("({name:?}, &{:?})", rules.iter().collect::<Vec<_>>()));
+    Ok(format!("&[{}]", each.collect::<Vec<_>>().join(", ")))
 }
 
 /// As far as it decides what a policy is configured with.

@@ -270,6 +270,7 @@ async fn what_is_wrong_is_refused_with_words_that_help() {
         ),
         (Kind::PolicyException, with("match: {labels: {a: b}}"), &["spec.match", "serviceAccount other than default"]),
         (Kind::PolicyException, with("match: {images: ['*']}"), &["spec.match.images[0]", "names no image"]),
+        (Kind::PolicyException, with("match: {images: ['team/*/db']}"), &["spec.match.images[0]", "at the end alone"]),
         (
             Kind::PolicyException,
             with("match: {annotation: {name: kubernetes.io/a}}"),

@@ -98,6 +98,28 @@ async fn what_somebody_changes_is_put_back_and_what_we_change_is_written() {
 }
 
 #[tokio::test]
+async fn what_somebody_adds_is_taken_away() {
+    let Some(cluster) = Cluster::start(Controllers::Absent).await else { return };
+    let registrar = Registrar::new(cluster.api.client());
+    let kept = Kept::start(&registrar, wanted(&cluster, "first").await);
+    until("it is written", async || path(&cluster, "Mutating").await.ends_with("/first")).await.unwrap();
+
+    for kind in ["Mutating", "Validating"] {
+        let before = stored(&cluster, kind).await["webhooks"].clone();
+        let mut more = before.clone();
+        let mut other = before[0].clone();
+        other["name"] = json!("x.y.z");
+        more.as_array_mut().unwrap().push(other);
+        let never = json!({"name": "never", "expression": "false"});
+        more[0]["matchConditions"].as_array_mut().unwrap().push(never);
+        cluster.api.merge(&named(kind), &json!({"webhooks": more})).await.unwrap().done().unwrap();
+        until("they are gone", async || stored(&cluster, kind).await["webhooks"] == before).await.unwrap();
+    }
+    drop(kept);
+    registrar.remove(NAME).await.unwrap();
+}
+
+#[tokio::test]
 async fn what_is_ours_is_taken_away_and_what_is_anothers_stays() {
     let Some(cluster) = Cluster::start(Controllers::Absent).await else { return };
     let registrar = Registrar::new(cluster.api.client());

@@ -153,7 +153,21 @@ fn every_problem_is_told_at_once() {
 fn an_exception_from_a_policy_that_is_not_there_is_refused() {
     let exception = "apiVersion: portreeve.dev/v1alpha1\nkind: PolicyException\nmetadata: {name: e, namespace: shop}\n\
         spec: {policy: nothing, owner: o, ticket: t, reason: r, expires: '2999-01-01T00:00:00Z'}\n";
-    says(&only(&[("a.yaml", exception)]), &["PolicyException/shop/e", "nothing"]);
+    says(&only(&[("a.yaml", exception)]), &["a.yaml:1 (PolicyException/shop/e)", "nothing"]);
+}
+
+#[test]
+fn an_exception_from_a_rule_that_its_policy_does_not_have_is_answered_with_those_that_there_are() {
+    let exception = |rule: &str| {
+        format!(
+            "---\napiVersion: portreeve.dev/v1alpha1\nkind: PolicyException\nmetadata: {{name: e, namespace: shop}}\n\
+             spec: {{policy: users, rules: [{rule}], owner: o, ticket: t, reason: r, expires: '2999-01-01T00:00:00Z'}}\n"
+        )
+    };
+    let users = policy("users", "{module: {builtin: non-root}}");
+    let words = ["b.yaml:2 (PolicyException/shop/e)", "\"non-root\" has no rule \"root-usr\"", "non-root, root-user"];
+    says(&only(&[("a.yaml", &users), ("b.yaml", &exception("root-usr"))]), &words);
+    assert_eq!(problems(&[("a.yaml", &users), ("b.yaml", &exception("root-user"))]), [""; 0]);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use portreeve_server::config::NamespacedPolicies;
 use portreeve_server::manifest::read_stream;
 use portreeve_server::proposal::{Doctor, Proposals};
 use portreeve_server::set::{Loader, Outline, PolicySet, Sources, WrittenBy};
-use portreeve_tests::gate::{Setting, loader};
+use portreeve_tests::gate::{Setting, loader, validate};
 use portreeve_tests::review::{create, update};
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -173,6 +173,51 @@ fn of_two_sets_the_one_that_came_later_is_one_too_many() {
     }
 }
 
+/// What a namespace asks of itself by this module.
+fn own(module: &str, settings: Value) -> Value {
+    json!({
+        "apiVersion": "portreeve.dev/v1alpha1", "kind": "Policy", "metadata": {"name": "own", "namespace": "shop"},
+        "spec": {"module": {"builtin": module}, "settings": settings},
+    })
+}
+
+#[test]
+fn a_policy_of_a_namespace_that_can_judge_nothing_without_a_fact_is_refused() {
+    for (module, fact) in
+        [("image-digest", "image-digest"), ("network-policy", "network-policies"), ("pod-security", "namespace")]
+    {
+        let words =
+            format!("{module:?} can judge nothing without the fact {fact}, and a Policy can't be granted facts");
+        let asked = own(module, json!({}));
+        let said = Scene::of(&[]).refusal(&create(&asked)).unwrap_or_default();
+        assert!(said.contains(&words), "{module}: {said}");
+        let left_out = Scene::of(&[asked]).left_out("Policy/shop/own").unwrap_or_default();
+        assert!(left_out.contains(&words), "{module}: {left_out}");
+    }
+    for (module, settings) in [
+        ("image-digest", json!({"unresolved": "deny"})),
+        ("pod-security", json!({"namespaceLabels": "ignore"})),
+        ("non-root", json!({})),
+    ] {
+        let asked = own(module, settings);
+        assert_eq!(Scene::of(&[]).refusal(&create(&asked)), None, "{module}");
+        assert_eq!(Scene::of(&[asked]).left_out("Policy/shop/own"), None, "{module}");
+    }
+}
+
+#[tokio::test]
+async fn a_namespace_whose_policy_misses_a_fact_is_told_what_it_can_do() {
+    let scene = Scene::of(&[own("image-digest", json!({"exemptImages": ["registry.example/*"]}))]);
+    assert_eq!(scene.left_out("Policy/shop/own"), None);
+    let gate = Setting::default().sources(Sources::clone(&scene.sources)).gate().unwrap();
+    let pod = json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web", "namespace": "shop"},
+        "spec": {"containers": [{"name": "app", "image": "docker.io/library/nginx:1"}]},
+    });
+    let refusal = validate(&gate, &create(&pod)).await.unwrap().refusal.unwrap();
+    assert!(refusal.message.contains("a Policy can't be granted facts: ask for a ClusterPolicy"), "{refusal:?}");
+}
+
 const TWO: NamespacedPolicies = NamespacedPolicies { per_namespace: 2, in_total: 200 };
 
 fn three() -> [Value; 4] {
@@ -215,6 +260,27 @@ impl Doctor for KeepsOut {
         let seen = self.0.iter().filter(|name| !outline.excluded.contains(**name));
         seen.map(|name| format!("pods of {name} would be refused")).collect()
     }
+}
+
+#[test]
+fn the_reason_of_break_glass_is_changed_by_nobody_else_and_anybody_takes_it_back() {
+    let switched = |reason: &str| {
+        let mut set = set("platform", "2024-01-01T00:00:00Z");
+        set["metadata"]["annotations"] = json!({
+            "portreeve.dev/break-glass-until": "2999-01-01T00:00:00Z", "portreeve.dev/break-glass-reason": reason,
+        });
+        set
+    };
+    let scene = Scene::of(&[switched("fire")]);
+    let said = scene.refusal(&update(&switched("rewritten"), &switched("fire"))).unwrap();
+    assert!(
+        said.contains("nobody may set portreeve.dev/break-glass-until and portreeve.dev/break-glass-reason"),
+        "{said}"
+    );
+    let mut milder = switched("fire");
+    milder["spec"] = json!({"failurePolicy": "Ignore"});
+    assert_eq!(scene.refusal(&update(&milder, &switched("fire"))), None);
+    assert_eq!(scene.refusal(&update(&set("platform", "2024-01-01T00:00:00Z"), &switched("fire"))), None);
 }
 
 fn excluding(excluded: &[&str]) -> Value {

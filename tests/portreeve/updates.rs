@@ -49,3 +49,22 @@ async fn a_pod_that_runs_by_a_tag_takes_a_toleration_and_goes_on_by_it() {
     let another = validate(&gate, &update(&pod("nginx:1.28", json!({})), &old)).await.unwrap();
     assert!(another.refusal.is_some(), "nobody knows its digest");
 }
+
+#[tokio::test]
+async fn what_a_pod_had_before_is_told_of_it_and_not_of_new_pods_which_are_put_right() {
+    let gate = Setting::platform().gate().unwrap();
+    let pod = |image: &str, host: bool| {
+        json!({
+            "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web", "namespace": "shop"},
+            "spec": {
+                "hostNetwork": host, "hostPID": host,
+                "containers": [{"name": "app", "image": image, "securityContext": {"privileged": host}}],
+            },
+        })
+    };
+    let told = validate(&gate, &update(&pod("x/y:2", false), &pod("x/y:1", false))).await.unwrap();
+    assert!(told.warnings.iter().any(|line| line.contains("it was so before and stays: ")), "{told:?}");
+    assert!(told.warnings.iter().all(|line| !line.contains("new Pods")), "{told:?}");
+    let told = validate(&gate, &update(&pod("x/y:2", true), &pod("x/y:1", true))).await.unwrap();
+    assert!(told.warnings.iter().all(|line| !line.contains("host-access: ")), "{told:?}");
+}

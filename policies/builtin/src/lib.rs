@@ -16,11 +16,20 @@ pub static PROFILE_CODE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/profi
 /// are in force with it before the compiler has seen them. Empty if it was built on another kind of machine.
 pub static CATALOGUE_CODE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/catalogue.code"));
 
+/// Every policy of [`CATALOGUE`] with the names of its rules, both in the order of their names.
+pub static RULES: &[(&str, &[&str])] = include!(concat!(env!("OUT_DIR"), "/rules.rs"));
+
 #[cfg(test)]
 mod tests {
     #[test]
     fn the_catalogue_is_a_component() {
         // The preamble of a component: magic, version 13, layer 1.
         assert_eq!(super::CATALOGUE.get(..8), Some(b"\0asm\x0d\0\x01\0".as_slice()));
+    }
+
+    #[test]
+    fn the_rules_of_each_policy_are_known_those_that_only_change_something_too() {
+        let of = |policy: &str| super::RULES.iter().find(|(name, _)| *name == policy).map(|(_, rules)| *rules);
+        assert_eq!(of("non-root"), Some(["image-user", "low-port", "non-root", "root-user"].as_slice()));
     }
 }

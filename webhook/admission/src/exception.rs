@@ -34,6 +34,9 @@ pub enum ExceptionError {
         "spec.match.images: {0:?} names no image: write at least a registry or the first part of the name before the \"*\""
     )]
     AnyImage(String),
+    /// A star where it stands for nothing.
+    #[error("spec.match.images: {0:?} fits no image: a \"*\" stands at the end alone")]
+    StarWithin(String),
     /// An annotation that stands on workloads for another reason, or may come to.
     #[error(
         "spec.match.annotation.name: {0:?} is no opt-out: take a name with a domain of your own, as in \
@@ -186,6 +189,9 @@ impl Covered {
         if let Some(image) = self.images.iter().find(|image| names_no_image(image)) {
             return Err(ExceptionError::AnyImage(image.clone()));
         }
+        if let Some(image) = self.images.iter().find(|image| has_star_within(image)) {
+            return Err(ExceptionError::StarWithin(image.clone()));
+        }
         match &self.annotation {
             Some(opt_out) if !is_own_name(&opt_out.name) => Err(ExceptionError::NoOptOut(opt_out.name.clone())),
             _ => Ok(()),
@@ -235,6 +241,11 @@ const SET_BY_OTHERS: [&str; 3] = ["kubernetes.io", "k8s.io", "portreeve.dev"];
 fn names_no_image(pattern: &str) -> bool {
     let has_part = |prefix: &str| prefix.split_once('/').is_some_and(|(first, _)| !first.is_empty());
     pattern.trim().is_empty() || pattern.strip_suffix('*').is_some_and(|prefix| !has_part(prefix))
+}
+
+/// A star that is not the last letter is one of the name, and no image has it there.
+fn has_star_within(pattern: &str) -> bool {
+    pattern.strip_suffix('*').unwrap_or(pattern).contains('*')
 }
 
 /// A name with a domain before the slash, of nobody who sets annotations unasked.

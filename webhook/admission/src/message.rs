@@ -6,6 +6,7 @@ use std::collections::{BTreeSet, HashSet};
 use crate::api::Mode;
 use crate::decision::{Answer, Decision, Finding, PolicyFailure, Standing};
 use crate::edit::Claim;
+use crate::plan::Plan;
 use crate::review::Review;
 use crate::verdict::{Failure, Violation};
 
@@ -47,19 +48,23 @@ fn refusing(failure: &PolicyFailure) -> String {
 /// Warnings of a decision: of policies that only warn, of failures that were let pass, and advice. What a policy in
 /// `audit` could not judge is for the record alone.
 #[must_use]
-pub fn warnings(decision: &Decision) -> Vec<String> {
-    let warned = decision.counting(Mode::Warn);
-    let summarised: HashSet<&str> = decision.summaries.iter().map(|(policy, _)| policy.as_str()).collect();
+pub fn warnings(plan: Plan, decision: &Decision) -> Vec<String> {
+    let named = Named::of(decision, |finding| is_denying(finding) || is_warned(finding) || is_inherited(finding));
+    let warned = decision.counting(Mode::Warn).filter(|finding| !named.summarised.contains(finding.policy.as_str()));
+    let untold = |policy: &str, violation: &Violation| !named.has(policy, violation);
     let mut lines: Vec<String> = decision
         .summaries
         .iter()
         .filter(|(policy, _)| decision.counting(Mode::Warn).any(|finding| &finding.policy == policy))
         .map(|(_, summary)| as_warning(summary))
         .collect();
-    lines.extend(warned.filter(|finding| !summarised.contains(finding.policy.as_str())).map(told));
-    lines.extend(decision.findings.iter().filter(|finding| is_inherited(finding)).map(inherited));
-    let told = decision.advisories.iter().filter(|(_, advisory)| advisory.is_told());
-    lines.extend(told.map(|(policy, advisory)| advice(policy, advisory)));
+    lines.extend(warned.filter(|finding| untold(&finding.policy, &finding.violation)).map(told));
+    let inherited = decision.findings.iter().filter(|finding| is_inherited(finding));
+    lines.extend(
+        inherited.filter(|finding| untold(&finding.policy, &finding.violation)).map(|finding| as_before(plan, finding)),
+    );
+    let advised = decision.advisories.iter().filter(|(_, advisory)| advisory.is_told());
+    lines.extend(advised.filter(|(policy, at)| untold(policy, at)).map(|(policy, advisory)| advice(policy, advisory)));
     lines.extend(let_pass(&decision.failures));
     lines
 }
@@ -140,7 +145,8 @@ pub fn name(review: &Review) -> String {
 
 fn violations(review: &Review, decision: &Decision) -> Vec<String> {
     let denying: Vec<&Finding> = decision.denying().collect();
-    let has_summary = |finding: &&&Finding| decision.summaries.iter().any(|(policy, _)| policy == &finding.policy);
+    let named = Named::of(decision, is_denying);
+    let has_summary = |finding: &&&Finding| named.summarised.contains(finding.policy.as_str());
     let (summarised, plain): (Vec<_>, Vec<_>) = denying.iter().partition::<Vec<&&Finding>, _>(has_summary);
     let of_denying = |policy: &str| summarised.iter().any(|finding| finding.policy == policy);
     let mut heads: Vec<&str> = decision
@@ -155,11 +161,9 @@ fn violations(review: &Review, decision: &Decision) -> Vec<String> {
     if heads.is_empty() {
         heads.push(&fallback);
     }
-    // A fault that the first line names is not told again by another policy.
-    let named: HashSet<_> = summarised.iter().map(|finding| place(&finding.violation)).collect();
     let mends = summarised.iter().map(|finding| mend(finding));
     let others =
-        plain.iter().filter(|finding| !named.contains(&place(&finding.violation))).map(|finding| fault(finding));
+        plain.iter().filter(|finding| !named.has(&finding.policy, &finding.violation)).map(|finding| fault(finding));
     let first = format!("{} is forbidden: {}", object(review), heads.join("; "));
     let mut lines: Vec<String> = std::iter::once(first).chain(mends).chain(others).collect();
     // What mends several faults alike is said once: the first line names them all.
@@ -175,7 +179,31 @@ fn policies(findings: &[&Finding]) -> Vec<String> {
     names
 }
 
-fn place(violation: &Violation) -> (Option<&str>, String) {
+/// Faults that policies with a line of their own name: no other policy tells them again.
+struct Named<'a> {
+    summarised: HashSet<&'a str>,
+    places: HashSet<Place<'a>>,
+}
+
+/// A container and a pointer.
+type Place<'a> = (Option<&'a str>, String);
+
+impl<'a> Named<'a> {
+    /// Those that are among what somebody is told.
+    fn of(decision: &'a Decision, is_told: impl Fn(&Finding) -> bool) -> Self {
+        let summarised: HashSet<&str> = decision.summaries.iter().map(|(policy, _)| policy.as_str()).collect();
+        let told = decision.findings.iter().filter(|finding| is_told(finding));
+        let named = told.filter(|finding| summarised.contains(finding.policy.as_str()));
+        Self { places: named.map(|finding| place(&finding.violation)).collect(), summarised }
+    }
+
+    /// Whether another policy than this one names it.
+    fn has(&self, policy: &str, violation: &Violation) -> bool {
+        !self.summarised.contains(policy) && self.places.contains(&place(violation))
+    }
+}
+
+fn place(violation: &Violation) -> Place<'_> {
     (violation.container.as_deref(), violation.pointer.to_string())
 }
 
@@ -196,13 +224,24 @@ fn fault(finding: &Finding) -> String {
     )
 }
 
-/// What was there before denies no update, but the Pods that the update asks for are new.
+fn is_denying(finding: &Finding) -> bool {
+    finding.mode == Mode::Enforce && finding.standing == Standing::Counts
+}
+
+fn is_warned(finding: &Finding) -> bool {
+    finding.mode == Mode::Warn && finding.standing == Standing::Counts
+}
+
+/// What was there before denies no update.
 fn is_inherited(finding: &Finding) -> bool {
     finding.mode == Mode::Enforce && finding.standing == Standing::Inherited
 }
 
-fn inherited(finding: &Finding) -> String {
-    format!("it was so before, but new Pods will be denied: {}", told(finding))
+/// The Pods that the update asks for are new. Where less was edited than a new Pod would be, nobody knows what becomes of
+/// them, and it is said of this object alone.
+fn as_before(plan: Plan, finding: &Finding) -> String {
+    let what = if plan.shows_new_pods() { ", but new Pods will be denied" } else { " and stays" };
+    format!("it was so before{what}: {}", told(finding))
 }
 
 fn told(finding: &Finding) -> String {

@@ -60,6 +60,12 @@ impl Plan {
             Self::Judge { edit: editable(review, paths), as_pods_will_be }
         }
     }
+
+    /// Whether what is judged has all that edits put into new Pods, so that what is wrong in it will be wrong in them.
+    #[must_use]
+    pub fn shows_new_pods(self) -> bool {
+        matches!(self, Self::Judge { edit, as_pods_will_be } if as_pods_will_be || edit == Editable::Everything)
+    }
 }
 
 fn never_held_up(review: &Review) -> bool {

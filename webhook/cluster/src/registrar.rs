@@ -1,9 +1,10 @@
-//! Keeps a registration in a cluster: written by server-side apply, put back when somebody changes it, taken away at the
-//! end. What is in it is worked out in `registration`.
+//! Keeps a registration in a cluster: written by server-side apply, with nothing of others' beside it, put back when
+//! somebody changes it, taken away at the end. What is in it is worked out in `registration`.
 //!
 //! What policies ask for may be refused, and then what was registered before stays. Where we are reached never waits for
 //! that: a CA or a token that ended would turn every call away.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -236,7 +238,7 @@ impl Registrar {
         Ok(Configurations::found(mutating, validating))
     }
 
-    /// Writes both configurations. What stands there already is not written again.
+    /// Writes both configurations. What stands there already is not written again; what others added goes.
     ///
     /// # Errors
     /// If the API server does not take one of them.
@@ -296,9 +298,45 @@ where
     K: Resource + Clone + DeserializeOwned + Serialize + fmt::Debug,
 {
     let name = wanted.name_any();
-    let written = api.patch(&name, params, &Patch::Apply(wanted)).await;
-    let refused = |source| RegistrarError::Refused { configuration, name, done: "written", source: Box::new(source) };
-    Ok(written.map_err(refused)?.resource_version())
+    let refused = |source| {
+        let name = name.clone();
+        RegistrarError::Refused { configuration, name, done: "written", source: Box::new(source) }
+    };
+    let written = api.patch(&name, params, &Patch::Apply(wanted)).await.map_err(refused)?;
+    let written = match ours_alone(&written, wanted).filter(|_| !params.dry_run) {
+        None => written,
+        Some(ours) => {
+            let by_us = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+            api.patch(&name, &by_us, &Patch::Merge(ours)).await.map_err(refused)?
+        }
+    };
+    Ok(written.resource_version())
+}
+
+/// What takes away entries and conditions that others put beside ours, which an apply leaves to them; none where there are
+/// none. It holds for what was just written alone.
+fn ours_alone<K: Resource + Serialize>(written: &K, wanted: &K) -> Option<Value> {
+    let ours = entries(wanted);
+    let others = names(&entries(written)) != names(&ours);
+    others.then(|| json!({"metadata": {"resourceVersion": written.resource_version()}, "webhooks": ours}))
+}
+
+fn entries(configuration: &impl Serialize) -> Vec<Value> {
+    let written = serde_json::to_value(configuration).unwrap_or_default();
+    written.get("webhooks").and_then(Value::as_array).cloned().unwrap_or_default()
+}
+
+/// The name of each entry, with those of its conditions.
+fn names(entries: &[Value]) -> BTreeSet<(&str, BTreeSet<&str>)> {
+    entries.iter().map(|entry| (name(entry), conditions(entry).map(name).collect())).collect()
+}
+
+fn conditions(entry: &Value) -> impl Iterator<Item = &Value> {
+    entry.get("matchConditions").and_then(Value::as_array).into_iter().flatten()
+}
+
+fn name(named: &Value) -> &str {
+    named.get("name").and_then(Value::as_str).unwrap_or_default()
 }
 
 async fn remove<K>(api: &Api<K>, name: &str, configuration: Configuration) -> Result<Removal, RegistrarError>

@@ -1,6 +1,10 @@
 //! The engine's face: what it is asked for. The steps of loading are in `load`, those of an evaluation in `program`.
 
 use std::sync::Arc;
+use std::time::Instant;
+
+use portreeve_admission::case::Case;
+use portreeve_admission::verdict::{Failure, Outcome};
 
 use crate::cache::{self, Caches};
 use crate::digest::ModuleDigest;
@@ -151,9 +155,22 @@ impl Rehearsal {
     /// # Errors
     /// [`LoadError::Settings`] if it refuses them, with the place.
     pub fn configure(&self, instance: &Instance) -> Result<(), LoadError> {
+        self.program(instance)?.configure()
+    }
+
+    /// What this instance alone says of a case. Blocks until it is done or the deadline has passed.
+    ///
+    /// # Errors
+    /// [`LoadError::Settings`] if the instance can't be.
+    pub fn evaluate(&self, instance: &Instance, case: &Case, deadline: Instant) -> Result<Outcome, LoadError> {
+        let outcomes = self.program(instance)?.evaluate(case, &[instance.id.as_str()], deadline);
+        Ok(outcomes.into_iter().next().unwrap_or(Outcome::Failed(Failure::NoTurn)))
+    }
+
+    fn program(&self, instance: &Instance) -> Result<Program, LoadError> {
         let settings = instance::to_configure(&[instance])?;
         let instances = Instances::resolve(&[instance], self.manifests())?;
-        Program::new(Arc::clone(&self.runtime), self.digest, self.loaded.clone(), instances, settings)?.configure()
+        Program::new(Arc::clone(&self.runtime), self.digest, self.loaded.clone(), instances, settings)
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use portreeve_admission::api::{NotAllowed, PolicyExceptionSpec, Resource};
-use portreeve_admission::break_glass::UNTIL;
+use portreeve_admission::break_glass::{REASON, UNTIL};
 use portreeve_admission::case::Operation;
 use portreeve_admission::document::Document;
 use portreeve_admission::response::{RefusalKind, Response};
@@ -100,18 +100,19 @@ impl Proposals {
         refused.iter().chain(own).map(said).chain(held_up).collect()
     }
 
-    /// Why the caller may not change until when denials are dropped, if he does.
+    /// Why the caller may not change until when denials are dropped or why, if he does.
     fn may_not_break_glass(&self, review: &Review) -> Option<String> {
-        let (now, before) = (review.meta.annotations.get(UNTIL), review.old_meta.annotations.get(UNTIL));
+        let (now, before) = (&review.meta.annotations, &review.old_meta.annotations);
+        let is_as_before = [UNTIL, REASON].iter().all(|key| now.get(*key) == before.get(*key));
         // To take it back is everybody's right who may change the set.
-        if review.request.kind.kind != "PolicySet" || now.is_none() || now == before {
+        if review.request.kind.kind != "PolicySet" || !now.contains_key(UNTIL) || is_as_before {
             return None;
         }
         match &self.break_glass_group {
             Some(group) if review.groups.contains(group) => None,
-            Some(group) => Some(format!("metadata.annotations: only the group {group:?} may set {UNTIL}")),
+            Some(group) => Some(format!("metadata.annotations: only the group {group:?} may set {UNTIL} and {REASON}")),
             None => Some(format!(
-                "metadata.annotations: nobody may set {UNTIL}, since kubernetes.breakGlassGroup names no group"
+                "metadata.annotations: nobody may set {UNTIL} and {REASON}, since kubernetes.breakGlassGroup names no group"
             )),
         }
     }

@@ -13,7 +13,9 @@ mod namespace;
 mod objects;
 mod profile;
 mod registry;
+mod sample;
 mod settings;
+mod ungranted;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

@@ -251,7 +251,8 @@ impl Gate {
         let within = policies.iter().zip(&out_of_reach).filter(|(_, failure)| failure.is_none());
         let within: Vec<&Policy> = within.map(|(policy, _)| *policy).collect();
         let weight = Weight::of(&met.review);
-        let mut outcomes = self.runner.run(&met.set, case, weight, &within, deadline).await.into_iter();
+        let outcomes = self.runner.run(&met.set, case, weight, &within, deadline).await;
+        let mut outcomes = within.iter().zip(outcomes).map(|(policy, outcome)| remediable(policy, outcome));
         let outcome = |failure: Option<Failure>| match failure {
             Some(failure) => Outcome::Failed(failure),
             None => outcomes.next().unwrap_or(Outcome::Failed(Failure::NoTurn)),
@@ -266,5 +267,16 @@ impl Gate {
             drop_denials(&mut judgement.decision);
         }
         judgement
+    }
+}
+
+/// The same, with a remedy that its author has: nobody can grant a namespace's own policy a fact.
+fn remediable(policy: &Policy, outcome: Outcome) -> Outcome {
+    match outcome {
+        Outcome::Failed(Failure::MissingFact { kind, key, .. }) if policy.of_namespace.is_some() => {
+            let reason = "a Policy can't be granted facts: ask for a ClusterPolicy in its place".to_owned();
+            Outcome::Failed(Failure::MissingFact { kind, key, reason })
+        }
+        outcome => outcome,
     }
 }

@@ -79,6 +79,9 @@ fn what_everybody_has_lends_labels_no_weight() {
     for wide in ["*", "web*", "/*", "docker*", " "] {
         assert_eq!(with(json!({"images": ["team/web", wide]})), Err(ExceptionError::AnyImage(wide.into())));
     }
+    for star in ["registry.example/*/db", "team/*-web*", "*/db"] {
+        assert_eq!(with(json!({"images": ["team/web", star]})), Err(ExceptionError::StarWithin(star.into())));
+    }
     for narrow in ["team/*", "registry.example:5000/*", "web"] {
         assert!(with(json!({"images": [narrow]})).is_ok(), "{narrow}");
     }

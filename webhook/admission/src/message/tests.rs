@@ -6,6 +6,7 @@ use super::*;
 use crate::api::FailurePolicy;
 use crate::decision::tests::{policy, violation};
 use crate::decision::{Circumstances, Found};
+use crate::plan::Editable;
 use crate::verdict::{Failure, Outcome, Verdict};
 use serde_json::json;
 
@@ -22,6 +23,9 @@ fn decide(found: Vec<Found<'_>>) -> Decision {
     let now = "2026-01-01T00:00:00Z".parse().unwrap();
     Decision::of(found, &Circumstances { namespace: "", annotations: &BTreeMap::new(), exceptions: &[], now })
 }
+
+/// Of an object that every edit may be made of.
+const OF_TEMPLATES: Plan = Plan::Judge { edit: Editable::Everything, as_pods_will_be: false };
 
 fn verdict(rules: &[&str], summary: Option<&str>) -> Outcome {
     let violations = rules.iter().map(|rule| violation(rule, Some("app"))).collect();
@@ -101,7 +105,7 @@ fn warnings_tell_what_only_warns_and_what_was_let_pass() {
         Found { policy: &ignore, subject: None, outcome: Outcome::Failed(Failure::Deadline), before: None },
     ]);
     assert_eq!(
-        warnings(&decision),
+        warnings(OF_TEMPLATES, &decision),
         [
             "probes: container \"app\": none is wrong: mend none",
             "digest failed and was let pass: it was stopped at its deadline",
@@ -117,7 +121,7 @@ fn what_is_for_the_record_alone_is_told_to_nobody() {
     let advisories = vec![violation("seen", Some("app")), kept];
     let outcome = Outcome::Verdict(Verdict { advisories, ..Verdict::default() });
     let decision = decide(vec![Found { policy: &one, subject: None, outcome, before: None }]);
-    assert_eq!(warnings(&decision), ["pod-security: container \"app\": seen is wrong: mend seen"]);
+    assert_eq!(warnings(OF_TEMPLATES, &decision), ["pod-security: container \"app\": seen is wrong: mend seen"]);
     assert_eq!(decision.advisories.len(), 2);
 }
 
@@ -137,9 +141,43 @@ fn what_was_wrong_before_is_told_since_new_pods_will_be_denied() {
     let before = Some(verdict(&["net"], None));
     let decision = decide(vec![Found { policy: &one, subject: None, outcome: verdict(&["net"], None), before }]);
     assert_eq!(
-        warnings(&decision),
+        warnings(OF_TEMPLATES, &decision),
         ["it was so before, but new Pods will be denied: host: container \"app\": net is wrong: mend net"]
     );
+}
+
+#[test]
+fn of_what_may_not_be_edited_whole_nothing_is_said_about_new_pods() {
+    let one = policy("seccomp", Mode::Enforce, FailurePolicy::Fail);
+    let before = Some(verdict(&["none"], None));
+    let decision = decide(vec![Found { policy: &one, subject: None, outcome: verdict(&["none"], None), before }]);
+    for edit in [Editable::PodImages, Editable::EphemeralFrom(0), Editable::BackToBefore, Editable::Nothing] {
+        assert_eq!(
+            warnings(Plan::Judge { edit, as_pods_will_be: false }, &decision),
+            ["it was so before and stays: seccomp: container \"app\": none is wrong: mend none"]
+        );
+    }
+    let owned = Plan::Judge { edit: Editable::Nothing, as_pods_will_be: true };
+    assert!(warnings(owned, &decision)[0].starts_with("it was so before, but new Pods will be denied: "));
+}
+
+#[test]
+fn a_fault_already_named_is_not_repeated_by_a_warning() {
+    for (mode, before) in [(Mode::Warn, None), (Mode::Enforce, Some(["a"].as_slice()))] {
+        let (pss, other) = (policy("pss", mode, FailurePolicy::Fail), policy("other", mode, FailurePolicy::Fail));
+        let mut advised = verdict(&["a"], None);
+        if let Outcome::Verdict(verdict) = &mut advised {
+            verdict.advisories.push(violation("a", Some("app")));
+        }
+        let before = || before.map(|rules| verdict(rules, None));
+        let decision = decide(vec![
+            Found { policy: &other, subject: None, outcome: advised, before: before() },
+            Found { policy: &pss, subject: None, outcome: verdict(&["a"], Some("violates a")), before: before() },
+        ]);
+        let told = warnings(OF_TEMPLATES, &decision);
+        assert!(told.iter().all(|line| !line.contains("other: ")), "{told:?}");
+        assert_eq!(told.len(), 1, "{told:?}");
+    }
 }
 
 #[test]

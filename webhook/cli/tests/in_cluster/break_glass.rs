@@ -29,6 +29,9 @@ async fn denials_are_dropped_for_a_time_by_whoever_may() {
     let said = scene.kubectl.run(&format!("{annotate} --as=dev --as-group=devs")).unwrap_err().complaint;
     assert!(said.contains("only the group \"system:masters\" may set"), "{said}");
     scene.kubectl.run(annotate).unwrap();
+    let other = "annotate policyset ours portreeve.dev/break-glass-reason=other --overwrite --as=dev --as-group=devs";
+    let said = scene.kubectl.run(other).unwrap_err().complaint;
+    assert!(said.contains("only the group \"system:masters\" may set"), "{said}");
 
     let admitted = async || scene.refusal(&deployment("web")).await.is_none();
     until("denials are dropped", admitted).await.unwrap();

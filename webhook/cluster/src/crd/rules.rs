@@ -157,6 +157,11 @@ pub(super) const POLICY_EXCEPTION: (&[Rule], &[Bound]) = (
             "names no image: write at least a registry or the first part of the name before the \"*\"",
         ),
         rule(
+            &["match", "images", "[]"],
+            "self.matches('^[^*]*[*]?$')",
+            "fits no image: a \"*\" stands at the end alone",
+        ),
+        rule(
             &["match", "annotation", "name"],
             r"self.matches('^[^/]*[.][^/]*/.+$') && !self.matches('^([^/]*[.])?(kubernetes[.]io|k8s[.]io|portreeve[.]dev)/')",
             "is no opt-out: take a name with a domain of your own, as in acme.example/allow-root, that nothing else sets",

@@ -266,7 +266,10 @@ fn changes_of_our_own_resources_never_wait_for_us_but_for_the_switch_that_drops_
     let names = (&break_glass["name"], &break_glass["failurePolicy"], &break_glass["rules"][0]["resources"]);
     assert_eq!(names, (&json!("break-glass.portreeve.dev"), &json!("Fail"), &json!(["policysets"])));
     let condition = break_glass["matchConditions"][0]["expression"].as_str().unwrap();
-    assert!(condition.contains("portreeve.dev/break-glass-until"), "{condition}");
+    for key in ["portreeve.dev/break-glass-until", "portreeve.dev/break-glass-reason"] {
+        let changed = format!("object.metadata.annotations['{key}'] : '') != (has(oldObject.metadata.annotations)");
+        assert!(condition.contains(&changed), "{condition}");
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use k8s_openapi::api::admissionregistration::v1::{
     ValidatingWebhook, ValidatingWebhookConfiguration, WebhookClientConfig,
 };
 use portreeve_admission::api::FailurePolicy;
-use portreeve_admission::break_glass::UNTIL;
+use portreeve_admission::break_glass::{REASON, UNTIL};
 use portreeve_certs::FolderContents;
 
 use super::{Call, Condition, Entry, Registration, Whose};
@@ -185,20 +185,23 @@ fn changes(kinds: &[Kind]) -> RuleWithOperations {
     }
 }
 
-/// Asks us of the switch that drops denials, and refuses it where we don't answer: who may set it, only we know.
+/// Asks us of the switch that drops denials and of its reason, which every record of that time has, and refuses both where
+/// we don't answer: who may set them, only we know.
 fn break_glass(site: &Site) -> ValidatingWebhook {
-    let annotation = |object: &str| {
+    let annotation = |object: &str, key: &str| {
         format!(
-            "(has({object}.metadata.annotations) && '{UNTIL}' in {object}.metadata.annotations ? \
-                 {object}.metadata.annotations['{UNTIL}'] : '')"
+            "(has({object}.metadata.annotations) && '{key}' in {object}.metadata.annotations ? \
+                 {object}.metadata.annotations['{key}'] : '')"
         )
     };
+    let differs = |key: &str| format!("{} != {}", annotation("object", key), annotation("oldObject", key));
     let is_set = MatchCondition {
         name: "is-set".to_owned(),
         expression: format!(
-            "{now} != '' && (oldObject == null || {now} != {before})",
-            now = annotation("object"),
-            before = annotation("oldObject")
+            "{until} != '' && (oldObject == null || {other_end} || {other_reason})",
+            until = annotation("object", UNTIL),
+            other_end = differs(UNTIL),
+            other_reason = differs(REASON),
         ),
     };
     ValidatingWebhook {

@@ -15,6 +15,7 @@ use portreeve_admission::review::Review;
 use serde_json::{Value, json};
 
 use self::written::{compile, is_name};
+use super::sample;
 
 /// Conditions of one policy.
 const MOST: usize = 16;
@@ -55,8 +56,8 @@ impl Conditions {
             if written.iter().take(index).any(|other| other.name == *name) {
                 reasons.push(format!("{at}.name: {name:?} is the name of another one too"));
             }
-            match compile(expression) {
-                Ok(program) => conditions.push(Condition { name: name.clone(), program }),
+            match Condition::tried(name, expression) {
+                Ok(condition) => conditions.push(condition),
                 Err(reason) => reasons.push(format!("{at}.expression: {reason}")),
             }
         }
@@ -85,39 +86,62 @@ impl Conditions {
 }
 
 impl Condition {
-    fn holds(&self, Subject(context): &Subject) -> Result<bool, String> {
-        match within(|| self.program.execute(context))? {
-            Ok(cel::Value::Bool(holds)) => Ok(holds),
-            Ok(other) => Err(format!("it is a {} and neither true nor false", other.type_of())),
-            Err(error) => Err(error.to_string()),
+    /// A condition that is true or false of what requests are like.
+    fn tried(name: &str, expression: &str) -> Result<Self, String> {
+        let condition = Self { name: name.to_owned(), program: compile(expression)? };
+        for review in sample::REVIEWS.iter() {
+            // What can't be told of these may be told of others.
+            if let Ok(said) = condition.said(&Subject::of(review)) {
+                truth(&said)?;
+            }
         }
+        Ok(condition)
+    }
+
+    fn holds(&self, subject: &Subject) -> Result<bool, String> {
+        truth(&self.said(subject)?)
+    }
+
+    fn said(&self, Subject(context): &Subject) -> Result<cel::Value, String> {
+        within(|| self.program.execute(context))?.map_err(|error| error.to_string())
+    }
+}
+
+fn truth(said: &cel::Value) -> Result<bool, String> {
+    match said {
+        cel::Value::Bool(holds) => Ok(*holds),
+        other => Err(format!("it is of type {} and neither true nor false", other.type_of())),
     }
 }
 
 impl Subject {
     /// What a review says.
     pub(crate) fn of(review: &Review) -> Self {
-        let request = &review.request;
-        let said = json!({
-            "uid": review.uid,
-            "operation": request.operation,
-            "kind": request.kind,
-            "resource": request.resource,
-            "subResource": request.subresource.clone().unwrap_or_default(),
-            "namespace": request.namespace.clone().unwrap_or_default(),
-            "name": request.name.clone().unwrap_or_default(),
-            "userInfo": {"username": request.user_name, "groups": review.groups},
-            "dryRun": review.dry_run,
-        });
         let object = |document: &Option<Arc<Document>>| {
             document.as_ref().map_or(cel::Value::Null, |document| value(document.value()))
         };
         let mut context = Context::with_env(Arc::clone(&LANGUAGE));
         context.add_variable_from_value("object", object(&review.object));
         context.add_variable_from_value("oldObject", object(&review.old_object));
-        context.add_variable_from_value("request", value(&said));
+        context.add_variable_from_value("request", value(&request(review)));
         Self(context)
     }
+}
+
+/// What is known of the request beside its objects; every field is always there.
+fn request(review: &Review) -> Value {
+    let request = &review.request;
+    json!({
+        "uid": review.uid,
+        "operation": request.operation,
+        "kind": request.kind,
+        "resource": request.resource,
+        "subResource": request.subresource.clone().unwrap_or_default(),
+        "namespace": request.namespace.clone().unwrap_or_default(),
+        "name": request.name.clone().unwrap_or_default(),
+        "userInfo": {"username": request.user_name, "groups": review.groups},
+        "dryRun": review.dry_run,
+    })
 }
 
 /// A library's panic is a reason like another, not the end of whoever asked.
@@ -237,7 +261,31 @@ mod tests {
     #[test]
     fn a_condition_that_is_neither_true_nor_false_says_why() {
         assert!(holds("object.spec.absent == 1").unwrap_err().starts_with("\"c\": "));
-        assert_eq!(holds("object.spec.replicas").unwrap_err(), "\"c\": it is a int and neither true nor false");
+        assert_eq!(holds("object.spec.replicas").unwrap_err(), "\"c\": it is of type int and neither true nor false");
+    }
+
+    #[test]
+    fn what_can_never_be_a_truth_value_is_refused_and_what_only_some_objects_have_is_not() {
+        for (expression, of_type) in [("1 + 1", "int"), ("object.metadata.name", "string"), ("oldObject", "null")] {
+            let wrong = format!("it is of type {of_type} and neither true nor false");
+            assert!(refused(expression).ends_with(&wrong), "{expression}: {}", refused(expression));
+        }
+        for expression in ["object.spec.hostNetwork", "object.spec.replicas > 1", "oldObject.spec.paused"] {
+            assert!(Conditions::compile(&[condition(expression)]).is_ok(), "{expression}");
+        }
+    }
+
+    #[test]
+    fn a_field_of_the_request_that_is_not_there_is_refused() {
+        for (expression, wrong) in [
+            ("request.foo == 1", "request has no \"foo\"; there are uid, operation, kind"),
+            ("has(request.options)", "request has no \"options\""),
+            ("request.userInfo.uid != ''", "request.userInfo has no \"uid\"; there are username, groups"),
+            ("request.name.first == 'a'", "request.name has no \"first\""),
+        ] {
+            assert!(refused(expression).contains(wrong), "{expression}: {}", refused(expression));
+        }
+        assert_eq!(holds("object.spec.containers.exists(request, request.name == 'b')"), Ok(true));
     }
 
     #[test]

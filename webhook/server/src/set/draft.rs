@@ -5,11 +5,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 
 use jiff::Timestamp;
-use portreeve_admission::api::{
-    ClusterPolicySpec, ExceptionRules, ModuleSource, Object, PolicyExceptionSpec, PolicySetSpec, Resource,
-};
+use portreeve_admission::api::{ClusterPolicySpec, ModuleSource, Object, PolicyExceptionSpec, PolicySetSpec, Resource};
 use portreeve_admission::break_glass::BreakGlass;
 use portreeve_admission::exception::Exception;
+use portreeve_builtin::RULES;
 
 use super::folder::{Located, Sources, WrittenBy, place_of};
 use super::load::{LoadError, Problem};
@@ -22,7 +21,7 @@ pub(super) struct Draft {
     /// File, line and name of the set, if there is one.
     set_place: String,
     policies: Vec<InForce>,
-    exceptions: Vec<(Exception, PolicyExceptionSpec)>,
+    exceptions: Vec<Excepted>,
     problems: Vec<Problem>,
     written_by: WrittenBy,
     break_glass: Option<BreakGlass>,
@@ -64,6 +63,14 @@ pub(super) struct InForce {
     source: Source,
 }
 
+/// An exception that is to count.
+struct Excepted {
+    exception: Exception,
+    spec: PolicyExceptionSpec,
+    /// File, line and name.
+    place: String,
+}
+
 /// The policies of one module; at least one.
 pub(super) struct Group {
     pub(super) source: Source,
@@ -87,6 +94,20 @@ impl Group {
     /// Where the module is first named.
     pub(super) fn place(&self) -> &str {
         self.policies.first().map(|policy| policy.place.as_str()).unwrap_or_default()
+    }
+}
+
+impl Excepted {
+    /// Why it can't be one to this policy; none if it can. What rules a policy has is known of those that ship.
+    fn refused_by(&self, policy: &ClusterPolicySpec) -> Option<String> {
+        let (name, namespace) = (self.exception.policy(), self.exception.namespace());
+        if let Some(Err(refused)) = policy.exceptions.as_ref().map(|rules| rules.allow_in(name, namespace)) {
+            return Some(refused.to_string());
+        }
+        let ModuleSource::Builtin { builtin } = &policy.module else { return None };
+        let (_, known) = RULES.iter().find(|(name, _)| name == builtin)?;
+        let unknown = self.spec.rules.iter().find(|rule| !known.contains(&rule.as_str()))?;
+        Some(format!("spec.rules: {builtin:?} has no rule {unknown:?}; there are {}", known.join(", ")))
     }
 }
 
@@ -174,6 +195,7 @@ impl Draft {
     pub(super) fn finish(self) -> Result<Finished, LoadError> {
         if self.problems.is_empty() {
             let Self { exceptions, left_out, break_glass, .. } = self;
+            let exceptions = exceptions.into_iter().map(|excepted| (excepted.exception, excepted.spec)).collect();
             return Ok(Finished { exceptions, left_out, break_glass });
         }
         Err(LoadError { problems: self.problems, passing: self.passing })
@@ -243,7 +265,9 @@ impl Draft {
             // Of sets there is one: `take_set`.
             Resource::PolicySet(_) => {}
             Resource::PolicyException(object) => match Exception::new(&object.metadata, object.spec.clone()) {
-                Ok(exception) => self.exceptions.push((exception, object.spec.clone())),
+                Ok(exception) => {
+                    self.exceptions.push(Excepted { exception, spec: object.spec.clone(), place: place_of(located) });
+                }
                 Err(error) => {
                     self.problem_of_namespace(place_of(located), error.to_string());
                 }
@@ -282,17 +306,15 @@ impl Draft {
         }
     }
 
-    /// Leaves out the exceptions that their policies do not allow where they are.
+    /// Leaves out the exceptions that their policies do not allow where they are, or have no such rule for.
     fn disallow(&mut self) {
-        let of_cluster = self.policies.iter().filter(|policy| policy.namespace.is_none());
-        let rules: HashMap<String, ExceptionRules> =
-            of_cluster.filter_map(|policy| Some((policy.name.clone(), policy.spec.exceptions.clone()?))).collect();
-        for (exception, spec) in std::mem::take(&mut self.exceptions) {
-            let rules = rules.get(exception.policy());
-            match rules.map_or(Ok(()), |rules| rules.allow_in(exception.policy(), exception.namespace())) {
-                Ok(()) => self.exceptions.push((exception, spec)),
-                Err(refused) => {
-                    self.problem_of_namespace(format!("PolicyException/{}", exception.name), refused.to_string());
+        for excepted in std::mem::take(&mut self.exceptions) {
+            let is_loosened = |policy: &&InForce| policy.namespace.is_none() && policy.name == excepted.spec.policy;
+            let refused = self.policies.iter().find(is_loosened).and_then(|policy| excepted.refused_by(&policy.spec));
+            match refused {
+                None => self.exceptions.push(excepted),
+                Some(reason) => {
+                    self.problem_of_namespace(excepted.place, reason);
                 }
             }
         }
@@ -312,11 +334,11 @@ impl Draft {
         }
         let (exceptions, strays): (Vec<_>, Vec<_>) = std::mem::take(&mut self.exceptions)
             .into_iter()
-            .partition(|(exception, _)| known.contains(exception.policy()));
+            .partition(|excepted| known.contains(excepted.exception.policy()));
         self.exceptions = exceptions;
-        for (exception, _) in strays {
+        for Excepted { exception, place, .. } in strays {
             let reason = format!("spec.policy names {:?}, and there is no such ClusterPolicy", exception.policy());
-            self.problem_of_namespace(format!("PolicyException/{}", exception.name), reason);
+            self.problem_of_namespace(place, reason);
         }
     }
 }

@@ -10,6 +10,7 @@ use super::draft::{Draft, Group};
 use super::drafted::draft_policy;
 use super::folder::Sources;
 use super::load::{Loader, Problem, chain};
+use super::ungranted;
 
 /// What became of a look at sources.
 #[derive(Debug, Clone)]
@@ -70,7 +71,10 @@ impl Loader {
         for located in &group.policies {
             let drafted = draft_policy(located, rehearsal.manifests(), set);
             let configured = drafted.and_then(|drafted| match rehearsal.configure(&drafted.instance) {
-                Ok(_) => Ok(drafted.policy),
+                Ok(_) => match ungranted::lack(&drafted, &rehearsal) {
+                    Some(reason) => Err(vec![reason]),
+                    None => Ok(drafted.policy),
+                },
                 Err(error) => Err(vec![chain(&error)]),
             });
             match configured {

@@ -22,7 +22,7 @@ use super::folder::{Located, Sources};
 use super::namespace::Namespace;
 use super::profile::ALWAYS_EXCLUDED;
 use super::registry::{Lacking, RegistryModules};
-use super::{LoadedModule, PolicySet};
+use super::{LoadedModule, PolicySet, ungranted};
 use crate::config::NamespacedPolicies;
 use crate::digest::sha256;
 
@@ -194,6 +194,8 @@ impl Loader {
             None => self.inspected(draft, &group, &bytes)?,
         };
         let mut policies = drafted(draft, &group, &manifests, set)?;
+        let rehearse = || self.engine.rehearse(&bytes).ok();
+        ungranted::leave_out(draft, &group, &manifests, &mut policies, rehearse);
         let program = match cached {
             // It was configured with all of them.
             Some(program) if policies.len() == group.policies.len() => program,

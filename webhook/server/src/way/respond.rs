@@ -53,7 +53,8 @@ pub(super) fn to_validate(met: &Met, judgement: &Judgement, recorded: Recorded) 
             Response::refused(uid, RefusalKind::InternalError, message::denial(&met.review, decision))
         }
     };
-    let warnings = if may_be_told(met) { message::about(&met.review, message::warnings(decision)) } else { Vec::new() };
+    let warnings = || message::about(&met.review, message::warnings(met.plan, decision));
+    let warnings = if may_be_told(met) { warnings() } else { Vec::new() };
     let audit = audit(decision, answer);
     let outcomes = outcomes(met, &judgement.asked, &decision.failures, &decision.findings);
     finish(met, judged(met, Response { warnings, audit, ..response }, answer, outcomes), recorded)

@@ -1,10 +1,14 @@
 //! Conditions as they are written: what is no condition is told before it is in force.
 
+use std::sync::LazyLock;
+
 use cel::Program;
 use cel::common::ast::{EntryExpr, Expr, IdedEntryExpr};
 use cel::parser::Expression;
+use serde_json::Value;
 
-use super::{LANGUAGE, within};
+use super::{LANGUAGE, request, within};
+use crate::set::sample;
 
 /// Bytes of an expression: whatever it says, taking it apart stays within a thread's stack.
 pub(super) const LONGEST: usize = 1024;
@@ -12,6 +16,8 @@ pub(super) const LONGEST: usize = 1024;
 const STACK: usize = 64 << 20;
 /// What an expression may be about.
 const VARIABLES: [&str; 3] = ["object", "oldObject", "request"];
+/// What a request has, in the shape of one.
+static REQUEST: LazyLock<Value> = LazyLock::new(|| sample::REVIEWS.first().map(request).unwrap_or_default());
 /// What an expression may call, beside operators and the macros `has`, `all`, `exists`, `exists_one`, `map`, `filter`,
 /// `optMap` and `optFlatMap`.
 const FUNCTIONS: [&str; 26] = [
@@ -89,7 +95,10 @@ impl<'e> Look<'e> {
                     None => call.func_name.clone(),
                 })
             }
-            Expr::Select(select) => self.at(&select.operand, loops),
+            Expr::Select(select) => {
+                self.of_request(expression).map_or(Ok(()), |fields| is_field(&fields))?;
+                self.at(&select.operand, loops)
+            }
             Expr::List(list) => self.all(&list.elements, loops),
             Expr::Map(map) => self.all(map.entries.iter().flat_map(parts), loops),
             Expr::Struct(made) => self.all(made.entries.iter().flat_map(parts), loops),
@@ -109,9 +118,36 @@ impl<'e> Look<'e> {
         }
     }
 
+    /// The fields that lead from `request` to this part, if it is one of it.
+    fn of_request(&self, mut expression: &'e Expression) -> Option<Vec<&'e str>> {
+        let mut fields = Vec::new();
+        while let Expr::Select(select) = &expression.expr {
+            fields.push(select.field.as_str());
+            expression = &select.operand;
+        }
+        fields.reverse();
+        let is_request = |name: &str| name == "request" && !self.bound.contains(&name);
+        matches!(&expression.expr, Expr::Ident(name) if is_request(name)).then_some(fields)
+    }
+
     fn all(&mut self, parts: impl IntoIterator<Item = &'e Expression>, loops: usize) -> Result<(), String> {
         parts.into_iter().try_for_each(|part| self.at(part, loops))
     }
+}
+
+/// Whether a request has what these fields lead to.
+fn is_field(fields: &[&str]) -> Result<(), String> {
+    let (mut at, mut part) = ("request".to_owned(), &*REQUEST);
+    for field in fields {
+        part = part.get(field).ok_or_else(|| format!("{at} has no {field:?}{}", there_are(part)))?;
+        at = format!("{at}.{field}");
+    }
+    Ok(())
+}
+
+fn there_are(part: &Value) -> String {
+    let names: Vec<&str> = part.as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+    if names.is_empty() { String::new() } else { format!("; there are {}", names.join(", ")) }
 }
 
 /// The one space of names that functions are in.
