@@ -208,8 +208,7 @@ impl Draft {
 
     /// Takes the oldest of these sets: one that comes later is the one too many.
     fn take_set(&mut self, mut sets: Vec<(&Located, &Object<PolicySetSpec>)>) {
-        // What is not stored yet is the newest of all.
-        sets.sort_by_key(|(_, set)| (set.metadata.created.is_none(), set.metadata.created));
+        sets.sort_by_key(|(_, set)| age(set));
         let mut sets = sets.into_iter();
         let Some((located, set)) = sets.next() else { return };
         self.set = Some(set.spec.clone());
@@ -336,3 +335,8 @@ fn beyond(bounds: NamespacedPolicies, of_namespace: usize, in_total: usize) -> O
         format!("all namespaces together have {most} Policies in force already, and no more count (limits.namespacedPolicies.inTotal): {again}")
     })
 }
+/// The order of PolicySets, the oldest first. What is not stored yet is the newest of all.
+pub(super) fn age(set: &Object<PolicySetSpec>) -> (bool, Option<Timestamp>) {
+    (set.metadata.created.is_none(), set.metadata.created)
+}
+
