@@ -299,3 +299,18 @@ fn a_contradiction_that_is_there_keeps_nobody_from_another_change() {
     let said = scene.refusal(&create(&giving("green", "40m"))).unwrap();
     assert!(said.contains("ClusterPolicy/green") && said.contains("set different values"), "{said}");
 }
+
+fn out_of_a_file() -> Value {
+    let mut policy = policy(json!({}));
+    policy["spec"]["module"] = json!({"file": "/nowhere/own.wasm"});
+    policy
+}
+
+#[test]
+fn a_module_in_a_file_is_refused_in_a_cluster_and_nobody_looks_for_it() {
+    let words = "spec.module.file: a file is named in policy files alone; in a cluster use builtin or oci";
+    assert!(Scene::of(&[]).refusal(&create(&out_of_a_file())).unwrap().ends_with(words));
+    let scene = Scene::of(&[out_of_a_file()]);
+    let Err(error) = scene.loader.load_at_once(&scene.sources) else { panic!("it was taken") };
+    assert_eq!(error.problems.iter().map(|problem| problem.reason.as_str()).collect::<Vec<_>>(), [words]);
+}

@@ -79,6 +79,9 @@ pub(super) enum Source {
     Registry(String),
 }
 
+const FILE_IN_A_CLUSTER: &str =
+    "spec.module.file: a file is named in policy files alone; in a cluster use builtin or oci";
+
 /// A set is asked by names that no namespace qualifies.
 const POLICY_IN_A_SET: &str =
     "a Policy can't be part of a set: write a ClusterPolicy whose match.namespaceSelector names the namespace";
@@ -179,9 +182,10 @@ impl Draft {
         Err(LoadError { problems: self.problems, passing: self.passing })
     }
 
-    /// The policies in force, by module, in the order of their names.
+    /// The policies in force, by module, in the order of their names. Modules that may not be read have none.
     pub(super) fn groups(&mut self) -> Vec<Group> {
         let mut policies = std::mem::take(&mut self.policies);
+        policies.retain(|policy| self.may_read(&policy.source));
         policies.sort_by(|a, b| a.name.cmp(&b.name));
         let mut groups: BTreeMap<Source, Vec<InForce>> = BTreeMap::new();
         for policy in policies {
@@ -229,16 +233,27 @@ impl Draft {
         }
     }
 
+    /// Whether a module may come from there. Whoever writes to a cluster says nothing of a replica's disk.
+    fn may_read(&self, source: &Source) -> bool {
+        self.written_by == WrittenBy::OneHand || !matches!(source, Source::File(_))
+    }
+
     fn add(&mut self, located: &Located) {
         match &located.resource {
-            Resource::ClusterPolicy(object) => self.policies.push(InForce {
-                name: object.metadata.name.clone(),
-                created: object.metadata.created,
-                namespace: None,
-                place: place_of(located),
-                source: Source::of(located),
-                spec: object.spec.clone(),
-            }),
+            Resource::ClusterPolicy(object) => {
+                let source = Source::of(located);
+                if !self.may_read(&source) {
+                    self.problem(&place_of(located), FILE_IN_A_CLUSTER);
+                }
+                self.policies.push(InForce {
+                    name: object.metadata.name.clone(),
+                    created: object.metadata.created,
+                    namespace: None,
+                    place: place_of(located),
+                    source,
+                    spec: object.spec.clone(),
+                });
+            }
             // Of sets there is one: `take_set`.
             Resource::PolicySet(_) => {}
             Resource::PolicyException(object) => match Exception::new(&object.metadata, object.spec.clone()) {
@@ -320,6 +335,11 @@ impl Draft {
     }
 }
 
+/// The order of PolicySets, the oldest first. What is not stored yet is the newest of all.
+pub(super) fn age(set: &Object<PolicySetSpec>) -> (bool, Option<Timestamp>) {
+    (set.metadata.created.is_none(), set.metadata.created)
+}
+
 /// Why one more Policy would be too many, after so many of its namespace and so many in all; none if it is not.
 fn beyond(bounds: NamespacedPolicies, of_namespace: usize, in_total: usize) -> Option<String> {
     let NamespacedPolicies { per_namespace, in_total: most } = bounds;
@@ -335,8 +355,3 @@ fn beyond(bounds: NamespacedPolicies, of_namespace: usize, in_total: usize) -> O
         format!("all namespaces together have {most} Policies in force already, and no more count (limits.namespacedPolicies.inTotal): {again}")
     })
 }
-/// The order of PolicySets, the oldest first. What is not stored yet is the newest of all.
-pub(super) fn age(set: &Object<PolicySetSpec>) -> (bool, Option<Timestamp>) {
-    (set.metadata.created.is_none(), set.metadata.created)
-}
-
