@@ -2,6 +2,7 @@
 //! the same: who may write which exceptions, and how many Policies a namespace may have.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use portreeve_admission::review::decode;
 use portreeve_server::config::NamespacedPolicies;
@@ -12,6 +13,9 @@ use portreeve_tests::gate::{Setting, loader, validate};
 use portreeve_tests::review::{create, update};
 use serde_json::{Value, json};
 use tokio::sync::watch;
+
+/// Time enough for a trial.
+const PLENTY: Duration = Duration::from_secs(20);
 
 /// What stands in the cluster, and who looks at changes of it.
 struct Scene {
@@ -44,7 +48,7 @@ impl Scene {
     fn refusal_by(&self, doctor: Option<Arc<dyn Doctor>>, review: &Value) -> Option<String> {
         let (_tell, sources) = watch::channel(Some(Arc::clone(&self.sources)));
         let proposals = Proposals::of(Arc::clone(&self.loader), sources, None).with_doctor(doctor);
-        let response = proposals.answer(&decode(review.to_string().as_bytes()).unwrap());
+        let response = proposals.answer(&decode(review.to_string().as_bytes()).unwrap(), Instant::now() + PLENTY);
         response.refusal.map(|refusal| refusal.message)
     }
 
@@ -321,4 +325,58 @@ fn a_selector_that_the_api_server_would_refuse_is_told() {
     let problems = Setting::default().with(&selecting.to_string()).unwrap().problems().unwrap();
     let words = "spec.match.namespaceSelector: \"gold and silver\" is no value of the label \"tier\"";
     assert!(problems.iter().any(|problem| problem.contains(words)), "{problems:?}");
+}
+
+/// A policy that gives requests of so much.
+fn giving(name: &str, cpu: &str) -> Value {
+    let requests = json!({"cpu": cpu, "memory": "64Mi"});
+    json!({
+        "apiVersion": "portreeve.dev/v1alpha1", "kind": "ClusterPolicy", "metadata": {"name": name},
+        "spec": {
+            "module": {"builtin": "resources"}, "mode": "enforce",
+            "settings": {"defaults": {"regular": {"requests": requests}}},
+        },
+    })
+}
+
+fn with_profile(profile: &str) -> Value {
+    json!({
+        "apiVersion": "portreeve.dev/v1alpha1", "kind": "PolicySet", "metadata": {"name": "platform"},
+        "spec": {"profile": profile},
+    })
+}
+
+#[test]
+fn a_policy_that_contradicts_one_of_the_profile_is_refused_when_it_is_applied() {
+    let words = "ClusterPolicy/ours and ClusterPolicy/resources of the platform profile set different values at \
+                 /spec/containers/0/resources/requests/";
+    let said = Scene::of(&[with_profile("platform")]).refusal(&create(&giving("ours", "123m"))).unwrap();
+    assert!(said.contains(words) && said.contains("a ClusterPolicy \"resources\" of your own"), "{said}");
+    let scene = Scene::of(&[with_profile("none"), giving("ours", "123m")]);
+    let said = scene.refusal(&update(&with_profile("platform"), &with_profile("none"))).unwrap();
+    assert!(said.contains(words), "{said}");
+}
+
+#[test]
+fn a_contradiction_that_is_there_keeps_nobody_from_another_change() {
+    let scene = Scene::of(&[giving("red", "10m"), giving("blue", "20m")]);
+    assert_eq!(scene.refusal(&update(&giving("blue", "30m"), &giving("blue", "20m"))), None);
+    assert_eq!(scene.refusal(&create(&policy(json!({})))), None);
+    let said = scene.refusal(&create(&giving("green", "40m"))).unwrap();
+    assert!(said.contains("ClusterPolicy/green") && said.contains("set different values"), "{said}");
+}
+
+fn out_of_a_file() -> Value {
+    let mut policy = policy(json!({}));
+    policy["spec"]["module"] = json!({"file": "/nowhere/own.wasm"});
+    policy
+}
+
+#[test]
+fn a_module_in_a_file_is_refused_in_a_cluster_and_nobody_looks_for_it() {
+    let words = "spec.module.file: a file is named in policy files alone; in a cluster use builtin or oci";
+    assert!(Scene::of(&[]).refusal(&create(&out_of_a_file())).unwrap().ends_with(words));
+    let scene = Scene::of(&[out_of_a_file()]);
+    let Err(error) = scene.loader.load_at_once(&scene.sources) else { panic!("it was taken") };
+    assert_eq!(error.problems.iter().map(|problem| problem.reason.as_str()).collect::<Vec<_>>(), [words]);
 }

@@ -1,11 +1,12 @@
 //! A server that is told of its policies, as a cluster tells, in place of a folder: what is told comes into force, what is
-//! wrong changes nothing, and whoever told hears what became of it.
+//! wrong changes no policy, and whoever told hears what became of it.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use portreeve_server::manifest::read_stream;
 use portreeve_server::serve::{Became, Origin, Outside, Told};
-use portreeve_server::set::{PolicySet, Sources, platform};
+use portreeve_server::set::{LastGood, PolicySet, Sources, WrittenBy, platform};
 use portreeve_tests::gate::Fault;
 use portreeve_tests::server::{Wire, until};
 use serde_json::json;
@@ -15,7 +16,7 @@ const SECCOMP: &str = "apiVersion: portreeve.dev/v1alpha1\nkind: ClusterPolicy\n
     spec: {module: {builtin: seccomp}}\n";
 
 fn sources(yaml: &str) -> Arc<Sources> {
-    let mut sources = Sources::default();
+    let mut sources = Sources { written_by: WrittenBy::Namespaces, ..Sources::default() };
     for manifest in read_stream("cluster", yaml).unwrap() {
         sources.add(&manifest).unwrap();
     }
@@ -93,6 +94,98 @@ async fn what_is_wrong_is_heard_with_the_set_that_stays() {
     let stays = teller.stays().unwrap();
     assert_eq!(stays.digest(), wire.running.parts.gate.set.load().digest());
     assert!(stays.written("ClusterPolicy/sealed").is_some() && stays.written("ClusterPolicy/other").is_none());
+}
+
+const SET: &str = "---\napiVersion: portreeve.dev/v1alpha1\nkind: PolicySet\nmetadata: {name: ours}\nspec: {}\n";
+
+const EXCEPTION: &str = "---\napiVersion: portreeve.dev/v1alpha1\nkind: PolicyException\n\
+    metadata: {name: old, namespace: shop}\n\
+    spec: {policy: sealed, owner: team, ticket: T-1, reason: old, expires: '2999-01-01T00:00:00Z'}\n";
+
+const BROKEN: &str = "---\napiVersion: portreeve.dev/v1alpha1\nkind: ClusterPolicy\nmetadata: {name: broken}\n\
+    spec: {module: {builtin: secomp}}\n";
+
+/// The PolicySet with these annotations.
+fn annotated(annotations: &str) -> String {
+    SET.replace("{name: ours}", &format!("{{name: ours, annotations: {{{annotations}}}}}"))
+}
+
+/// The PolicySet with the switch on.
+fn switched_on() -> String {
+    annotated("portreeve.dev/break-glass-until: '2999-01-01T00:00:00Z', portreeve.dev/break-glass-reason: fire")
+}
+
+async fn keeping(outside: Outside, state: &Path) -> Wire {
+    Wire::start_with(&[], json!({"ledger": null, "state": {"folder": state}}), outside).await.unwrap()
+}
+
+fn set(wire: &Wire) -> Arc<PolicySet> {
+    wire.running.parts.gate.set.load_full()
+}
+
+/// The digest of the set that a restart would find.
+fn kept(wire: &Wire, state: &Path) -> String {
+    LastGood::in_folder(state).load(&wire.running.parts.loader).unwrap().unwrap().digest().to_owned()
+}
+
+#[tokio::test]
+async fn exceptions_and_the_switch_are_taken_up_while_a_policy_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    let (mut teller, outside) = Teller::new(Some(sources(&[SECCOMP, SET, EXCEPTION].concat())));
+    let wire = keeping(outside, &state).await;
+    let before = set(&wire).digest().to_owned();
+
+    let opened = sources(&[SECCOMP, &switched_on(), BROKEN].concat());
+    teller.sources.send_replace(Some(Arc::clone(&opened)));
+    teller.heard(&opened).await.unwrap_err();
+    let open = set(&wire);
+    assert_eq!((in_force(&wire), open.exceptions().len()), (vec!["sealed".to_owned()], 0));
+    assert!(open.break_glass().is_some() && open.digest() != before);
+    assert_eq!((teller.stays().unwrap().digest(), &*kept(&wire, &state)), (open.digest(), open.digest()));
+    let says = async |path: &str, line: &str| wire.operations(path).await.unwrap().1.contains(line);
+    until("it is counted", async || says("/metrics", "portreeve_break_glass 1").await).await.unwrap();
+    assert!(says("/metrics", "portreeve_policies_refused 1").await);
+    assert!(says("/readyz?verbose", &format!("[!] policies: kept {}: ", open.digest())).await);
+    assert!(says("/readyz?verbose", "[!] denials: denials are dropped until 2999-01-01T00:00:00Z: fire").await);
+
+    let closed = sources(&[SECCOMP, SET, EXCEPTION, BROKEN].concat());
+    teller.sources.send_replace(Some(Arc::clone(&closed)));
+    teller.heard(&closed).await.unwrap_err();
+    assert_eq!((set(&wire).digest(), set(&wire).exceptions().len()), (&*before, 1));
+    assert!(set(&wire).break_glass().is_none());
+}
+
+#[tokio::test]
+async fn the_rest_of_a_set_waits_and_a_switch_that_can_not_be_read_changes_nothing() {
+    let (mut teller, outside) = Teller::new(Some(sources(&[SECCOMP, &switched_on()].concat())));
+    let wire = start(outside).await.unwrap();
+    let before = set(&wire);
+    let wrong = annotated("portreeve.dev/break-glass-until: soon").replace("spec: {}", "spec: {profile: platform}");
+    let wrong = sources(&[SECCOMP, &wrong].concat());
+    teller.sources.send_replace(Some(Arc::clone(&wrong)));
+    teller.heard(&wrong).await.unwrap_err();
+    assert_eq!((set(&wire).digest(), in_force(&wire)), (before.digest(), vec!["sealed".to_owned()]));
+
+    let off = SET.replace("spec: {}", "spec: {profile: platform}");
+    let off = sources(&[SECCOMP, &off, BROKEN].concat());
+    teller.sources.send_replace(Some(Arc::clone(&off)));
+    teller.heard(&off).await.unwrap_err();
+    assert_eq!((set(&wire).break_glass(), in_force(&wire)), (None, vec!["sealed".to_owned()]));
+}
+
+#[tokio::test]
+async fn a_restart_takes_back_an_exception_though_a_policy_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    let (_teller, outside) = Teller::new(Some(sources(&[SECCOMP, EXCEPTION].concat())));
+    let wire = keeping(outside, &state).await;
+    assert_eq!(set(&wire).exceptions().len(), 1);
+    drop(wire);
+    let (_teller, outside) = Teller::new(Some(sources(&[SECCOMP, BROKEN].concat())));
+    let wire = keeping(outside, &state).await;
+    assert_eq!((in_force(&wire), set(&wire).exceptions().len()), (vec!["sealed".to_owned()], 0));
+    assert_eq!(kept(&wire, &state), set(&wire).digest());
 }
 
 #[tokio::test]

@@ -97,11 +97,11 @@ async fn validate(State(app): State<App>, token: Token, query: Query<Parameters>
 
 /// Changes of our own resources. They are no decision about a workload, and the book does not tell of them.
 async fn resources(State(app): State<App>, token: Token, query: Query<Parameters>, request: Request) -> HttpResponse {
-    let Received { body, followed, in_flight, .. } = match received(&app, Call::Resources, token, &query, request).await
-    {
-        Ok(received) => received,
-        Err(refusal) => return refusal,
-    };
+    let Received { body, deadlines, followed, in_flight, .. } =
+        match received(&app, Call::Resources, token, &query, request).await {
+            Ok(received) => received,
+            Err(refusal) => return refusal,
+        };
     let review = match decode(&body) {
         Ok(review) => review,
         Err(error) => return unreadable(&app, Call::Resources, &error),
@@ -109,7 +109,7 @@ async fn resources(State(app): State<App>, token: Token, query: Query<Parameters
     let Some(proposals) = app.proposals else { return send(&Response::allowed(&review.uid)) };
     let answer = move || {
         let _until_answered = in_flight;
-        followed.span().in_scope(|| proposals.answer(&review))
+        followed.span().in_scope(|| proposals.answer(&review, deadlines.judged))
     };
     match tokio::task::spawn_blocking(answer).await {
         Ok(response) => send(&response),

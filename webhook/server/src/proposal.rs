@@ -1,9 +1,10 @@
-//! A change of our own resources, looked at before it is stored: with it in place, would the set still be one? A mistake is
-//! so told to whoever makes it, at once. It is a courtesy and no gate: what gets past is refused when the set is made, and
-//! `status` says it.
+//! A change of our own resources, looked at before it is stored: with it in place, would the set still be one, of policies
+//! that do not contradict each other? A mistake is so told to whoever makes it, at once. It is a courtesy and no gate: what
+//! gets past is refused when the set is made, and `status` says it.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use portreeve_admission::api::{NotAllowed, PolicyExceptionSpec, Resource};
 use portreeve_admission::break_glass::{REASON, UNTIL};
@@ -11,9 +12,11 @@ use portreeve_admission::case::Operation;
 use portreeve_admission::document::Document;
 use portreeve_admission::response::{RefusalKind, Response};
 use portreeve_admission::review::Review;
+use portreeve_admission::subject::TemplatePaths;
 use tokio::sync::watch;
 
 use crate::set::{Examined, Loader, Located, Outline, Problem, Sources, WrittenBy, of_kind};
+use crate::settled::{self, Fault};
 
 /// Looks at changes of our own resources.
 #[derive(Clone)]
@@ -22,6 +25,8 @@ pub struct Proposals {
     sources: watch::Receiver<Option<Arc<Sources>>>,
     /// Who may have denials dropped.
     break_glass_group: Option<String>,
+    /// Where pod templates are.
+    paths: TemplatePaths,
     /// Who looks at what the set would be registered with.
     doctor: Option<Arc<dyn Doctor>>,
 }
@@ -31,6 +36,9 @@ pub trait Doctor: Send + Sync {
     /// What these policies would hold up that they must not, and what to change.
     fn faults(&self, outline: &Outline) -> Vec<String>;
 }
+
+/// The most that a trial of one set may take while somebody waits for `kubectl apply`.
+const LONGEST: Duration = Duration::from_secs(1);
 
 /// Where a resource is that is not stored yet.
 const PLACE: &str = "as sent";
@@ -43,7 +51,13 @@ impl Proposals {
         sources: watch::Receiver<Option<Arc<Sources>>>,
         break_glass_group: Option<String>,
     ) -> Self {
-        Self { loader, sources, break_glass_group, doctor: None }
+        Self { loader, sources, break_glass_group, paths: TemplatePaths::default(), doctor: None }
+    }
+
+    /// The same where pod templates are at these paths too.
+    #[must_use]
+    pub fn with_paths(self, paths: TemplatePaths) -> Self {
+        Self { paths, ..self }
     }
 
     /// The same, looked at by this one too.
@@ -52,17 +66,18 @@ impl Proposals {
         Self { doctor, ..self }
     }
 
-    /// Admits the change, or refuses it with all that would be wrong by it. Blocks while modules are asked.
+    /// Admits the change, or refuses it with all that would be wrong by it. Blocks while modules are asked. Whether policies
+    /// contradict each other is tried no longer than `until`.
     #[must_use]
-    pub fn answer(&self, review: &Review) -> Response {
-        let faults = self.faults(review);
+    pub fn answer(&self, review: &Review, until: Instant) -> Response {
+        let faults = self.faults(review, until);
         if faults.is_empty() {
             return Response::allowed(&review.uid);
         }
         Response::refused(&review.uid, RefusalKind::Forbidden, faults.join("; "))
     }
 
-    fn faults(&self, review: &Review) -> Vec<String> {
+    fn faults(&self, review: &Review, until: Instant) -> Vec<String> {
         let Some(object) = &review.object else { return Vec::new() };
         if !matches!(review.request.operation, Operation::Create | Operation::Update) {
             return Vec::new();
@@ -82,19 +97,47 @@ impl Proposals {
             return vec![reason.to_string()];
         }
         let reference = resource.reference();
-        let problems = self.problems(with(&before, resource), &reference);
+        let may_contradict = rules_others(&resource) && says_otherwise(review);
+        let (after, before) = (with(&before, resource).or_platform(), before.or_platform());
+        let problems = self.brought(&before, &after, &reference);
+        if problems.is_empty() && may_contradict {
+            return self.contradictions(&before, &after, until);
+        }
+        problems
+    }
+
+    /// What is wrong by the change. What was wrong already is not its doing, and must not keep anybody from mending it.
+    fn brought(&self, before: &Sources, after: &Sources, reference: &str) -> Vec<String> {
+        let problems = self.problems(after, reference);
         if problems.is_empty() {
             return Vec::new();
         }
-        // What was wrong already is not this change's doing, and must not keep anybody from mending it.
-        let known = self.problems(before, &reference);
+        let known = self.problems(before, reference);
         problems.into_iter().filter(|problem| !known.contains(problem)).collect()
+    }
+
+    /// Between which policies the change brings a contradiction, as far as that is found in time. Where there was no set
+    /// before, nobody knows what it brings: `status` tells of all.
+    fn contradictions(&self, before: &Sources, after: &Sources, until: Instant) -> Vec<String> {
+        let found = self.tried(after, until).unwrap_or_default();
+        if found.is_empty() {
+            return Vec::new();
+        }
+        let Some(known) = self.tried(before, until) else { return Vec::new() };
+        let is_known = |fault: &&Fault| known.iter().any(|known| known.policies == fault.policies);
+        found.iter().filter(|fault| !is_known(fault)).map(|fault| said(&fault.problem(after))).collect()
+    }
+
+    /// What is wrong between the policies of the set that these make; none if they make none.
+    fn tried(&self, sources: &Sources, until: Instant) -> Option<Vec<Fault>> {
+        let set = Arc::new(self.loader.load_at_once(sources).ok()?);
+        Some(settled::faults(&set, &self.paths, until.min(Instant::now() + LONGEST)))
     }
 
     /// What is wrong with the whole, or with this resource. What a namespace has of its own may be left out by a change of
     /// the cluster's policies, and must not stand in its way.
-    fn problems(&self, sources: Sources, reference: &str) -> BTreeSet<String> {
-        let Examined { refused, left_out, outline } = self.loader.examine(&sources.or_platform());
+    fn problems(&self, sources: &Sources, reference: &str) -> BTreeSet<String> {
+        let Examined { refused, left_out, outline } = self.loader.examine(sources);
         let own = left_out.iter().filter(|problem| problem.is_of(reference));
         let held_up = self.doctor.iter().flat_map(|doctor| doctor.faults(&outline));
         refused.iter().chain(own).map(said).chain(held_up).collect()
@@ -121,8 +164,7 @@ impl Proposals {
 /// Whether the caller may say this by an exception, as far as the policy that it loosens says who may. Who only changes what
 /// is beside it, as a label, says nothing by it.
 fn may_write(review: &Review, spec: &PolicyExceptionSpec, sources: &Sources) -> Result<(), NotAllowed> {
-    let says = |object: &Document| object.value().get("spec").cloned();
-    if review.old_object.as_deref().and_then(says) == review.object.as_deref().and_then(says) {
+    if !says_otherwise(review) {
         return Ok(());
     }
     let rules = sources.resources.iter().find_map(|located| match &located.resource {
@@ -130,6 +172,17 @@ fn may_write(review: &Review, spec: &PolicyExceptionSpec, sources: &Sources) -> 
         _ => None,
     });
     rules.map_or(Ok(()), |rules| rules.allow_by(&spec.policy, &review.request.user_name, &review.groups))
+}
+
+/// Whether the change is one of the spec, and not only of what is beside it.
+fn says_otherwise(review: &Review) -> bool {
+    let says = |object: &Document| object.value().get("spec").cloned();
+    review.old_object.as_deref().and_then(says) != review.object.as_deref().and_then(says)
+}
+
+/// Whether it can bring a policy that edits in force.
+fn rules_others(resource: &Resource) -> bool {
+    matches!(resource, Resource::ClusterPolicy(_) | Resource::PolicySet(_))
 }
 
 /// The sources with this resource in place of the one of its name.

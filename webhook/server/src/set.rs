@@ -2,6 +2,7 @@
 //! `set::load`, never changed but for how it runs, replaced whole. Requests that began under one set end under it. What it
 //! was made from outlasts a restart in `set::last_good`.
 
+mod amended;
 mod conditions;
 mod draft;
 mod drafted;
@@ -17,7 +18,7 @@ mod sample;
 mod settings;
 mod ungranted;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -67,7 +68,8 @@ pub struct PolicySet {
     left_out: Vec<Problem>,
     break_glass: Option<BreakGlass>,
     /// What it was made from, by kind and name.
-    written: HashMap<String, Resource>,
+    written: BTreeMap<String, Located>,
+    written_by: WrittenBy,
 }
 
 /// A module with the policies in force that it carries.
@@ -157,7 +159,7 @@ impl PolicySet {
     /// A resource as it was written when the set was made from it, by kind and name as in `Policy/shop/labels`.
     #[must_use]
     pub fn written(&self, reference: &str) -> Option<&Resource> {
-        self.written.get(reference)
+        self.written.get(reference).map(|located| &located.resource)
     }
 
     /// Whether every policy starts as it was configured. Until then requests are answered alike, and configure anew.

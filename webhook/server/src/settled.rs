@@ -45,25 +45,34 @@ const USER: &str = "portreeve:settled";
 /// Each contradiction, with the policies, the place and the first object that showed it.
 pub fn settled(set: PolicySet, sources: &Sources, paths: &TemplatePaths) -> Result<Arc<PolicySet>, LoadError> {
     let set = Arc::new(set);
-    if !set.policies().iter().any(Policy::edits) {
+    let faults = faults(&set, paths, Instant::now() + LONGEST);
+    if faults.is_empty() {
         return Ok(set);
     }
-    let begun = Instant::now();
-    let faults = waited_for(faults(&set, paths, begun + LONGEST)).unwrap_or_default();
-    tracing::debug!(took = ?begun.elapsed(), "the set was tried");
-    if faults.is_empty() { Ok(set) } else { Err(problems(faults, sources).into()) }
+    Err(faults.iter().map(|fault| fault.problem(sources)).collect::<Vec<_>>().into())
 }
 
 /// What is wrong between policies, and where it was seen.
-struct Fault {
-    /// At least one.
-    policies: Vec<String>,
+pub(crate) struct Fault {
+    /// At least one, in the order of their names.
+    pub(crate) policies: Vec<String>,
     what: String,
     seen: String,
 }
 
+/// What is wrong between the policies of a set, as far as it is found by then. Blocks meanwhile.
+pub(crate) fn faults(set: &Arc<PolicySet>, paths: &TemplatePaths, end: Instant) -> Vec<Fault> {
+    if !set.policies().iter().any(Policy::edits) {
+        return Vec::new();
+    }
+    let begun = Instant::now();
+    let faults = waited_for(tried(set, paths, end)).unwrap_or_default();
+    tracing::debug!(took = ?begun.elapsed(), "the set was tried");
+    faults
+}
+
 /// What is wrong, each between the same policies once.
-async fn faults(set: &Arc<PolicySet>, paths: &TemplatePaths, end: Instant) -> Vec<Fault> {
+async fn tried(set: &Arc<PolicySet>, paths: &TemplatePaths, end: Instant) -> Vec<Fault> {
     let corpus = read_stream("corpus.yaml", CORPUS).unwrap_or_default();
     let (mut faults, mut known) = (Vec::new(), BTreeSet::new());
     for tried in namespaces::of(set) {
@@ -138,24 +147,24 @@ fn seen_on(manifest: &Manifest, tried: &Tried) -> String {
     }
 }
 
-fn problems(faults: Vec<Fault>, sources: &Sources) -> Vec<Problem> {
-    faults.into_iter().map(|fault| problem(&fault, sources)).collect()
-}
-
-/// It is that of one policy, or of none alone: which of several was there first is not known here.
-fn problem(Fault { policies, what, seen }: &Fault, sources: &Sources) -> Problem {
-    let places: Vec<String> = policies.iter().map(|policy| sources.place_of_policy(policy)).collect();
-    let tried = format!("{what}, tried on {seen}");
-    match places.as_slice() {
-        [place] => {
+impl Fault {
+    /// It is that of one policy, or of none alone: which of several was there first is not known here.
+    pub(crate) fn problem(&self, sources: &Sources) -> Problem {
+        let Self { policies, what, seen } = self;
+        let tried = format!("{what}, tried on {seen}");
+        if let [policy] = policies.as_slice() {
             let remedy = "mend the policy itself, or turn its mutate off";
-            Problem { place: place.clone(), reason: format!("its edits {tried}: {remedy}") }
+            return Problem { place: sources.place_of_policy(policy), reason: format!("its edits {tried}: {remedy}") };
         }
-        places => {
-            let remedy = "let them ask for the same, turn mutate off in one of them, or choose namespaces that exclude each \
-                          other";
-            Problem { place: String::new(), reason: format!("{} {tried}: {remedy}", places.join(" and ")) }
-        }
+        let named: Vec<String> = policies.iter().map(|policy| sources.named_policy(policy)).collect();
+        let of_profile = policies.iter().find(|policy| sources.is_of_profile(policy));
+        let replaced = of_profile.map(|name| {
+            format!(", or write a ClusterPolicy {name:?} of your own, which takes the place of the profile's")
+        });
+        let remedy =
+            "let them ask for the same, turn mutate off in one of them, or choose namespaces that exclude each other";
+        let reason = format!("{} {tried}: {remedy}{}", named.join(" and "), replaced.unwrap_or_default());
+        Problem { place: String::new(), reason }
     }
 }
 

@@ -27,7 +27,7 @@ use portreeve_server::traces::Traces;
 use portreeve_server::witness::Witness;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle, JoinSet};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use events::Notes;
 use examiner::Examiner;
@@ -37,8 +37,8 @@ use resources::Reporting;
 pub(crate) use resources::sources_of;
 use survey::Surveyor;
 
-/// How long a start waits for what the API server has to tell. A replica that restarts while it is away serves what it
-/// knew.
+/// How long a start waits in all for what the API server has to tell. A replica that restarts while it is away serves what
+/// it knew.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long a start that failed for our resources tries to say so in their statuses. A lease that a lost replica left ends
@@ -94,7 +94,8 @@ pub(super) async fn start(
         None => (config, registered),
     };
     let around = around::begin(&connection, &mut tie);
-    let (origin, reporting) = origin(kubernetes, &connection, &config.replica, &mut tie).await;
+    let mut patience = Patience(PATIENCE);
+    let (origin, reporting) = origin(kubernetes, &connection, &config.replica, &mut patience, &mut tie).await;
     let witness = kubernetes.events.then(|| told(&connection, &config.replica, &mut tie));
     let seen: Arc<dyn Cluster> = Arc::<Seen>::clone(&around.seen);
     let surveyor = Surveyor::new(connection.clone(), Arc::clone(&around.seen));
@@ -106,7 +107,7 @@ pub(super) async fn start(
         Ok(running) => running,
         Err(error) => return Err(give_up(error, reporting, tie).await.into()),
     };
-    around.ready(&running.parts, &mut tie).await;
+    around.ready(&running.parts, &mut patience, &mut tie).await;
     let duties = Duties { reporting, scan: kubernetes.scan.clone(), registered, surveyor };
     duties.take_up(&connection, &running.parts, &mut tie);
     Ok((running, tie))
@@ -129,6 +130,7 @@ async fn origin(
     kubernetes: &KubernetesConfig,
     connection: &Connection,
     replica: &str,
+    patience: &mut Patience,
     tie: &mut Tie,
 ) -> (Origin, Option<Reporting>) {
     match kubernetes.policies {
@@ -136,9 +138,22 @@ async fn origin(
         PoliciesFrom::Resources => {
             let reporter = Reporter::new(connection.client.clone());
             let reporter = if kubernetes.events { reporter.with_events(replica) } else { reporter };
-            let (told, reporting) = resources::begin(connection, reporter, tie).await;
+            let (told, reporting) = resources::begin(connection, reporter, patience, tie).await;
             (Origin::Told(told), Some(reporting))
         }
+    }
+}
+
+/// How much longer a start waits. What it does in between takes nothing from it.
+struct Patience(Duration);
+
+impl Patience {
+    /// Waits for this as long as there is patience left; whether it came.
+    async fn wait_for<T>(&mut self, awaited: impl Future<Output = T>) -> bool {
+        let begun = Instant::now();
+        let came = timeout(self.0, awaited).await.is_ok();
+        self.0 = self.0.saturating_sub(begun.elapsed());
+        came
     }
 }
 
@@ -265,6 +280,14 @@ mod tests {
         tie.spawn(pending());
         tie.spawn(async { panic!("out of its mind") });
         assert!(tie.lost().await.is_panic());
+    }
+
+    #[tokio::test]
+    async fn patience_is_spent_once_and_what_is_there_is_seen_without() {
+        let mut patience = Patience(Duration::from_millis(1));
+        assert!(!patience.wait_for(pending::<()>()).await);
+        assert_eq!(patience.0, Duration::ZERO);
+        assert!(patience.wait_for(async {}).await && !patience.wait_for(pending::<()>()).await);
     }
 
     #[tokio::test]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::{Timestamp, Unit};
+use portreeve_supply::loopback::{Fault, LoopbackRegistry};
 use portreeve_tests::api_server::Run;
 use portreeve_tests::server::until;
 use serde_json::{Value, json};
@@ -41,6 +42,65 @@ async fn denials_are_dropped_for_a_time_by_whoever_may() {
 
     scene.kubectl.run("annotate policyset ours portreeve.dev/break-glass-until- portreeve.dev/break-glass-reason- --as=dev --as-group=devs").unwrap();
     until("denials count again", async || !admitted().await).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn neither_the_switch_nor_an_exception_waits_for_a_policy_that_is_refused() {
+    let Some(scene) = Scene::start().await else { return };
+    let registry = LoopbackRegistry::start([]).await.unwrap();
+    let module = registry.module("policies/catalogue", "v1", portreeve_builtin::CATALOGUE.to_vec());
+    registry.fault([Fault::Status(503)]);
+    let known = json!({"registries": [{"host": registry.host().as_str(), "insecure": true}]});
+    let change = |config: &mut Value| {
+        config["registries"] = known;
+        config["kubernetes"]["breakGlassGroup"] = json!("system:masters");
+    };
+    let replica = scene.replica_with("one", change).await;
+    scene.registered().await;
+    let set =
+        json!({"apiVersion": "portreeve.dev/v1alpha1", "kind": "PolicySet", "metadata": {"name": "ours"}, "spec": {}});
+    scene.put_in_force(&wants_label("team", "team")).await;
+    scene.put_in_force(&set).await;
+    scene.denial(&deployment("web")).await;
+    let exception = json!({
+        "apiVersion": "portreeve.dev/v1alpha1", "kind": "PolicyException",
+        "metadata": {"name": "old", "namespace": "shop"},
+        "spec": {"policy": "team", "owner": "o", "ticket": "t", "reason": "r", "expires": "2099-01-01T00:00:00Z"},
+    });
+    scene.put_in_force(&exception).await;
+    let admitted = async || scene.refusal(&deployment("web")).await.is_none();
+    until("the exception counts", admitted).await.unwrap();
+
+    let unanswered = json!({
+        "apiVersion": "portreeve.dev/v1alpha1", "kind": "ClusterPolicy", "metadata": {"name": "unanswered"},
+        "spec": {
+            "module": {"oci": format!("{}/policies/catalogue@{module}", registry.host()), "policy": "host-access"},
+            "mode": "audit",
+        },
+    });
+    scene.apply(&unanswered).await;
+    let refused = async || scene.readiness(&unanswered).await.is_some_and(|ready| ready["reason"] == "Refused");
+    until("the policy is refused", refused).await.unwrap();
+    assert!(admitted().await);
+    scene.kubectl.run("delete policyexception old -n shop").unwrap();
+    until("the exception is taken back", async || !admitted().await).await.unwrap();
+
+    scene
+        .kubectl
+        .run("annotate policyset ours portreeve.dev/break-glass-until=2099-01-01T00:00:00Z portreeve.dev/break-glass-reason=fire")
+        .unwrap();
+    until("denials are dropped", admitted).await.unwrap();
+    until("it is counted", async || replica.says("/metrics").await.contains("portreeve_break_glass 1")).await.unwrap();
+    let readiness = replica.says("/readyz?verbose").await;
+    assert!(readiness.contains("[!] policies: kept") && readiness.contains("[!] denials: "), "{readiness}");
+    let kept = scene.readiness(&set).await.unwrap();
+    assert!(kept["reason"] == "InForce" && kept["message"].as_str().unwrap().contains("503"), "{kept}");
+    scene
+        .kubectl
+        .run("annotate policyset ours portreeve.dev/break-glass-until- portreeve.dev/break-glass-reason-")
+        .unwrap();
+    until("denials count again", async || !admitted().await).await.unwrap();
+    assert!(refused().await);
 }
 
 /// Long enough that replicas learn of it, and somebody makes use of it.

@@ -249,7 +249,7 @@ impl Parts {
                     let group =
                         self.config.kubernetes.as_ref().and_then(|kubernetes| kubernetes.break_glass_group.clone());
                     let proposals = Proposals::of(Arc::clone(&self.loader), told.sources.clone(), group);
-                    Some(proposals.with_doctor(self.doctor.clone()))
+                    Some(proposals.with_paths(self.gate.paths.clone()).with_doctor(self.doctor.clone()))
                 }
             },
             body_bytes: self.config.limits.body_bytes,

@@ -1,6 +1,7 @@
 //! Which set is in force: at the start and whenever policies change. What is put in force is kept, and a start whose
-//! policies are no use takes the set that was kept. None of it waits for the compiler, which follows in `compiled`. What a
-//! set is made of is told in `set`.
+//! policies are no use takes the set that was kept. Where a changed set is refused its policies wait, but exceptions and the
+//! switch that drops denials are taken up. None of it waits for the compiler, which follows in `compiled`. What a set is made
+//! of is told in `set`.
 
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use crate::health::{Health, Part, State};
 use crate::metrics::Metrics;
 use crate::set::{LastGood, LoadError, Loader, PolicySet, Problem, Sources, chain, platform, read_folder};
 use crate::settled::settled;
+use crate::way::BookError;
 
 /// The set to begin with: that of what there is, else the last good one; and what was looked at, if it need not be looked
 /// at again as it is. Whoever told of it hears what became of it, also where the start fails.
@@ -39,7 +41,7 @@ pub(super) fn at_start(
         Err(error) => {
             metrics.set_refused(true);
             let passing = error.passing;
-            let before = from_before(last_good.as_ref(), loader, &error, health);
+            let before = from_before(last_good.as_ref(), loader, &seen, &error, health);
             let stays = before.as_ref().ok().map(Arc::clone);
             tell(origin, &seen, Err(Refused { error, stays }));
             Ok((before?, (!passing).then_some(seen)))
@@ -47,38 +49,69 @@ pub(super) fn at_start(
     }
 }
 
-/// Puts a changed set in force, or says why not and leaves the old one. `seen` is what was looked at before, and what was
-/// looked at now comes back; none where the same may do later, so that the next look tries it again.
+/// Puts a changed set in force, or says why not and leaves the policies of the old one. `seen` is what was looked at before,
+/// and what was looked at now comes back; none where the same may do later, so that the next look tries it again.
 pub(super) fn look(parts: &Parts, seen: Option<Seen>) -> Option<Seen> {
     let now = Seen::now(&parts.config, &parts.origin);
     if seen.as_ref().is_some_and(|seen| seen.is(&now)) {
         return seen;
     }
     let Read { seen: now, made } = read_set(&parts.loader, &parts.config, now);
-    match made {
-        Ok(Made { sources, set }) => match parts.gate.book.keep_set(&set) {
-            Ok(()) => {
-                put_in_force(parts, &sources, Arc::clone(&set));
-                tell(&parts.origin, &now, Ok(set));
-            }
-            // Nothing was wrong with them: the next look tries again.
-            Err(error) => {
-                refused(&parts.health, &parts.gate.set.load(), &error);
-                parts.metrics.set_refused(true);
-                return None;
-            }
-        },
+    match take_up(parts, &now, made) {
+        Ok(Lasts::Yes) => Some(now),
+        Ok(Lasts::No) => None,
+        // Nothing was wrong with them: the next look tries again.
         Err(error) => {
-            let (stays, passing) = (parts.gate.set.load_full(), error.passing);
-            refused(&parts.health, &stays, &error);
+            refused(&parts.health, &parts.gate.set.load(), &error);
             parts.metrics.set_refused(true);
-            tell(&parts.origin, &now, Err(Refused { error, stays: Some(stays) }));
-            if passing {
-                return None;
-            }
+            None
         }
     }
-    Some(now)
+}
+
+/// Whether what became of sources stays so until others come.
+enum Lasts {
+    Yes,
+    No,
+}
+
+/// Takes up what came of reading policies: the set, or what is wrong with it, and then its exceptions and its switch alone.
+fn take_up(parts: &Parts, seen: &Seen, made: Result<Made, LoadError>) -> Result<Lasts, BookError> {
+    match made {
+        Ok(made) => {
+            put_in_force(parts, &made)?;
+            parts.health.set(Part::Policies, State::Good(in_force(&made.set)));
+            parts.metrics.set_refused(false);
+            tell(&parts.origin, seen, Ok(made.set));
+            Ok(Lasts::Yes)
+        }
+        Err(error) => {
+            let mut stays = parts.gate.set.load_full();
+            if let Some(made) = amended(&parts.loader, &stays, seen) {
+                put_in_force(parts, &made)?;
+                stays = made.set;
+            }
+            refused(&parts.health, &stays, &error);
+            parts.metrics.set_refused(true);
+            let lasts = if error.passing { Lasts::No } else { Lasts::Yes };
+            tell(&parts.origin, seen, Err(Refused { error, stays: Some(stays) }));
+            Ok(lasts)
+        }
+    }
+}
+
+/// The set that stays while its successor is refused, with the exceptions and the switch of now; none if it has them already.
+/// Of files nothing counts before all is right: they have one author.
+fn amended(loader: &Loader, stays: &PolicySet, seen: &Seen) -> Option<Made> {
+    let Seen::Told(Some(now)) = seen else { return None };
+    let sources = Arc::new(stays.amended_by(now)?);
+    match loader.load_at_once(&sources) {
+        Ok(set) => Some(Made { sources, set: Arc::new(set) }),
+        Err(error) => {
+            tracing::warn!("exceptions and break-glass stay as they were too: {}", chain(&error));
+            None
+        }
+    }
 }
 
 /// Says to whoever told of them what became of these resources.
@@ -143,31 +176,39 @@ fn nobody_told() -> LoadError {
 fn from_before(
     last_good: Option<&LastGood>,
     loader: &Loader,
+    seen: &Seen,
     error: &LoadError,
     health: &Health,
 ) -> Result<Arc<PolicySet>, StartError> {
     let Some(last_good) = last_good else { return Err(error.clone().into()) };
     match last_good.load(loader) {
         Ok(Some(set)) => {
-            refused(health, &set, error);
             health.set(Part::State, kept_in(last_good));
-            Ok(Arc::new(set))
+            let set = match amended(loader, &set, seen) {
+                Some(Made { sources, set }) => {
+                    keep(Some(last_good), &sources, &set, health);
+                    set
+                }
+                None => Arc::new(set),
+            };
+            refused(health, &set, error);
+            Ok(set)
         }
         Ok(None) => Err(error.clone().into()),
         Err(source) => Err(StartError::LastGood { policies: error.clone(), source }),
     }
 }
 
-fn put_in_force(parts: &Parts, sources: &Sources, set: Arc<PolicySet>) {
-    keep(last_good(&parts.config).as_ref(), sources, &set, &parts.health);
-    let text = in_force(&set);
-    tracing::info!("{text}");
-    parts.health.set(Part::Policies, State::Good(text));
-    parts.metrics.set_refused(false);
-    let before = parts.gate.set.swap(Arc::clone(&set));
+/// Puts a set in force. What records of it name is in the book before.
+fn put_in_force(parts: &Parts, Made { sources, set }: &Made) -> Result<(), BookError> {
+    parts.gate.book.keep_set(set)?;
+    keep(last_good(&parts.config).as_ref(), sources, set, &parts.health);
+    tracing::info!("{}", in_force(set));
+    let before = parts.gate.set.swap(Arc::clone(set));
     let stays = |policy: &Policy| set.policies().iter().any(|now| now.id == policy.id);
     before.policies().iter().filter(|policy| !stays(policy)).for_each(|policy| parts.metrics.forget(&policy.id));
-    parts.sets.send_replace(set);
+    parts.sets.send_replace(Arc::clone(set));
+    Ok(())
 }
 
 /// Keeps a set for the next start. One that can't be kept is in force all the same.

@@ -86,6 +86,9 @@ pub(super) enum Source {
     Registry(String),
 }
 
+const FILE_IN_A_CLUSTER: &str =
+    "spec.module.file: a file is named in policy files alone; in a cluster use builtin or oci";
+
 /// A set is asked by names that no namespace qualifies.
 const POLICY_IN_A_SET: &str =
     "a Policy can't be part of a set: write a ClusterPolicy whose match.namespaceSelector names the namespace";
@@ -201,9 +204,10 @@ impl Draft {
         Err(LoadError { problems: self.problems, passing: self.passing })
     }
 
-    /// The policies in force, by module, in the order of their names.
+    /// The policies in force, by module, in the order of their names. Modules that may not be read have none.
     pub(super) fn groups(&mut self) -> Vec<Group> {
         let mut policies = std::mem::take(&mut self.policies);
+        policies.retain(|policy| self.may_read(&policy.source));
         policies.sort_by(|a, b| a.name.cmp(&b.name));
         let mut groups: BTreeMap<Source, Vec<InForce>> = BTreeMap::new();
         for policy in policies {
@@ -230,8 +234,7 @@ impl Draft {
 
     /// Takes the oldest of these sets: one that comes later is the one too many.
     fn take_set(&mut self, mut sets: Vec<(&Located, &Object<PolicySetSpec>)>) {
-        // What is not stored yet is the newest of all.
-        sets.sort_by_key(|(_, set)| (set.metadata.created.is_none(), set.metadata.created));
+        sets.sort_by_key(|(_, set)| age(set));
         let mut sets = sets.into_iter();
         let Some((located, set)) = sets.next() else { return };
         self.set = Some(set.spec.clone());
@@ -252,16 +255,27 @@ impl Draft {
         }
     }
 
+    /// Whether a module may come from there. Whoever writes to a cluster says nothing of a replica's disk.
+    fn may_read(&self, source: &Source) -> bool {
+        self.written_by == WrittenBy::OneHand || !matches!(source, Source::File(_))
+    }
+
     fn add(&mut self, located: &Located) {
         match &located.resource {
-            Resource::ClusterPolicy(object) => self.policies.push(InForce {
-                name: object.metadata.name.clone(),
-                created: object.metadata.created,
-                namespace: None,
-                place: place_of(located),
-                source: Source::of(located),
-                spec: object.spec.clone(),
-            }),
+            Resource::ClusterPolicy(object) => {
+                let source = Source::of(located);
+                if !self.may_read(&source) {
+                    self.problem(&place_of(located), FILE_IN_A_CLUSTER);
+                }
+                self.policies.push(InForce {
+                    name: object.metadata.name.clone(),
+                    created: object.metadata.created,
+                    namespace: None,
+                    place: place_of(located),
+                    source,
+                    spec: object.spec.clone(),
+                });
+            }
             // Of sets there is one: `take_set`.
             Resource::PolicySet(_) => {}
             Resource::PolicyException(object) => match Exception::new(&object.metadata, object.spec.clone()) {
@@ -341,6 +355,11 @@ impl Draft {
             self.problem_of_namespace(place, reason);
         }
     }
+}
+
+/// The order of PolicySets, the oldest first. What is not stored yet is the newest of all.
+pub(super) fn age(set: &Object<PolicySetSpec>) -> (bool, Option<Timestamp>) {
+    (set.metadata.created.is_none(), set.metadata.created)
 }
 
 /// Why one more Policy would be too many, after so many of its namespace and so many in all; none if it is not.

@@ -214,6 +214,24 @@ impl Sources {
         located.map_or(reference, place_of)
     }
 
+    /// A policy of the cluster's own, as it is named beside others: by its file where it has one, else by kind and name.
+    pub(crate) fn named_policy(&self, name: &str) -> String {
+        if self.is_of_profile(name) {
+            return format!("ClusterPolicy/{name} of the platform profile");
+        }
+        match self.written_by {
+            WrittenBy::Namespaces => format!("ClusterPolicy/{name}"),
+            WrittenBy::OneHand => self.place_of_policy(name),
+        }
+    }
+
+    /// Whether the profile alone brings this policy in.
+    pub(crate) fn is_of_profile(&self, name: &str) -> bool {
+        let reference = format!("ClusterPolicy/{name}");
+        let is_it = |resource: &Resource| resource.reference() == reference;
+        !self.resources.iter().any(|located| is_it(&located.resource)) && platform().iter().any(is_it)
+    }
+
     /// Adds resources that no file holds.
     pub fn add_builtin(&mut self, resources: impl IntoIterator<Item = Resource>) {
         self.resources.extend(resources.into_iter().map(|resource| Located {

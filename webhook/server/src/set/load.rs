@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use portreeve_admission::api::{PolicyExceptionSpec, PolicySetSpec, Resource};
+use portreeve_admission::api::{PolicyExceptionSpec, PolicySetSpec};
 use portreeve_admission::break_glass::BreakGlass;
 use portreeve_admission::exception::Exception;
 use portreeve_admission::matching::Index;
@@ -176,6 +176,7 @@ impl Loader {
             left_out,
             break_glass,
             written: sources.resources.iter().map(written).collect(),
+            written_by: sources.written_by,
         })
     }
 
@@ -276,8 +277,8 @@ pub(super) fn in_force(program: Program, ships: bool) -> Program {
 }
 
 /// A resource by its kind and name.
-fn written(located: &Located) -> (String, Resource) {
-    (located.resource.reference(), located.resource.clone())
+fn written(located: &Located) -> (String, Located) {
+    (located.resource.reference(), located.clone())
 }
 
 /// How the engine puts a module in force: whole, or at once.

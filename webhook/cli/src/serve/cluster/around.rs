@@ -17,9 +17,9 @@ use portreeve_server::set::{Listed, PolicySet};
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
-use super::{PATIENCE, Tie};
+use super::{Patience, Tie};
 
 /// How often it is looked whether all that is needed is known.
 const LOOK: Duration = Duration::from_millis(50);
@@ -54,7 +54,7 @@ impl Ask for Live {
 impl Surroundings {
     /// Watches what the policies in force know of, now and later. Returns once all of it is known, or once that took too
     /// long; how much is known is shown as it is from then on.
-    pub(super) async fn ready(self, parts: &Parts, tie: &mut Tie) {
+    pub(super) async fn ready(self, parts: &Parts, patience: &mut Patience, tie: &mut Tie) {
         let mut sets = parts.sets.subscribe();
         let watched = needed(&sets.borrow_and_update());
         let mut watches = JoinSet::new();
@@ -62,7 +62,7 @@ impl Surroundings {
             watches.spawn(self.watched(*kind));
         }
         let health = Arc::clone(&parts.health);
-        if timeout(PATIENCE, known(&self.seen, &watched)).await.is_err() {
+        if !patience.wait_for(known(&self.seen, &watched)).await {
             let unknown = unknown(&self.seen, &watched).join(", ");
             tracing::warn!("{NOT_YET}: {unknown}; what needs to know them is answered as where nothing is known");
         }

@@ -1,5 +1,5 @@
 //! What became of a resource, in the words of its status. While the set that all resources make is refused, a resource is told
-//! what is in force by it still: another's mistake takes nothing from it.
+//! what is in force by it still: another's mistake takes nothing from it, and exceptions and break-glass come and go meanwhile.
 
 use std::sync::Arc;
 
@@ -72,19 +72,25 @@ fn while_refused(known: &Known, Refused { error, stays }: &Refused, now: Timesta
     let Some(set) =
         stays.filter(|set| set.written(&place.to_string()).is_some_and(|as_was| same(as_was, &known.resource)))
     else {
-        let before = if stays.is_some() { "what was in force before stays" } else { "nothing is in force yet" };
+        let before = match stays {
+            Some(_) => "what was in force before stays, but for exceptions and break-glass",
+            None => "nothing is in force yet",
+        };
         let message = format!("the set as a whole is refused, and {before}: {refused}");
         return Outcome { readiness: Readiness::HeldUp { message }, digest };
     };
     let Outcome { readiness, digest } = in_set(known, set, now);
     let readiness = match readiness {
         Readiness::InForce => Readiness::Kept { refused },
-        Readiness::NotAsked { message } => {
-            Readiness::NotAsked { message: format!("{message}; newer changes are refused: {refused}") }
-        }
+        Readiness::NotAsked { message } => Readiness::NotAsked { message: beside(&message, &refused) },
+        Readiness::Refused { message } => Readiness::Refused { message: beside(&message, &refused) },
         other => other,
     };
     Outcome { readiness, digest }
+}
+
+fn beside(message: &str, refused: &str) -> String {
+    format!("{message}; newer changes are refused: {refused}")
 }
 
 /// Whether two say the same: by their spec, and a PolicySet by the switch that drops denials too.

@@ -13,10 +13,10 @@ use portreeve_cluster::resources::{Known, Place, Resources, Stored, watch as wat
 use portreeve_server::serve::{Became, Told};
 use portreeve_server::set::{Located, Problem, Sources, WrittenBy, chain};
 use tokio::sync::watch;
-use tokio::time::{interval, timeout};
+use tokio::time::interval;
 
 use super::outcome::{outcome, unread};
-use super::{PATIENCE, Tie};
+use super::{Patience, Tie};
 
 /// How often an exception is looked at for having expired.
 const LOOK: Duration = Duration::from_secs(60);
@@ -39,14 +39,19 @@ pub(super) struct Reporting {
 }
 
 /// Begins to watch our resources. They are known when this returns, unless the API server does not answer.
-pub(super) async fn begin(connection: &Connection, reporter: Reporter, tie: &mut Tie) -> (Told, Reporting) {
+pub(super) async fn begin(
+    connection: &Connection,
+    reporter: Reporter,
+    patience: &mut Patience,
+    tie: &mut Tie,
+) -> (Told, Reporting) {
     let (tell_seen, seen) = watch::channel(None);
     let (tell_translated, mut translated) = watch::channel(None);
     let (tell_sources, sources) = watch::channel(None);
     let (tell_became, became) = watch::channel(None);
     tie.spawn(watch_resources(connection.client.clone(), tell_seen));
     tie.spawn(translate_all(seen, tell_translated, tell_sources));
-    if timeout(PATIENCE, translated.wait_for(Option::is_some)).await.is_err() {
+    if !patience.wait_for(translated.wait_for(Option::is_some)).await {
         tracing::warn!("the API server did not tell of our resources yet");
     }
     (Told { sources, became: tell_became }, Reporting { reporter, translated, became })
