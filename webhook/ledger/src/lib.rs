@@ -58,7 +58,7 @@ pub use layout::Standing;
 pub use leaf::{LARGEST_LEAF, LeafError, Record};
 pub use ledger::Ledger;
 pub use merkle::TreeHash;
-pub use named::{Named, Names};
+pub use named::{Named, Names, Within};
 pub use note::{NoteError, SigningKeyError, VerifierKey, VerifierKeyError};
 pub use open::{BeginError, OpenError, Opening};
 pub use options::{Clock, Durability, Options};

@@ -11,13 +11,16 @@ use crate::leaf::Record;
 /// Tells what a record names.
 pub type Names = fn(&Record) -> Vec<Named>;
 
+/// Tells what content names.
+pub type Within = fn(&[u8]) -> Vec<Named>;
+
 /// Content that a record names, or other content that one names.
 #[derive(Debug, Clone, Copy)]
 pub struct Named {
     /// Its digest.
     pub digest: Digest,
     /// Tells what it names itself, if that can be anything.
-    pub within: Option<fn(&[u8]) -> Vec<Named>>,
+    pub within: Option<Within>,
 }
 
 /// All that the records of a book name, each content once.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use portreeve_ledger::{Digest, Named, Record};
+use portreeve_ledger::{Digest, Named, Record, Within};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -58,7 +58,7 @@ fn named_by(member: &str, value: &str) -> Vec<Named> {
 }
 
 /// What a list names that does not stand in the record whole.
-fn cut(value: &str, within: Option<fn(&[u8]) -> Vec<Named>>) -> Vec<Named> {
+fn cut(value: &str, within: Option<Within>) -> Vec<Named> {
     let cut: Option<Cut> = value.starts_with('{').then(|| read(value)).flatten();
     cut.and_then(|cut| content(&cut.all, within)).into_iter().collect()
 }
@@ -79,7 +79,7 @@ fn of_facts(facts: &[u8]) -> Vec<Named> {
     facts.iter().filter_map(|digest| content(digest, None)).collect()
 }
 
-fn content(digest: &str, within: Option<fn(&[u8]) -> Vec<Named>>) -> Option<Named> {
+fn content(digest: &str, within: Option<Within>) -> Option<Named> {
     let digest: Digest = digest.parse().ok()?;
     Some(Named { digest, within })
 }
