@@ -118,8 +118,8 @@ async fn a_review_that_can_be_answered_is_answered_by_a_review() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_over_the_limit_is_too_large_and_another_type_is_unsupported() {
-    let wire = Wire::start(&[("drop.yaml", DROP)], json!({"limits": {"bodyBytes": 10_000}})).await.unwrap();
-    let (code, _) = status(&wire, vec![b' '; 10_001]).await;
+    let wire = Wire::start(&[("drop.yaml", DROP)], json!({"limits": {"bodyBytes": 65_536}})).await.unwrap();
+    let (code, _) = status(&wire, vec![b' '; 65_537]).await;
     assert_eq!(code, StatusCode::PAYLOAD_TOO_LARGE);
     let client = wire.client(Speaks::Http1).unwrap();
     let call = client.post(wire.url(&format!("/validate/{}", wire.token))).header("content-type", "text/plain");

@@ -132,7 +132,7 @@ fn the_old_name_of_a_service_account_counts_where_the_new_one_says_nothing() {
         (json!({"serviceAccount": "db"}), Some("db")),
         (json!({}), None),
     ] {
-        let template = Template::read(&json!({"spec": spec})).unwrap();
+        let template = Template::read(json!({"spec": spec})).unwrap();
         assert_eq!(template.pod.service_account.as_deref(), account, "{spec}");
     }
 }
