@@ -49,7 +49,7 @@ pub enum SubjectError {
         /// Where the field that is wrong stands in the object.
         place: Pointer,
         /// What is wrong.
-        error: ShapeError,
+        error: Box<ShapeError>,
     },
     /// Too deep to be read as a whole.
     #[error("the object is nested deeper than 120 levels")]
@@ -308,7 +308,7 @@ fn seated(at: &Pointer) -> String {
 fn subject(template: Result<Template, ShapeError>, at: Seat) -> Result<Subject, SubjectError> {
     let template = template.map_err(|error| {
         let place = at.place_of(&error.pointer).unwrap_or_else(|| at.pointer().clone());
-        SubjectError::Template { at: at.pointer().clone(), place, error }
+        SubjectError::Template { at: at.pointer().clone(), place, error: Box::new(error) }
     })?;
     Ok(Subject { template: Arc::new(template), at })
 }
