@@ -1,6 +1,6 @@
 //! The book behind the gate: what is in it when an answer leaves, what never is, and what happens when it fails.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use portreeve_admission::response::{AuditKey, RefusalKind};
 use portreeve_ledger::{Ledger, Options, Record, RecordKind};
 use portreeve_server::config::WithoutRecord;
 use portreeve_server::deadline::Deadlines;
-use portreeve_server::way::{Book, Gate};
+use portreeve_server::way::{Book, Gate, named};
 use portreeve_supply::loopback::FixtureImage;
 use portreeve_supply::reference::Digest;
 use portreeve_tests::gate::{Setting, admit, mutate, plenty, validate};
@@ -138,6 +138,29 @@ async fn the_book_holds_all_that_a_record_names() {
 }
 
 #[tokio::test]
+async fn a_book_is_not_whole_without_any_one_of_the_contents_that_its_records_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let book = folder.path().join("book");
+    let gate = Setting::platform().ledger(ledger(&book)).gate().unwrap();
+    let names: Vec<String> = (0..50).map(|number| format!("c{number}")).collect();
+    let containers: Vec<Value> = names.iter().map(|name| json!({"name": name, "image": "team/web:1"})).collect();
+    let mut pod = plain_pod();
+    pod["spec"]["containers"] = json!(containers);
+    admit(&gate, &create(&pod)).await.unwrap();
+    drop(gate);
+    let report = portreeve_ledger::verify_naming(&book, None, named).unwrap();
+    let kept: Vec<PathBuf> = listed(&book.join("blobs/sha256")).iter().flat_map(|shelf| listed(shelf)).collect();
+    assert_eq!(u64::try_from(kept.len()).unwrap(), report.blobs.count);
+    for file in kept {
+        let content = std::fs::read(&file).unwrap();
+        std::fs::remove_file(&file).unwrap();
+        let error = portreeve_ledger::verify_naming(&book, None, named).unwrap_err().to_string();
+        assert!(error.contains(&format!("{}: this content is not there", file.display())), "{error}");
+        std::fs::write(&file, content).unwrap();
+    }
+}
+
+#[tokio::test]
 async fn the_facts_of_the_object_before_an_update_are_in_the_record() {
     let folder = tempfile::tempdir().unwrap();
     let book = folder.path().join("book");
@@ -180,6 +203,11 @@ async fn a_restart_shows_the_old_digest_and_the_new_one_however_it_is_written() 
     for restart in [again, by_tag] {
         assert_eq!((&restart["was"], &restart["now"]), (&json!(old), &json!(new)));
     }
+}
+
+/// What lies in a folder.
+fn listed(folder: &Path) -> Vec<PathBuf> {
+    std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
 }
 
 /// The edit that a record names at this place.

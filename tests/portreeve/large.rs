@@ -69,7 +69,24 @@ async fn a_pod_with_twenty_thousand_volumes_is_given_what_it_lacks() {
     assert!(judged.refusal.is_none_or(|refusal| refusal.kind == RefusalKind::Forbidden));
 }
 
-/// As many containers as findings of a policy leave room for, one of which is spared by an exception.
+/// Seven edits for each.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pod_with_five_hundred_nginx_containers_is_given_all_that_it_lacks() {
+    let containers: Vec<Value> =
+        (0..500).map(|index| json!({"name": format!("c{index}"), "image": "nginx:1.27"})).collect();
+    let pod = create(&json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web", "namespace": "shop"},
+        "spec": {"containers": containers},
+    }));
+    let told = mutate(&gate(&[("read-only-rootfs", "")]), &pod).await.unwrap();
+    let read_only = |index: usize| {
+        told.object["spec"]["containers"][index].pointer("/securityContext/readOnlyRootFilesystem")
+            == Some(&json!(true))
+    };
+    assert!((0..500).all(read_only), "{:?}", told.response);
+}
+
+/// One of the containers is spared by an exception.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pod_with_five_hundred_containers_is_put_right_around_the_one_that_is_spared() {
     let exception = "apiVersion: portreeve.dev/v1alpha1\nkind: PolicyException\n\

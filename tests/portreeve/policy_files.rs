@@ -140,6 +140,29 @@ fn a_match_that_nothing_meets_is_named() {
 }
 
 #[test]
+fn metadata_that_no_api_server_would_take_is_refused_with_its_place() {
+    let sound = policy("a", "{module: {builtin: seccomp}}");
+    let network = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy";
+    for (object, words) in [
+        (policy("B x", "{module: {builtin: seccomp}}"), "metadata.name: \"B x\" is no name"),
+        (policy(r#""a\nb""#, "{module: {builtin: seccomp}}"), r#"metadata.name: "a\nb" is no name"#),
+        (policy(&"a".repeat(300), "{module: {builtin: seccomp}}"), "and 253 of them at most"),
+        ("---\napiVersion: v1\nkind: Namespace\nmetadata: {name: Foo_Bar}\n".to_owned(), "\"Foo_Bar\" is no name"),
+        (
+            "---\napiVersion: v1\nkind: Namespace\nmetadata: {name: foo, labels: {a: 'x y'}}\n".to_owned(),
+            "metadata.labels: \"x y\" is no value of the label \"a\"",
+        ),
+        (format!("---\n{network}\nmetadata: {{name: X Y, namespace: shop}}\n"), "\"X Y\" is no name"),
+        (
+            format!("---\n{network}\nmetadata: {{name: web, namespace: A B}}\n"),
+            "metadata.namespace: \"A B\" is no name of a namespace",
+        ),
+    ] {
+        says(&only(&[("a.yaml", &sound), ("b.yaml", &object)]), &["b.yaml:2", words]);
+    }
+}
+
+#[test]
 fn every_problem_is_told_at_once() {
     let files = [
         ("a.yaml", policy("a", "{module: {builtin: nothing}}")),

@@ -81,13 +81,27 @@ impl Settings {
     /// The kinds, empty for all, and every requirement.
     ///
     /// # Errors
-    /// If a requirement is asked for nowhere, or has a default that would not do.
+    /// If a requirement is asked for nowhere or a second time at the same place, or has a default that would not do.
     pub(super) fn checked(self) -> Result<(Vec<String>, Vec<Asked>), SettingsError> {
+        asked_once(Note::Label, &self.labels)?;
+        asked_once(Note::Annotation, &self.annotations)?;
         let labels = self.labels.into_iter().enumerate().map(|(index, own)| Asked::new(Note::Label, index, own));
         let annotations = self.annotations.into_iter().enumerate();
         let annotations = annotations.map(|(index, own)| Asked::new(Note::Annotation, index, own));
         Ok((self.kinds, labels.chain(annotations).collect::<Result<_, _>>()?))
     }
+}
+
+/// Refuses a key that is asked for twice at one place: one of the two would be overlooked.
+fn asked_once(note: Note, requirements: &[Requirement]) -> Result<(), SettingsError> {
+    for (index, one) in requirements.iter().enumerate() {
+        let same = |other: &Requirement| other.key == one.key && other.places.iter().any(|at| one.places.contains(at));
+        if requirements.iter().take(index).any(same) {
+            let reason = format!("{:?} is asked for already: write one entry for each place", one.key.as_str());
+            return Err(SettingsError::new(format!("/{}/{index}/key", note.list()), reason));
+        }
+    }
+    Ok(())
 }
 
 impl Asked {
@@ -154,6 +168,16 @@ mod tests {
         assert_eq!(refused_at(r#"{"labels": [{"key": "owner", "default": "the ops team"}]}"#), "/labels/0/default");
         let annotation = r#"{"annotations": [{"key": "owner", "default": "the ops team"}]}"#;
         assert!(Registration::of::<Labels>().configure(annotation).is_ok());
+    }
+
+    #[test]
+    fn a_key_that_is_asked_for_twice_at_one_place_is_refused() {
+        let twice = r#"{"labels": [{"key": "a"}, {"key": "owner"}, {"key": "a", "where": ["template", "object"]}]}"#;
+        assert_eq!(refused_at(twice), "/labels/2/key");
+        assert_eq!(refused_at(r#"{"annotations": [{"key": "a"}, {"key": "a"}]}"#), "/annotations/1/key");
+        let apart =
+            r#"{"labels": [{"key": "a"}, {"key": "a", "where": ["namespace"]}], "annotations": [{"key": "a"}]}"#;
+        assert!(Registration::of::<Labels>().configure(apart).is_ok());
     }
 
     #[test]

@@ -11,6 +11,9 @@ use crate::storage::Storage;
 
 const FIRST_PORT_FOR_ALL: i64 = 1024;
 const PORT_SYSCTL: &str = "net.ipv4.ip_unprivileged_port_start";
+/// The same in the spelling with slashes, which the kubelet takes for it. Source: `NormalizeName` in Kubernetes'
+/// `component-helpers/node/util/sysctl`.
+const PORT_SYSCTL_BY_SLASHES: &str = "net/ipv4/ip_unprivileged_port_start";
 const POD: &str = "/spec/securityContext";
 
 /// Sets flags, users, groups and the sysctl.
@@ -35,10 +38,16 @@ pub(super) fn make(
         }
     }
     let listens = is_given_a_user || made_non_root.iter().any(|container| listens_low(case, container));
-    if low_ports == LowPorts::Sysctl && !pod.is_on_host_network() && listens {
+    let sets_it = low_ports == LowPorts::Sysctl && !pod.is_on_host_network() && !has_it_by_slashes(pod);
+    if sets_it && listens {
         let sysctl = json!({"name": PORT_SYSCTL, "value": "0"});
         verdict.append_unique(LOW_PORT, [POD, "/sysctls"].concat(), sysctl, &["name"]);
     }
+}
+
+/// Whether the pod has the sysctl already, under a name that no edit would find.
+fn has_it_by_slashes(pod: &Pod) -> bool {
+    pod.security.iter().flat_map(|security| &security.sysctls).any(|sysctl| sysctl.name == PORT_SYSCTL_BY_SLASHES)
 }
 
 /// Sets the flag on the pod; if one of the containers says otherwise or would not start, on each of the others. A

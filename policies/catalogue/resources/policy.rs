@@ -265,9 +265,34 @@ mod tests {
     #[test]
     fn amounts_that_contradict_each_other_are_refused() {
         let above_limit = r#"{"defaults": {"init": {"requests": {"cpu": 2}, "limits": {"cpu": "1900m"}}}}"#;
-        assert_eq!(refused(above_limit).unwrap(), "/defaults/init/requests/cpu: it is above the limit, 1900m");
+        assert_eq!(refused(above_limit).unwrap(), "/defaults/init/requests/cpu: 2 is above the limit, 1900m");
         let above_most = r#"{"maxLimits": {"memory": "1Gi"}, "classes": [{"select": {"containers": ["a"]}, "limits": {"memory": "2Gi"}}]}"#;
-        assert_eq!(refused(above_most).unwrap(), "/classes/0/limits/memory: it is above what maxLimits allows, 1Gi");
+        assert_eq!(refused(above_most).unwrap(), "/classes/0/limits/memory: 2Gi is above what maxLimits allows, 1Gi");
+    }
+
+    #[test]
+    fn a_default_request_above_the_highest_is_refused_written_or_built_in() {
+        let written = r#"{"defaults": {"regular": {"requests": {"cpu": "2"}}}, "maxLimits": {"cpu": "1"}}"#;
+        assert_eq!(refused(written).unwrap(), "/defaults/regular/requests/cpu: 2 is above what maxLimits allows, 1");
+        let of_a_class =
+            r#"{"maxLimits": {"cpu": 1}, "classes": [{"select": {"containers": ["a"]}, "requests": {"cpu": 2}}]}"#;
+        assert_eq!(refused(of_a_class).unwrap(), "/classes/0/requests/cpu: 2 is above what maxLimits allows, 1");
+        let built_in = r#"{"maxLimits": {"memory": "48Mi"}}"#;
+        let error = "/defaults/regular/requests/memory: 64Mi is above what maxLimits allows, 48Mi";
+        assert_eq!(refused(built_in).unwrap(), error);
+    }
+
+    #[test]
+    fn an_amount_below_zero_is_refused_wherever_it_stands() {
+        for (settings, at) in [
+            (r#"{"defaults": {"regular": {"requests": {"cpu": "-1"}}}}"#, "/defaults/regular/requests/cpu: -1"),
+            (r#"{"classes": [{"select": {"containers": ["a"]}, "limits": {"cpu": -1}}]}"#, "/classes/0/limits/cpu: -1"),
+            (r#"{"maxLimits": {"cpu": "-1m"}}"#, "/maxLimits/cpu: -1m"),
+            (r#"{"limitRange": {"max": {"memory": "-1Gi"}}}"#, "/limitRange/max/memory: -1Gi"),
+        ] {
+            assert_eq!(refused(settings).unwrap(), format!("{at} is below zero"));
+        }
+        assert_eq!(refused(r#"{"defaults": {"regular": {"requests": {"cpu": "-0"}}}}"#), None);
     }
 
     #[test]
@@ -290,6 +315,6 @@ mod tests {
     #[test]
     fn a_limit_range_that_contradicts_itself_is_refused() {
         let error = refused(r#"{"limitRange": {"min": {"cpu": 2}, "max": {"cpu": "1900m"}}}"#).unwrap();
-        assert_eq!(error, "/limitRange/min/cpu: it is above the highest, 1900m");
+        assert_eq!(error, "/limitRange/min/cpu: 2 is above the highest, 1900m");
     }
 }

@@ -190,24 +190,42 @@ impl Amounts {
     }
 }
 
-/// Refuses a request above its limit and a limit above the highest that is allowed.
+/// Refuses an amount below zero, a request above its limit, and a request or limit above the highest that is allowed:
+/// what is given is never denied for it.
 fn check(at: &str, requests: &PerResource, limits: &PerResource, most: &PerResource) -> Result<(), SettingsError> {
-    for (resource, limit) in limits {
-        let error =
-            |list, reason: String| Err(SettingsError::new([at, "/", list, "/", resource.name()].concat(), reason));
-        if requests.get(resource).is_some_and(|request| request.quantity > limit.quantity) {
-            return error("requests", format!("it is above the limit, {}", limit.written));
-        }
-        if let Some(most) = most.get(resource).filter(|most| limit.quantity > most.quantity) {
-            return error("limits", format!("it is above what maxLimits allows, {}", most.written));
+    not_below_zero(&[at, "/requests"].concat(), requests)?;
+    not_below_zero(&[at, "/limits"].concat(), limits)?;
+    not_above(&[at, "/requests"].concat(), requests, limits, "the limit")?;
+    not_above(&[at, "/requests"].concat(), requests, most, "what maxLimits allows")?;
+    not_above(&[at, "/limits"].concat(), limits, most, "what maxLimits allows")
+}
+
+/// Refuses an amount above the one of the same resource in `most`, which stands as `what`.
+fn not_above(at: &str, amounts: &PerResource, most: &PerResource, what: &str) -> Result<(), SettingsError> {
+    for (resource, amount) in amounts {
+        if let Some(most) = most.get(resource).filter(|most| amount.quantity > most.quantity) {
+            let reason = format!("{} is above {what}, {}", amount.written, most.written);
+            return Err(SettingsError::new([at, "/", resource.name()].concat(), reason));
         }
     }
     Ok(())
 }
 
+/// Refuses an amount that the API server would: nothing needs less than nothing.
+fn not_below_zero(at: &str, amounts: &PerResource) -> Result<(), SettingsError> {
+    match amounts.iter().find(|(_, amount)| amount.quantity < Quantity::default()) {
+        Some((resource, amount)) => {
+            let reason = format!("{} is below zero", amount.written);
+            Err(SettingsError::new([at, "/", resource.name()].concat(), reason))
+        }
+        None => Ok(()),
+    }
+}
+
 impl Settings {
-    /// Refuses amounts that contradict each other.
+    /// Refuses amounts that can't be or contradict each other.
     pub(super) fn check(&self) -> Result<(), SettingsError> {
+        not_below_zero("/maxLimits", &self.max_limits)?;
         let Kinds { regular, init, sidecar } = &self.defaults;
         for (name, amounts) in [("regular", regular), ("init", init), ("sidecar", sidecar)] {
             check(&["/defaults/", name].concat(), &amounts.requests, &amounts.limits, &self.max_limits)?;
@@ -239,13 +257,11 @@ impl LimitRange {
     }
 
     fn check(&self) -> Result<(), SettingsError> {
-        for (resource, min) in &self.min {
-            if let Some(max) = self.max.get(resource).filter(|max| min.quantity > max.quantity) {
-                let reason = format!("it is above the highest, {}", max.written);
-                return Err(SettingsError::new(["/limitRange/min/", resource.name()].concat(), reason));
-            }
+        let Self { min, max, default, default_request } = self;
+        for (at, amounts) in [("min", min), ("max", max), ("default", default), ("defaultRequest", default_request)] {
+            not_below_zero(&["/limitRange/", at].concat(), amounts)?;
         }
-        Ok(())
+        not_above("/limitRange/min", min, max, "the highest")
     }
 }
 

@@ -24,6 +24,7 @@ pub mod recovery;
 pub mod response;
 pub mod review;
 pub mod settle;
+pub mod shape;
 pub mod subject;
 pub mod template;
 pub mod verdict;

@@ -9,6 +9,8 @@ use serde_json::value::RawValue;
 use crate::case::{GroupVersionKind, GroupVersionResource, Operation, Request};
 use crate::document::Document;
 use crate::meta::ObjectMeta;
+use crate::pointer::Pointer;
+use crate::shape::ShapeError;
 
 /// The only version of AdmissionReview that is spoken.
 pub const API_VERSION: &str = "admission.k8s.io/v1";
@@ -94,8 +96,19 @@ pub enum ReviewFault {
         /// `object` or `oldObject`.
         field: &'static str,
         /// What is wrong with it.
-        reason: serde_json::Error,
+        reason: ShapeError,
     },
+}
+
+impl ReviewError {
+    /// Where the field that is wrong stands in the object, if it is one of the object's.
+    #[must_use]
+    pub fn place(&self) -> Option<&Pointer> {
+        match &self.reason {
+            ReviewFault::BadObject { field: "object", reason } => Some(&reason.pointer),
+            _ => None,
+        }
+    }
 }
 
 /// Decodes a body.

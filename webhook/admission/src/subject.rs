@@ -22,7 +22,8 @@ use path::Stop;
 use crate::case::{GroupVersionKind, Subject};
 use crate::document::Document;
 use crate::pointer::Pointer;
-use crate::template::{Template, TemplateError};
+use crate::shape::ShapeError;
+use crate::template::Template;
 
 /// The kinds that have pod templates.
 #[derive(Debug, Clone)]
@@ -41,12 +42,14 @@ pub struct Compared {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SubjectError {
     /// A template of the wrong shape.
-    #[error("the pod template at {at:?} can't be read: {error}")]
+    #[error("the pod template{} can't be read: {error}", seated(at))]
     Template {
         /// Where it sits in the object.
-        at: String,
+        at: Pointer,
+        /// Where the field that is wrong stands in the object.
+        place: Pointer,
         /// What is wrong.
-        error: TemplateError,
+        error: Box<ShapeError>,
     },
     /// Too deep to be read as a whole.
     #[error("the object is nested deeper than 120 levels")]
@@ -66,6 +69,17 @@ type Keyed = (String, Seat);
 
 /// The deepest object that is taken apart. `serde_json` stops at 128.
 const DEEPEST: usize = 120;
+
+impl SubjectError {
+    /// Where the field that is wrong stands in the object, if it is one.
+    #[must_use]
+    pub fn place(&self) -> Option<&Pointer> {
+        match self {
+            Self::Template { place, .. } => Some(place),
+            Self::TooDeep => None,
+        }
+    }
+}
 
 impl Default for TemplatePaths {
     /// The kinds that every cluster has, and those of the well-known controllers.
@@ -286,8 +300,16 @@ fn twice<'a>(keys: impl Iterator<Item = &'a String>) -> HashSet<String> {
     keys.filter(|key| !seen.insert(*key)).cloned().collect()
 }
 
-fn subject(template: Result<Template, TemplateError>, at: Seat) -> Result<Subject, SubjectError> {
-    let template = template.map_err(|error| SubjectError::Template { at: at.to_string(), error })?;
+/// Where a template sits, in words; a Pod is one itself.
+fn seated(at: &Pointer) -> String {
+    if at.tokens().is_empty() { String::new() } else { format!(" at \"{at}\"") }
+}
+
+fn subject(template: Result<Template, ShapeError>, at: Seat) -> Result<Subject, SubjectError> {
+    let template = template.map_err(|error| {
+        let place = at.place_of(&error.pointer).unwrap_or_else(|| at.pointer().clone());
+        SubjectError::Template { at: at.pointer().clone(), place, error: Box::new(error) }
+    })?;
     Ok(Subject { template: Arc::new(template), at })
 }
 

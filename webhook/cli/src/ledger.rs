@@ -6,7 +6,8 @@ mod text;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use portreeve_ledger::{Records, VerifierKey, VerifyError, read, verify, verify_trusting};
+use portreeve_ledger::{Records, VerifierKey, VerifyError, read, verify_naming};
+use portreeve_server::way::named;
 use serde::Serializer as _;
 
 use crate::arguments::Format;
@@ -33,7 +34,8 @@ pub(crate) struct Arguments {
 enum Command {
     /// Proves a book whole, or says exactly where it is not.
     ///
-    /// Every record, every segment and the tree over them is held against what was signed. The keys are those that lie
+    /// Every record, every segment and the tree over them is held against what was signed. What records name (sets,
+    /// modules, settings, facts, long lists) has to be there as it was kept. The keys are those that lie
     /// in the book; against somebody who could replace them too, give the one that you noted, with --key.
     ///
     /// Exit codes: 0 it is whole; 1 it is not; 2 there is no book, or the key can't be read.
@@ -43,7 +45,7 @@ enum Command {
     Verify(Verify),
     /// Counts the records of a book; with -o json, lists them.
     ///
-    /// Exit codes: 0 all records were read; 1 some could not be; 2 there is no book.
+    /// Exit codes: 0 all records were read; 1 some could not be or are not there; 2 there is no book.
     #[command(after_long_help = "Examples:
   portreeve ledger inspect ledger
   portreeve ledger inspect ledger -o json | jq '.[] | select(.body.answer == \"denied\")'")]
@@ -93,10 +95,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
 }
 
 fn verify_book(arguments: &Verify) -> Result<Outcome, Failure> {
-    let proved = match &arguments.key {
-        Some(key) => verify_trusting(&arguments.folder, &read_key(key)?),
-        None => verify(&arguments.folder),
-    };
+    let trusted = arguments.key.as_ref().map(read_key).transpose()?;
+    let proved = verify_naming(&arguments.folder, trusted.as_ref(), named);
     let report = match &proved {
         Ok(report) => VerifyReport::of(&arguments.folder, report, &[]),
         Err(VerifyError::NotWhole { faults, report, .. }) => VerifyReport::of(&arguments.folder, report, faults),

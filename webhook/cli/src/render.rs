@@ -93,7 +93,8 @@ fn refusal(judged: &Judged<'_>) -> Option<String> {
             format!("{} would be refused, since {policy} can't judge it: {message}", place(object.line))
         });
     let unjudgeable = object.unjudgeable.iter();
-    let unjudgeable = unjudgeable.map(|why| format!("{} would be refused: {why}", place(object.line)));
+    let line = object.unreadable_line.unwrap_or(object.line);
+    let unjudgeable = unjudgeable.map(|why| format!("{} would be refused: {why}", place(line)));
     let lines: Vec<String> = violations.chain(failures).chain(unjudgeable).collect();
     (!lines.is_empty()).then(|| lines.join("\n"))
 }

@@ -17,11 +17,16 @@ const VALUE_BYTES: usize = 256 << 10;
 /// Bytes that a violation, an edit or an answer counts for beside its strings.
 const ITEM_BYTES: usize = 64;
 
-/// One outcome for each id, in order.
+/// One outcome for each id, in order. `findings` is how many a verdict may have.
 ///
 /// # Errors
 /// If the answers are not those that were asked for, or are larger than an answer may be.
-pub(crate) fn outcomes(ids: &[&str], answers: Vec<Evaluated>, limits: &Limits) -> Result<Vec<Outcome>, Failure> {
+pub(crate) fn outcomes(
+    ids: &[&str],
+    answers: Vec<Evaluated>,
+    limits: &Limits,
+    findings: usize,
+) -> Result<Vec<Outcome>, Failure> {
     if answers.len() != ids.len() {
         return Err(Failure::Contract(format!("it answered for {} instances of {}", answers.len(), ids.len())));
     }
@@ -29,15 +34,15 @@ pub(crate) fn outcomes(ids: &[&str], answers: Vec<Evaluated>, limits: &Limits) -
     if bytes > limits.answer_bytes {
         return Err(Failure::Limit(Limit::Output));
     }
-    ids.iter().zip(answers).map(|(id, answer)| outcome(id, answer, limits)).collect()
+    ids.iter().zip(answers).map(|(id, answer)| outcome(id, answer, findings)).collect()
 }
 
-fn outcome(id: &str, answer: Evaluated, limits: &Limits) -> Result<Outcome, Failure> {
+fn outcome(id: &str, answer: Evaluated, findings: usize) -> Result<Outcome, Failure> {
     if answer.id != id {
         return Err(Failure::Contract(format!("it answered for {:?} where {id:?} was asked", answer.id)));
     }
     Ok(match answer.outcome {
-        types::Outcome::Verdict(verdict) => match check(verdict, limits) {
+        types::Outcome::Verdict(verdict) => match check(verdict, findings) {
             Ok(verdict) => Outcome::Verdict(verdict),
             Err(failure) => Outcome::Failed(failure),
         },
@@ -54,9 +59,9 @@ fn sentence(mut text: String) -> String {
     text
 }
 
-fn check(verdict: types::Verdict, limits: &Limits) -> Result<Verdict, Failure> {
+fn check(verdict: types::Verdict, findings: usize) -> Result<Verdict, Failure> {
     let types::Verdict { violations, advisories, edits, summary } = verdict;
-    if violations.len().saturating_add(advisories.len()).saturating_add(edits.len()) > limits.findings {
+    if violations.len().saturating_add(advisories.len()).saturating_add(edits.len()) > findings {
         return Err(Failure::Limit(Limit::Output));
     }
     let verdict = || -> Result<Verdict, String> {

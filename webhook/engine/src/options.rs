@@ -60,6 +60,8 @@ pub struct Limits {
     pub answer_bytes: usize,
     /// Violations, advisories and edits of one verdict.
     pub findings: usize,
+    /// As many more for each container of the template: most policies have something to say of every one.
+    pub findings_of_container: usize,
     /// Lines of log; the rest is dropped and counted.
     pub log_lines: u32,
     /// Bytes of one line of log; the rest of it is cut off.
@@ -83,6 +85,7 @@ impl Default for Limits {
             host_calls: 100_000,
             answer_bytes: 4 << 20,
             findings: 1_000,
+            findings_of_container: 20,
             log_lines: 100,
             log_line_bytes: 1_024,
             module_bytes: 64 << 20,

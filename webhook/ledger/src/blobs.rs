@@ -95,6 +95,11 @@ impl Blobs {
         }
     }
 
+    /// Whether anything is kept under this digest.
+    pub(crate) fn holds(&self, digest: &Digest) -> bool {
+        self.path(digest).exists()
+    }
+
     /// Reads everything that is kept.
     pub(crate) fn verify(&self) -> (BlobsReport, Vec<Fault>) {
         let mut report = BlobsReport::default();
@@ -123,7 +128,8 @@ impl Blobs {
         disk::replace(path, bytes)
     }
 
-    fn path(&self, digest: &Digest) -> PathBuf {
+    /// The file of the content with this digest.
+    pub(crate) fn path(&self, digest: &Digest) -> PathBuf {
         let hex = digest.hex();
         self.folder.join(hex.get(..2).unwrap_or_default()).join(hex)
     }

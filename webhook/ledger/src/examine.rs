@@ -72,7 +72,7 @@ pub(crate) struct Torn {
     pub(crate) bytes: u64,
 }
 
-/// Examines the epoch in `folder`, which `origin` wrote and `key` signed.
+/// Examines the epoch in `folder`, which `origin` wrote and `key` signed, and shows `look` every record that is read.
 ///
 /// Somebody may write on meanwhile. So the checkpoint that the records are held against is read before the segments,
 /// which then hold all that it covers; and the one that the seals are held against after, since a seal follows its
@@ -82,11 +82,12 @@ pub(crate) fn examine(
     origin: &Origin,
     key: &VerifierKey,
     depth: Depth,
+    look: &mut dyn FnMut(&Record),
 ) -> Result<Examined, Fault> {
     let checkpoint = read_checkpoint(folder, key)?;
     let segments = folder.segments_found()?;
     let newest = read_checkpoint(folder, key)?.size;
-    let mut examination = Examination::of(folder, origin, key, depth, checkpoint, newest);
+    let mut examination = Examination::of(folder, origin, key, depth, checkpoint, newest, look);
     examination.read_segments(&segments)?;
     examination.finish()
 }
@@ -115,6 +116,8 @@ struct Examination<'a> {
     /// The size up to which a seal has proved the records.
     proved: u64,
     examined: Examined,
+    /// Is shown every record that is read.
+    look: &'a mut dyn FnMut(&Record),
 }
 
 impl<'a> Examination<'a> {
@@ -125,12 +128,13 @@ impl<'a> Examination<'a> {
         depth: Depth,
         checkpoint: Checkpoint,
         newest: u64,
+        look: &'a mut dyn FnMut(&Record),
     ) -> Self {
         let at_checkpoint = (checkpoint.size == 0).then(TreeHash::empty);
         let tree = Frontier::default();
         let examined = Examined { tree, checkpoint, segments: 0, sealed: 0, bytes: 0, open: None, first: None };
         let next = RecordId { origin: origin.clone(), epoch: folder.epoch, sequence: 0 };
-        Self { folder, key, depth, next, at_checkpoint, newest, proved: 0, examined }
+        Self { folder, key, depth, next, at_checkpoint, newest, proved: 0, examined, look }
     }
 
     fn read_segments(&mut self, segments: &[SegmentFiles]) -> Result<(), Fault> {
@@ -243,6 +247,7 @@ impl<'a> Examination<'a> {
         };
         if self.depth == Depth::Everything || place.sequence >= self.examined.checkpoint.size {
             let record = leaf::read(leaf, &self.next).map_err(|why| Fault::Leaf { place, why })?;
+            (self.look)(&record);
             if self.next.sequence == 0 {
                 self.examined.first = Some(record);
             }

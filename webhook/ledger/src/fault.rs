@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::checkpoint::CheckpointError;
 use crate::digest::Digest;
 use crate::disk::FileError;
-use crate::identity::Epoch;
+use crate::identity::{Epoch, RecordId};
 use crate::leaf::LeafError;
 use crate::merkle::TreeHash;
 use crate::note::VerifierKeyError;
@@ -198,6 +198,14 @@ pub enum Fault {
         /// The digest that it has.
         found: Digest,
     },
+    /// Content that a record names is not kept.
+    #[error("{file}: this content is not there, and record {record} names it", file = file.display())]
+    BlobMissing {
+        /// Its file.
+        file: PathBuf,
+        /// A record that names it.
+        record: RecordId,
+    },
     /// A file among the kept content is named after no digest.
     #[error("{file}: the name is no digest", file = file.display())]
     BlobName {
@@ -279,6 +287,7 @@ impl Fault {
             Self::EpochMissing { .. } => "epoch-missing",
             Self::Succession { .. } => "succession",
             Self::Blob { .. } => "blob",
+            Self::BlobMissing { .. } => "blob-missing",
             Self::BlobName { .. } => "blob-name",
             Self::File(_) => "file",
         }

@@ -283,7 +283,7 @@ impl Desk {
 
     fn examined(&self, folder: &EpochFolder) -> Result<Examined, Fault> {
         let verifier = self.key.verifier(log_name(&self.keys.origin, folder.epoch));
-        examine(folder, &self.keys.origin, &verifier, Depth::ToGoOn)
+        examine(folder, &self.keys.origin, &verifier, Depth::ToGoOn, &mut |_| ())
     }
 
     /// Begins an epoch. It appears whole, with an empty tree signed, so that a missing checkpoint is always a fault.

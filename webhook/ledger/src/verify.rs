@@ -14,7 +14,9 @@ use crate::fault::Fault;
 use crate::identity::{Epoch, Origin};
 use crate::keys::EpochKeys;
 use crate::layout::{EpochFolder, Layout, Standing};
+use crate::leaf::Record;
 use crate::merkle::TreeHash;
+use crate::named::{AllNamed, Names};
 use crate::note::VerifierKey;
 use crate::succession;
 
@@ -88,23 +90,27 @@ pub enum VerifyError {
 }
 
 /// Proves the book in `folder` whole, by the public keys that lie in it. That shows damage, and any change by somebody
-/// without the private key; against somebody who replaced the keys too, use [`verify_trusting`]. That the whole folder
+/// without the private key; against somebody who replaced the keys too, use [`verify_naming`]. That the whole folder
 /// was put back to an earlier state can't be seen from within: for that, a checkpoint has to be kept elsewhere.
+///
+/// Of what is kept beside the records it proves that what is there was not changed; that all is there which records name
+/// is proved by [`verify_naming`].
 ///
 /// It works beside a server that writes the book: a line that is being written at the moment is passed over.
 ///
 /// # Errors
 /// When there is no book, or it is not whole: then with every fault that was found.
 pub fn verify(folder: &Path) -> Result<Report, VerifyError> {
-    Inspection::of(folder, None)?.run()
+    Inspection::of(folder, None)?.run(|_| Vec::new())
 }
 
-/// As [`verify`], and every epoch has to be signed with the public key of `trusted`, under whatever epoch it was noted.
+/// As [`verify`], and everything that records name by `names` has to be kept. Every epoch has to be signed with the public
+/// key of `trusted`, if there is one, under whatever epoch it was noted.
 ///
 /// # Errors
 /// As [`verify`].
-pub fn verify_trusting(folder: &Path, trusted: &VerifierKey) -> Result<Report, VerifyError> {
-    Inspection::of(folder, Some(trusted))?.run()
+pub fn verify_naming(folder: &Path, trusted: Option<&VerifierKey>, names: Names) -> Result<Report, VerifyError> {
+    Inspection::of(folder, trusted)?.run(names)
 }
 
 impl Report {
@@ -132,16 +138,19 @@ impl<'a> Inspection<'a> {
         }
     }
 
-    fn run(self) -> Result<Report, VerifyError> {
+    fn run(self, names: Names) -> Result<Report, VerifyError> {
+        let blobs = Blobs::in_folder(self.layout.blobs());
+        let mut named = AllNamed::of(&blobs, names);
         let mut faults = Vec::new();
         let mut epochs = Vec::new();
-        for outcome in self.epochs() {
+        for outcome in self.epochs(&mut |record| named.look(record)) {
             match outcome {
                 Ok(epoch) => epochs.push(epoch),
                 Err(fault) => faults.push(fault),
             }
         }
-        let (blobs, spoilt) = Blobs::in_folder(self.layout.blobs()).verify();
+        faults.extend(named.faults());
+        let (blobs, spoilt) = blobs.verify();
         faults.extend(spoilt);
         let report = Report { origin: self.keys.origin, epochs, blobs };
         if faults.is_empty() {
@@ -151,7 +160,7 @@ impl<'a> Inspection<'a> {
     }
 
     /// The epochs that have a key, and any folder beyond them.
-    fn epochs(&self) -> Vec<Result<EpochReport, Fault>> {
+    fn epochs(&self, look: &mut dyn FnMut(&Record)) -> Vec<Result<EpochReport, Fault>> {
         let found = match self.layout.epochs_found() {
             Ok(found) => found,
             Err(error) => return vec![Err(error.into())],
@@ -159,15 +168,15 @@ impl<'a> Inspection<'a> {
         let missing = |epoch: &Epoch| !found.iter().any(|folder| folder.epoch == *epoch);
         let missing = self.keys.epochs().filter(missing);
         let missing = missing.map(|epoch| Err(Fault::EpochMissing { epoch, folder: self.layout.epoch(epoch).path }));
-        missing.chain(found.iter().map(|folder| self.epoch(folder))).collect()
+        missing.chain(found.iter().map(|folder| self.epoch(folder, look))).collect()
     }
 
-    fn epoch(&self, folder: &EpochFolder) -> Result<EpochReport, Fault> {
+    fn epoch(&self, folder: &EpochFolder, look: &mut dyn FnMut(&Record)) -> Result<EpochReport, Fault> {
         let key = self.key(folder.epoch)?;
-        let mut examined = examine(folder, &self.keys.origin, key, Depth::Everything)?;
+        let mut examined = examine(folder, &self.keys.origin, key, Depth::Everything, look)?;
         if examined.torn().is_some() && !self.is_being_written(folder)? {
             // Whoever wrote it may have finished between the two looks.
-            examined = examine(folder, &self.keys.origin, key, Depth::Everything)?;
+            examined = examine(folder, &self.keys.origin, key, Depth::Everything, look)?;
             if let Some(Torn { place, bytes }) = examined.torn() {
                 return Err(Fault::Torn { place, bytes });
             }

@@ -22,6 +22,7 @@ use portreeve_admission::edit::Claim;
 use portreeve_admission::kinds::{Scope, scope};
 use portreeve_admission::matching::labels_that_count;
 use portreeve_admission::plan::Plan;
+use portreeve_admission::pointer::Pointer;
 use portreeve_admission::policy::Policy;
 use portreeve_admission::review::{Review, ReviewError, decode};
 use portreeve_admission::subject::{SubjectError, TemplatePaths};
@@ -306,6 +307,15 @@ impl Checked {
             decision: Decision::default(),
             exceptions: Vec::new(),
             unjudgeable: None,
+        }
+    }
+
+    /// Where the field stands that can't be read, if it could not be judged for one.
+    #[must_use]
+    pub fn unreadable_at(&self) -> Option<&Pointer> {
+        match self.unjudgeable.as_ref()? {
+            Unjudgeable::Review(error) => error.place(),
+            Unjudgeable::Subject(error) => error.place(),
         }
     }
 

@@ -319,7 +319,7 @@ mod tests {
     #[test]
     fn the_least_that_has_to_be_said_is_tls_and_callers() {
         let config = read(LEAST).unwrap();
-        assert_eq!(config.limits.body_bytes, 8 * 1024 * 1024);
+        assert_eq!(config.limits.body_bytes.get(), 8 * 1024 * 1024);
         assert!(config.policies.is_none());
     }
 
@@ -348,6 +348,19 @@ mod tests {
         assert!(config.policies.unwrap().is_absolute());
         assert!(config.state.unwrap().folder.is_absolute());
         assert_eq!(config.cache.unwrap(), Path::new("/c"));
+    }
+
+    #[test]
+    fn bounds_that_would_let_nothing_through_are_refused() {
+        for (limits, told) in [
+            ("bodyBytes: 0", "0 bytes are too few: at least 65536 are needed"),
+            ("bodyBytes: 65535", "65535 bytes are too few"),
+            ("evaluations: 0", "nonzero"),
+        ] {
+            let error = read(&format!("{LEAST}limits: {{{limits}}}\n")).unwrap_err().to_string();
+            assert!(error.contains(told), "{limits}: {error}");
+        }
+        assert!(read(&format!("{LEAST}limits: {{bodyBytes: 65536, evaluations: 1}}\n")).is_ok());
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod facts;
 mod judge;
 mod line;
 mod missed;
+mod named;
 mod record;
 mod respond;
 mod run;
@@ -39,6 +40,7 @@ pub use book::{Book, BookError};
 pub use correct::Correction;
 pub use judge::Judgement;
 pub use missed::Missing;
+pub use named::named;
 pub use run::{Runner, Weight};
 
 use crate::around::Around;

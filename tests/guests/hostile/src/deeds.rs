@@ -77,7 +77,7 @@ fn verdict(id: &str, deed: &str) -> Verdict {
         "large" => verdict.violations = (0..800).map(|_| violation("large", "", &"x".repeat(4_000))).collect(),
         "huge" => verdict.violations = (0..800).map(|_| violation("huge", "", &"x".repeat(8_000))).collect(),
         "enormous" => verdict.violations.push(violation("enormous", "", &"x".repeat(20 * MIB))),
-        "many" => verdict.violations = (0..1_001).map(|_| violation("many", "", "one")).collect(),
+        "many" => verdict.violations = (0..2_001).map(|_| violation("many", "", "one")).collect(),
         "not-utf8" => verdict.violations.push(violation("not-utf8", "", &not_utf8())),
         "bad-pointer" => verdict.edits.push(edit("bad-pointer", "spec", Change::Remove)),
         "bad-escape" => verdict.violations.push(violation("bad-escape", "/a~2", "it is wrong")),

@@ -4,6 +4,7 @@
 mod exception;
 mod exceptions;
 mod matching;
+mod metadata;
 mod mode;
 mod names;
 mod namespaced;
@@ -14,6 +15,7 @@ mod set;
 pub use exception::{Covered, OptOut, PolicyExceptionSpec};
 pub use exceptions::{BadPattern, ExceptionRules, NotAllowed};
 pub use matching::{Match, MatchCondition, Resources};
+pub use metadata::{MetadataError, Naming};
 pub use mode::Mode;
 pub use namespaced::{BuiltinModule, NamespacedMatch, PolicySpec};
 pub use policy::{ClusterPolicySpec, FailurePolicy, ModuleSource, Stage};
@@ -58,7 +60,7 @@ pub struct Object<Spec> {
 /// Metadata, as far as files have it; what else a cluster writes there is passed over.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Metadata {
-    /// A DNS label, unique for its kind (and namespace).
+    /// A DNS name, unique for its kind (and namespace).
     pub name: String,
     /// Of a namespaced resource.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -12,6 +12,11 @@ pub(super) fn is_dns_label(name: &str) -> bool {
     name.len() <= LONGEST && is_dns_part(name)
 }
 
+/// A DNS name: labels with dots between them, as most objects are called.
+pub(super) fn is_dns_name(name: &str) -> bool {
+    name.len() <= LONGEST_DOMAIN && name.split('.').all(is_dns_part)
+}
+
 /// A part of a DNS name, of whatever length: the API server measures the whole.
 fn is_dns_part(name: &str) -> bool {
     let lower = |letter: u8| letter.is_ascii_lowercase() || letter.is_ascii_digit();
@@ -21,9 +26,7 @@ fn is_dns_part(name: &str) -> bool {
 /// The key of a label: a name, with a domain and `/` before it or not.
 pub(super) fn is_label_key(key: &str) -> bool {
     match key.split_once('/') {
-        Some((domain, name)) => {
-            domain.len() <= LONGEST_DOMAIN && domain.split('.').all(is_dns_part) && is_label_name(name)
-        }
+        Some((domain, name)) => is_dns_name(domain) && is_label_name(name),
         None => is_label_name(key),
     }
 }

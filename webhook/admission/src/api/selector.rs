@@ -115,7 +115,8 @@ impl LabelSelector {
     }
 }
 
-fn check_label<'a>(key: &str, values: impl IntoIterator<Item = &'a String>) -> Result<(), SelectorError> {
+/// Whether an API server takes a label with each of these values.
+pub(super) fn check_label<'a>(key: &str, values: impl IntoIterator<Item = &'a String>) -> Result<(), SelectorError> {
     if !is_label_key(key) {
         return Err(SelectorError::Key(key.to_owned()));
     }

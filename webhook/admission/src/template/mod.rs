@@ -17,6 +17,7 @@ pub use volume::Volume;
 use serde::Deserialize;
 
 use crate::pointer::Pointer;
+use crate::shape::ShapeError;
 
 /// A label, an annotation, a selector entry or a quantity: name and value as written.
 pub type Entry = (String, String);
@@ -34,22 +35,12 @@ pub struct Template {
     pub tolerations: Vec<Toleration>,
 }
 
-/// A template that is not one: a field of the wrong type.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{at}: {reason}")]
-pub struct TemplateError {
-    /// The field, such as `spec.containers[0].ports[1].containerPort`.
-    pub at: String,
-    /// What stands there and what should.
-    pub reason: String,
-}
-
 impl Template {
     /// Reads the views from JSON text.
     ///
     /// # Errors
     /// As [`Template::read`].
-    pub fn parse(text: &str) -> Result<Self, TemplateError> {
+    pub fn parse(text: &str) -> Result<Self, ShapeError> {
         // To keep track of where one is takes as long as the reading: that is done when there is something to tell.
         serde_json::from_str::<read::RawTemplate>(text)
             .map(Self::from)
@@ -60,10 +51,8 @@ impl Template {
     ///
     /// # Errors
     /// Names the first field that has the wrong type.
-    pub fn read<'de, D: serde::Deserializer<'de>>(json: D) -> Result<Self, TemplateError> {
-        serde_path_to_error::deserialize::<_, read::RawTemplate>(json)
-            .map(Self::from)
-            .map_err(|error| TemplateError { at: error.path().to_string(), reason: error.inner().to_string() })
+    pub fn read<'de, D: serde::Deserializer<'de>>(json: D) -> Result<Self, ShapeError> {
+        serde_path_to_error::deserialize::<_, read::RawTemplate>(json).map(Self::from).map_err(ShapeError::from)
     }
 
     /// Images of containers and of image volumes, as written. Empty ones are left out: the API server speaks of them.

@@ -23,7 +23,7 @@ pub struct Pod {
     pub host_users: Option<bool>,
     /// `spec.os.name`.
     pub os: Option<String>,
-    /// `spec.serviceAccountName`.
+    /// `spec.serviceAccountName`, or `spec.serviceAccount` where it is empty.
     pub service_account: Option<String>,
     /// `spec.automountServiceAccountToken`.
     pub automount_token: Option<bool>,

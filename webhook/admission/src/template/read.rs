@@ -45,6 +45,8 @@ struct RawSpec {
     host_users: Option<bool>,
     os: Option<Named>,
     service_account_name: Option<String>,
+    /// The old name of the same, which the API server copies where the new one says nothing.
+    service_account: Option<String>,
     automount_service_account_token: Option<bool>,
     runtime_class_name: Option<String>,
     priority_class_name: Option<String>,
@@ -167,7 +169,7 @@ impl From<RawTemplate> for Template {
                 host_ipc: spec.host_ipc,
                 host_users: spec.host_users,
                 os: spec.os.map(|os| os.name),
-                service_account: spec.service_account_name,
+                service_account: spec.service_account_name.filter(|name| !name.is_empty()).or(spec.service_account),
                 automount_token: spec.automount_service_account_token,
                 runtime_class: spec.runtime_class_name,
                 priority_class: spec.priority_class_name,

@@ -123,3 +123,16 @@ fn hosts_of_probes_and_hooks_are_seen() {
     );
     assert_eq!(container.lifecycle_hosts, ["db"]);
 }
+
+#[test]
+fn the_old_name_of_a_service_account_counts_where_the_new_one_says_nothing() {
+    for (spec, account) in [
+        (json!({"serviceAccountName": "web", "serviceAccount": "db"}), Some("web")),
+        (json!({"serviceAccountName": "", "serviceAccount": "db"}), Some("db")),
+        (json!({"serviceAccount": "db"}), Some("db")),
+        (json!({}), None),
+    ] {
+        let template = Template::read(json!({"spec": spec})).unwrap();
+        assert_eq!(template.pod.service_account.as_deref(), account, "{spec}");
+    }
+}

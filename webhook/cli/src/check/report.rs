@@ -1,7 +1,7 @@
 //! What came of checking manifests, as it is printed: for programs as it stands here, for people as `text` makes it.
 
 use portreeve_admission::api::Mode;
-use portreeve_admission::decision::{Decision, Finding, PolicyFailure, Standing};
+use portreeve_admission::decision::{Finding, PolicyFailure, Standing};
 use portreeve_admission::edit::Claim;
 use portreeve_admission::verdict::{Change, Violation};
 use portreeve_server::check::Verdict;
@@ -89,6 +89,9 @@ pub(crate) struct ObjectReport {
     /// Why it could not be judged at all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) unjudgeable: Option<String>,
+    /// The line of the field that can't be read, where that is why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) unreadable_line: Option<usize>,
 }
 
 /// How an object would be answered.
@@ -293,10 +296,11 @@ impl ObjectReport {
             verdict: checked.verdict.into(),
             injected: checked.made.iter().map(|claim| Injected::of(claim, manifest.value(), object)).collect(),
             violations: decision.findings.iter().map(|finding| ViolationReport::of(finding, manifest)).collect(),
-            advisories: advisories(decision, manifest),
+            advisories: decision.advisories.iter().map(|(by, told)| Remark::of(by, told, manifest)).collect(),
             failures: decision.failures.iter().map(FailureReport::of).collect(),
             exceptions: checked.exceptions.clone(),
             unjudgeable: checked.unjudgeable.as_ref().map(ToString::to_string),
+            unreadable_line: checked.unreadable_at().map(|place| manifest.line_of(place)),
         }
     }
 
@@ -319,10 +323,6 @@ impl ObjectReport {
         let counts = move |violation: &&ViolationReport| violation.mode == mode && violation.exception.is_none();
         self.violations.iter().filter(counts).map(|violation| &violation.remark)
     }
-}
-
-fn advisories(decision: &Decision, manifest: &Manifest) -> Vec<Remark> {
-    decision.advisories.iter().map(|(policy, advisory)| Remark::of(policy, advisory, manifest)).collect()
 }
 
 impl Injected {

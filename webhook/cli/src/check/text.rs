@@ -24,7 +24,8 @@ fn object_text(object: &ObjectReport) -> String {
     let ObjectReport { file, line, kind, .. } = object;
     let mut text = format!("{:<8} {kind} {}   {file}:{line}\n", verdict(object.verdict), name(object));
     if let Some(why) = &object.unjudgeable {
-        text.push_str(&format!("  can't be judged: {why}\n"));
+        let place = object.unreadable_line.map(|line| format!(" {file}:{line}")).unwrap_or_default();
+        text.push_str(&format!("  can't be judged{place}: {why}\n"));
     }
     text.push_str(&put_in(&object.injected));
     text.push_str(&remarks("wrong", file, object.denying()));

@@ -7,7 +7,7 @@ pub(super) fn verified(report: &VerifyReport) -> String {
     let whole = if report.whole { "is whole" } else { "is NOT whole" };
     let mut text = format!("the book of {origin} in {} {whole}\n", folder.display());
     text.extend(report.epochs.iter().map(epoch));
-    text.push_str(&format!("  kept beside it: {} contents, {} bytes, each with its digest\n", kept.count, kept.bytes));
+    text.push_str(&format!("  kept beside it: {} contents, {} bytes, each as it was kept\n", kept.count, kept.bytes));
     text.extend(faults.iter().map(|fault| format!("  FAULT {fault}\n")));
     text
 }

@@ -279,7 +279,20 @@ fn a_template_that_is_none_is_refused_and_told() {
     let broken = PRIVILEGED.replace("privileged: true", "privileged: [1]");
     let ended = judging(&broken, &["check", "-"]).with_code(1);
     assert!(ended.stdout.contains("FAILED   Deployment shop/root"), "{}", ended.stdout);
-    assert!(ended.stdout.contains("can't be judged"), "{}", ended.stdout);
+    let told = "can't be judged stdin:15: the pod template at \"/spec/template\" can't be read: \
+                spec.containers[0].securityContext.privileged: invalid type: sequence, expected a boolean\n";
+    assert!(ended.stdout.contains(told), "{}", ended.stdout);
+    let ended = judging(&broken, &["render", "-"]).with_code(1);
+    assert!(ended.stderr.contains("stdin:15: Deployment root would be refused: "), "{}", ended.stderr);
+}
+
+#[test]
+fn metadata_that_is_none_is_told_with_its_line() {
+    let broken = POD.replace("spec:", "  labels:\n    tier: [1]\nspec:");
+    let ended = judging(&broken, &["check", "-"]).with_code(1);
+    let told =
+        "can't be judged stdin:6: request.object: metadata.labels.tier: invalid type: sequence, expected a string\n";
+    assert!(ended.stdout.contains(told), "{}", ended.stdout);
 }
 
 #[test]

@@ -53,6 +53,15 @@ fn a_whole_book_is_proved() {
 }
 
 #[test]
+fn a_book_without_its_segments_is_not_read_as_an_empty_one() {
+    let folder = book();
+    let segments = folder.path().join("book/epochs/0000000001/segments");
+    files(&segments).iter().for_each(|file| std::fs::remove_file(file).unwrap());
+    let ended = portreeve(&["ledger", "inspect", &text(folder.path().join("book"))]).with_code(1);
+    assert!(ended.stderr.contains("records 0 to 2 are not there"), "{}", ended.stderr);
+}
+
+#[test]
 fn a_changed_record_is_found_at_its_exact_place() {
     let folder = book();
     let file = tamper(folder.path());

@@ -8,6 +8,7 @@ use portreeve_admission::verdict::{Failure, Outcome};
 use wasmtime::Store;
 use wasmtime::component::Component;
 
+use crate::Limits;
 use crate::LoadError;
 use crate::answer;
 use crate::bindings::{self, Evaluated, PolicyPre};
@@ -57,7 +58,7 @@ impl Runner {
         let mut store = Machine::store(self.pre.engine(), &runtime.limits, journal, deadline);
         let answers = self.call(&mut store, case, ids, deadline);
         runtime.counters.log_lines_dropped.add(store.data().journal.dropped());
-        answer::outcomes(ids, answers?, &runtime.limits)
+        answer::outcomes(ids, answers?, &runtime.limits, findings(&runtime.limits, case))
     }
 
     /// Starts an instance and configures it, as every run does that does not start configured.
@@ -95,6 +96,12 @@ impl Runner {
         let ids: Vec<String> = ids.iter().map(|id| (*id).to_owned()).collect();
         policy.call_evaluate(store, &ids).map_err(|error| failure(&error))
     }
+}
+
+/// Violations, advisories and edits that one verdict on a case may have.
+fn findings(limits: &Limits, case: &Case) -> usize {
+    let containers = case.subject.as_ref().map_or(0, |subject| subject.template.containers.len());
+    limits.findings_of_container.saturating_mul(containers).saturating_add(limits.findings)
 }
 
 fn halfway(deadline: Instant) -> Instant {

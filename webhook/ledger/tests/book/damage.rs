@@ -53,6 +53,20 @@ fn a_change_of_any_byte_of_a_segment_is_found_in_its_line() {
 }
 
 #[test]
+fn records_that_are_gone_are_told_to_whoever_reads_the_others() {
+    for gone in [0, 1, 2] {
+        let folder = book_of(&["one", "two", "three", "four", "five"]);
+        fs::remove_file(&segments(folder.path(), "leaves")[gone]).unwrap();
+        let read: Vec<_> = portreeve_ledger::read(folder.path()).unwrap().collect();
+        let missing: Vec<String> = read.iter().filter_map(|record| Some(record.as_ref().err()?.to_string())).collect();
+        let told =
+            ["records 0 to 1 are not there", "records 2 to 3 are not there", "records 4 to 4 are not there"][gone];
+        assert!(missing.len() == 1 && missing[0].contains(told), "{missing:?}");
+        assert_eq!(read.iter().flatten().count(), [3, 3, 4][gone]);
+    }
+}
+
+#[test]
 fn a_change_of_any_byte_of_what_is_signed_is_found() {
     let folder = book_of(&["one", "two", "three"]);
     let mut files = segments(folder.path(), "seal");

@@ -1,10 +1,11 @@
 //! Verification: what it proves of a good book, whom it trusts, and that it needs nobody to stand still.
 
 use std::fs;
+use std::path::Path;
 
-use portreeve_ledger::{Fault, Ledger, Standing, VerifierKey, VerifyError, verify, verify_trusting};
+use portreeve_ledger::{Fault, Ledger, Named, Record, Standing, VerifierKey, VerifyError, verify, verify_naming};
 
-use crate::{append_durably, book_of, options};
+use crate::{append, append_durably, book_of, options};
 
 #[test]
 fn a_good_book_is_proved_with_all_its_figures() {
@@ -31,11 +32,47 @@ fn only_the_trusted_key_is_trusted() {
     let key = |folder: &tempfile::TempDir| -> VerifierKey {
         fs::read_to_string(folder.path().join("verifier-keys")).unwrap().trim_end().parse().unwrap()
     };
-    assert!(verify_trusting(one.path(), &key(&one)).is_ok());
-    let Err(VerifyError::NotWhole { faults, .. }) = verify_trusting(one.path(), &key(&other)) else {
+    let trusting = |folder: &Path, key| verify_naming(folder, Some(&key), |_| Vec::new());
+    assert!(trusting(one.path(), key(&one)).is_ok());
+    let Err(VerifyError::NotWhole { faults, .. }) = trusting(one.path(), key(&other)) else {
         panic!("another key was trusted")
     };
     assert!(matches!(faults[0], Fault::Untrusted { .. }), "{}", faults[0]);
+}
+
+/// Records of this test name their content by its digest alone.
+fn named(record: &Record) -> Vec<Named> {
+    let text: String = serde_json::from_str(record.body.get()).unwrap();
+    vec![Named { digest: text.parse().unwrap(), within: Some(named_in_turn) }]
+}
+
+fn named_in_turn(content: &[u8]) -> Vec<Named> {
+    let text = str::from_utf8(content).unwrap();
+    text.parse().map(|digest| Named { digest, within: None }).into_iter().collect()
+}
+
+#[test]
+fn content_that_was_taken_away_is_missed_by_the_record_that_names_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = Ledger::open(folder.path(), options()).unwrap();
+    let inner = ledger.keep(b"inner").unwrap();
+    let outer = ledger.keep(inner.to_string().as_bytes()).unwrap();
+    drop(append(&ledger, &outer.to_string()));
+    drop(append(&ledger, &outer.to_string()));
+    ledger.close().unwrap();
+    verify_naming(folder.path(), None, named).unwrap();
+    for digest in [inner, outer] {
+        let hex = digest.hex();
+        let file = folder.path().join("blobs/sha256").join(&hex[..2]).join(&hex);
+        let content = fs::read(&file).unwrap();
+        fs::remove_file(&file).unwrap();
+        let Err(VerifyError::NotWhole { faults, .. }) = verify_naming(folder.path(), None, named) else {
+            panic!("nobody missed {}", file.display())
+        };
+        let [Fault::BlobMissing { file: missed, record }] = &faults[..] else { panic!("{faults:?}") };
+        assert_eq!((missed, record.to_string().as_str()), (&file, "prod/portreeve-0/1/0"));
+        fs::write(&file, content).unwrap();
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Bounds of what the server takes and does at once, as they are configured.
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct LimitsConfig {
-    /// The largest body, in bytes. An object may have 3 MiB, and a review carries two.
-    pub body_bytes: usize,
+    /// The largest body, in bytes: 64 KiB at least. An object may have 3 MiB, and a review carries two.
+    pub body_bytes: BodyBytes,
     /// How many evaluations may run at once. Left out: twice the number of processors.
-    pub evaluations: Option<usize>,
+    pub evaluations: Option<NonZeroUsize>,
     /// Connections to the port of the webhook.
     pub connections: ConnectionLimits,
     /// Policies that namespaces ask of themselves.
@@ -51,6 +51,16 @@ pub struct ConnectionLimits {
     pub streams: NonZeroU32,
 }
 
+/// The largest body that is taken, in bytes. Below the least most calls would be turned away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "usize")]
+pub struct BodyBytes(usize);
+
+/// A bound of bodies that keeps most calls out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{0} bytes are too few: at least {least} are needed", least = BodyBytes::LEAST)]
+pub struct TooFewBytes(usize);
+
 /// Whole seconds, at least so many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "u32")]
@@ -67,7 +77,7 @@ pub struct TooFewSeconds {
 impl Default for LimitsConfig {
     fn default() -> Self {
         Self {
-            body_bytes: 8 << 20,
+            body_bytes: BodyBytes(8 << 20),
             evaluations: None,
             connections: ConnectionLimits::default(),
             namespaced_policies: NamespacedPolicies::default(),
@@ -91,6 +101,38 @@ impl Default for ConnectionLimits {
             idle_seconds: Seconds(120),
             streams: NonZeroU32::MIN.saturating_add(249),
         }
+    }
+}
+
+impl BodyBytes {
+    const LEAST: usize = 64 << 10;
+
+    /// The number.
+    #[must_use]
+    pub fn get(self) -> usize {
+        self.0
+    }
+}
+
+impl TryFrom<usize> for BodyBytes {
+    type Error = TooFewBytes;
+
+    fn try_from(found: usize) -> Result<Self, TooFewBytes> {
+        if found < Self::LEAST { Err(TooFewBytes(found)) } else { Ok(Self(found)) }
+    }
+}
+
+impl JsonSchema for BodyBytes {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "BodyBytes".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({"type": "integer", "format": "uint", "minimum": Self::LEAST})
     }
 }
 

@@ -69,7 +69,8 @@ pub struct Found {
 }
 
 /// Reads the manifests of all paths: files whatever their name, folders recursively (`*.yaml`, `*.yml` and `*.json`, in the
-/// order of their names; what begins with a dot is skipped, links are followed, but not in circles), and `-` for `stdin`,
+/// order of their names; what begins with a dot is skipped, and so are pipes and sockets; links are followed, but not in
+/// circles), and `-` for `stdin`,
 /// which is read where it is first named.
 ///
 /// # Errors
@@ -182,7 +183,11 @@ fn is_manifest(entry: &DirEntry) -> bool {
         let extension = entry.path().extension().unwrap_or_default();
         ["yaml", "yml", "json"].iter().any(|known| extension == *known)
     };
-    !entry.file_type().is_dir() && (entry.depth() == 0 || named())
+    match entry.depth() {
+        // Whoever names a pipe waits for whoever writes into it.
+        0 => !entry.file_type().is_dir(),
+        _ => entry.file_type().is_file() && named(),
+    }
 }
 
 fn open(path: &Path) -> Result<Text, ReadError> {

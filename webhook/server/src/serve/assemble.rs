@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -208,7 +209,7 @@ impl Parts {
             book,
             around,
             paths,
-            runner: Runner::new(config.limits.evaluations.unwrap_or_else(twice_the_processors))
+            runner: Runner::new(config.limits.evaluations.map_or_else(twice_the_processors, NonZeroUsize::get))
                 .counted(metrics.evaluations()),
             clock: Timestamp::now,
             witness,
@@ -252,7 +253,7 @@ impl Parts {
                     Some(proposals.with_paths(self.gate.paths.clone()).with_doctor(self.doctor.clone()))
                 }
             },
-            body_bytes: self.config.limits.body_bytes,
+            body_bytes: self.config.limits.body_bytes.get(),
         }
     }
 }
@@ -327,7 +328,7 @@ fn loader(config: &ServerConfig) -> Result<Loader, StartError> {
         Some(folder) => Cache::Folder(CacheFolder::open(folder)?),
         None => Cache::None,
     };
-    let evaluations = config.limits.evaluations.unwrap_or_else(twice_the_processors);
+    let evaluations = config.limits.evaluations.map_or_else(twice_the_processors, NonZeroUsize::get);
     let limits = Limits { evaluations: u32::try_from(evaluations).unwrap_or(u32::MAX), ..Limits::default() };
     let engine = Engine::new(Options { cache, limits, embedded: &COMPILED, ..Options::default() })?;
     let configured = config.kubernetes.as_ref().and_then(|kubernetes| kubernetes.namespace.clone());

@@ -1,11 +1,11 @@
 //! Proving the book whole while it is written: soon after the start, then once a day, every byte of it is read again and
-//! held against what was signed. What came of it is told; nothing is mended, and calls are answered as before.
+//! held against what was signed, and all that its records name is there. What came of it is told; nothing is mended, and calls are answered as before.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use portreeve_ledger::{BookProof, Report, VerifyError, verify};
+use portreeve_ledger::{BookProof, Report, VerifyError, verify_naming};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
@@ -14,6 +14,7 @@ use crate::config::{LedgerConfig, ProofConfig};
 use crate::health::{Health, Part, State};
 use crate::metrics::Metrics;
 use crate::set::chain;
+use crate::way::named;
 
 /// Proves the book again and again, for as long as the server runs.
 pub(super) async fn follow(parts: Arc<Parts>) {
@@ -22,7 +23,7 @@ pub(super) async fn follow(parts: Arc<Parts>) {
     loop {
         times.tick().await;
         let folder = folder.clone();
-        match spawn_blocking(move || verify(&folder)).await {
+        match spawn_blocking(move || verify_naming(&folder, None, named)).await {
             Ok(proved) => take_down(&parts, &proved),
             Err(error) => {
                 tracing::error!(%error, "the proof of the book was cut short; it is begun anew when the next is due");
@@ -95,7 +96,7 @@ mod tests {
 
     fn told(folder: &Path) -> (String, String) {
         let (health, metrics) = (Health::default(), Metrics::default());
-        tell(&verify(folder), NOW, &health, &metrics);
+        tell(&verify_naming(folder, None, named), NOW, &health, &metrics);
         (health.report(), metrics.text(Exposition::OpenMetrics).unwrap())
     }
 

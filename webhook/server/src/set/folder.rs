@@ -4,14 +4,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use portreeve_admission::api::{API_VERSION, ClusterPolicySpec, Mode, ModuleSource, Object, Profile, Resource};
+use portreeve_admission::api::{
+    API_VERSION, ClusterPolicySpec, Metadata, Mode, ModuleSource, Naming, Object, Profile, Resource,
+};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::load::{LoadError, Problem, chain};
 use super::namespace::{KnownFrom, Namespace};
-use super::objects::{Objects, Reach};
+use super::objects::{Listed, Objects, Reach};
 use super::profile::platform;
 use crate::manifest::{Manifest, read_paths};
 
@@ -91,19 +93,25 @@ impl Sources {
     /// Others are passed over.
     ///
     /// # Errors
-    /// If it is ours and has not the shape it should have.
+    /// If it is ours and has not the shape it should have, or metadata that no API server would take.
     pub fn add(&mut self, manifest: &Manifest) -> Result<(), Problem> {
         let place = format!("{}:{}", manifest.source(), manifest.line());
+        self.take(manifest, &place).map_err(|reason| Problem { place, reason })
+    }
+
+    fn take(&mut self, manifest: &Manifest, place: &str) -> Result<(), String> {
         if is_ours(manifest) {
-            let resource = resource(manifest).map_err(|reason| Problem { place: place.clone(), reason })?;
+            let resource = resource(manifest)?;
+            check_metadata(manifest, Naming::Name)?;
             let folder = Path::new(manifest.source()).parent().unwrap_or(Path::new(".")).to_owned();
-            self.resources.push(Located { resource, place, folder });
+            self.resources.push(Located { resource, place: place.to_owned(), folder });
         } else if (manifest.api_version(), manifest.kind()) == NAMESPACE {
-            let (name, namespace) =
-                Namespace::read(manifest.value(), KnownFrom::Manifest).map_err(|reason| Problem { place, reason })?;
+            let (name, namespace) = Namespace::read(manifest.value(), KnownFrom::Manifest)?;
+            check_metadata(manifest, Naming::Label)?;
             self.namespaces.insert(name, namespace);
-        } else {
-            self.objects.add(manifest, None).map_err(|reason| Problem { place, reason })?;
+        } else if let Some(kind) = Listed::of(manifest) {
+            self.objects.add(manifest, None)?;
+            check_metadata(manifest, kind.naming())?;
         }
         Ok(())
     }
@@ -251,6 +259,23 @@ impl Located {
             ModuleSource::File { file, .. } => Some(self.folder.join(file)),
         }
     }
+}
+
+/// Whether an API server would take the object's metadata, whose shape was looked at.
+fn check_metadata(manifest: &Manifest, naming: Naming) -> Result<(), String> {
+    let written = manifest.value().get("metadata").unwrap_or(&Value::Null);
+    let texts = |field| {
+        let texts = written.get(field).and_then(Value::as_object).into_iter().flatten();
+        texts.filter_map(|(key, text)| Some((key.clone(), text.as_str()?.to_owned()))).collect()
+    };
+    let metadata = Metadata {
+        name: manifest.name().to_owned(),
+        namespace: manifest.namespace().map(str::to_owned),
+        labels: texts("labels"),
+        annotations: texts("annotations"),
+        created: None,
+    };
+    metadata.check(naming).map_err(|error| error.to_string())
 }
 
 fn is_ours(manifest: &Manifest) -> bool {

@@ -8,6 +8,7 @@ mod pod;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
+use portreeve_admission::api::Naming;
 use portreeve_admission::case::{Fact, FactKind};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -201,6 +202,11 @@ impl Listed {
     /// Where an object that names this namespace is listed.
     fn listed_in(self, namespace: &str) -> &str {
         if self == Self::Node { "" } else { namespace }
+    }
+
+    /// How its objects are called.
+    pub(super) fn naming(self) -> Naming {
+        if self == Self::Service { Naming::Label } else { Naming::Name }
     }
 
     fn fact(self) -> FactKind {

@@ -64,6 +64,21 @@ fn follows_links_but_not_in_circles() {
     assert_eq!(names(&read(&[folder.path()]).unwrap()), ["a"]);
 }
 
+#[cfg(unix)]
+#[test]
+fn passes_by_a_pipe_in_a_folder_and_reads_one_that_is_named() {
+    let folder = folder(&[("a.yaml", &object("a"))]);
+    let pipe = folder.path().join("b.yaml");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    assert_eq!(names(&read(&[folder.path()]).unwrap()), ["a"]);
+    let writer = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || std::fs::write(pipe, object("b")).unwrap()
+    });
+    assert_eq!(names(&read(&[&pipe]).unwrap()), ["b"]);
+    writer.join().unwrap();
+}
+
 #[test]
 fn a_dash_is_the_standard_input() {
     let manifests = read_paths(&["-".into()], &mut object("a").as_bytes()).unwrap();

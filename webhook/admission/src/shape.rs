@@ -1,0 +1,63 @@
+//! JSON that has not the shape it should have: which field, and what stands there.
+
+use serde_path_to_error::Segment;
+
+use crate::pointer::Pointer;
+
+/// A field of the wrong type.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{at}: {reason}")]
+pub struct ShapeError {
+    /// The field, such as `spec.containers[0].ports[1].containerPort`.
+    pub at: String,
+    /// The same from where the reading began.
+    pub pointer: Pointer,
+    /// What stands there and what should.
+    pub reason: String,
+}
+
+impl<E: std::fmt::Display> From<serde_path_to_error::Error<E>> for ShapeError {
+    fn from(error: serde_path_to_error::Error<E>) -> Self {
+        let path = error.path();
+        let token = |segment: &Segment| match segment {
+            Segment::Seq { index } => Some(index.to_string()),
+            Segment::Map { key } => Some(key.clone()),
+            Segment::Enum { .. } | Segment::Unknown => None,
+        };
+        Self {
+            at: path.to_string(),
+            pointer: path.iter().filter_map(token).fold(Pointer::root(), |at, token| at.child(token)),
+            reason: without_position(error.inner().to_string()),
+        }
+    }
+}
+
+/// Without the line and column of a text that whoever wrote the object never saw.
+fn without_position(mut reason: String) -> String {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let position = reason.rsplit_once(" at line ").filter(|(_, position)| {
+        position.split_once(" column ").is_some_and(|(line, column)| is_number(line) && is_number(column))
+    });
+    if let Some(length) = position.map(|(told, _)| told.len()) {
+        reason.truncate(length);
+    }
+    reason
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    fn told(text: &str) -> ShapeError {
+        let mut json = serde_json::Deserializer::from_str(text);
+        serde_path_to_error::deserialize::<_, BTreeMap<String, Vec<u8>>>(&mut json).unwrap_err().into()
+    }
+
+    #[test]
+    fn the_field_is_told_and_no_position_in_a_text() {
+        let error = told("{\"a.b/c\": [1,\n \"x at line 1 column 2\"]}");
+        assert_eq!(error.pointer.to_string(), "/a.b~1c/1");
+        assert_eq!(error.reason, "invalid type: string \"x at line 1 column 2\", expected u8");
+    }
+}
