@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::shape::ShapeError;
+use crate::shape::{self, ShapeError};
 
 /// Metadata of an object, as far as admission asks.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -55,10 +55,7 @@ impl ObjectMeta {
     /// # Errors
     /// If the object is none, or a field of its metadata has the wrong type.
     pub fn of(object: &RawValue) -> Result<Self, ShapeError> {
-        let text = object.get();
-        // To keep track of where one is is for when there is something to tell.
-        let raw = serde_json::from_str::<RawObject>(text)
-            .or_else(|_| serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(text)))?;
+        let raw: RawObject = shape::read(object.get())?;
         Ok(raw.metadata.unwrap_or_default().into())
     }
 }

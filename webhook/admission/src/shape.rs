@@ -1,5 +1,6 @@
 //! JSON that has not the shape it should have: which field, and what stands there.
 
+use serde::Deserialize;
 use serde_path_to_error::Segment;
 
 use crate::pointer::Pointer;
@@ -14,6 +15,16 @@ pub struct ShapeError {
     pub pointer: Pointer,
     /// What stands there and what should.
     pub reason: String,
+}
+
+/// Reads JSON text.
+///
+/// # Errors
+/// Names the first field that has the wrong type.
+pub(crate) fn read<'de, T: Deserialize<'de>>(text: &'de str) -> Result<T, ShapeError> {
+    // To keep track of where one is takes as long as the reading: that is done when there is something to tell.
+    serde_json::from_str(text)
+        .or_else(|_| Ok(serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(text))?))
 }
 
 impl<E: std::fmt::Display> From<serde_path_to_error::Error<E>> for ShapeError {
@@ -50,8 +61,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     fn told(text: &str) -> ShapeError {
-        let mut json = serde_json::Deserializer::from_str(text);
-        serde_path_to_error::deserialize::<_, BTreeMap<String, Vec<u8>>>(&mut json).unwrap_err().into()
+        read::<BTreeMap<String, Vec<u8>>>(text).unwrap_err()
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub use volume::Volume;
 use serde::Deserialize;
 
 use crate::pointer::Pointer;
-use crate::shape::ShapeError;
+use crate::shape::{self, ShapeError};
 
 /// A label, an annotation, a selector entry or a quantity: name and value as written.
 pub type Entry = (String, String);
@@ -41,10 +41,7 @@ impl Template {
     /// # Errors
     /// As [`Template::read`].
     pub fn parse(text: &str) -> Result<Self, ShapeError> {
-        // To keep track of where one is takes as long as the reading: that is done when there is something to tell.
-        serde_json::from_str::<read::RawTemplate>(text)
-            .map(Self::from)
-            .or_else(|_| Self::read(&mut serde_json::Deserializer::from_str(text)))
+        shape::read::<read::RawTemplate>(text).map(Self::from)
     }
 
     /// Reads the views from JSON: a `serde_json` deserializer over text, or a `&Value`.

@@ -115,10 +115,8 @@ impl Judge for ByGate {
         let deadline = Instant::now() + LONGEST;
         let met = self.0.meet(review, deadline).await;
         let Judgement { asked: policies, decision: as_it_stands, .. } = self.0.judge(&met, deadline).await;
-        if as_it_stands.findings.is_empty() {
-            return Judged { policies, decision: as_it_stands, mended: Vec::new() };
-        }
-        let Some(corrected) = self.corrected(met, deadline).await else {
+        let corrected = if as_it_stands.findings.is_empty() { None } else { self.corrected(met, deadline).await };
+        let Some(corrected) = corrected else {
             return Judged { policies, decision: as_it_stands, mended: Vec::new() };
         };
         let decision = self.0.judge(&corrected, deadline).await.decision;
