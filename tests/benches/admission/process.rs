@@ -10,7 +10,7 @@ use portreeve_tests::gate::{Setting, loader, plenty};
 use portreeve_tests::review::create;
 use portreeve_tests::whole;
 
-use crate::sample::Samples;
+use crate::sample::{Samples, shown};
 
 const ROUNDS: usize = 20_000;
 
@@ -23,8 +23,8 @@ pub(crate) fn all() {
 }
 
 fn set(instances: &[Instance], setting: Setting) {
-    println!("    evaluate, {} policies  {}", instances.len(), evaluation(instances).quantiles());
-    println!("    gate, /validate        {}", gate(setting).quantiles());
+    println!("    evaluate, {} policies  {}", instances.len(), shown(evaluation(instances).quantiles()));
+    println!("    gate, /validate        {}", shown(gate(setting).quantiles()));
 }
 
 fn evaluation(instances: &[Instance]) -> Samples {

@@ -10,7 +10,7 @@ use portreeve_tests::whole;
 use tokio::runtime::Runtime;
 
 use crate::released::{Server, Set, binary};
-use crate::sample::Samples;
+use crate::sample::{Samples, shown};
 
 const FOR: Duration = Duration::from_secs(5);
 
@@ -58,7 +58,7 @@ pub(crate) fn all() {
             shape.name,
             shape.connections,
             samples.count() as f64 / FOR.as_secs_f64(),
-            samples.quantiles(),
+            shown(samples.quantiles()),
             server.ready.as_millis(),
             server.resident_mib()
         );

@@ -13,10 +13,11 @@ use portreeve_tests::whole;
 use serde_json::{Value, json};
 
 use crate::processor::Watch;
+use crate::rounds::Round;
 use crate::sample::Samples;
 
 /// How long a round takes.
-pub(crate) const FOR: Duration = Duration::from_secs(5);
+const FOR: Duration = Duration::from_secs(5);
 
 /// How long nothing is measured first: what was registered just now is asked within a second or two.
 const WARMING: Duration = Duration::from_secs(3);
@@ -52,13 +53,14 @@ impl Load {
         self.delete_all().await;
     }
 
-    /// What it took to create each Pod of a round, and what these processes took of the processors for each.
-    pub(crate) async fn run(&self, connections: usize, processes: &[(&'static str, u32)]) -> (Samples, String) {
+    /// How many Pods were created in a round, and what it took, of these processes too.
+    pub(crate) async fn run(&self, connections: usize, processes: &[(&'static str, u32)]) -> (usize, Round) {
         let watch = Watch::of(processes.iter().copied());
-        let samples = self.create(connections, FOR).await;
-        let taken = watch.per_pod(samples.count());
+        let mut samples = self.create(connections, FOR).await;
+        let created = samples.count();
+        let taken = watch.per_pod(created);
         self.delete_all().await;
-        (samples, taken)
+        (created, Round { per_second: created as f64 / FOR.as_secs_f64(), quantiles: samples.quantiles(), taken })
     }
 
     async fn create(&self, connections: usize, during: Duration) -> Samples {

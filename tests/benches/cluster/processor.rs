@@ -15,12 +15,12 @@ impl Watch {
     }
 
     /// What each has taken since then, in milliseconds for each of so many Pods.
-    pub(crate) fn per_pod(&self, pods: usize) -> String {
-        let of = |(name, process, before): &(&str, u32, Duration)| {
+    pub(crate) fn per_pod(&self, pods: usize) -> Vec<(&'static str, f64)> {
+        let of = |(name, process, before): &(&'static str, u32, Duration)| {
             let since = taken(*process).saturating_sub(*before);
-            format!("{name} {:.2} ms", since.as_secs_f64() * 1e3 / pods as f64)
+            (*name, since.as_secs_f64() * 1e3 / pods as f64)
         };
-        self.0.iter().map(of).collect::<Vec<_>>().join("  ")
+        self.0.iter().map(of).collect()
     }
 }
 

@@ -22,11 +22,15 @@ impl Samples {
         self.0.len()
     }
 
-    /// `p50 …  p99 …  p99.9 …`
-    pub(crate) fn quantiles(&mut self) -> String {
+    /// p50, p99 and p99.9, in milliseconds.
+    pub(crate) fn quantiles(&mut self) -> [f64; 3] {
         self.0.sort_unstable();
         let at = |share: f64| self.0.get((self.0.len() as f64 * share) as usize).copied().unwrap_or_default();
-        let shown = |took: Duration| format!("{:>9.3} ms", took.as_secs_f64() * 1e3);
-        format!("p50 {}  p99 {}  p99.9 {}", shown(at(0.5)), shown(at(0.99)), shown(at(0.999)))
+        [0.5, 0.99, 0.999].map(|share| at(share).as_secs_f64() * 1e3)
     }
+}
+
+/// `p50 …  p99 …  p99.9 …`
+pub(crate) fn shown([p50, p99, p999]: [f64; 3]) -> String {
+    format!("p50 {p50:>9.3} ms  p99 {p99:>9.3} ms  p99.9 {p999:>9.3} ms")
 }
