@@ -277,7 +277,7 @@ fn unjudged(case: &Case<'_>, missing: &Missing, verdict: &mut Verdict) {
 }
 
 fn unseen(case: &Case<'_>, missing: &Missing) {
-    case.log(LogLevel::Warn, &["availability is judged without ", missing.kind, ": ", &missing.reason].concat());
+    case.log(LogLevel::Debug, &["availability is judged without ", missing.kind, ": ", &missing.reason].concat());
 }
 
 /// The budget that is missing, as a manifest in one line.
