@@ -6,8 +6,16 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::{Checkpoint, CheckpointError};
+use crate::fault::Fault;
 use crate::note::{VerifierKey, VerifierKeyError};
 use crate::verify::{Report, VerifyError};
+
+/// So many faults of a book are told one by one. Proofs are kept beside each other where there is a megabyte for all of
+/// them, and a book may have a fault for each content that it lost.
+const TOLD: usize = 8;
+
+/// So much of a fault is told. Most are shorter; one may repeat what stands in a damaged file.
+const LONGEST: usize = 600;
 
 /// What a book was proved to be at one time, by whoever keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,7 +29,7 @@ pub struct BookProof {
     pub records: u64,
     /// The newest checkpoint of each epoch that could be proved.
     pub checkpoints: Vec<Deposit>,
-    /// What is wrong with it, and where; nothing if it is whole.
+    /// What is wrong with it, and where; nothing if it is whole. The first few, then how many more there are.
     pub faults: Vec<String>,
 }
 
@@ -106,10 +114,25 @@ impl BookProof {
 
 fn faults(error: &VerifyError) -> Vec<String> {
     match error {
-        VerifyError::NotWhole { faults, .. } => faults.iter().map(ToString::to_string).collect(),
-        VerifyError::Keys { source, .. } => vec![format!("{error}: {source}")],
+        VerifyError::NotWhole { faults, .. } => first_of(faults),
+        VerifyError::Keys { source, .. } => vec![shortened(format!("{error}: {source}"))],
         VerifyError::NoBook { .. } => vec![error.to_string()],
     }
+}
+
+fn first_of(faults: &[Fault]) -> Vec<String> {
+    let told = faults.iter().take(TOLD).map(|fault| shortened(fault.to_string()));
+    let more = faults.len().saturating_sub(TOLD);
+    let rest = (more > 0).then(|| format!("{more} more faults, all of which `portreeve ledger verify` tells"));
+    told.chain(rest).collect()
+}
+
+fn shortened(mut text: String) -> String {
+    if text.len() > LONGEST {
+        text.truncate(text.floor_char_boundary(LONGEST));
+        text.push('…');
+    }
+    text
 }
 
 impl Deposit {
@@ -198,6 +221,22 @@ mod tests {
         let was = deposit(&key, &["a"]);
         assert!(matches!(deposit(&key, &["b"]).follows(&was), Err(NotTheSameBook::Records { size: 1, .. })));
         assert!(matches!(deposit(&other, &["a", "b"]).follows(&was), Err(NotTheSameBook::Key { .. })));
+    }
+
+    #[test]
+    fn of_many_faults_the_first_are_told_and_how_many_more_there_are() {
+        let fault = |number: usize| Fault::BlobName { file: format!("blobs/{number}").into() };
+        assert_eq!(first_of(&[fault(0)]), ["blobs/0: the name is no digest"]);
+        let many: Vec<Fault> = (0..100_000).map(fault).collect();
+        let told = first_of(&many);
+        assert_eq!(told.len(), TOLD + 1);
+        assert_eq!(told.last().unwrap(), "99992 more faults, all of which `portreeve ledger verify` tells");
+    }
+
+    #[test]
+    fn a_fault_that_repeats_a_damaged_file_is_cut_short() {
+        let long = Fault::BlobName { file: "ä".repeat(10_000).into() };
+        assert!(first_of(&[long])[0].len() <= LONGEST + '…'.len_utf8());
     }
 
     #[test]
