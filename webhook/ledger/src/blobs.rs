@@ -116,6 +116,13 @@ impl Blobs {
         (report, faults)
     }
 
+    /// Removes what a crash left unfinished. Elsewhere the next file of that name takes its place; here the same content
+    /// may never come again.
+    pub(crate) fn remove_unfinished(&self) -> Result<(), FileError> {
+        let shelves = disk::names(&self.folder)?.into_iter().map(|shelf| self.folder.join(shelf));
+        shelves.filter(|shelf| shelf.is_dir()).try_for_each(|shelf| disk::remove_unfinished(&shelf))
+    }
+
     /// Content that is there is read once more rather than trusted: a crash or a disk may have spoilt it, and here are
     /// the bytes that mend it. Where the book is gone nothing is made in its place: it is to be put back there.
     fn put(&self, path: &Path, digest: &Digest, bytes: &[u8]) -> Result<(), FileError> {

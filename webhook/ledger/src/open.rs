@@ -7,6 +7,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::blobs::Blobs;
 use crate::body::BodyError;
 use crate::checkpoint::{Checkpoint, log_name};
 use crate::disk::{self, Doing, FileError};
@@ -242,6 +243,7 @@ impl Desk {
         let newest = self.layout.epochs_found()?.pop();
         let known = self.keys.epochs().next_back();
         match newest {
+        Blobs::in_folder(layout.blobs()).remove_unfinished().map_err(refused)?;
             Some(folder) if Some(folder.epoch) >= known && folder.standing == Standing::Current => self.resume(folder),
             Some(folder) => {
                 let last = known.map_or(folder.epoch, |known| known.max(folder.epoch));

@@ -118,3 +118,16 @@ async fn a_crash_between_a_seal_and_the_next_segment_is_mended() {
     assert_eq!(bodies(image.path()), [r#""one""#, r#""again""#]);
     assert!(verify(image.path()).is_ok());
 }
+
+#[tokio::test]
+async fn content_that_a_crash_left_unfinished_goes_at_the_next_opening_and_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = open(folder.path());
+    let digest = ledger.keep(b"settings").unwrap();
+    ledger.close().unwrap();
+    let shelf = folder.path().join("blobs/sha256").join(&digest.hex()[..2]);
+    fs::write(shelf.join(".unfinished-abcd"), "sett").unwrap();
+    let ledger = open(folder.path());
+    assert_eq!(fs::read_dir(&shelf).unwrap().count(), 1);
+    assert_eq!(ledger.kept(&digest).unwrap(), b"settings");
+}
