@@ -70,9 +70,18 @@ impl Ledger {
     pub fn reopen(&self) -> Result<Self, OpenError> {
         // It failed, as its caller knows; what counts is that its writer has let go of the folder.
         let _ = self.close();
-        let acknowledged = self.stats().synced;
-        let opened = open::open_again(&self.folder, self.origin(), self.opening.epoch, acknowledged)?;
+        let (acknowledged, unwritten) = (self.acknowledged(), self.shared.unwritten());
+        let opened = open::open_again(&self.folder, self.origin(), self.opening.epoch, acknowledged, unwritten)?;
         Self::on(opened, &self.folder, self.options.clone())
+    }
+
+    /// How many records of the epoch count by the durability that was chosen, so that somebody may go by them.
+    fn acknowledged(&self) -> u64 {
+        let Stats { synced, tree_size, .. } = self.stats();
+        match self.options.durability {
+            Durability::Durable => synced,
+            Durability::WriteOnly => tree_size,
+        }
     }
 
     fn on(opened: Opened, folder: &Path, options: Options) -> Result<Self, OpenError> {

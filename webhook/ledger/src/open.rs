@@ -20,7 +20,7 @@ use crate::layout::{EpochFolder, Layout, SegmentState, Standing};
 use crate::merkle::Frontier;
 use crate::note::SigningKey;
 use crate::queue::AppendError;
-use crate::segment::Segment;
+use crate::segment::{Segment, Unwritten};
 use crate::succession::{self, Reason};
 
 /// How often the lock is tried: a verifier that looks whether somebody writes holds it for an instant.
@@ -97,7 +97,7 @@ pub enum OpenError {
         folder: PathBuf,
         /// How many records of the epoch are there.
         held: u64,
-        /// How many were on disk when it failed.
+        /// How many counted when it failed.
         acknowledged: u64,
     },
     /// The book that was written there until it failed does not pass its check. To set it aside would lose records that
@@ -168,15 +168,24 @@ pub(crate) fn open(folder: &Path, origin: &Origin) -> Result<Opened, OpenError> 
     Desk::at(folder, origin)?.open().map_err(|source| OpenError::File { folder: folder.to_owned(), source })
 }
 
-/// Opens the book of `origin` once more, of whose `epoch` so many records were on disk when it failed. Nothing is made
-/// where it is not, and no other epoch is gone on with or begun.
-pub(crate) fn open_again(folder: &Path, origin: &Origin, epoch: Epoch, acknowledged: u64) -> Result<Opened, OpenError> {
+/// Opens the book of `origin` once more, of whose `epoch` so many records counted when it failed, `unwritten` not among
+/// them. Nothing is made where it is not, and no other epoch is gone on with or begun.
+pub(crate) fn open_again(
+    folder: &Path,
+    origin: &Origin,
+    epoch: Epoch,
+    acknowledged: u64,
+    unwritten: Option<&Unwritten>,
+) -> Result<Opened, OpenError> {
     let layout = Layout::of(folder);
     let is_known = epoch_keys(&layout, origin)?.of_epoch(epoch).is_some();
     if !is_known || !layout.signing_key().exists() {
         return Err(OpenError::Gone { folder: folder.to_owned() });
     }
-    Desk::at(folder, origin)?.open_again(folder, epoch, acknowledged)
+    let desk = Desk::at(folder, origin)?;
+    let cut = unwritten.map_or(Ok(()), Unwritten::cut_off);
+    cut.map_err(|source| OpenError::File { folder: folder.to_owned(), source })?;
+    desk.open_again(folder, epoch, acknowledged)
 }
 
 fn create_folders(layout: &Layout) -> Result<(), FileError> {
@@ -234,6 +243,7 @@ impl Desk {
         let lock = take_lock(&layout)?;
         let leftovers = [layout.root().to_owned(), layout.epochs()];
         leftovers.iter().try_for_each(|folder| disk::remove_unfinished(folder)).map_err(refused)?;
+        Blobs::in_folder(layout.blobs()).remove_unfinished().map_err(refused)?;
         let key = keys::signing_key(&layout).map_err(|source| OpenError::Key { folder: folder.to_owned(), source })?;
         let keys = epoch_keys(&layout, origin)?;
         Ok(Self { layout, key, keys, lock })
@@ -243,7 +253,6 @@ impl Desk {
         let newest = self.layout.epochs_found()?.pop();
         let known = self.keys.epochs().next_back();
         match newest {
-        Blobs::in_folder(layout.blobs()).remove_unfinished().map_err(refused)?;
             Some(folder) if Some(folder.epoch) >= known && folder.standing == Standing::Current => self.resume(folder),
             Some(folder) => {
                 let last = known.map_or(folder.epoch, |known| known.max(folder.epoch));

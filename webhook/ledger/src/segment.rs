@@ -1,9 +1,10 @@
-//! The segment that is being written: appending to it, syncing it, cutting off what a failed write left. Which records
-//! go there, and when, is the writer's business.
+//! The segment that is being written: appending to it, syncing it, cutting off what a failed write left, at once or when
+//! the book is opened again. Which records go there, and when, is the writer's business.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::MetadataExt as _;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::disk::{self, Doing, FileError};
@@ -16,6 +17,16 @@ pub(crate) struct Segment {
     leaves: Arc<Leaves>,
     /// The bytes of the whole lines in it.
     bytes: u64,
+}
+
+/// Lines that a write which failed was to put at the end of a segment. The disk may have taken some of them, and refused
+/// to cut them off.
+#[derive(Debug)]
+pub(crate) struct Unwritten {
+    leaves: PathBuf,
+    /// Where they were to begin.
+    begin: u64,
+    lines: Vec<u8>,
 }
 
 /// The file of a segment's lines, which may be synced while it is written.
@@ -77,7 +88,7 @@ impl Segment {
     pub(crate) fn append(&mut self, lines: &[u8]) -> Result<(), FileError> {
         let written = self.leaves.append(lines);
         if written.is_err() {
-            // If this fails too, the torn line is recognised and cut off at the next opening.
+            // If this fails too, whoever opens the book again in this process cuts them off; see `unwritten`.
             let _ = self.cut();
         } else {
             self.bytes += u64::try_from(lines.len()).unwrap_or(u64::MAX);
@@ -85,9 +96,33 @@ impl Segment {
         written
     }
 
+    /// These lines, which could not be appended.
+    pub(crate) fn unwritten(&self, lines: Vec<u8>) -> Unwritten {
+        Unwritten { leaves: self.files().leaves.clone(), begin: self.bytes, lines }
+    }
+
     fn cut(&self) -> Result<(), FileError> {
         let Leaves { file, files } = &*self.leaves;
         file.set_len(self.bytes).map_err(Doing::Cut.to(&files.leaves))
+    }
+}
+
+impl Unwritten {
+    /// Cuts off what stands of the lines where they were to be. Anything else was put there by somebody, and stays.
+    pub(crate) fn cut_off(&self) -> Result<(), FileError> {
+        let mut file = match OpenOptions::new().read(true).write(true).open(&self.leaves) {
+            // The examination says what that means.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            opened => opened.map_err(Doing::Open.to(&self.leaves))?,
+        };
+        let mut standing = Vec::new();
+        file.seek(SeekFrom::Start(self.begin)).map_err(Doing::Read.to(&self.leaves))?;
+        file.read_to_end(&mut standing).map_err(Doing::Read.to(&self.leaves))?;
+        if standing.is_empty() || !self.lines.starts_with(&standing) {
+            return Ok(());
+        }
+        file.set_len(self.begin).map_err(Doing::Cut.to(&self.leaves))?;
+        file.sync_all().map_err(Doing::Sync.to(&self.leaves))
     }
 }
 
@@ -118,5 +153,39 @@ impl Segment {
     /// A segment on a file that the caller has opened, for tests of what a disk does wrong.
     pub(crate) fn on(file: File, files: SegmentFiles) -> Self {
         Self::of(file, files, 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is left of a segment `one\n` and what stands after it, where `two\nthree\n` could not be written.
+    fn left_of(standing: &str) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let leaves = folder.path().join("leaves");
+        fs::write(&leaves, format!("one\n{standing}")).unwrap();
+        Unwritten { leaves: leaves.clone(), begin: 4, lines: b"two\nthree\n".to_vec() }.cut_off().unwrap();
+        fs::read_to_string(leaves).unwrap()
+    }
+
+    #[test]
+    fn what_a_failed_write_left_is_cut_off_when_the_disk_allows_it_again() {
+        for standing in ["", "tw", "two\n", "two\nthr", "two\nthree\n"] {
+            assert_eq!(left_of(standing), "one\n", "{standing:?}");
+        }
+    }
+
+    #[test]
+    fn what_somebody_else_has_written_there_stays() {
+        for standing in ["six\n", "two\nthree\nfour\n"] {
+            assert_eq!(left_of(standing), format!("one\n{standing}"));
+        }
+    }
+
+    #[test]
+    fn a_segment_that_is_gone_is_left_to_the_examination() {
+        let leaves = PathBuf::from("/nowhere/leaves");
+        assert!(Unwritten { leaves, begin: 4, lines: Vec::new() }.cut_off().is_ok());
     }
 }

@@ -1,12 +1,12 @@
 //! What the threads of a book and its callers share: the queue, and figures of how the book does.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 use crate::disk::FileError;
 use crate::failure::Failure;
 use crate::queue::Queue;
-use crate::segment::Leaves;
+use crate::segment::{Leaves, Unwritten};
 use crate::stats::Stats;
 
 /// What the threads of a book and its callers share.
@@ -14,11 +14,22 @@ use crate::stats::Stats;
 pub(crate) struct Shared {
     pub(crate) queue: Queue,
     stats: Mutex<Stats>,
+    unwritten: OnceLock<Unwritten>,
 }
 
 impl Shared {
     pub(crate) fn of(queue: Queue, stats: Stats) -> Self {
-        Self { queue, stats: Mutex::new(stats) }
+        Self { queue, stats: Mutex::new(stats), unwritten: OnceLock::new() }
+    }
+
+    /// Notes what was to be written when a write failed. One that failed ends the book, so there is no other.
+    pub(crate) fn note_unwritten(&self, unwritten: Unwritten) {
+        let _ = self.unwritten.set(unwritten);
+    }
+
+    /// What was to be written when a write failed, if one did.
+    pub(crate) fn unwritten(&self) -> Option<&Unwritten> {
+        self.unwritten.get()
     }
 
     pub(crate) fn stats(&self) -> MutexGuard<'_, Stats> {

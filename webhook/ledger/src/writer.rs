@@ -123,7 +123,10 @@ impl Writer {
     fn append(&mut self, group: &[Entry]) -> Result<Frontier, Failure> {
         let mut tree = self.tree.clone();
         group.iter().for_each(|entry| tree.push(TreeHash::leaf(entry.leaf.as_bytes())));
-        self.segment.append(&self.progress.lines)?;
+        if let Err(error) = self.segment.append(&self.progress.lines) {
+            self.shared.note_unwritten(self.segment.unwritten(std::mem::take(&mut self.progress.lines)));
+            return Err(error.into());
+        }
         Ok(tree)
     }
 

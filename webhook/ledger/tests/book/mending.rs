@@ -1,10 +1,11 @@
 //! Opening again in the same process, after the book failed: what has to be there, and what is never begun.
 
 use std::fs;
+use std::sync::Arc;
 
-use portreeve_ledger::{Failure, KeepError, OpenError, verify};
+use portreeve_ledger::{Durability, Failure, KeepError, Ledger, OpenError, verify};
 
-use crate::{append, append_durably, bodies, copy, epoch, open, segments};
+use crate::{append, append_durably, bodies, copy, epoch, open, options, segments};
 
 /// A book with one record that fails at the next, since its folder was moved away; and where it lies now.
 async fn moved_away(folder: &std::path::Path) -> (portreeve_ledger::Ledger, std::path::PathBuf) {
@@ -69,6 +70,47 @@ async fn an_older_copy_is_not_gone_on_with() {
     assert!(append(&ledger, "lost").durable().await.is_err());
     fs::rename(older, &book).unwrap();
     assert!(matches!(ledger.reopen(), Err(OpenError::Shorter { held: 0, acknowledged: 1, .. })));
+}
+
+#[tokio::test]
+async fn where_records_count_once_written_an_older_copy_is_known_before_any_sync() {
+    let folder = tempfile::tempdir().unwrap();
+    let (book, older) = (folder.path().join("book"), folder.path().join("older"));
+    let ledger = Ledger::open(&book, options().durability(Durability::WriteOnly)).unwrap();
+    copy(&book, &older);
+    append_durably(&ledger, "one").await;
+    fs::remove_dir_all(&book).unwrap();
+    assert!(append(&ledger, "lost").durable().await.is_err());
+    assert_eq!(ledger.stats().synced, 0);
+    fs::rename(older, &book).unwrap();
+    assert!(matches!(ledger.reopen(), Err(OpenError::Shorter { held: 0, acknowledged: 1, .. })));
+}
+
+#[tokio::test]
+async fn a_record_that_was_told_as_not_written_does_not_stand_afterwards() {
+    let folder = tempfile::tempdir().unwrap();
+    let (book, elsewhere) = (folder.path().join("book"), folder.path().join("elsewhere"));
+    let opened = |folder: &_| {
+        let options = options().clock(Arc::new(|| jiff::Timestamp::UNIX_EPOCH));
+        Ledger::open(folder, options).unwrap()
+    };
+    let failed = opened(&book);
+    append_durably(&failed, "one").await;
+    copy(&book, &elsewhere);
+    // The disk takes the line, tells that it did not, and refuses to cut it off.
+    fs::remove_dir_all(&book).unwrap();
+    assert!(append(&failed, "lost").durable().await.is_err());
+    let crashed = crate::crashed(&elsewhere);
+    let beside = opened(crashed.path());
+    append_durably(&beside, "lost").await;
+    fs::copy(&segments(crashed.path(), "leaves")[0], &segments(&elsewhere, "leaves")[0]).unwrap();
+    assert_eq!(bodies(&elsewhere), ["\"one\"", "\"lost\""]);
+
+    fs::rename(elsewhere, &book).unwrap();
+    let ledger = failed.reopen().unwrap();
+    assert_eq!(append(&ledger, "two").id().sequence, 1);
+    ledger.close().unwrap();
+    assert_eq!(bodies(&book), ["\"one\"", "\"two\""]);
 }
 
 #[tokio::test]
