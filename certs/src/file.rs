@@ -64,13 +64,29 @@ fn refuse_open(path: &Path, metadata: &Metadata) -> Result<(), FileError> {
     Err(FileError::ReadableByOthers { path: path.to_owned(), mode })
 }
 
+/// Names that begin so are files on their way to their place.
+const UNFINISHED: &str = ".new-";
+
+/// Removes files that never came to their place, since the process that wrote them was killed. Some hold keys. Nobody
+/// else may be writing: the caller holds the folder's [`lock`].
+pub(crate) fn remove_unfinished(folder: &Path) -> Result<(), FileError> {
+    let unreadable = |source| FileError::reading(folder, source);
+    for entry in fs::read_dir(folder).map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        if entry.file_name().as_encoded_bytes().starts_with(UNFINISHED.as_bytes()) {
+            remove(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
 /// Writes the file whole: a temporary file beside it, synced, renamed over it, and the folder synced, so that a reader
 /// and a power cut see the old text or the new one.
 pub(crate) fn write(path: &Path, bytes: &[u8], secrecy: Secrecy) -> Result<(), FileError> {
     let failed = |source| FileError::writing(path, source);
     let folder = path.parent().ok_or_else(|| failed(io::ErrorKind::InvalidInput.into()))?;
     // Made with 0600, so that a secret is never open, not even before it is complete.
-    let mut temporary = tempfile::Builder::new().prefix(".new-").tempfile_in(folder).map_err(failed)?;
+    let mut temporary = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder).map_err(failed)?;
     temporary.write_all(bytes).map_err(failed)?;
     temporary.as_file().set_permissions(Permissions::from_mode(secrecy.mode())).map_err(failed)?;
     temporary.as_file().sync_all().map_err(failed)?;
@@ -207,6 +223,17 @@ mod tests {
         write(&folder.path().join("a"), b"2", Secrecy::Public).unwrap();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
         assert_eq!(fs::read(folder.path().join("a")).unwrap(), b"2");
+    }
+
+    #[test]
+    fn removes_what_never_came_to_its_place_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in [".new-Ab12", ".lock", "tls.key", "new-notes"] {
+            fs::write(folder.path().join(name), "1").unwrap();
+        }
+        remove_unfinished(folder.path()).unwrap();
+        let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert!(left.len() == 3 && !left.contains(&".new-Ab12".into()), "{left:?}");
     }
 
     #[test]

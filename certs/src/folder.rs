@@ -173,8 +173,11 @@ impl CertificateFolder {
         authority.map_err(|source| FolderError::AuthorityKey { path: files.key, source })
     }
 
+    /// Holds off everybody else who changes the folder, and clears away what one who was killed left.
     pub(crate) fn lock(&self) -> Result<std::fs::File, FileError> {
-        file::lock(&self.path.join(".lock"))
+        let lock = file::lock(&self.path.join(".lock"))?;
+        file::remove_unfinished(&self.path)?;
+        Ok(lock)
     }
 
     fn create_locked(&self, now: Timestamp, policy: &RotationPolicy) -> Result<Rotation, FolderError> {
