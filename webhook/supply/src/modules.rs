@@ -1,15 +1,16 @@
 //! Policy modules out of registries: named by digest, checked against it, and kept in a folder by what they are, so that a
-//! registry is asked once for each and not at all by a restart.
+//! registry is asked once for each and not at all by a restart. How they are kept is told in `shelf`.
 
-use std::io;
-use std::path::{Path, PathBuf};
+mod shelf;
+
+use std::path::PathBuf;
 
 use thiserror::Error;
 use tokio::time::Instant;
 
-use crate::lock::replace;
-use crate::reference::{Digest, ImageReference, ReferenceError};
-use crate::registry::{BadAnswer, ListingError, Registries, ResolveError, module_of};
+use self::shelf::Shelf;
+use crate::reference::{ImageReference, ReferenceError};
+use crate::registry::{BadAnswer, ListingError, Registries, ResolveError};
 use crate::settings::RegistriesConfig;
 
 /// Where modules come from.
@@ -18,7 +19,7 @@ pub struct Modules {
     /// None: nobody is asked.
     registries: Option<Registries>,
     /// None: nothing is kept.
-    folder: Option<PathBuf>,
+    shelf: Option<Shelf>,
 }
 
 /// A module that can't be had.
@@ -82,7 +83,7 @@ impl Modules {
     /// When the configuration contradicts itself, or a file that it names can't be read.
     pub fn open(config: &RegistriesConfig, folder: Option<PathBuf>) -> Result<Self, ListingError> {
         let registries = config.lock_file.is_none().then(|| Registries::new(config)).transpose()?;
-        Ok(Self { registries, folder })
+        Ok(Self { registries, shelf: folder.map(Shelf::in_folder) })
     }
 
     /// The component that is named, `registry/repository@sha256:…`.
@@ -92,38 +93,18 @@ impl Modules {
     pub async fn get(&self, named: &str, deadline: Instant) -> Result<Vec<u8>, ModuleError> {
         let reference: ImageReference = named.parse()?;
         let Some(digest) = reference.digest() else { return Err(ModuleError::NoDigest(named.to_owned())) };
-        if let Some(component) = self.kept(digest) {
+        if let Some(component) = self.shelf.as_ref().and_then(|shelf| shelf.kept(digest)) {
             return Ok(component);
         }
         let Some(registries) = &self.registries else { return Err(ModuleError::NotKept(named.to_owned())) };
         let pulled = registries.module(&reference, digest, deadline).await;
         let pulled = pulled.map_err(|why| ModuleError::Unresolved { module: named.to_owned(), why })?;
-        if let Some(folder) = &self.folder
-            && let Err(error) = keep(folder, digest, &pulled)
+        if let Some(shelf) = &self.shelf
+            && let Err(error) = shelf.keep(digest, &pulled)
         {
             // It is there all the same; only the next start asks the registry again.
-            tracing::warn!(module = named, folder = %folder.display(), %error, "a policy module can't be kept");
+            tracing::warn!(module = named, folder = %shelf.folder().display(), %error, "a policy module can't be kept");
         }
         Ok(pulled.component)
     }
-
-    /// What the folder holds under this digest. What is damaged is not there.
-    fn kept(&self, digest: &Digest) -> Option<Vec<u8>> {
-        let folder = self.folder.as_deref()?;
-        let read = |digest: &Digest| std::fs::read(path(folder, digest)).ok().filter(|bytes| digest.names(bytes));
-        read(&module_of(&read(digest)?)?)
-    }
-}
-
-/// The manifest last, since it is by the manifest that both are found.
-fn keep(folder: &Path, digest: &Digest, pulled: &PulledModule) -> io::Result<()> {
-    std::fs::create_dir_all(folder)?;
-    if let Some(component) = module_of(&pulled.manifest) {
-        replace(&path(folder, &component), &pulled.component)?;
-    }
-    replace(&path(folder, digest), &pulled.manifest)
-}
-
-fn path(folder: &Path, digest: &Digest) -> PathBuf {
-    folder.join(digest.to_string().replace(':', "-"))
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::SystemTime;
 
 use portreeve_supply::loopback::{Fault, LoopbackRegistry};
 use portreeve_supply::reference::Digest;
@@ -56,6 +57,20 @@ async fn what_is_kept_is_not_asked_for_again() {
     let asked = items(&registry).len();
     assert_eq!(modules(&registry, Some(folder.path())).get(&name, soon()).await.unwrap(), COMPONENT);
     assert_eq!(items(&registry).len(), asked);
+}
+
+#[tokio::test]
+async fn a_module_that_is_of_use_again_is_no_longer_the_oldest() {
+    let (registry, digest) = published().await;
+    let folder = tempfile::tempdir().unwrap();
+    let name = named(&registry, &format!("policies/labels@{digest}"));
+    modules(&registry, Some(folder.path())).get(&name, soon()).await.unwrap();
+    let files = || fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
+    for file in files() {
+        fs::File::options().append(true).open(file).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
+    }
+    modules(&registry, Some(folder.path())).get(&name, soon()).await.unwrap();
+    assert!(files().all(|file| fs::metadata(file).unwrap().modified().unwrap() > SystemTime::UNIX_EPOCH));
 }
 
 #[tokio::test]
