@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -11,6 +12,9 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use crate::reference::{RegistryHost, Repository};
+
+/// Some hundred entries have a tenth of this; anything larger is the wrong file.
+const LARGEST: usize = 1 << 20;
 
 /// Every entry of one file.
 #[derive(Debug, Default)]
@@ -41,6 +45,12 @@ pub enum CredentialsError {
         path: PathBuf,
         /// Why.
         source: io::Error,
+    },
+    /// Over one mebibyte.
+    #[error("the credentials file {} is over 1 MiB: this is no docker config.json", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
     },
     /// It is no docker `config.json`. The parser's own words are left out: they may quote a secret.
     #[error("the credentials file {} is no docker config.json: see line {line}", path.display())]
@@ -75,9 +85,16 @@ pub enum CredentialFault {
 }
 
 impl Credentials {
-    /// Reads a file of at most some hundred entries; quick enough to be done whenever a registry asks.
+    /// Reads a file of at most some hundred entries; quick enough to be done whenever a registry asks. Who else may read
+    /// it is not asked: a mounted Secret is open to everybody in its container unless somebody says otherwise.
     pub(super) fn read(path: &Path) -> Result<Self, CredentialsError> {
-        let text = std::fs::read(path).map_err(|source| CredentialsError::Unreadable { path: path.into(), source })?;
+        let unreadable = |source| CredentialsError::Unreadable { path: path.into(), source };
+        let bound = u64::try_from(LARGEST).unwrap_or(u64::MAX).saturating_add(1);
+        let mut text = Vec::new();
+        File::open(path).and_then(|file| file.take(bound).read_to_end(&mut text)).map_err(unreadable)?;
+        if text.len() > LARGEST {
+            return Err(CredentialsError::TooLarge { path: path.into() });
+        }
         Self::parse(path, &text)
     }
 
@@ -258,6 +275,14 @@ mod tests {
         let auth = r#"{"auths":{"r.example":{"auth":"c2VjcmV0"}}}"#;
         assert_eq!(wrong(auth), ("r.example".into(), CredentialFault::Auth));
         assert_eq!(wrong(r#"{"auths":{"r_x/":{"username":"a"}}}"#), ("r_x/".into(), CredentialFault::Key));
+    }
+
+    #[test]
+    fn a_file_that_is_too_large_is_not_read_to_its_end() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        file.as_file().set_len(1 << 30).unwrap();
+        let refused = Credentials::read(file.path()).unwrap_err();
+        assert!(matches!(refused, CredentialsError::TooLarge { .. }), "{refused}");
     }
 
     #[test]
