@@ -37,7 +37,7 @@ fn is_any(pattern: &str) -> bool {
 
 /// Repositories: `registry.example` or `registry.example/**` for all of a registry, `registry.example/team/**` for what
 /// is below, `nginx` or `grafana/*` on Docker Hub. `*` and `**` stand for any characters, slashes too; in the registry
-/// they never reach past it. Tags have no say.
+/// they never reach past it, and unless they are all of it a domain follows. Tags have no say.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub(crate) struct RepositoryPattern {
@@ -109,9 +109,17 @@ fn in_hub(path: &str) -> Cow<'_, str> {
     if is_any(path) { Cow::Borrowed(path) } else { official(DOCKER_HUB, path) }
 }
 
-/// Whether a pattern of a registry leaves its end open, so that anybody can own a host that it takes.
+/// A registry, or a pattern of one, without its port.
+pub(crate) fn host(registry: &str) -> &str {
+    registry.rsplit_once(':').map_or(registry, |(host, _)| host)
+}
+
+/// Whether anybody can own a host that a pattern of a registry takes. Who owns a host is told by its end: after the last
+/// star there has to be a whole domain. A pattern that takes every registry says so, and means it.
 fn is_open(registry: &str) -> bool {
-    registry.ends_with('*') && !is_any(registry) && !registry.ends_with(":*")
+    let host = host(registry);
+    let end = host.rsplit_once('*').map(|(_, end)| end.strip_prefix('.').unwrap_or_default());
+    !is_any(host) && end.is_some_and(|domain| domain.is_empty() || domain.starts_with('.'))
 }
 
 /// Why a text is no pattern over repositories.
@@ -121,7 +129,7 @@ pub(crate) enum PatternError {
     NoName,
     /// It holds a tag or a digest, or what may be a port without anything behind it.
     Tagged,
-    /// Its registry ends with a star.
+    /// Anybody can own a registry that it takes.
     OpenRegistry,
 }
 
@@ -133,7 +141,8 @@ impl fmt::Display for PatternError {
                 "tags and digests have no say here: leave them out; if this is a port, write \"host:port/**\""
             }
             Self::OpenRegistry => {
-                "anybody can own a registry whose name only begins so: write the whole name, and \"/**\" behind it"
+                "anybody can own a registry that is named so: write its whole name as in \"ghcr.io/**\", \
+                 \"*.domain/**\" for all below a domain, or \"**\" for every registry"
             }
         })
     }
@@ -230,8 +239,30 @@ mod tests {
         for text in ["nginx:1.27", "registry:5000", "ghcr.io/a@sha256:aa", "ghcr.io/a:1"] {
             assert_eq!(refused(text), PatternError::Tagged, "{text}");
         }
-        for text in ["ghcr.io*", "ghcr.io*/team/**", "registry.example.*"] {
-            assert_eq!(refused(text), PatternError::OpenRegistry, "{text}");
+    }
+
+    #[test]
+    fn a_registry_that_anybody_can_own_is_refused_whatever_its_port() {
+        for host in
+            ["ghcr.io*", "registry.example.*", "*example.com", "*.*", "*.", "*..com", "a*.b*", "*-docker.pkg.dev"]
+        {
+            for text in
+                [format!("{host}/**"), format!("{host}:5000/**"), format!("{host}:*/**"), format!("{host}/team/a")]
+            {
+                let refused = RepositoryPattern::try_from(text.clone());
+                assert_eq!(refused, Err(PatternError::OpenRegistry), "{text}");
+            }
         }
+        assert_eq!(RepositoryPattern::try_from("ghcr.io*".to_owned()), Err(PatternError::OpenRegistry));
+    }
+
+    #[test]
+    fn a_star_before_a_domain_takes_hosts_of_that_domain_alone() {
+        let ecr = "123456789012.dkr.ecr.*.amazonaws.com/**";
+        assert!(takes(ecr, "123456789012.dkr.ecr.eu-west-1.amazonaws.com/a"));
+        assert!(!takes(ecr, "123456789012.dkr.ecr.eu-west-1.amazonaws.com.evil.example/a"));
+        assert!(takes("*.example.com:*/**", "a.example.com:5000/x") && !takes("*.example.com/**", "evilexample.com/x"));
+        assert!(takes("ghcr.io:*/**", "ghcr.io:5000/x") && !takes("ghcr.io:*/**", "ghcr.io.evil.example:5000/x"));
+        assert!(takes("*:5000/**", "mirror:5000/x"));
     }
 }
