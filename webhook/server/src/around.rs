@@ -1,6 +1,7 @@
 //! What stands around an object that is judged: its namespace, and other objects. Policy files tell of them, or a cluster
 //! that can be asked; how it is asked is not known here.
 
+mod kept;
 mod seen;
 
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use std::time::Instant;
 use futures_util::future::BoxFuture;
 use portreeve_admission::case::Fact;
 
+pub use kept::KeptNamespaces;
 pub use seen::{Ask, Seen, Sight, Watched};
 
 use crate::set::{Listed, Namespace, PolicySet};

@@ -21,6 +21,7 @@ pub mod proposal;
 pub mod serve;
 pub mod set;
 pub mod settled;
+pub mod state;
 pub mod traces;
 pub mod trial;
 pub mod way;

@@ -93,7 +93,8 @@ pub(super) async fn start(
         }
         None => (config, registered),
     };
-    let around = around::begin(&connection, &mut tie);
+    let state = config.state.as_ref().map(|state| state.folder.as_path());
+    let around = around::begin(&connection, state, &mut tie);
     let mut patience = Patience(PATIENCE);
     let (origin, reporting) = origin(kubernetes, &connection, &config.replica, &mut patience, &mut tie).await;
     let witness = kubernetes.events.then(|| told(&connection, &config.replica, &mut tie));

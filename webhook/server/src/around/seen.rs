@@ -1,22 +1,30 @@
 //! A cluster as it was last seen: its namespaces and the objects that facts are made of. Who watches it tells of them one
-//! by one; what nobody told of yet is unknown, and never an empty list.
+//! by one; what nobody told of yet is unknown, and never an empty list. Until then namespaces may be known from before a
+//! restart (`around::kept`).
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{PoisonError, RwLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, ready};
 use portreeve_admission::case::Fact;
 use serde_json::Value;
+use tokio::sync::Notify;
+use tokio::time::timeout;
 
 use super::Cluster;
 use crate::set::{KnownFrom, Listed, Namespace, Objects, Reach};
+
+/// How long a namespace that is known from before is asked for all the same: an API server that is there answers sooner.
+const ASKED: Duration = Duration::from_millis(500);
 
 /// A cluster as it was last seen.
 pub struct Seen {
     ask: Box<dyn Ask>,
     known: RwLock<Known>,
+    /// Whenever something was told of namespaces.
+    told: Notify,
 }
 
 /// Whoever reads a namespace that nobody told of yet.
@@ -55,6 +63,8 @@ pub enum Sight {
 #[derive(Default)]
 struct Known {
     namespaces: Option<Namespaces>,
+    /// Those that were known before a restart, until all are told of.
+    before: Namespaces,
     objects: Objects,
     arriving: BTreeMap<Watched, Arriving>,
 }
@@ -73,7 +83,20 @@ impl Seen {
     #[must_use]
     pub fn new(ask: Box<dyn Ask>) -> Self {
         let known = Known { objects: Objects::default().reaching(Reach::Watched), ..Known::default() };
-        Self { ask, known: RwLock::new(known) }
+        Self { ask, known: RwLock::new(known), told: Notify::new() }
+    }
+
+    /// The same, with namespaces as they were before a restart. They count for as long as the cluster tells nothing.
+    #[must_use]
+    pub fn remembering(self, before: HashMap<String, Namespace>) -> Self {
+        self.known.write().unwrap_or_else(PoisonError::into_inner).before = before;
+        self
+    }
+
+    /// How many namespaces are known from before a restart alone.
+    #[must_use]
+    pub fn remembers(&self) -> usize {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).before.len()
     }
 
     /// Whether all objects of this kind were told of.
@@ -99,7 +122,51 @@ impl Seen {
     /// # Errors
     /// Of an object that has not the shape that the API server gives it: it is passed over.
     pub fn tell(&self, kind: Watched, sight: Sight) -> Result<(), String> {
-        self.known.write().unwrap_or_else(PoisonError::into_inner).take(kind, sight)
+        let changes = kind == Watched::Namespaces && !matches!(sight, Sight::Begun | Sight::One(_));
+        let taken = self.known.write().unwrap_or_else(PoisonError::into_inner).take(kind, sight);
+        if changes {
+            self.told.notify_one();
+        }
+        taken
+    }
+
+    /// Waits until something is told of namespaces, or was since the last time. For one who waits.
+    pub(super) async fn namespaces_told(&self) {
+        self.told.notified().await;
+    }
+
+    /// Lets the next who waits go on at once.
+    pub(super) fn tell_namespaces_again(&self) {
+        self.told.notify_one();
+    }
+
+    /// All namespaces; none until they were told of.
+    pub(super) fn copied_namespaces(&self) -> Option<BTreeMap<String, Namespace>> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let copied = |(name, namespace): (&String, &Namespace)| (name.clone(), namespace.clone());
+        known.namespaces.as_ref().map(|namespaces| namespaces.iter().map(copied).collect())
+    }
+
+    /// A namespace as it stands.
+    async fn asked(&self, name: &str) -> Result<Namespace, String> {
+        found(name, self.ask.namespace(name).await)
+    }
+
+    /// A namespace as it stands, or as it was before where that can't be learned soon.
+    async fn asked_or(&self, name: &str, before: Namespace, deadline: Instant) -> Result<Namespace, String> {
+        let left = deadline.saturating_duration_since(Instant::now()) / 2;
+        match timeout(ASKED.min(left), self.ask.namespace(name)).await {
+            Ok(Ok(answer)) => found(name, Ok(answer)),
+            Ok(Err(_)) | Err(_) => Ok(before),
+        }
+    }
+}
+
+fn found(name: &str, answer: Result<Option<Value>, String>) -> Result<Namespace, String> {
+    match answer {
+        Ok(Some(object)) => Namespace::read(&object, KnownFrom::Cluster).map(|(_, namespace)| namespace),
+        Ok(None) => Err(format!("there is no namespace {name}")),
+        Err(error) => Err(format!("namespace {name} can't be read: {error}")),
     }
 }
 
@@ -131,7 +198,10 @@ impl Known {
     fn complete(&mut self, kind: Watched) {
         let arrived = self.arriving.remove(&kind).unwrap_or_default();
         match kind {
-            Watched::Namespaces => self.namespaces = Some(arrived.namespaces),
+            Watched::Namespaces => {
+                self.namespaces = Some(arrived.namespaces);
+                self.before = Namespaces::new();
+            }
             Watched::Objects(listed) => self.objects.take_kind(listed, arrived.objects),
         }
     }
@@ -152,19 +222,15 @@ fn name_of(object: &Value) -> &str {
 }
 
 impl Cluster for Seen {
-    fn namespace<'a>(&'a self, name: &'a str, _: Instant) -> BoxFuture<'a, Result<Namespace, String>> {
+    fn namespace<'a>(&'a self, name: &'a str, deadline: Instant) -> BoxFuture<'a, Result<Namespace, String>> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(namespace) = known.namespaces.iter().find_map(|namespaces| namespaces.get(name)) {
             return ready(Ok(namespace.clone())).boxed();
         }
-        let asked = async move {
-            match self.ask.namespace(name).await {
-                Ok(Some(object)) => Namespace::read(&object, KnownFrom::Cluster).map(|(_, namespace)| namespace),
-                Ok(None) => Err(format!("there is no namespace {name}")),
-                Err(error) => Err(format!("namespace {name} can't be read: {error}")),
-            }
-        };
-        asked.boxed()
+        match known.before.get(name) {
+            Some(before) => self.asked_or(name, before.clone(), deadline).boxed(),
+            None => self.asked(name).boxed(),
+        }
     }
 
     fn fact(&self, kind: Listed, namespace: &str) -> Fact {
@@ -222,6 +288,65 @@ mod tests {
         let seen = seen(Watched::Namespaces, [Sight::Begun, Sight::Complete]);
         assert_eq!(level(&seen, "late").await, Ok(Some("restricted".to_owned())));
         assert_eq!(level(&seen, "nowhere").await, Err("there is no namespace nowhere".to_owned()));
+    }
+
+    /// An API server that is away.
+    struct Away;
+
+    impl Ask for Away {
+        fn namespace<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Option<Value>, String>> {
+            ready(Err("the API server could not be reached".to_owned())).boxed()
+        }
+    }
+
+    /// An API server that takes its time.
+    struct Silent;
+
+    impl Ask for Silent {
+        fn namespace<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Option<Value>, String>> {
+            std::future::pending().boxed()
+        }
+    }
+
+    fn before(name: &str) -> HashMap<String, Namespace> {
+        let (name, namespace) = Namespace::read(&namespace(name, "before"), KnownFrom::LastSeen).unwrap();
+        HashMap::from([(name, namespace)])
+    }
+
+    async fn known(seen: &Seen, name: &str) -> Result<(String, KnownFrom), String> {
+        let namespace = seen.namespace(name, Instant::now() + Duration::from_secs(1)).await?;
+        Ok((namespace.labels["level"].clone(), namespace.known_from))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn while_the_api_server_is_away_a_namespace_is_as_it_was_before_the_restart() {
+        let asked: [Box<dyn Ask>; 2] = [Box::new(Away), Box::new(Silent)];
+        for ask in asked {
+            let seen = Seen::new(ask).remembering(before("shop"));
+            assert_eq!(known(&seen, "shop").await, Ok(("before".to_owned(), KnownFrom::LastSeen)));
+        }
+        let seen = Seen::new(Box::new(Away)).remembering(before("shop"));
+        let unknown = "namespace other can't be read: the API server could not be reached".to_owned();
+        assert_eq!(known(&seen, "other").await, Err(unknown));
+    }
+
+    #[tokio::test]
+    async fn what_the_api_server_says_counts_before_what_was_known_before_the_restart() {
+        let seen = Seen::new(Box::new(Late)).remembering(before("late"));
+        assert_eq!(known(&seen, "late").await, Ok(("restricted".to_owned(), KnownFrom::Cluster)));
+        let seen = Seen::new(Box::new(Late)).remembering(before("gone"));
+        assert_eq!(known(&seen, "gone").await, Err("there is no namespace gone".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn nothing_from_before_counts_once_all_namespaces_were_told_of() {
+        let seen = Seen::new(Box::new(Away)).remembering(before("shop"));
+        assert_eq!(seen.remembers(), 1);
+        for sight in [Sight::Begun, Sight::Complete] {
+            seen.tell(Watched::Namespaces, sight).unwrap();
+        }
+        assert!(known(&seen, "shop").await.is_err());
+        assert_eq!(seen.remembers(), 0);
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub enum KnownFrom {
     Manifest,
     /// The cluster.
     Cluster,
+    /// The cluster, before a restart: it was not reached since.
+    LastSeen,
     /// The configured default.
     #[default]
     Default,
@@ -41,6 +43,7 @@ impl KnownFrom {
         match self {
             Self::Manifest => "manifest",
             Self::Cluster => "cluster",
+            Self::LastSeen => "last-seen",
             Self::Default => "default",
         }
     }

@@ -2,6 +2,8 @@
 //! of. Nothing else is watched.
 
 use std::collections::BTreeSet;
+use std::error::Error;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,8 +11,9 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use portreeve_admission::case::GroupVersionKind;
 use portreeve_cluster::connection::Connection;
+use portreeve_cluster::refusal::plainly;
 use portreeve_cluster::surroundings::{Detail, Event, namespace, watch as watch_objects};
-use portreeve_server::around::{Ask, Seen, Sight, Watched};
+use portreeve_server::around::{Ask, KeptNamespaces, Seen, Sight, Watched};
 use portreeve_server::health::{Health, Part, State};
 use portreeve_server::serve::Parts;
 use portreeve_server::set::{Listed, PolicySet};
@@ -34,11 +37,16 @@ pub(super) struct Surroundings {
     pub(super) seen: Arc<Seen>,
 }
 
-/// Begins to watch namespaces.
-pub(super) fn begin(connection: &Connection, tie: &mut Tie) -> Surroundings {
-    let seen = Arc::new(Seen::new(Box::new(Live(connection.clone()))));
+/// Begins to watch namespaces. With a state folder they are kept there, and known from there until they are told of.
+pub(super) fn begin(connection: &Connection, state: Option<&Path>, tie: &mut Tie) -> Surroundings {
+    let kept = state.map(KeptNamespaces::in_folder);
+    let before = kept.as_ref().map(KeptNamespaces::load).unwrap_or_default();
+    let seen = Arc::new(Seen::new(Box::new(Live(connection.clone()))).remembering(before));
     let surroundings = Surroundings { connection: connection.clone(), seen };
     tie.spawn(surroundings.watched(Watched::Namespaces));
+    if let Some(kept) = kept {
+        tie.spawn(kept.follow(Arc::clone(&surroundings.seen)));
+    }
     surroundings
 }
 
@@ -47,7 +55,13 @@ struct Live(Connection);
 
 impl Ask for Live {
     fn namespace<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<Value>, String>> {
-        async move { namespace(self.0.client.clone(), name).await.map_err(|error| error.to_string()) }.boxed()
+        let found = async move {
+            namespace(self.0.client.clone(), name).await.map_err(|error| {
+                tracing::debug!(name, error = &error as &dyn Error, "a namespace can't be read");
+                plainly(&error)
+            })
+        };
+        found.boxed()
     }
 }
 
@@ -134,10 +148,18 @@ fn show(seen: &Seen, watched: &BTreeSet<Watched>, health: &Health) -> bool {
     let state = if unknown.is_empty() {
         State::Good(format!("watched: {}", all(watched).map(name).collect::<Vec<_>>().join(", ")))
     } else {
-        State::Kept(format!("{NOT_YET}: {}", unknown.join(", ")))
+        State::Kept(format!("{NOT_YET}: {}{}", unknown.join(", "), from_before(seen)))
     };
     health.set(Part::Cluster, state);
     unknown.is_empty()
+}
+
+/// What stands in for what nobody told of yet.
+fn from_before(seen: &Seen) -> String {
+    match seen.remembers() {
+        0 => String::new(),
+        namespaces => format!("; {namespaces} namespaces are as they were seen before the restart"),
+    }
 }
 
 /// The kinds that policies in force know of.
