@@ -1,6 +1,10 @@
 //! What a review allows: whether it may be held up at all, what of it may be edited, and whether it is judged as it
 //! stands or as its Pods will be. These rules were learned on a real control plane; each has a test of its name.
 
+use std::collections::{BTreeSet, HashSet};
+
+use serde_json::Value;
+
 use crate::case::Operation;
 use crate::document::Document;
 use crate::pointer::{Pointer, list_index};
@@ -36,8 +40,8 @@ pub enum Editable {
     /// Whatever leads back to the template as it was before, and nothing else: what can't be changed may be sent again
     /// as its author wrote it, without what was put in.
     BackToBefore,
-    /// Ephemeral containers from this index on: those that the request adds.
-    EphemeralFrom(usize),
+    /// Ephemeral containers that the request adds.
+    AddedEphemeral,
 }
 
 /// Subresources that carry a pod. All others that are written (status, scale, finalize, binding, eviction …) are how a
@@ -98,9 +102,7 @@ fn is_pod(review: &Review) -> bool {
 fn editable(review: &Review, paths: &TemplatePaths) -> Editable {
     let request = &review.request;
     match (request.operation, request.subresource.as_deref()) {
-        (Operation::Update, Some("ephemeralcontainers")) => {
-            Editable::EphemeralFrom(ephemeral_count(review.old_object.as_deref()))
-        }
+        (Operation::Update, Some("ephemeralcontainers")) => Editable::AddedEphemeral,
         (Operation::Create | Operation::Update, None) if owned_template(review) || edited_at_pods(review, paths) => {
             Editable::Nothing
         }
@@ -114,9 +116,18 @@ fn editable(review: &Review, paths: &TemplatePaths) -> Editable {
     }
 }
 
-fn ephemeral_count(pod: Option<&Document>) -> usize {
-    let list = pod.and_then(|pod| pod.value().get("spec")?.get("ephemeralContainers")?.as_array());
-    list.map_or(0, Vec::len)
+/// Where in its list each ephemeral container stands that a pod did not have before. The API server tells them by their
+/// names, and takes them in any order.
+#[must_use]
+pub(crate) fn added_ephemeral(pod: &Document, before: Option<&Document>) -> BTreeSet<usize> {
+    let names = |pod: &Document| -> Vec<Option<String>> {
+        let name = |container: &Value| container.get("name")?.as_str().map(str::to_owned);
+        let list = pod.value().get("spec").and_then(|spec| spec.get("ephemeralContainers")?.as_array());
+        list.into_iter().flatten().map(name).collect()
+    };
+    let known: HashSet<String> = before.into_iter().flat_map(names).flatten().collect();
+    let is_new = |(_, name): &(usize, Option<String>)| name.as_ref().is_none_or(|name| !known.contains(name));
+    names(pod).into_iter().enumerate().filter(is_new).map(|(index, _)| index).collect()
 }
 
 fn unchanged(review: &Review, paths: &TemplatePaths) -> bool {
@@ -128,15 +139,15 @@ fn unchanged(review: &Review, paths: &TemplatePaths) -> bool {
 }
 
 impl Editable {
-    /// Whether an edit at this place of the object may be made.
+    /// Whether an edit at this place of the object may be made, where these of its ephemeral containers are added.
     #[must_use]
-    pub fn allows(self, pointer: &Pointer) -> bool {
+    pub(crate) fn allows(self, pointer: &Pointer, added: &BTreeSet<usize>) -> bool {
         let tokens: Vec<&str> = pointer.tokens().iter().map(String::as_str).collect();
         match (self, tokens.as_slice()) {
             (Self::Everything | Self::BackToBefore, _) => true,
             (Self::PodImages, ["spec", "containers" | "initContainers", _, "image"]) => true,
-            (Self::EphemeralFrom(first), ["spec", "ephemeralContainers", index, _, ..]) => {
-                list_index(index).is_some_and(|index| index >= first)
+            (Self::AddedEphemeral, ["spec", "ephemeralContainers", index, _, ..]) => {
+                list_index(index).is_some_and(|index| added.contains(&index))
             }
             _ => false,
         }

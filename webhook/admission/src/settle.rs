@@ -1,13 +1,14 @@
 //! Settling: rounds of edits until nothing changes, three at most. Pure state between rounds; who gathers facts and
 //! runs policies drives it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::Value;
 
 use crate::document::Document;
 use crate::edit::{Claim, Made, RoundError, make};
-use crate::plan::Editable;
+use crate::plan::{Editable, added_ephemeral};
 use crate::pointer::Pointer;
 use crate::subject::Seat;
 use crate::verdict::{Edit, Failure};
@@ -20,6 +21,8 @@ pub const ROUNDS: u32 = 3;
 pub struct Settling {
     object: Arc<Document>,
     edit: Editable,
+    /// Which ephemeral containers are new. No edit puts another one in or takes one out.
+    added: BTreeSet<usize>,
     round: u32,
     made: Vec<Claim>,
 }
@@ -52,7 +55,16 @@ impl Settling {
     /// An object as it came, of which so much may be edited.
     #[must_use]
     pub fn new(object: Arc<Document>, edit: Editable) -> Self {
-        Self { object, edit, round: 0, made: Vec::new() }
+        Self { object, edit, added: BTreeSet::new(), round: 0, made: Vec::new() }
+    }
+
+    /// The same, for what was this before the request.
+    #[must_use]
+    pub fn after(mut self, before: Option<&Document>) -> Self {
+        if self.edit == Editable::AddedEphemeral {
+            self.added = added_ephemeral(&self.object, before);
+        }
+        self
     }
 
     /// The object as it stands.
@@ -113,7 +125,7 @@ impl Settling {
         for asked in asked {
             for edit in &asked.edits {
                 match Claim::new(asked.policy, asked.template, edit) {
-                    Ok(Some(claim)) if self.edit.allows(&claim.pointer) => claims.push(claim),
+                    Ok(Some(claim)) if self.edit.allows(&claim.pointer, &self.added) => claims.push(claim),
                     Ok(_) => {}
                     Err(failure) => refused.push((asked.policy.to_owned(), failure)),
                 }

@@ -151,7 +151,7 @@ fn of_what_may_not_be_edited_whole_nothing_is_said_about_new_pods() {
     let one = policy("seccomp", Mode::Enforce, FailurePolicy::Fail);
     let before = Some(verdict(&["none"], None));
     let decision = decide(vec![Found { policy: &one, subject: None, outcome: verdict(&["none"], None), before }]);
-    for edit in [Editable::PodImages, Editable::EphemeralFrom(0), Editable::BackToBefore, Editable::Nothing] {
+    for edit in [Editable::PodImages, Editable::AddedEphemeral, Editable::BackToBefore, Editable::Nothing] {
         assert_eq!(
             warnings(Plan::Judge { edit, as_pods_will_be: false }, &decision),
             ["it was so before and stays: seccomp: container \"app\": none is wrong: mend none"]

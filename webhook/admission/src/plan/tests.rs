@@ -108,7 +108,24 @@ fn only_new_ephemeral_containers_may_be_edited() {
     let mut old = pod("a");
     old["spec"]["ephemeralContainers"] = json!([{"name": "first"}]);
     let plan = Call::new("UPDATE", "", "Pod", &old, &old).subresource("ephemeralcontainers").plan();
-    assert_eq!(plan, Plan::Judge { edit: Editable::EphemeralFrom(1), as_pods_will_be: false });
+    assert_eq!(plan, Plan::Judge { edit: Editable::AddedEphemeral, as_pods_will_be: false });
+}
+
+#[test]
+fn an_ephemeral_container_is_new_by_its_name_wherever_it_stands() {
+    let with = |names: &[&str]| {
+        let containers: Vec<Value> = names.iter().map(|name| json!({"name": name})).collect();
+        Document::from_value(json!({"spec": {"ephemeralContainers": containers}}))
+    };
+    let before = with(&["a", "b"]);
+    let added = |names: &[&str]| added_ephemeral(&with(names), Some(&before)).into_iter().collect::<Vec<_>>();
+    assert_eq!(added(&["a", "b", "c"]), [2]);
+    assert_eq!(added(&["c", "a", "b"]), [0]);
+    assert_eq!(added(&["b", "c", "a", "d"]), [1, 3]);
+    assert_eq!(added(&["c", "d"]), [0, 1]);
+    assert!(added(&["b", "a"]).is_empty());
+    let nameless = Document::from_value(json!({"spec": {"ephemeralContainers": [{"image": "debug"}]}}));
+    assert_eq!(added_ephemeral(&nameless, None), BTreeSet::from([0]));
 }
 
 #[test]
@@ -140,7 +157,7 @@ fn an_object_that_is_being_deleted_is_never_held_up() {
 
 #[test]
 fn pod_images_are_all_that_the_scope_of_a_pod_update_allows() {
-    let allows = |pointer: &str| Editable::PodImages.allows(&pointer.parse().unwrap());
+    let allows = |pointer: &str| Editable::PodImages.allows(&pointer.parse().unwrap(), &BTreeSet::new());
     assert!(allows("/spec/containers/0/image"));
     assert!(allows("/spec/initContainers/2/image"));
     assert!(!allows("/spec/ephemeralContainers/0/image"));
@@ -149,8 +166,8 @@ fn pod_images_are_all_that_the_scope_of_a_pod_update_allows() {
 }
 
 #[test]
-fn the_scope_of_ephemeral_containers_begins_at_the_new_ones() {
-    let allows = |pointer: &str| Editable::EphemeralFrom(1).allows(&pointer.parse().unwrap());
+fn of_ephemeral_containers_the_new_ones_alone_may_be_edited() {
+    let allows = |pointer: &str| Editable::AddedEphemeral.allows(&pointer.parse().unwrap(), &BTreeSet::from([1]));
     assert!(allows("/spec/ephemeralContainers/1/securityContext/privileged"));
     assert!(!allows("/spec/ephemeralContainers/0/securityContext"));
     assert!(!allows("/spec/ephemeralContainers/1"));

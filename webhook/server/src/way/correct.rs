@@ -84,7 +84,7 @@ pub(super) async fn settle(
         met,
         came: Arc::clone(came),
         edit,
-        settling: Settling::new(Arc::clone(came), edit),
+        settling: settling(met, came, edit),
         out: HashSet::new(),
         failed: Decision::default(),
         done: Correction::nothing(),
@@ -97,6 +97,10 @@ pub(super) async fn settle(
             Ended::Unreadable(policies, error) => return rounds.unreadable(&policies, error),
         }
     }
+}
+
+fn settling(met: &Met, came: &Arc<Document>, edit: Editable) -> Settling {
+    Settling::new(Arc::clone(came), edit).after(met.review.old_object.as_deref())
 }
 
 /// Who edits, stage by stage. Facts about images have to be about the images that will run: so what renames them comes
@@ -161,7 +165,7 @@ impl<'a> Rounds<'a> {
     }
 
     fn begin_anew(&mut self) {
-        self.settling = Settling::new(Arc::clone(&self.came), self.edit);
+        self.settling = settling(self.met, &self.came, self.edit);
         self.done.asked.clear();
         self.done.exceptions.clear();
     }
