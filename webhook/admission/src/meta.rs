@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::shape::{self, ShapeError};
+use crate::shape::{self, ShapeError, only_objects};
+
+only_objects!(RawObject, RawMeta, RawOwner);
 
 /// Metadata of an object, as far as admission asks.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -25,12 +27,13 @@ pub struct ObjectMeta {
 }
 
 #[derive(Deserialize)]
+#[serde(remote = "Self")]
 struct RawObject {
     metadata: Option<RawMeta>,
 }
 
 #[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 struct RawMeta {
     name: Option<String>,
     generate_name: Option<String>,
@@ -41,6 +44,7 @@ struct RawMeta {
 }
 
 #[derive(Deserialize)]
+#[serde(remote = "Self")]
 struct RawOwner {
     #[serde(default)]
     kind: String,

@@ -1,13 +1,17 @@
 //! JSON that has not the shape it should have: which field, and what stands there.
 
 use serde::Deserialize;
+use serde_json::Value;
 use serde_path_to_error::Segment;
 
 use crate::pointer::Pointer;
 
+/// As the path names the whole of what is read.
+const WHOLE: &str = ".";
+
 /// A field of the wrong type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{at}: {reason}")]
+#[error("{}{reason}", told(at))]
 pub struct ShapeError {
     /// The field, such as `spec.containers[0].ports[1].containerPort`.
     pub at: String,
@@ -25,6 +29,48 @@ pub(crate) fn read<'de, T: Deserialize<'de>>(text: &'de str) -> Result<T, ShapeE
     // To keep track of where one is takes as long as the reading: that is done when there is something to tell.
     serde_json::from_str(text)
         .or_else(|_| Ok(serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(text))?))
+}
+
+/// Why a value is no object, if it is none.
+pub(crate) fn no_object(value: &Value) -> Option<String> {
+    <Given as Deserialize>::deserialize(value).err().map(|error| error.to_string())
+}
+
+/// An object, whatever is in it.
+#[derive(Deserialize)]
+#[serde(remote = "Self")]
+pub(crate) struct Given {}
+
+/// Has each of these read from an object and nothing else. Serde would take a list for any of them, by the order of its
+/// fields; Kubernetes does not. Each has to say `#[serde(remote = "Self")]`, by which its own reading gets another name.
+macro_rules! only_objects {
+    ($($shape:ty),+ $(,)?) => {$(
+        impl<'de> serde::Deserialize<'de> for $shape {
+            fn deserialize<D: serde::Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+                struct Fields;
+                impl<'de> serde::de::Visitor<'de> for Fields {
+                    type Value = $shape;
+
+                    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        f.write_str("an object")
+                    }
+
+                    fn visit_map<A: serde::de::MapAccess<'de>>(self, fields: A) -> Result<$shape, A::Error> {
+                        <$shape>::deserialize(serde::de::value::MapAccessDeserializer::new(fields))
+                    }
+                }
+                json.deserialize_map(Fields)
+            }
+        }
+    )+};
+}
+pub(crate) use only_objects;
+
+only_objects!(Given);
+
+/// The field before what is wrong with it.
+fn told(at: &str) -> String {
+    if at == WHOLE { String::new() } else { format!("{at}: ") }
 }
 
 impl<E: std::fmt::Display> From<serde_path_to_error::Error<E>> for ShapeError {

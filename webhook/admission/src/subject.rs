@@ -229,13 +229,18 @@ impl Kind {
         object: &Document,
         found: &mut Vec<(String, Subject)>,
     ) -> Result<(), SubjectError> {
-        if let (Some(text), Some(at)) = (object.text(), path.plain()) {
+        if let (Some(text), Some(at)) = (object.text(), path.plain())
+            && let Some(raw) = raw_at(text, at.tokens())
+        {
             // The common case: only the template is parsed, straight from the text.
-            let Some(raw) = raw_at(text, at.tokens()) else { return Ok(()) };
+            let Some(raw) = raw else { return Ok(()) };
             let template = Template::parse(raw);
             let seat = Seat::from(at.clone()).named(self.name(path, at.tokens()));
             found.push((key(at.tokens()), subject(template, seat)?));
             return Ok(());
+        }
+        if let Some((place, reason)) = path.obstacle(object.value()) {
+            return Err(no_way(path.pointer(), place, reason));
         }
         for (key, seat) in self.seats(path, object) {
             let value = seat.assembled().or_else(|| object.find(seat.pointer()));
@@ -265,7 +270,8 @@ impl Kind {
         if let (Some(new), Some(old), Some(at)) = (new.text(), old.text(), path.plain()) {
             let part = path::counted(at);
             let part = at.join(&part);
-            if raw_at(new, part.tokens()) == raw_at(old, part.tokens()) {
+            let now = raw_at(new, part.tokens());
+            if now.is_some() && now == raw_at(old, part.tokens()) {
                 return true;
             }
         }
@@ -313,12 +319,25 @@ fn subject(template: Result<Template, ShapeError>, at: Seat) -> Result<Subject, 
     Ok(Subject { template: Arc::new(template), at })
 }
 
-/// The text of the value at a path of field names; none if something on the way is missing, null or no object.
-fn raw_at<'a>(text: &'a str, path: &[String]) -> Option<&'a str> {
-    path.iter().try_fold(text, |text, field| {
+/// No template, since something that leads nowhere stands on the way to it.
+fn no_way(template: &Pointer, place: Pointer, reason: String) -> SubjectError {
+    let at = place.tokens().join(".");
+    let error = ShapeError { at, pointer: place.clone(), reason };
+    SubjectError::Template { at: template.clone(), place, error: Box::new(error) }
+}
+
+/// The text of the value at a path of field names, none inside if something on the way is missing or null; none if it can't be
+/// had so, for something on the way is no object.
+fn raw_at<'a>(text: &'a str, path: &[String]) -> Option<Option<&'a str>> {
+    let mut text = text;
+    for field in path {
         let fields: HashMap<std::borrow::Cow<'a, str>, &'a RawValue> = serde_json::from_str(text).ok()?;
-        fields.get(field.as_str()).map(|value| value.get()).filter(|value| *value != "null")
-    })
+        match fields.get(field.as_str()).map(|value| value.get()).filter(|value| *value != "null") {
+            Some(value) => text = value,
+            None => return Some(None),
+        }
+    }
+    Some(Some(text))
 }
 
 fn deeper_than(text: &str, limit: usize) -> bool {

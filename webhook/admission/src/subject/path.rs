@@ -10,7 +10,8 @@ use super::inference;
 use super::seat::{Pieces, Seat};
 use super::workflow;
 use crate::document::Document;
-use crate::pointer::{Pointer, PointerError};
+use crate::pointer::{Pointer, PointerError, list_index};
+use crate::shape;
 
 /// Where a kind keeps pod templates, and in which form.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +52,11 @@ impl TemplatePath {
         Ok(Self { pointer: pointer.parse()?, holds })
     }
 
+    /// The path.
+    pub(super) fn pointer(&self) -> &Pointer {
+        &self.pointer
+    }
+
     /// A path without `*`, to a template that stands as a whole: its text can be cut out of the object's.
     pub(super) fn plain(&self) -> Option<&Pointer> {
         (self.holds == Holds::PodTemplate && !self.branches()).then_some(&self.pointer)
@@ -69,6 +75,20 @@ impl TemplatePath {
         }
         stops.retain(|stop| stop.at.find(object).is_some_and(|value| !value.is_null()));
         stops
+    }
+
+    /// The first place on the way where something stands that leads nowhere, such as a text where an object should be, and
+    /// why it does.
+    pub(super) fn obstacle(&self, object: &Value) -> Option<(Pointer, String)> {
+        let mut stops = vec![Stop { at: Pointer::root(), way: Vec::new() }];
+        for token in self.pointer.tokens() {
+            let blocked = |stop: &Stop| Some((stop.at.clone(), leads_nowhere(stop.at.find(object)?, token)?));
+            if let Some(obstacle) = stops.iter().find_map(blocked) {
+                return Some(obstacle);
+            }
+            stops = stops.iter().flat_map(|stop| stop.onwards(token, object)).collect();
+        }
+        None
     }
 
     /// The seat of the template at a stop; none if what stands there makes no pods.
@@ -99,6 +119,12 @@ impl Stop {
             _ => vec![step(token, token.to_owned())],
         }
     }
+}
+
+/// Why no step leads on from a value, if none does. Null is as good as nothing.
+fn leads_nowhere(value: &Value, step: &str) -> Option<String> {
+    let is_way = value.is_null() || value.is_array() && (step == "*" || list_index(step).is_some());
+    if is_way { None } else { shape::no_object(value) }
 }
 
 /// A way as people tell it from others: `replicatedJobs[workers]`, `pytorchReplicaSpecs.Worker`. What every way has is left

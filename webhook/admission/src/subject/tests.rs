@@ -1,5 +1,7 @@
 //! Where templates are found, what tells them apart, and when they are the same.
 
+mod astray;
+
 use super::*;
 use crate::pointer::Pointer;
 use serde_json::{Value, json};

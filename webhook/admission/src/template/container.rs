@@ -5,6 +5,20 @@ use serde::Deserialize;
 use super::pod::WindowsOptions;
 use super::read::{RawResources, names};
 use super::{Entry, Profile, SeLinux, null_as_empty};
+use crate::shape::{Given, only_objects};
+
+only_objects!(
+    Variable,
+    Capabilities,
+    Port,
+    Mount,
+    RawContainer,
+    RawDevice,
+    RawLifecycle,
+    RawHandler,
+    Hosted,
+    RawSecurity
+);
 
 /// A container of any kind.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,6 +66,7 @@ pub struct Program {
 
 /// One of `env`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Variable {
     /// `name`.
     #[serde(default)]
@@ -104,6 +119,7 @@ pub struct ContainerSecurity {
 
 /// `capabilities`, as written.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Capabilities {
     /// `add`.
     #[serde(default, deserialize_with = "null_as_empty")]
@@ -115,7 +131,7 @@ pub struct Capabilities {
 
 /// One of `ports`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 pub struct Port {
     /// `name`.
     pub name: Option<String>,
@@ -130,7 +146,7 @@ pub struct Port {
 
 /// One of `volumeMounts`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 pub struct Mount {
     /// `name` of the volume.
     #[serde(default)]
@@ -180,7 +196,7 @@ pub enum ProbeHandler {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 pub(super) struct RawContainer {
     #[serde(default, deserialize_with = "null_as_empty")]
     name: String,
@@ -210,14 +226,14 @@ pub(super) struct RawContainer {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 struct RawDevice {
     #[serde(default, deserialize_with = "null_as_empty")]
     device_path: String,
 }
 
 #[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 struct RawLifecycle {
     post_start: Option<RawHandler>,
     pre_stop: Option<RawHandler>,
@@ -225,7 +241,7 @@ struct RawLifecycle {
 
 /// A probe or a lifecycle hook: only how it asks, and where.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 struct RawHandler {
     http_get: Option<Hosted>,
     tcp_socket: Option<Hosted>,
@@ -234,16 +250,13 @@ struct RawHandler {
 }
 
 #[derive(Deserialize)]
+#[serde(remote = "Self")]
 struct Hosted {
     host: Option<String>,
 }
 
-/// An object, whatever is in it.
 #[derive(Deserialize)]
-struct Given {}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 struct RawSecurity {
     privileged: Option<bool>,
     allow_privilege_escalation: Option<bool>,

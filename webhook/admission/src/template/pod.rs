@@ -3,6 +3,9 @@
 use serde::Deserialize;
 
 use super::{Entry, null_as_empty};
+use crate::shape::only_objects;
+
+only_objects!(Profile, SeLinux, Sysctl, Toleration, RawPodSecurity, WindowsOptions);
 
 /// What holds for the whole pod.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -72,7 +75,7 @@ pub struct PodSecurity {
 
 /// A seccomp or AppArmor profile.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 pub struct Profile {
     /// `RuntimeDefault`, `Localhost`, `Unconfined` or whatever was written.
     #[serde(default, rename = "type", deserialize_with = "null_as_empty")]
@@ -83,6 +86,7 @@ pub struct Profile {
 
 /// `seLinuxOptions`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(remote = "Self")]
 pub struct SeLinux {
     /// `user`.
     pub user: Option<String>,
@@ -97,6 +101,7 @@ pub struct SeLinux {
 
 /// One of `sysctls`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Sysctl {
     /// `name`.
     #[serde(default)]
@@ -108,6 +113,7 @@ pub struct Sysctl {
 
 /// One of `spec.tolerations`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Toleration {
     /// `key`; none tolerates every key, with `operator: Exists`.
     pub key: Option<String>,
@@ -120,7 +126,7 @@ pub struct Toleration {
 }
 
 #[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 pub(super) struct RawPodSecurity {
     run_as_non_root: Option<bool>,
     run_as_user: Option<i64>,
@@ -136,7 +142,7 @@ pub(super) struct RawPodSecurity {
 }
 
 #[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 pub(super) struct WindowsOptions {
     pub(super) host_process: Option<bool>,
 }

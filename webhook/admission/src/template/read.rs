@@ -6,8 +6,12 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use super::container::RawContainer;
 use super::pod::RawPodSecurity;
 use super::{Container, ContainerKind, Entry, Pod, Template, Toleration, Volume, null_as_empty};
+use crate::shape::only_objects;
+
+only_objects!(RawTemplate, RawMetadata, RawSpec, Named, RawResources);
 
 #[derive(Deserialize)]
+#[serde(remote = "Self")]
 pub(super) struct RawTemplate {
     #[serde(default, deserialize_with = "null_as_empty")]
     metadata: RawMetadata,
@@ -16,6 +20,7 @@ pub(super) struct RawTemplate {
 }
 
 #[derive(Deserialize, Default)]
+#[serde(remote = "Self")]
 struct RawMetadata {
     #[serde(default, deserialize_with = "null_as_empty")]
     labels: Entries,
@@ -24,7 +29,7 @@ struct RawMetadata {
 }
 
 #[derive(Deserialize, Default)]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 struct RawSpec {
     #[serde(default, deserialize_with = "null_as_empty")]
     init_containers: Vec<RawContainer>,
@@ -63,12 +68,14 @@ struct RawSpec {
 
 /// A reference by name. Kubernetes allows the name to be missing; then it is empty.
 #[derive(Deserialize, Default)]
+#[serde(remote = "Self")]
 pub(super) struct Named {
     #[serde(default, deserialize_with = "null_as_empty")]
     pub(super) name: String,
 }
 
 #[derive(Deserialize, Default)]
+#[serde(remote = "Self")]
 pub(super) struct RawResources {
     #[serde(default, deserialize_with = "null_as_empty")]
     pub(super) requests: Entries,

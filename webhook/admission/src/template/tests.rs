@@ -79,6 +79,44 @@ fn a_template_that_is_no_object_is_an_error() {
 }
 
 #[test]
+fn a_list_is_no_object_wherever_one_belongs() {
+    let spec = |field: &str, value: serde_json::Value| json!({"spec": {field: value}});
+    let container = |field: &str, value: serde_json::Value| spec("containers", json!([{"name": "a", field: value}]));
+    for (place, template) in [
+        (".", json!([])),
+        (".", json!([null, {"containers": []}])),
+        ("metadata", json!({"metadata": [{}]})),
+        ("spec", json!({"spec": []})),
+        ("spec.securityContext", spec("securityContext", json!([]))),
+        ("spec.securityContext", spec("securityContext", json!([true, 0]))),
+        ("spec.securityContext.seccompProfile", spec("securityContext", json!({"seccompProfile": ["RuntimeDefault"]}))),
+        ("spec.containers[0]", spec("containers", json!([["a", "web:1"]]))),
+        ("spec.containers[0].securityContext", container("securityContext", json!([false]))),
+        (
+            "spec.containers[0].securityContext.capabilities",
+            container("securityContext", json!({"capabilities": [[]]})),
+        ),
+        ("spec.containers[0].ports[0]", container("ports", json!([["http", 80]]))),
+        ("spec.containers[0].resources", container("resources", json!([{}]))),
+        ("spec.containers[0].livenessProbe.exec", container("livenessProbe", json!({"exec": []}))),
+        ("spec.volumes[0].hostPath", spec("volumes", json!([{"name": "v", "hostPath": ["/"]}]))),
+        ("spec.tolerations[0]", spec("tolerations", json!([["key", "Exists"]]))),
+    ] {
+        let error = Template::parse(&template.to_string()).unwrap_err();
+        assert_eq!((error.at.as_str(), error.reason.as_str()), (place, "invalid type: sequence, expected an object"));
+        assert_eq!(Template::read(&template).unwrap_err(), error);
+    }
+}
+
+#[test]
+fn what_is_told_of_a_wrong_shape_names_no_type_of_ours() {
+    let error = Template::parse(r#"{"spec": {"securityContext": "strict"}}"#).unwrap_err();
+    assert_eq!(error.to_string(), "spec.securityContext: invalid type: string \"strict\", expected an object");
+    let error = Template::parse("[]").unwrap_err();
+    assert_eq!(error.to_string(), "invalid type: sequence, expected an object");
+}
+
+#[test]
 fn what_a_container_runs_and_is_told_is_seen() {
     let template = read(&json!({"spec": {"containers": [{
         "name": "a", "command": ["serve"], "args": null,

@@ -5,6 +5,10 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
+use crate::shape::only_objects;
+
+only_objects!(Source);
+
 /// One of `spec.volumes`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Volume {
@@ -20,7 +24,7 @@ pub struct Volume {
 
 /// What of a source is worth a view.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(remote = "Self", rename_all = "camelCase")]
 struct Source {
     path: Option<Text>,
     claim_name: Option<Text>,
