@@ -11,9 +11,10 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::PostParams;
 use kube::runtime::{WatchStreamExt, watcher};
-use kube::{Api, Client};
+use kube::{Api, Client, ResourceExt as _};
 use portreeve_certs::{Asked, CertificateFolder, FolderContents, FolderError, Renewal, Rotation, RotationPolicy};
 use tokio::sync::watch;
+use tokio::task::{JoinError, spawn_blocking};
 use tokio::time::sleep;
 
 use crate::metadata_of_ours;
@@ -41,6 +42,16 @@ pub struct Renewed {
     pub done: Vec<Renewal>,
     /// When the next step is due.
     pub next: Timestamp,
+}
+
+/// A Secret that was found to be as it should be.
+struct Settled {
+    /// The API server's own version of it.
+    version: String,
+    /// What was asked for.
+    asked: Asked,
+    /// When something is due, or may be.
+    until: Timestamp,
 }
 
 /// Certificates that can't be kept in the Secret or taken from it.
@@ -78,6 +89,9 @@ pub enum CertificateSecretError {
         /// Why.
         source: Box<FolderError>,
     },
+    /// The thread on which they are renewed or kept is lost: it panicked, or the process ends.
+    #[error("the work on the certificates was cut short")]
+    CutShort(#[from] JoinError),
     /// No room to renew in.
     #[error("there is no temporary folder to renew certificates in")]
     NoRoom(#[from] std::io::Error),
@@ -96,9 +110,22 @@ impl CertificateSecret {
     /// # Errors
     /// When the Secret can't be read or written, or what it holds can't be renewed.
     pub async fn renew(&self, now: Timestamp, policy: &RotationPolicy) -> Result<Renewed, CertificateSecretError> {
-        let found = self.secrets.get_opt(&self.name).await.map_err(|source| self.refused("read", source))?;
+        let found = self.found().await?;
+        self.renew_found(found, now, policy).await
+    }
+
+    async fn found(&self) -> Result<Option<Secret>, CertificateSecretError> {
+        self.secrets.get_opt(&self.name).await.map_err(|source| self.refused("read", source))
+    }
+
+    async fn renew_found(
+        &self,
+        found: Option<Secret>,
+        now: Timestamp,
+        policy: &RotationPolicy,
+    ) -> Result<Renewed, CertificateSecretError> {
         let before = found.as_ref().map(contents).unwrap_or_default();
-        let (contents, rotation) = self.rotated(&before, now, policy)?;
+        let (contents, rotation) = self.rotated(before.clone(), now, policy.clone()).await?;
         if contents != before {
             self.write(found, &contents).await?;
         }
@@ -113,12 +140,12 @@ impl CertificateSecret {
     }
 
     async fn renew_as_asked(&self, policy: &RotationPolicy, mut asked: watch::Receiver<Asked>) {
+        let mut settled = None;
         loop {
-            let policy = policy.clone().asked(*asked.borrow_and_update());
-            let wait = match self.renew(Timestamp::now(), &policy).await {
-                Ok(renewed) => {
-                    renewed.done.iter().for_each(|step| tracing::info!(secret = self.name, "{step}"));
-                    let due = Duration::try_from(renewed.next.duration_since(Timestamp::now())).unwrap_or_default();
+            let asked_now = *asked.borrow_and_update();
+            let wait = match self.look(policy, asked_now, &mut settled).await {
+                Ok(next) => {
+                    let due = Duration::try_from(next.duration_since(Timestamp::now())).unwrap_or_default();
                     due.clamp(RETRY, LOOK)
                 }
                 Err(error) => {
@@ -133,12 +160,32 @@ impl CertificateSecret {
         }
     }
 
+    /// Renews what is due, and says when something is next. What was looked at and found to be as it should be is not
+    /// worked on again before that, unless somebody writes the Secret or asks for something else.
+    async fn look(
+        &self,
+        policy: &RotationPolicy,
+        asked: Asked,
+        settled: &mut Option<Settled>,
+    ) -> Result<Timestamp, CertificateSecretError> {
+        let (now, found) = (Timestamp::now(), self.found().await?);
+        let version = found.as_ref().and_then(Secret::resource_version);
+        if let Some(settled) = settled.as_ref().filter(|settled| settled.holds(version.as_deref(), asked, now)) {
+            return Ok(settled.until);
+        }
+        let Renewed { done, next, .. } = self.renew_found(found, now, &policy.clone().asked(asked)).await?;
+        done.iter().for_each(|step| tracing::info!(secret = self.name, "{step}"));
+        let until = awaited(asked, now).fold(next, Timestamp::min);
+        *settled = version.filter(|_| done.is_empty()).map(|version| Settled { version, asked, until });
+        Ok(until)
+    }
+
     /// What it holds now, without the keys of the CA; empty where it is yet to be made.
     ///
     /// # Errors
     /// When it can't be read.
     pub async fn to_serve(&self) -> Result<FolderContents, CertificateSecretError> {
-        let found = self.secrets.get_opt(&self.name).await.map_err(|source| self.refused("read", source))?;
+        let found = self.found().await?;
         Ok(found.as_ref().map(contents).unwrap_or_default().to_serve())
     }
 
@@ -154,13 +201,15 @@ impl CertificateSecret {
                 () = told.closed() => return,
                 seen = secrets.next() => seen,
                 () = sleep(RETRY), if unkept.is_some() => {
-                    unkept = unkept.and_then(|contents| self.keep(folder, contents, &told));
+                    if let Some(contents) = unkept {
+                        unkept = self.keep(folder, contents, &told).await;
+                    }
                     continue;
                 }
             };
             match seen {
                 Some(Ok(secret)) => match to_serve(secret.as_ref()) {
-                    Some(contents) => unkept = self.keep(folder, contents, &told),
+                    Some(contents) => unkept = self.keep(folder, contents, &told).await,
                     // Until the leader made it, and when somebody took away it or what it held: what is served goes on.
                     None => tracing::info!(secret = self.name, "the Secret is not there (yet)"),
                 },
@@ -172,32 +221,29 @@ impl CertificateSecret {
         }
     }
 
-    /// Renews in a private folder that goes with this call: keys are files of such a one wherever they are renewed.
-    fn rotated(
+    /// Renews on a thread that may wait: files are synced, a lock is waited for, keys are made.
+    async fn rotated(
         &self,
-        before: &FolderContents,
+        before: FolderContents,
         now: Timestamp,
-        policy: &RotationPolicy,
+        policy: RotationPolicy,
     ) -> Result<(FolderContents, Rotation), CertificateSecretError> {
-        let scratch = tempfile::tempdir()?;
-        let folder = CertificateFolder::new(scratch.path().join("certificates"));
-        let rotated = folder.put_contents(before).and_then(|()| {
-            let rotation = folder.ensure(now, policy)?;
-            Ok((folder.contents()?, rotation))
+        let in_scratch = spawn_blocking(move || {
+            let scratch = tempfile::tempdir()?;
+            Ok(rotated(&CertificateFolder::new(scratch.path().join("certificates")), &before, now, &policy))
         });
+        let rotated = in_scratch.await?.map_err(CertificateSecretError::NoRoom)?;
         rotated.map_err(|source| CertificateSecretError::Unusable { name: self.name.clone(), source: Box::new(source) })
     }
 
     /// Keeps these in the folder and tells so; gives them back where they can't be kept.
-    fn keep(
+    async fn keep(
         &self,
         folder: &CertificateFolder,
         contents: FolderContents,
         told: &watch::Sender<FolderContents>,
     ) -> Option<FolderContents> {
-        let failed =
-            |source| CertificateSecretError::Folder { path: folder.path().to_owned(), source: Box::new(source) };
-        if let Err(error) = folder.put_contents(&contents).map_err(failed) {
+        if let Err(error) = put(folder.clone(), contents.clone()).await {
             tracing::error!(
                 secret = self.name,
                 error = crate::with_causes(&error),
@@ -237,6 +283,37 @@ impl CertificateSecret {
     }
 }
 
+impl Settled {
+    /// Whether it still is as it should be at `now`, with the Secret in this version and this asked for.
+    fn holds(&self, version: Option<&str>, asked: Asked, now: Timestamp) -> bool {
+        version == Some(self.version.as_str()) && asked == self.asked && now < self.until
+    }
+}
+
+/// Times that are asked for and yet to come: nothing is due by them before.
+fn awaited(asked: Asked, now: Timestamp) -> impl Iterator<Item = Timestamp> {
+    [asked.authority, asked.leaf].into_iter().flatten().filter(move |at| *at > now)
+}
+
+/// What these become in a folder that goes with this call: keys are files of such a one wherever they are renewed.
+fn rotated(
+    folder: &CertificateFolder,
+    before: &FolderContents,
+    now: Timestamp,
+    policy: &RotationPolicy,
+) -> Result<(FolderContents, Rotation), FolderError> {
+    folder.put_contents(before)?;
+    let rotation = folder.ensure(now, policy)?;
+    Ok((folder.contents()?, rotation))
+}
+
+/// Puts these into the folder, on a thread that may wait for its lock and for the disk.
+async fn put(folder: CertificateFolder, contents: FolderContents) -> Result<(), CertificateSecretError> {
+    let path = folder.path().to_owned();
+    let put = spawn_blocking(move || folder.put_contents(&contents)).await?;
+    put.map_err(|source| CertificateSecretError::Folder { path, source: Box::new(source) })
+}
+
 fn contents(secret: &Secret) -> FolderContents {
     let data = secret.data.iter().flatten();
     FolderContents::of(data.map(|(name, bytes)| (name.clone(), bytes.0.clone())))
@@ -254,6 +331,19 @@ mod tests {
     fn holding(names: &[&str]) -> Secret {
         let data = names.iter().map(|name| ((*name).to_owned(), ByteString(b"PEM".to_vec()))).collect();
         Secret { data: Some(data), ..Secret::default() }
+    }
+
+    #[test]
+    fn what_is_settled_is_worked_on_again_when_it_is_due_was_written_or_something_else_is_asked() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let settled = Settled { version: "7".to_owned(), asked: Asked::default(), until: at(100) };
+        assert!(settled.holds(Some("7"), Asked::default(), at(99)));
+        assert!(!settled.holds(Some("7"), Asked::default(), at(100)));
+        assert!(!settled.holds(Some("8"), Asked::default(), at(99)));
+        assert!(!settled.holds(None, Asked::default(), at(99)));
+        let asked = Asked { leaf: Some(at(1)), authority: Some(at(90)) };
+        assert!(!settled.holds(Some("7"), asked, at(99)));
+        assert_eq!(awaited(asked, at(50)).collect::<Vec<_>>(), [at(90)]);
     }
 
     #[test]

@@ -18,7 +18,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
 use crate::registration::{Configurations, Registration, Site};
 use crate::{FIELD_MANAGER, MANAGED_BY};
@@ -163,28 +163,23 @@ impl Registrar {
                 Ok(Put { registered, refused }) => (registered, refused),
                 Err(error) => {
                     trouble.send_replace(Some(Lacking::All(Arc::new(error))));
-                    sleep(RETRY).await;
+                    if !is_wanted_until(&mut wanted, Instant::now() + RETRY).await {
+                        return;
+                    }
                     continue;
                 }
             };
             let is_refused = refused.is_some();
             trouble.send_replace(refused.map(Arc::new).map(Lacking::Asked));
-            // Until what is there is no longer what was written, or something else is to be written.
-            loop {
-                let drifted = tokio::select! {
-                    sent = wanted.changed() => {
-                        if sent.is_err() { return }
-                        break;
-                    }
-                    Some(version) = mutating.next() => version != registered.mutating,
-                    Some(version) = validating.next() => version != registered.validating,
-                    () = sleep_until(later), if is_refused => break,
-                };
-                if drifted {
+            tokio::select! {
+                sent = wanted.changed() => if sent.is_err() { return },
+                () = drifted(&mut mutating, &mut validating, &registered) => {
                     tracing::info!(name, "somebody changed the registration; it is put back");
-                    sleep_until(earliest).await;
-                    break;
+                    if !is_wanted_until(&mut wanted, earliest).await {
+                        return;
+                    }
                 }
+                () = sleep_until(later), if is_refused => {}
             }
         }
     }
@@ -261,6 +256,32 @@ impl Registrar {
         let mutating = remove(&self.mutating, name, Configuration::Mutating).await;
         let validating = remove(&self.validating, name, Configuration::Validating).await;
         Ok([(Configuration::Mutating, mutating?), (Configuration::Validating, validating?)])
+    }
+}
+
+/// Waits until then, or until something else is wanted; whether anything still is.
+async fn is_wanted_until(wanted: &mut watch::Receiver<Target>, until: Instant) -> bool {
+    tokio::select! {
+        sent = wanted.changed() => sent.is_ok(),
+        () = sleep_until(until) => true,
+    }
+}
+
+/// Waits until what is there is no longer what was written.
+async fn drifted(
+    mutating: &mut (impl Stream<Item = Option<String>> + Unpin),
+    validating: &mut (impl Stream<Item = Option<String>> + Unpin),
+    written: &Registered,
+) {
+    loop {
+        let drifted = tokio::select! {
+            Some(version) = mutating.next() => version != written.mutating,
+            Some(version) = validating.next() => version != written.validating,
+            else => std::future::pending().await,
+        };
+        if drifted {
+            return;
+        }
     }
 }
 
@@ -356,5 +377,39 @@ where
         Ok(_) => Ok(Removal::Removed),
         Err(kube::Error::Api(status)) if status.is_not_found() => Ok(Removal::Absent),
         Err(error) => Err(refused("removed")(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use hyper::Response;
+    use kube::client::Body;
+    use tower::service_fn;
+
+    use super::*;
+    use crate::registration::Endpoint;
+
+    /// An API server that is out of order.
+    fn broken() -> Client {
+        let answer = async |_: hyper::Request<Body>| {
+            Ok::<_, Infallible>(Response::builder().status(500).body(Body::empty()).unwrap())
+        };
+        Client::new(service_fn(answer), "default")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn where_nothing_can_be_written_it_ends_with_the_sender_all_the_same() {
+        let endpoint = Endpoint::Url("https://127.0.0.1:1".to_owned());
+        let site = Site { name: "portreeve".to_owned(), endpoint, ca_bundle: Vec::new(), token: None };
+        let (tell, wanted) = watch::channel(Target { registration: None, site });
+        let (show, mut trouble) = watch::channel(None);
+        let kept = tokio::spawn(async move { Registrar::new(broken()).keep(wanted, show).await });
+        assert!(matches!(*trouble.wait_for(Option::is_some).await.unwrap(), Some(Lacking::All(_))));
+        let begun = Instant::now();
+        drop(tell);
+        kept.await.unwrap();
+        assert!(begun.elapsed() < RETRY, "{:?}", begun.elapsed());
     }
 }

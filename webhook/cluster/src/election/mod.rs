@@ -15,7 +15,7 @@ use k8s_openapi::api::coordination::v1::Lease;
 use kube::api::{ObjectMeta, PostParams};
 use kube::{Api, Client};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 pub use duty::while_leading;
 pub use suspended::{SuspendError, Suspended, suspend};
@@ -85,7 +85,8 @@ impl Candidate {
         let mut renewed: Option<Instant> = None;
         loop {
             let begun = Instant::now();
-            match self.attempt(&mut ballot).await {
+            let until = self.no_later(begun + self.times.patience / 2, renewed);
+            match self.attempt(&mut ballot, until).await {
                 Ok(Standing::Leader) => renewed = Some(begun),
                 Ok(Standing::Follower) => renewed = None,
                 Err(error) => {
@@ -97,7 +98,7 @@ impl Candidate {
             told.send_if_modified(|before| std::mem::replace(before, standing) != standing);
             tokio::select! {
                 () = told.closed() => break,
-                () = sleep(self.times.period) => {}
+                () = sleep_until(self.no_later(Instant::now() + self.times.period, renewed)) => {}
             }
         }
         if renewed.is_some() {
@@ -105,9 +106,14 @@ impl Candidate {
         }
     }
 
-    /// Looks at the lease, and renews or takes it where that may be. It takes no longer than a holder may wait.
-    async fn attempt(&self, ballot: &mut Ballot) -> Result<Standing, AttemptError> {
-        timeout(self.times.patience / 2, self.look(ballot)).await?
+    /// This time, but for a holder no later than its patience ends: nothing that it waits for keeps it from stopping then.
+    fn no_later(&self, time: Instant, renewed: Option<Instant>) -> Instant {
+        renewed.map_or(time, |renewed| time.min(renewed + self.times.patience))
+    }
+
+    /// Looks at the lease until then, and renews or takes it where that may be.
+    async fn attempt(&self, ballot: &mut Ballot, until: Instant) -> Result<Standing, AttemptError> {
+        timeout_at(until, self.look(ballot)).await?
     }
 
     async fn look(&self, ballot: &mut Ballot) -> Result<Standing, AttemptError> {
@@ -144,5 +150,52 @@ fn won(written: Result<Lease, kube::Error>) -> Result<Standing, AttemptError> {
         Ok(_) => Ok(Standing::Leader),
         Err(kube::Error::Api(status)) if status.is_conflict() || status.is_already_exists() => Ok(Standing::Follower),
         Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::future::pending;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use hyper::{Method, Request, Response};
+    use kube::client::Body;
+    use serde_json::json;
+    use tower::service_fn;
+
+    use super::*;
+
+    /// An API server that falls silent after so many calls. It has a lease of nobody's, and takes every write.
+    fn silent_after(calls: u32) -> Client {
+        let answered = AtomicU32::new(0);
+        let answer = move |request: Request<Body>| {
+            let is_silent = answered.fetch_add(1, Ordering::Relaxed) >= calls;
+            async move {
+                if is_silent {
+                    pending::<()>().await;
+                }
+                let holder = if request.method() == Method::GET { "" } else { "one" };
+                let lease = json!({"metadata": {"name": "lease"}, "spec": {"holderIdentity": holder}});
+                Ok::<_, Infallible>(Response::new(Body::from(lease.to_string().into_bytes())))
+            }
+        };
+        Client::new(service_fn(answer), "default")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_holder_that_can_not_renew_stops_when_its_patience_ends_whatever_it_waits_for() {
+        let Times { patience, period, .. } = Times::default();
+        // The first attempt and so many renewals; the last one is answered, or its second half is not.
+        for calls in 2..8 {
+            let begun = Instant::now();
+            let candidate = Candidate::new(silent_after(calls), "portreeve", "lease", "one", Times::default());
+            let (tell, mut standing) = watch::channel(Standing::Follower);
+            let standing_by = tokio::spawn(async move { candidate.stand(tell).await });
+            standing.wait_for(|standing| *standing == Standing::Leader).await.unwrap();
+            standing.wait_for(|standing| *standing == Standing::Follower).await.unwrap();
+            assert_eq!(begun.elapsed(), period * (calls / 2 - 1) + patience, "after {calls} calls");
+            standing_by.abort();
+        }
     }
 }
