@@ -1,7 +1,8 @@
 //! Pieces of CEL as text: literals, lists, patterns as regular expressions of RE2. What they are put together to say is told
 //! by the rules.
 
-/// A string.
+/// A string. No control character is in the literal as it is: a line break of either kind would end it, and others would be
+/// lost on the way through YAML.
 pub(super) fn text(text: &str) -> String {
     let mut literal = String::with_capacity(text.len().saturating_add(2));
     literal.push('\'');
@@ -9,6 +10,7 @@ pub(super) fn text(text: &str) -> String {
         match letter {
             '\\' | '\'' => literal.extend(['\\', letter]),
             '\n' => literal.push_str("\\n"),
+            _ if letter.is_control() => literal.push_str(&format!("\\u{:04x}", u32::from(letter))),
             _ => literal.push(letter),
         }
     }
@@ -88,6 +90,12 @@ mod tests {
     fn a_quote_in_a_text_does_not_end_it() {
         assert_eq!(text(r"it's \d"), r"'it\'s \\d'");
         assert_eq!(list(["a", "b'"]), r"['a', 'b\'']");
+    }
+
+    #[test]
+    fn no_control_character_is_in_a_text_as_it_is() {
+        assert_eq!(text("a\nb\rc\td\0e\u{85}f"), r"'a\nb\u000dc\u0009d\u0000e\u0085f'");
+        assert_eq!(text("ü 文"), "'ü 文'");
     }
 
     #[test]
