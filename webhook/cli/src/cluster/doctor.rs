@@ -40,8 +40,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// With the server's configuration it is looked at as the server looks at it: policies come from where its own come from,
 /// further kinds hold templates, and a certificate that a controller makes needs that controller.
 ///
-/// Exit codes: 0 nothing stands in the way; 1 something would, or the policies are refused; 2 there is no way to the
-/// cluster.
+/// What you may not create, or what the API server does not answer for, could not be tried, and is told so.
+///
+/// Exit codes: 0 nothing stands in the way, as far as it could be tried; 1 something would, nothing at all could be tried, or
+/// the policies are refused; 2 there is no way to the cluster.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:
   portreeve cluster doctor
@@ -109,7 +111,8 @@ struct ShownFinding {
 struct ShownProof {
     /// Such as `Pod in kube-system`.
     what: String,
-    /// `passed`, `held-up` by us, or `unknown` where somebody else refuses.
+    /// `passed`, `held-up` by us, `unknown` where somebody else refuses, or `untried` where you may not create it or the
+    /// API server does not answer.
     outcome: &'static str,
     /// The refusal.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -202,13 +205,60 @@ pub(super) async fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
         .map(|finding| Advised { advice: finding.advice(server.certificates), finding })
         .collect();
     let proofs = prove(&connection.client, &server.namespace, there.keys()).await;
-    let fine = !advised.iter().any(|advised| advised.advice == Advice::Refuse)
-        && !proofs.iter().any(|proof| matches!(proof.outcome, Tried::HeldUp(_)));
+    let ending = Ending::of(&advised, &proofs);
     match arguments.output {
         Format::Json => print_json(&report(&set, &advised, &proofs))?,
-        Format::Table => print_text(&text(&set, &advised, &proofs, fine))?,
+        Format::Table => print_text(&text(&set, &advised, &proofs, ending))?,
     }
-    Ok(Outcome::fine_if(fine))
+    Ok(Outcome::fine_if(ending.is_fine()))
+}
+
+/// What it comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    /// Nothing would be held up.
+    Fine,
+    /// Something would be, and the cluster comes back all the same.
+    Warned,
+    /// What could be tried would come back; the rest is not known.
+    FineInPart,
+    /// Nothing could be tried, so that nothing is known.
+    Unproved,
+    /// Something would be held up that the cluster comes back by.
+    HeldUp,
+}
+
+impl Ending {
+    fn of(advised: &[Advised], proofs: &[Proof]) -> Self {
+        let any = |is: fn(&Tried) -> bool| proofs.iter().any(|proof| is(&proof.outcome));
+        if any(|tried| matches!(tried, Tried::HeldUp(_))) || advised.iter().any(|one| one.advice == Advice::Refuse) {
+            Self::HeldUp
+        } else if !any(|tried| matches!(tried, Tried::Passed)) {
+            Self::Unproved
+        } else if any(|tried| !matches!(tried, Tried::Passed)) {
+            Self::FineInPart
+        } else if advised.is_empty() {
+            Self::Fine
+        } else {
+            Self::Warned
+        }
+    }
+
+    fn is_fine(self) -> bool {
+        !matches!(self, Self::Unproved | Self::HeldUp)
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::Fine => "Nothing that the cluster comes back by would be held up.",
+            Self::Warned => "The cluster would come back; what would be held up until a replica answers is told above.",
+            Self::FineInPart => {
+                "As far as it could be tried, the cluster would come back; what could not, and why, is told above."
+            }
+            Self::Unproved => "Whether the cluster would come back is not known: nothing could be tried, see above.",
+            Self::HeldUp => "The cluster might not come back by itself: see above.",
+        }
+    }
 }
 
 /// A finding with what a server does about it.
@@ -259,7 +309,8 @@ fn report(set: &PolicySet, advised: &[Advised], proofs: &[Proof]) -> DoctorRepor
         let (outcome, words) = match &proof.outcome {
             Tried::Passed => ("passed", None),
             Tried::HeldUp(words) => ("held-up", Some(words.clone())),
-            Tried::Unknown(words) => ("unknown", Some(words.clone())),
+            Tried::Refused(words) => ("unknown", Some(words.clone())),
+            Tried::Untried(words) => ("untried", Some(words.clone())),
         };
         ShownProof { what: proof.what.clone(), outcome, words }
     };
@@ -271,15 +322,32 @@ fn report(set: &PolicySet, advised: &[Advised], proofs: &[Proof]) -> DoctorRepor
     }
 }
 
-fn text(set: &PolicySet, advised: &[Advised], proofs: &[Proof], fine: bool) -> String {
+fn text(set: &PolicySet, advised: &[Advised], proofs: &[Proof], ending: Ending) -> String {
     let mut lines = vec![format!("{} policies, set {}", set.policies().len(), set.digest())];
     lines.extend(advised.iter().map(|one| format!("[{}] {}", word(one.advice), one.finding)));
     lines.extend(proofs.iter().map(|proof| format!("[tried] {proof}")));
-    let end = match (fine, advised.is_empty()) {
-        (true, true) => "Nothing that the cluster comes back by would be held up.",
-        (true, false) => "The cluster would come back; what would be held up until a replica answers is told above.",
-        (false, _) => "The cluster might not come back by itself: see above.",
-    };
-    lines.push(end.to_owned());
+    lines.push(ending.words().to_owned());
     lines.join("\n") + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ending(outcomes: &[Tried]) -> Ending {
+        let proof = |outcome: &Tried| Proof { what: "Node".to_owned(), outcome: outcome.clone() };
+        Ending::of(&[], &outcomes.iter().map(proof).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn what_could_not_be_tried_is_no_proof() {
+        let words = || "pods is forbidden".to_owned();
+        let (untried, refused, held_up) = (Tried::Untried(words()), Tried::Refused(words()), Tried::HeldUp(words()));
+        assert_eq!(ending(&[Tried::Passed]), Ending::Fine);
+        assert_eq!(ending(&[Tried::Passed, untried.clone()]), Ending::FineInPart);
+        assert_eq!(ending(&[Tried::Passed, refused.clone()]), Ending::FineInPart);
+        assert_eq!(ending(&[refused, untried.clone()]), Ending::Unproved);
+        assert_eq!(ending(&[Tried::Passed, untried, held_up]), Ending::HeldUp);
+        assert!(!ending(&[]).is_fine() && !Ending::HeldUp.is_fine() && Ending::FineInPart.is_fine());
+    }
 }
