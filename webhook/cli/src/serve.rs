@@ -4,6 +4,7 @@ mod cluster;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use portreeve_server::config::ServerConfig;
 use portreeve_server::serve::{Outside, Running, StartError, start_with};
@@ -16,7 +17,11 @@ pub(crate) use cluster::{certificates_behind, sources_of};
 
 use crate::outcome::{Failure, Outcome};
 use crate::output::print_text;
-use crate::runtime::runtime;
+use crate::runtime::{run_to_its_end, runtime};
+
+/// How long what still runs is waited for once all is in order: a proof of the book, a compilation, a file that is written.
+/// Nobody asks for what comes of it any more, and whoever ordered the stop kills what does not end.
+const LAST_WORK: Duration = Duration::from_secs(3);
 
 /// Runs the webhook.
 ///
@@ -61,7 +66,7 @@ pub(crate) fn run(
     log: impl FnOnce(Option<&Traces>) -> Result<(), Failure>,
 ) -> Result<Outcome, Failure> {
     let config = ServerConfig::read(&arguments.config).map_err(Failure::input)?;
-    runtime()?.block_on(async {
+    run_to_its_end(runtime()?, LAST_WORK, async {
         let traces = traces(&config)?;
         log(traces.as_deref())?;
         serve(config, traces).await

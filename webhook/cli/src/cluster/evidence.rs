@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use portreeve_cluster::evidence::{Answer, Evidence, EvidenceMap};
 use portreeve_ledger::BookProof;
 use portreeve_server::set::chain;
-use reqwest::{Client, StatusCode, Url};
+use reqwest::{Client, Response, StatusCode, Url};
 use rustls::RootCertStore;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -86,6 +86,9 @@ struct BookReport {
     whole: bool,
 }
 
+/// The most that a proof may be: the ConfigMap that it goes into holds no more.
+const LARGEST: usize = 1 << 20;
+
 /// After which a replica that is waited for is asked again.
 const BETWEEN: Duration = Duration::from_secs(5);
 
@@ -131,11 +134,23 @@ async fn proof(client: &Client, replica: &Url) -> Result<BookProof, String> {
     let url = replica.join("/proof").map_err(|error| error.to_string())?;
     let answer = client.get(url).send().await.map_err(words)?;
     let status = answer.status();
-    let body = answer.bytes().await.map_err(words)?;
+    let body = body(answer).await?;
     if status != StatusCode::OK {
         return Err(format!("{status}: {}", String::from_utf8_lossy(&body)));
     }
     serde_json::from_slice(&body).map_err(|error| error.to_string())
+}
+
+/// What a replica answers, as far as it may be a proof.
+async fn body(mut answer: Response) -> Result<Vec<u8>, String> {
+    let mut body = Vec::new();
+    while let Some(piece) = answer.chunk().await.map_err(|error| chain(&error))? {
+        if body.len().saturating_add(piece.len()) > LARGEST {
+            return Err(format!("it answers with more than {} KiB, which is no proof", LARGEST >> 10));
+        }
+        body.extend_from_slice(&piece);
+    }
+    Ok(body)
 }
 
 impl EvidenceReport {
@@ -167,5 +182,36 @@ impl BookReport {
             proved: format!("{:.0}", proof.at),
             whole: proof.faults.is_empty(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// Where somebody answers with so many bytes and never says how many.
+    async fn answering(bytes: usize) -> Url {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+        tokio::spawn(async move {
+            let (mut connection, _) = listener.accept().await.unwrap();
+            assert_ne!(connection.read(&mut [0; 1024]).await.unwrap(), 0);
+            connection.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n").await.unwrap();
+            // Whoever has had enough hangs up.
+            let _ = connection.write_all(&vec![b' '; bytes]).await;
+        });
+        url
+    }
+
+    #[tokio::test]
+    async fn an_answer_without_an_end_is_no_proof() {
+        let client = trusting(RootCertStore::empty()).unwrap();
+        let told = proof(&client, &answering(LARGEST * 8).await).await.unwrap_err();
+        assert_eq!(told, "it answers with more than 1024 KiB, which is no proof");
+        let told = proof(&client, &answering(LARGEST).await).await.unwrap_err();
+        assert!(told.contains("EOF while parsing"), "{told}");
     }
 }
