@@ -43,8 +43,8 @@ impl Authorities {
     ///
     /// # Errors
     /// If the file can't be read.
-    pub(super) fn bundle(&self) -> std::io::Result<Vec<u8>> {
-        let found = std::fs::read(&self.path)?;
+    pub(super) async fn bundle(&self) -> std::io::Result<Vec<u8>> {
+        let found = tokio::fs::read(&self.path).await?;
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.take_up(found, Instant::now(), self.overlap);
         Ok(known.bundle())
@@ -55,7 +55,7 @@ impl Authorities {
         let before = self.known.lock().unwrap_or_else(PoisonError::into_inner).bundle();
         loop {
             sleep(LOOK).await;
-            if self.bundle().is_ok_and(|now| now != before) {
+            if self.bundle().await.is_ok_and(|now| now != before) {
                 return;
             }
         }

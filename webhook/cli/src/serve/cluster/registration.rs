@@ -4,6 +4,7 @@
 use std::error::Error;
 use std::future::pending;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use portreeve_certs::{CertificateFolder, FolderContents, FolderError};
@@ -19,6 +20,7 @@ use portreeve_server::health::{KEPT_BY_THE_LEADER, Part, State};
 use portreeve_server::serve::Parts;
 use portreeve_server::set::{PolicySet, chain};
 use tokio::sync::watch;
+use tokio::task::{JoinError, spawn_blocking};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::authorities::Authorities;
@@ -41,6 +43,13 @@ pub(super) struct Registered {
     renewed: Option<watch::Receiver<FolderContents>>,
 }
 
+/// Who is asked what has to be registered.
+struct Scene<'s> {
+    connection: &'s Connection,
+    surveyor: &'s Surveyor,
+    parts: &'s Parts,
+}
+
 /// A registration that can't be made.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::serve) enum RegistrationError {
@@ -59,6 +68,8 @@ enum Unready {
     Token(#[from] FolderError),
     #[error("there is no token yet")]
     NoToken,
+    #[error("the reading of the token was cut short")]
+    CutShort(#[from] JoinError),
     #[error("the API server did not tell of its namespaces yet")]
     NoNamespaces,
     #[error(transparent)]
@@ -72,7 +83,7 @@ enum Unready {
 impl Unready {
     /// Whether it is not known where we are reached.
     fn is_of_the_site(&self) -> bool {
-        matches!(self, Self::Authorities { .. } | Self::Token(_) | Self::NoToken)
+        matches!(self, Self::Authorities { .. } | Self::Token(_) | Self::NoToken | Self::CutShort(_))
     }
 }
 
@@ -124,17 +135,11 @@ impl Registered {
 
     /// Keeps it in the cluster for as long as it is let run.
     pub(super) async fn keep(&self, connection: &Connection, surveyor: &Surveyor, parts: &Parts) {
+        let scene = Scene { connection, surveyor, parts };
         let shown = Shown(parts);
         let mut sets = parts.sets.subscribe();
         let mut renewed = self.renewed.clone();
-        let (first, mut unready) = loop {
-            let set = sets.borrow_and_update().clone();
-            match self.look(connection, surveyor, parts, &set).await {
-                Ok(looked) => break looked,
-                Err(error) => shown.nothing_written(&error),
-            }
-            sleep(RETRY).await;
-        };
+        let (first, mut unready) = self.first_look(&scene, &mut sets, &shown).await;
         let wanted = watch::Sender::new(first);
         let (tell, mut trouble) = watch::channel(None);
         let registrar = Registrar::new(connection.client.clone());
@@ -154,43 +159,45 @@ impl Registered {
             }
             looked = Instant::now();
             let set = sets.borrow_and_update().clone();
-            match self.look(connection, surveyor, parts, &set).await {
+            unready = match self.look(&scene, &set).await {
                 Ok((now, stands_in_the_way)) => {
-                    unready = stands_in_the_way;
-                    wanted.send_if_modified(|before| {
-                        let changed = *before != now;
-                        *before = now;
-                        changed
-                    });
+                    wanted.send_if_modified(|before| std::mem::replace(before, now.clone()) != now);
+                    stands_in_the_way
                 }
-                Err(error) => unready = Some(error),
+                Err(error) => Some(error),
+            };
+        }
+    }
+
+    /// Looks until it is known what has to be registered.
+    async fn first_look(
+        &self,
+        scene: &Scene<'_>,
+        sets: &mut watch::Receiver<Arc<PolicySet>>,
+        shown: &Shown<'_>,
+    ) -> (Target, Option<Unready>) {
+        loop {
+            let set = sets.borrow_and_update().clone();
+            match self.look(scene, &set).await {
+                Ok(looked) => return looked,
+                Err(error) => shown.nothing_written(&error),
             }
+            sleep(RETRY).await;
         }
     }
 
     /// What has to be registered now. What the policies ask for may have to wait; where we are reached does not.
-    async fn look(
-        &self,
-        connection: &Connection,
-        surveyor: &Surveyor,
-        parts: &Parts,
-        set: &PolicySet,
-    ) -> Result<(Target, Option<Unready>), Unready> {
-        let site = self.site()?;
-        Ok(match self.asked(connection, surveyor, parts, set).await {
+    async fn look(&self, scene: &Scene<'_>, set: &PolicySet) -> Result<(Target, Option<Unready>), Unready> {
+        let site = self.site().await?;
+        Ok(match self.asked(scene, set).await {
             Ok((registration, left_out)) => (Target { registration: Some(registration), site }, left_out),
             Err(unready) => (Target { registration: None, site }, Some(unready)),
         })
     }
 
     /// What the policies ask for, and what of it was left out.
-    async fn asked(
-        &self,
-        connection: &Connection,
-        surveyor: &Surveyor,
-        parts: &Parts,
-        set: &PolicySet,
-    ) -> Result<(Registration, Option<Unready>), Unready> {
+    async fn asked(&self, scene: &Scene<'_>, set: &PolicySet) -> Result<(Registration, Option<Unready>), Unready> {
+        let Scene { connection, surveyor, parts } = scene;
         let survey = surveyor.survey(parts, set).await?;
         let there = surveyor.namespaces().ok_or(Unready::NoNamespaces)?;
         let surroundings = Surroundings {
@@ -206,15 +213,20 @@ impl Registered {
         Ok((registration, left_out))
     }
 
-    fn site(&self) -> Result<Site, Unready> {
+    async fn site(&self) -> Result<Site, Unready> {
         let unreadable = |source| Unready::Authorities { path: self.authorities.path().clone(), source };
-        let ca_bundle = self.authorities.bundle().map_err(unreadable)?;
-        let token = match &self.tokens {
-            Some(folder) => Some(folder.contents()?.token().ok_or(Unready::NoToken)?.to_owned()),
+        let ca_bundle = self.authorities.bundle().await.map_err(unreadable)?;
+        let token = match self.tokens.clone() {
+            // Calls are answered on this thread: files are read on one that may wait.
+            Some(folder) => Some(spawn_blocking(move || token(&folder)).await??),
             None => None,
         };
         Ok(Site { name: self.name.clone(), endpoint: self.endpoint.clone(), ca_bundle, token })
     }
+}
+
+fn token(folder: &CertificateFolder) -> Result<String, Unready> {
+    Ok(folder.contents()?.token().ok_or(Unready::NoToken)?.to_owned())
 }
 
 /// Waits until others are told of; for ever where nobody tells.
