@@ -117,6 +117,11 @@ impl Seen {
         known.namespaces.as_ref().map(|namespaces| namespaces.iter().map(named).collect())
     }
 
+    /// Forgets a kind that nobody tells of any more: it is unknown until it is told of anew.
+    pub fn forget(&self, kind: Watched) {
+        self.known.write().unwrap_or_else(PoisonError::into_inner).forget(kind);
+    }
+
     /// Puts down what was seen.
     ///
     /// # Errors
@@ -171,6 +176,14 @@ fn found(name: &str, answer: Result<Option<Value>, String>) -> Result<Namespace,
 }
 
 impl Known {
+    fn forget(&mut self, kind: Watched) {
+        self.arriving.remove(&kind);
+        match kind {
+            Watched::Namespaces => self.namespaces = None,
+            Watched::Objects(listed) => self.objects.forget_kind(listed),
+        }
+    }
+
     fn take(&mut self, kind: Watched, sight: Sight) -> Result<(), String> {
         match (sight, kind) {
             (Sight::Begun, _) => drop(self.arriving.insert(kind, Arriving::default())),
@@ -358,6 +371,14 @@ mod tests {
         assert!(begun.knows(kind) && !begun.knows(Watched::Objects(Listed::Pod)));
         assert!(begun.fact(Listed::Service, "shop").unwrap().contains("web"));
         assert_eq!(&*begun.fact(Listed::Service, "other").unwrap(), "[]");
+    }
+
+    #[test]
+    fn a_kind_that_nobody_tells_of_any_more_is_unknown() {
+        let kind = Watched::Objects(Listed::Service);
+        let seen = seen(kind, [Sight::Begun, Sight::One(service("web")), Sight::Complete]);
+        seen.forget(kind);
+        assert!(!seen.knows(kind) && seen.fact(Listed::Service, "shop").is_err());
     }
 
     #[test]

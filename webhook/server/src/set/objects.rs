@@ -127,6 +127,11 @@ impl Objects {
         self.listed.insert(kind, others.listed.remove(&kind).unwrap_or_default());
     }
 
+    /// Lets go of all objects of this kind: nothing is known of it any more.
+    pub fn forget_kind(&mut self, kind: Listed) {
+        self.listed.remove(&kind);
+    }
+
     /// Whether all objects of this kind are known.
     #[must_use]
     pub fn lists(&self, kind: Listed) -> bool {
