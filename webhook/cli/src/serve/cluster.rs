@@ -195,7 +195,7 @@ fn told(connection: &Connection, replica: &str, tie: &mut Tie) -> Arc<dyn Witnes
 /// By the configured way, in the configured namespace.
 async fn connect(kubernetes: &KubernetesConfig) -> Result<Connection, ConnectionError> {
     let connection = Connection::of_server(kubernetes.kubeconfig.as_deref()).await?;
-    let own = kubernetes.namespace.clone().or_else(|| std::env::var("POD_NAMESPACE").ok());
+    let own = KubernetesConfig::own_namespace(Some(kubernetes));
     Ok(Connection { namespace: own.unwrap_or(connection.namespace), ..connection })
 }
 

@@ -47,6 +47,16 @@ pub struct KubernetesConfig {
     pub registration: Option<RegistrationConfig>,
 }
 
+impl KubernetesConfig {
+    /// Our own namespace: as it is configured, else as `$POD_NAMESPACE` says, which a pod has that serves without asking its
+    /// cluster too. Whoever has a connection knows where else it may be told.
+    #[must_use]
+    pub fn own_namespace(configured: Option<&Self>) -> Option<String> {
+        let configured = configured.and_then(|kubernetes| kubernetes.namespace.clone());
+        configured.or_else(|| std::env::var("POD_NAMESPACE").ok())
+    }
+}
+
 /// How long our own certificates last. Each is renewed at two thirds of its life, or when somebody asks
 /// (`portreeve cluster rotate`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -22,8 +22,8 @@ use crate::app::{App, NewestProof};
 use crate::around::Around;
 use crate::callers::Callers;
 use crate::config::{
-    CallersConfig, DurabilityConfig, LedgerConfig, RegistrationConfig, ServerConfig, TemplatePathError, TlsConfig,
-    template_paths,
+    CallersConfig, DurabilityConfig, KubernetesConfig, LedgerConfig, RegistrationConfig, ServerConfig,
+    TemplatePathError, TlsConfig, template_paths,
 };
 use crate::health::{Health, KEPT_BY_THE_LEADER, Part, State};
 use crate::metrics::Metrics;
@@ -331,8 +331,7 @@ fn loader(config: &ServerConfig) -> Result<Loader, StartError> {
     let evaluations = config.limits.evaluations.map_or_else(twice_the_processors, NonZeroUsize::get);
     let limits = Limits { evaluations: u32::try_from(evaluations).unwrap_or(u32::MAX), ..Limits::default() };
     let engine = Engine::new(Options { cache, limits, embedded: &COMPILED, ..Options::default() })?;
-    let configured = config.kubernetes.as_ref().and_then(|kubernetes| kubernetes.namespace.clone());
-    let own_namespace = configured.or_else(|| std::env::var("POD_NAMESPACE").ok());
+    let own_namespace = KubernetesConfig::own_namespace(config.kubernetes.as_ref());
     let registry =
         RegistryModules::open(&config.registries, config.state.as_ref().map(|state| state.folder.as_path()))?;
     let labels = config.namespace_defaults.labels.clone();
