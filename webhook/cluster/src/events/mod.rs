@@ -2,7 +2,8 @@
 //! shows why there are no pods. The gate puts down what happened and goes on; a task of its own writes it, as series where
 //! it happens again and again, no faster than the limits say. What does not fit is dropped and counted, never queued.
 //!
-//! Nothing of an object but its name is in an event, and no value of it.
+//! Of an object there is in an event its name, and what the policy says in its own words: these may quote the value that is at
+//! fault, as they do to whoever sent the object. Nothing else of the object is in it.
 
 mod happening;
 mod limit;
