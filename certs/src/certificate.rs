@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use jiff::Timestamp;
 use rustls_pki_types::CertificateDer;
 use sha2::{Digest, Sha256};
+use x509_parser::error::X509Error;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 use crate::pem::{self, PemError};
@@ -20,6 +21,7 @@ pub struct Certificate {
     issuer: String,
     serial: String,
     names: Vec<String>,
+    for_servers: bool,
     validity: Validity,
     public_key: Vec<u8>,
 }
@@ -45,6 +47,7 @@ impl Certificate {
             issuer: x509.issuer().to_string(),
             serial: hex::encode(x509.raw_serial()),
             names: names(&x509),
+            for_servers: is_for_servers(&x509),
             validity,
             public_key: x509.public_key().raw.to_vec(),
             der,
@@ -94,6 +97,11 @@ impl Certificate {
         &self.names
     }
 
+    /// Whether a server may show it: its extended key usage says so, or says nothing (RFC 5280, 4.2.1.12).
+    pub fn is_for_servers(&self) -> bool {
+        self.for_servers
+    }
+
     /// From when to when it holds.
     pub fn validity(&self) -> &Validity {
         &self.validity
@@ -111,12 +119,21 @@ impl Certificate {
 
     /// Whether `authority`'s key signed this. Dates are not looked at.
     pub fn signed_by(&self, authority: &Self) -> bool {
-        let (Ok((_, this)), Ok((_, other))) =
-            (X509Certificate::from_der(&self.der), X509Certificate::from_der(&authority.der))
-        else {
-            return false;
-        };
-        this.issuer().as_raw() == other.subject().as_raw() && this.verify_signature(Some(other.public_key())).is_ok()
+        self.signature_by(authority).is_some_and(|verified| verified.is_ok())
+    }
+
+    /// The same, but that a kind of signature that can't be verified here is taken for a good one.
+    pub(crate) fn may_be_signed_by(&self, authority: &Self) -> bool {
+        let verified = self.signature_by(authority);
+        matches!(verified, Some(Ok(()) | Err(X509Error::SignatureUnsupportedAlgorithm)))
+    }
+
+    /// What came of verifying the signature with `authority`'s key; none where another is named as the issuer.
+    fn signature_by(&self, authority: &Self) -> Option<Result<(), X509Error>> {
+        let (_, this) = X509Certificate::from_der(&self.der).ok()?;
+        let (_, other) = X509Certificate::from_der(&authority.der).ok()?;
+        let named = this.issuer().as_raw() == other.subject().as_raw();
+        named.then(|| this.verify_signature(Some(other.public_key())))
     }
 }
 
@@ -135,6 +152,13 @@ fn timestamp(seconds: i64) -> Result<Timestamp, CertificateError> {
 fn names(x509: &X509Certificate<'_>) -> Vec<String> {
     let Ok(Some(extension)) = x509.subject_alternative_name() else { return Vec::new() };
     extension.value.general_names.iter().filter_map(name).collect()
+}
+
+fn is_for_servers(x509: &X509Certificate<'_>) -> bool {
+    match x509.extended_key_usage() {
+        Ok(Some(usage)) => usage.value.server_auth || usage.value.any,
+        _ => true,
+    }
 }
 
 fn name(name: &GeneralName<'_>) -> Option<String> {

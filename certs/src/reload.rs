@@ -11,6 +11,7 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use sha2::{Digest, Sha256};
 
+use crate::expected::Expected;
 use crate::serving::{ServingBytes, ServingCertificate, ServingError, ServingFiles, ValidityWarning};
 
 /// Answers every handshake with the newest good pair. Connections that stand keep what they began with.
@@ -19,6 +20,7 @@ pub struct Reloader {
     files: ServingFiles,
     current: ArcSwap<Loaded>,
     patience: Duration,
+    expected: Expected,
     /// What waits to be served, and since when.
     awaited: Mutex<Option<([u8; 32], Instant)>>,
 }
@@ -43,7 +45,7 @@ impl Reloader {
         let files = ServingFiles { certificate: certificate.into(), key: key.into() };
         let bytes = files.read()?;
         let current = ArcSwap::from_pointee(Loaded::new(&files, &bytes)?);
-        Ok(Self { files, current, patience: Duration::ZERO, awaited: Mutex::default() })
+        Ok(Self { files, current, patience: Duration::ZERO, expected: Expected::default(), awaited: Mutex::default() })
     }
 
     /// The same, which serves another pair only after it was in the files for so long: clients have to be told of a CA
@@ -53,21 +55,32 @@ impl Reloader {
         Self { patience, ..self }
     }
 
+    /// The same, which knows what clients expect: while they take what is served, nothing that they would refuse comes in
+    /// its place. What they object to in both is no reason, since the server may know less than they do.
+    #[must_use]
+    pub fn expecting(self, expected: Expected) -> Self {
+        Self { expected, ..self }
+    }
+
     /// Reads the files, and takes up what they hold if it is not what is served. Whether it is, their content says, so
     /// equal times and swapped links don't matter. Blocks for two small reads.
     ///
     /// # Errors
-    /// As [`ServingCertificate::load`], each time until the files are mended; the old pair is served meanwhile. Two
-    /// files can't be read in one instant, so a mismatch may be gone at the next look.
-    pub fn reload_if_changed(&self) -> Result<Reload, ServingError> {
+    /// As [`ServingCertificate::load`], and for a pair that clients would refuse while they take the old one; each time
+    /// until the files are mended. The old pair is served meanwhile. Two files can't be read in one instant, so a
+    /// mismatch may be gone at the next look.
+    pub fn reload_if_changed(&self, now: Timestamp) -> Result<Reload, ServingError> {
         let bytes = self.files.read()?;
         if self.current.load().digest == digest(&bytes) {
             self.forget();
             return Ok(Reload::Unchanged);
         }
         let loaded = Loaded::new(&self.files, &bytes)?;
-        if !self.has_waited(loaded.digest) && !self.has_ended() {
-            return Ok(Reload::Awaited);
+        if !self.has_ended(now) {
+            self.refuse_worse(&loaded.serving, now)?;
+            if !self.has_waited(loaded.digest) {
+                return Ok(Reload::Awaited);
+            }
         }
         self.forget();
         self.current.store(Arc::new(loaded));
@@ -90,9 +103,19 @@ impl Reloader {
     }
 
     /// Whether what is served has ended.
-    fn has_ended(&self) -> bool {
-        let warning = self.current().validity_warning(Timestamp::now());
+    fn has_ended(&self, now: Timestamp) -> bool {
+        let warning = self.current().validity_warning(now);
         matches!(warning, Some(ValidityWarning::Expired { .. }))
+    }
+
+    /// Refuses what clients would, unless they object to the same in what is served.
+    fn refuse_worse(&self, next: &ServingCertificate, now: Timestamp) -> Result<(), ServingError> {
+        let served = self.expected.objections(&self.current(), now);
+        let mut both = self.expected.objections(next, now).into_iter().zip(served);
+        match both.find_map(|(next, served)| next.filter(|_| served.is_none())) {
+            None => Ok(()),
+            Some(source) => Err(ServingError::Worse { path: self.files.certificate.clone(), source }),
+        }
     }
 
     /// The pair that is served.

@@ -11,6 +11,7 @@ use rustls::sign::CertifiedKey;
 use rustls_pki_types::PrivateKeyDer;
 
 use crate::certificate::Certificate;
+use crate::expected::Objection;
 use crate::file::{self, FileError, Secrecy};
 use crate::pem::{self, PemError};
 
@@ -19,6 +20,7 @@ use crate::pem::{self, PemError};
 pub struct ServingCertificate {
     key: Arc<CertifiedKey>,
     leaf: Certificate,
+    beside: Arc<[Certificate]>,
 }
 
 impl ServingCertificate {
@@ -48,6 +50,11 @@ impl ServingCertificate {
     /// The leaf.
     pub fn leaf(&self) -> &Certificate {
         &self.leaf
+    }
+
+    /// What is sent with the leaf, to lead to whom clients trust.
+    pub(crate) fn beside(&self) -> &[Certificate] {
+        &self.beside
     }
 
     pub(crate) fn certified_key(&self) -> Arc<CertifiedKey> {
@@ -94,14 +101,18 @@ impl ServingFiles {
     pub(crate) fn parse(&self, bytes: &ServingBytes) -> Result<ServingCertificate, ServingError> {
         let chain = pem::certificates(&bytes.certificate);
         let chain = chain.map_err(|source| ServingError::Certificate { path: self.certificate.clone(), source })?;
-        let Some(leaf) = chain.first().cloned() else {
+        let Some((leaf, beside)) = chain.split_first() else {
             return Err(ServingError::Certificate { path: self.certificate.clone(), source: PemError::NoCertificate });
         };
+        let (leaf, beside) = (leaf.clone(), beside.into());
         let key = ring::default_provider().key_provider.load_private_key(self.parse_key(&bytes.key)?);
         let key = key.map_err(|source| ServingError::UnusableKey { path: self.key.clone(), source })?;
         let key = CertifiedKey::new(chain.iter().map(|certificate| certificate.der().clone()).collect(), key);
         self.match_up(&key)?;
-        Ok(ServingCertificate { key: Arc::new(key), leaf })
+        if !leaf.is_for_servers() {
+            return Err(ServingError::NotForServers { path: self.certificate.clone() });
+        }
+        Ok(ServingCertificate { key: Arc::new(key), leaf, beside })
     }
 
     fn parse_key(&self, bytes: &[u8]) -> Result<PrivateKeyDer<'static>, ServingError> {
@@ -177,6 +188,23 @@ pub enum ServingError {
         path: PathBuf,
         /// Why.
         source: rustls::Error,
+    },
+    /// A certificate of a client, as a rule.
+    #[error(
+        "the certificate in {} is for no server: its extended key usage has no serverAuth, and clients refuse it",
+        path.display()
+    )]
+    NotForServers {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Clients take what is served, and would not take this.
+    #[error("the certificate in {} is one that clients would refuse", path.display())]
+    Worse {
+        /// The file.
+        path: PathBuf,
+        /// Why they would.
+        source: Objection,
     },
     /// The two don't belong together.
     #[error("the key in {} is not that of the certificate in {}", key.display(), certificate.display())]

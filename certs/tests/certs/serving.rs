@@ -11,8 +11,9 @@ use jiff::Timestamp;
 
 use crate::wire::{BOTH, Client, DAY, NAME, at, policy, start};
 use portreeve_certs::{
-    CertificateFolder, Existing, FileError, PemError, Reload, Reloader, ServingCertificate, ServingError,
-    ValidityWarning, server_config,
+    Authority, AuthorityOptions, CertificateFolder, CommonName, Existing, Expected, FileError, Objection, Pair,
+    PemError, Reload, Reloader, ServerNames, ServingCertificate, ServingError, Validity, ValidityWarning,
+    server_config,
 };
 
 fn created() -> (tempfile::TempDir, CertificateFolder) {
@@ -167,7 +168,7 @@ impl Mount {
 fn unchanged_files_are_left_alone() {
     let (_scratch, folder) = created();
     let reloader = Reloader::open(folder.leaf_certificate(), folder.leaf_key()).unwrap();
-    assert_eq!(reloader.reload_if_changed().unwrap(), Reload::Unchanged);
+    assert_eq!(reloader.reload_if_changed(Timestamp::now()).unwrap(), Reload::Unchanged);
 }
 
 #[test]
@@ -176,7 +177,7 @@ fn a_swapped_link_of_a_mounted_secret_is_seen() {
     let mount = Mount::of(scratch.path(), &folder);
     let reloader = mount.open();
     mount.swap("..two", &other);
-    assert_eq!(reloader.reload_if_changed().unwrap(), Reload::Replaced);
+    assert_eq!(reloader.reload_if_changed(Timestamp::now()).unwrap(), Reload::Replaced);
     assert_eq!(reloader.current().leaf(), load(&other).unwrap().leaf());
 }
 
@@ -189,7 +190,7 @@ fn a_change_with_equal_time_and_length_is_seen() {
         fs::copy(from, &to).unwrap();
         fs::File::options().write(true).open(&to).unwrap().set_modified(time).unwrap();
     }
-    assert_eq!(reloader.reload_if_changed().unwrap(), Reload::Replaced);
+    assert_eq!(reloader.reload_if_changed(Timestamp::now()).unwrap(), Reload::Replaced);
 }
 
 #[test]
@@ -199,7 +200,7 @@ fn new_handshakes_get_the_new_pair_without_a_new_configuration() {
     let config = server_config(reloader.clone(), None).unwrap();
     let renewed = start().checked_add(61 * DAY).unwrap();
     folder.renew(renewed, &policy()).unwrap();
-    reloader.reload_if_changed().unwrap();
+    reloader.reload_if_changed(Timestamp::now()).unwrap();
     let client = Client::trusting_file(&folder.bundle(), BOTH[1], renewed);
     let served = client.connect(&config, NAME).unwrap().served;
     assert_eq!(served, load(&folder).unwrap().leaf().der().to_vec());
@@ -212,7 +213,7 @@ fn a_bad_pair_is_refused_each_time_and_the_old_one_is_served() {
     let config = server_config(reloader.clone(), None).unwrap();
     fs::copy(other.leaf_certificate(), folder.leaf_certificate()).unwrap();
     for _ in 0..2 {
-        assert!(matches!(reloader.reload_if_changed(), Err(ServingError::KeyMismatch { .. })));
+        assert!(matches!(reloader.reload_if_changed(Timestamp::now()), Err(ServingError::KeyMismatch { .. })));
     }
     let client = Client::trusting_file(&folder.bundle(), BOTH[1], start());
     assert!(client.connect(&config, NAME).is_ok());
@@ -223,9 +224,9 @@ fn a_mended_pair_is_taken_up() {
     let ((_one, folder), (_two, other)) = (created(), created());
     let reloader = Reloader::open(folder.leaf_certificate(), folder.leaf_key()).unwrap();
     fs::copy(other.leaf_certificate(), folder.leaf_certificate()).unwrap();
-    assert!(reloader.reload_if_changed().is_err());
+    assert!(reloader.reload_if_changed(Timestamp::now()).is_err());
     fs::copy(other.leaf_key(), folder.leaf_key()).unwrap();
-    assert_eq!(reloader.reload_if_changed().unwrap(), Reload::Replaced);
+    assert_eq!(reloader.reload_if_changed(Timestamp::now()).unwrap(), Reload::Replaced);
 }
 
 #[test]
@@ -235,9 +236,9 @@ fn another_pair_waits_for_as_long_as_it_was_told_to() {
     let (hasty, patient) = (opened(), opened().patient(Duration::from_secs(3600)));
     let before = patient.current().leaf().serial().to_owned();
     exchange(&other, &folder);
-    assert_eq!(hasty.reload_if_changed().unwrap(), Reload::Replaced);
-    assert_eq!(patient.reload_if_changed().unwrap(), Reload::Awaited);
-    assert_eq!(patient.reload_if_changed().unwrap(), Reload::Awaited);
+    assert_eq!(hasty.reload_if_changed(Timestamp::now()).unwrap(), Reload::Replaced);
+    assert_eq!(patient.reload_if_changed(Timestamp::now()).unwrap(), Reload::Awaited);
+    assert_eq!(patient.reload_if_changed(Timestamp::now()).unwrap(), Reload::Awaited);
     assert_eq!(patient.current().leaf().serial(), before);
 }
 
@@ -247,5 +248,84 @@ fn nobody_waits_with_a_certificate_that_has_ended() {
     let patient = Reloader::open(folder.leaf_certificate(), folder.leaf_key()).unwrap().patient(Duration::MAX);
     assert!(patient.current().validity_warning(Timestamp::now()).is_some());
     exchange(&other, &folder);
-    assert_eq!(patient.reload_if_changed().unwrap(), Reload::Replaced);
+    assert_eq!(patient.reload_if_changed(Timestamp::now()).unwrap(), Reload::Replaced);
+}
+
+/// A pair that holds for a day from `now`, with this name, from a CA of its own.
+fn pair(now: Timestamp, name: &str) -> Pair {
+    let validity = Validity::starting(now, DAY).unwrap();
+    let name_of_ca = CommonName::parse("Another CA").unwrap();
+    let ca = Authority::create(&AuthorityOptions { common_name: name_of_ca, validity }).unwrap();
+    ca.issue_server(&ServerNames::parse([name]).unwrap(), validity).unwrap()
+}
+
+fn put(pair: &Pair, into: &CertificateFolder) {
+    fs::write(into.leaf_certificate(), pair.certificate().to_pem()).unwrap();
+    write_key(&into.leaf_key(), pair.key().expose().as_bytes());
+}
+
+fn opened(folder: &CertificateFolder) -> Reloader {
+    Reloader::open(folder.leaf_certificate(), folder.leaf_key()).unwrap()
+}
+
+/// Why a changed pair was refused; the old one is served then.
+fn refused(reloader: &Reloader, now: Timestamp) -> Objection {
+    let served = reloader.current();
+    let Err(ServingError::Worse { source, .. }) = reloader.reload_if_changed(now) else { panic!("it was taken up") };
+    assert_eq!(reloader.current().leaf(), served.leaf());
+    source
+}
+
+#[test]
+fn one_that_has_ended_or_not_begun_does_not_take_the_place_of_one_that_holds() {
+    let (_scratch, folder) = created();
+    let reloader = opened(&folder);
+    put(&pair(at("2020-01-01T00:00:00Z"), NAME), &folder);
+    let why = refused(&reloader, start());
+    assert!(matches!(why, Objection::Dates(ValidityWarning::Expired { .. })), "{why}");
+    let tomorrow = start().checked_add(DAY).unwrap();
+    put(&pair(tomorrow, NAME), &folder);
+    let why = refused(&reloader, start());
+    assert!(matches!(why, Objection::Dates(ValidityWarning::NotYetValid { .. })), "{why}");
+    assert_eq!(reloader.reload_if_changed(tomorrow).unwrap(), Reload::Replaced);
+}
+
+#[test]
+fn a_certificate_of_a_client_is_never_served() {
+    let (_scratch, folder) = created();
+    let reloader = opened(&folder);
+    put(&folder.issue_client(&CommonName::parse("client").unwrap(), start(), DAY).unwrap(), &folder);
+    assert!(matches!(reloader.reload_if_changed(start()), Err(ServingError::NotForServers { .. })));
+    assert!(matches!(load(&folder), Err(ServingError::NotForServers { .. })));
+}
+
+#[test]
+fn one_for_other_names_does_not_take_the_place_of_one_for_ours() {
+    let (_scratch, folder) = created();
+    let names = ServerNames::parse(["elsewhere.example", NAME]).unwrap();
+    let reloader = opened(&folder).expecting(Expected { names: Some(names), authorities: None });
+    put(&pair(start(), "other.example"), &folder);
+    let why = refused(&reloader, start()).to_string();
+    assert!(why.contains("other.example") && why.contains(NAME), "{why}");
+    put(&pair(start(), NAME), &folder);
+    assert_eq!(reloader.reload_if_changed(start()).unwrap(), Reload::Replaced);
+}
+
+#[test]
+fn one_of_a_ca_that_nobody_trusts_does_not_take_the_place_of_one_that_clients_trust() {
+    let ((_one, folder), (_two, other)) = (created(), created());
+    let reloader = opened(&folder).expecting(Expected { names: None, authorities: Some(folder.bundle()) });
+    exchange(&other, &folder);
+    assert!(matches!(refused(&reloader, start()), Objection::Authority { .. }));
+    fs::copy(other.bundle(), folder.bundle()).unwrap();
+    assert_eq!(reloader.reload_if_changed(start()).unwrap(), Reload::Replaced);
+}
+
+#[test]
+fn what_clients_object_to_in_the_old_one_too_is_no_reason() {
+    let ((_one, folder), (_two, other)) = (created(), created());
+    let names = ServerNames::parse(["elsewhere.example"]).unwrap();
+    let reloader = opened(&folder).expecting(Expected { names: Some(names), authorities: None });
+    exchange(&other, &folder);
+    assert_eq!(reloader.reload_if_changed(start()).unwrap(), Reload::Replaced);
 }

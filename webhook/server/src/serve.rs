@@ -5,6 +5,7 @@ mod assemble;
 mod break_glass;
 mod compiled;
 mod exceptions;
+mod expected;
 mod fingerprint;
 mod ledger;
 mod origin;

@@ -10,7 +10,7 @@ use std::fs::{self, DirBuilder, File, Metadata};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tempfile::NamedTempFile;
 
@@ -26,6 +26,10 @@ const SEALED: &str = "seal";
 /// Entries that are kept; those used longest ago go first. An entry has some megabytes, and every change of settings
 /// makes one.
 const ENTRIES: usize = 32;
+/// How tempfile begins the names of files on their way to their place.
+const UNFINISHED: &str = ".tmp";
+/// After this time nobody is at work any more on an entry that is not whole.
+const ABANDONED: Duration = Duration::from_secs(3600);
 /// Permission bits by which others could write.
 const OTHERS_WRITE: u32 = 0o022;
 /// Permission bits by which others could do anything.
@@ -170,29 +174,43 @@ impl CacheFolder {
         }
     }
 
-    /// Keeps the folder from growing. A file that can't be deleted now will be tried again with the next entry.
+    /// Keeps the folder from growing, also by what a process that was killed left. A file that can't be deleted now will
+    /// be tried again with the next entry.
     fn forget_the_oldest(&self) {
-        let mut seals = self.seals();
+        let (mut seals, others): (Vec<_>, Vec<_>) =
+            self.files().into_iter().partition(|(_, file)| is_kind(file, SEALED));
         seals.sort_by_key(|(used, _)| std::cmp::Reverse(*used));
         for (_, seal) in seals.into_iter().skip(ENTRIES) {
-            for file in [&seal, &seal.with_extension(CODE)] {
-                if let Err(error) = fs::remove_file(file) {
-                    tracing::debug!(file = %file.display(), %error, "can't delete an old cached policy");
-                }
-            }
+            delete(&seal);
+            delete(&seal.with_extension(CODE));
         }
+        let is_old = |written: &SystemTime| written.elapsed().is_ok_and(|age| age > ABANDONED);
+        others
+            .iter()
+            .filter(|(written, file)| is_old(written) && is_unfinished(file))
+            .for_each(|(_, file)| delete(file));
     }
 
-    fn seals(&self) -> Vec<(SystemTime, PathBuf)> {
-        let Ok(files) = fs::read_dir(&self.path) else { return Vec::new() };
-        files
-            .filter_map(|file| {
-                let file = file.ok()?;
-                let path = file.path();
-                let is_seal = path.extension().is_some_and(|kind| kind == SEALED);
-                if is_seal { Some((file.metadata().ok()?.modified().ok()?, path)) } else { None }
-            })
-            .collect()
+    /// All files, with the time when each was written or last of use.
+    fn files(&self) -> Vec<(SystemTime, PathBuf)> {
+        let files = fs::read_dir(&self.path).into_iter().flatten().flatten();
+        files.filter_map(|file| Some((file.metadata().ok()?.modified().ok()?, file.path()))).collect()
+    }
+}
+
+fn is_kind(file: &Path, kind: &str) -> bool {
+    file.extension().is_some_and(|extension| extension == kind)
+}
+
+/// Whether a file is half an entry, or not even that.
+fn is_unfinished(file: &Path) -> bool {
+    let name = file.file_name().unwrap_or_default().as_encoded_bytes();
+    name.starts_with(UNFINISHED.as_bytes()) || (is_kind(file, CODE) && !file.with_extension(SEALED).exists())
+}
+
+fn delete(file: &Path) {
+    if let Err(error) = fs::remove_file(file) {
+        tracing::debug!(file = %file.display(), %error, "can't delete an old cached policy");
     }
 }
 

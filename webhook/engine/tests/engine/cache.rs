@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime};
 
 use portreeve_engine::{
     Cache, CacheError, CacheFolder, EmbeddedEntry, Engine, Instance, Limits, Options, Processor, Stats,
@@ -126,6 +126,23 @@ fn an_entry_without_its_code_is_made_again() {
     let (_above, folder) = filled();
     fs::remove_file(only_file(&folder, "code")).unwrap();
     assert_eq!(hits_misses_rebuilt(&load(&folder, &[good()])), (0, 0, 1));
+}
+
+#[test]
+fn what_a_killed_process_left_goes_and_what_one_is_at_work_on_stays() {
+    let (_above, folder) = filled();
+    let left = |name: &str, hours: u64| {
+        let file = fs::File::create(folder.join(name)).unwrap();
+        file.set_modified(SystemTime::now() - Duration::from_secs(3600 * hours)).unwrap();
+    };
+    for (name, hours) in [(".tmpOld", 2), (".tmpNew", 0), ("old.code", 2), ("new.code", 0)] {
+        left(name, hours);
+    }
+    load(&folder, &[instance("good", "good", json!({"says": "no"}))]);
+    let stays = |name: &str| folder.join(name).exists();
+    assert!(!stays(".tmpOld") && !stays("old.code"));
+    assert!(stays(".tmpNew") && stays("new.code") && stays("key"));
+    assert_eq!((files(&folder, "seal").len(), files(&folder, "code").len()), (2, 3));
 }
 
 #[test]
