@@ -26,11 +26,11 @@ impl PathTokens {
     /// Reads the folder's `tokens` file as it is to be understood at `now`.
     ///
     /// # Errors
-    /// When the file is missing, open to others or damaged.
+    /// When the file is missing, empty, open to others or damaged, and when it holds none for now.
     pub fn load(folder: &CertificateFolder, now: Timestamp) -> Result<Self, TokenError> {
         let path = folder.tokens();
         let log = TokenLog::parse(&file::read(&path, Secrecy::Secret)?, &path)?;
-        let current = log.current(now).ok_or(TokenError::NoneYet { now })?.token.clone();
+        let current = log.current(now).ok_or_else(|| log.none_yet(path))?.token.clone();
         Ok(Self { current, accepted: log.accepted(now).cloned().collect() })
     }
 
@@ -114,6 +114,14 @@ impl TokenLog {
         self.0.iter().filter_map(|entry| entry.taken_until).min()
     }
 
+    /// Why there is none to register; it reads the same from one look to the next.
+    fn none_yet(&self, path: PathBuf) -> TokenError {
+        match self.0.iter().map(|entry| entry.registered_from).min() {
+            Some(from) => TokenError::NoneYet { path, from },
+            None => TokenError::Empty { path },
+        }
+    }
+
     fn accepted(&self, now: Timestamp) -> impl Iterator<Item = &Token> {
         let in_force = move |entry: &&TokenEntry| entry.taken_until.is_none_or(|until| now < until);
         self.0.iter().filter(in_force).map(|entry| &entry.token)
@@ -170,11 +178,19 @@ pub enum TokenError {
         /// Counted from 1.
         line: usize,
     },
+    /// No token at all: the file is made whole, so somebody emptied it.
+    #[error("{} is empty; renew, and the token that is registered is taken again", path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
     /// No token to register.
-    #[error("the tokens file holds none that is in force at {now}; check the clock or renew")]
+    #[error("{} holds no token for a time before {from}; check the clock or renew", path.display())]
     NoneYet {
-        /// The time handed in.
-        now: Timestamp,
+        /// The file.
+        path: PathBuf,
+        /// When the first begins.
+        from: Timestamp,
     },
 }
 

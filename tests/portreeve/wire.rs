@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use portreeve_certs::{Authority, AuthorityOptions, CommonName, Validity};
+use jiff::Timestamp;
+use portreeve_certs::{
+    Authority, AuthorityOptions, CertificateFolder, CommonName, Pair, RotationPolicy, ServerNames, Validity,
+};
 use portreeve_tests::review::create;
 use portreeve_tests::server::{Speaks, Wire, until};
 use reqwest::StatusCode;
@@ -326,15 +329,52 @@ async fn tokens_that_can_not_be_read_are_shown_until_they_are_mended() {
     let tokens = wire.folder.path().join("certs/tokens");
     let good = std::fs::read(&tokens).unwrap();
     let report = async || wire.operations("/readyz?verbose").await.unwrap().1;
-    // Whole at once: an empty file has no tokens, and the server would make some.
     let put = |bytes: &[u8]| {
         let new = wire.folder.path().join("tokens");
         std::fs::copy(&tokens, &new).unwrap();
         std::fs::write(&new, bytes).unwrap();
         std::fs::rename(&new, &tokens).unwrap();
     };
-    put(b"no token");
-    until("it is shown", async || report().await.contains("[!] certificate: ")).await.unwrap();
-    put(&good);
-    until("it is no longer", async || report().await.contains("[+] certificate: loaded\n")).await.unwrap();
+    let (told, mended) = ("[!] certificate: ", "[+] certificate: loaded\n");
+    for bad in [b"no token".as_slice(), b""] {
+        put(bad);
+        until("it is shown", async || report().await.contains(told)).await.unwrap();
+        assert_eq!(status(&wire, review().to_string()).await.0, StatusCode::OK, "the token in force stays");
+        put(&good);
+        until("it is no longer", async || report().await.contains(mended)).await.unwrap();
+    }
+    std::fs::remove_file(&tokens).unwrap();
+    until("it is shown", async || report().await.contains(told)).await.unwrap();
+    assert_eq!(status(&wire, review().to_string()).await.0, StatusCode::OK, "the token in force stays");
+    // Who renews, by hand or at the next start, takes up the token that is registered.
+    let folder = CertificateFolder::new(wire.folder.path().join("certs"));
+    let names = ServerNames::parse(["localhost", "127.0.0.1"]).unwrap();
+    folder.renew(Timestamp::now(), &RotationPolicy::new(names)).unwrap();
+    until("it is no longer", async || report().await.contains(mended)).await.unwrap();
+    assert_eq!(status(&wire, review().to_string()).await.0, StatusCode::OK);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_that_clients_would_refuse_does_not_take_the_place_of_a_good_one() {
+    let wire = wire().await;
+    let certificates = wire.folder.path().join("certs");
+    let put = |pair: &Pair| {
+        // Their names are those of a pair, so that each look finds both old or both new.
+        std::fs::write(certificates.join("tls.key"), pair.key().expose()).unwrap();
+        std::fs::write(certificates.join("tls.crt"), pair.certificate().to_pem()).unwrap();
+    };
+    let now = Timestamp::now();
+    let validity = Validity::starting(now, Duration::from_secs(3600)).unwrap();
+    let name = CommonName::parse("Another CA").unwrap();
+    let stranger = Authority::create(&AuthorityOptions { common_name: name.clone(), validity }).unwrap();
+    let names = ServerNames::parse(["localhost"]).unwrap();
+    let report = async || wire.operations("/readyz?verbose").await.unwrap().1;
+    for (pair, words) in [
+        (stranger.issue_server(&names, validity).unwrap(), "no CA in"),
+        (stranger.issue_client(&name, validity).unwrap(), "no serverAuth"),
+    ] {
+        put(&pair);
+        until(words, async || report().await.contains(words)).await.unwrap();
+        assert_eq!(status(&wire, review().to_string()).await.0, StatusCode::OK, "the old one is served");
+    }
 }

@@ -97,7 +97,8 @@ fn write_bundle<'a>(
     file::write(&folder.bundle(), pem::encode_all(authorities).as_bytes(), Secrecy::Public)
 }
 
-/// The first token is registered at once, any other after one overlap; those before it are taken for two overlaps.
+/// The first token is registered at once, any other after one overlap; those before it are taken for two overlaps. Where
+/// the list is lost, the token that is registered is the first of the new one: callers know it.
 fn announce_token(
     folder: &CertificateFolder,
     state: &State,
@@ -106,7 +107,9 @@ fn announce_token(
 ) -> Result<(), FolderError> {
     let after = |overlaps: u32| now.saturating_add(policy.overlap().saturating_mul(overlaps)).unwrap_or(Timestamp::MAX);
     let registered_from = if state.tokens.current(now).is_some() { after(1) } else { now };
-    Ok(write_tokens(folder, &state.tokens.clone().announce(Token::new()?, registered_from, after(2)))?)
+    let known = state.registered.as_deref().filter(|_| state.tokens.newest().is_none());
+    let token = known.and_then(|text| text.parse().ok()).map_or_else(Token::new, Ok)?;
+    Ok(write_tokens(folder, &state.tokens.clone().announce(token, registered_from, after(2)))?)
 }
 
 fn promote_token(folder: &CertificateFolder, state: &State, now: Timestamp) -> Result<(), FolderError> {

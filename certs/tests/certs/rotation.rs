@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -374,4 +375,16 @@ fn the_next_step_is_told_before_it_is_taken() {
     scene.renew(after(AUTHORITY_DUE));
     let told = scene.folder.describe(after(AUTHORITY_DUE), &scene.policy).unwrap().next;
     assert_eq!((told.at, told.what), (after(AUTHORITY_DUE + DAY), Renewal::AuthorityPromoted));
+}
+
+#[test]
+fn where_the_list_of_tokens_is_lost_the_registered_one_is_taken_again() {
+    for lose in [|path: &Path| fs::remove_file(path).unwrap(), |path: &Path| fs::write(path, "").unwrap()] {
+        let scene = Scene::created();
+        let first = scene.tokens(start()).current().to_owned();
+        lose(&scene.folder.tokens());
+        assert!(PathTokens::load(&scene.folder, start()).is_err());
+        scene.renew(after(DAY));
+        assert_eq!(scene.tokens(after(DAY)).current(), first);
+    }
 }

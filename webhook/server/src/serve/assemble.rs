@@ -17,7 +17,7 @@ use portreeve_supply::Images;
 use tokio::sync::watch;
 
 use super::origin::{Origin, Seen};
-use super::{break_glass, compiled, exceptions, ledger, policies, proof, watch as files};
+use super::{break_glass, compiled, exceptions, expected, ledger, policies, proof, watch as files};
 use crate::app::{App, NewestProof};
 use crate::around::Around;
 use crate::callers::Callers;
@@ -278,7 +278,7 @@ fn certificate(config: &ServerConfig) -> Result<Reloader, StartError> {
     let (certificate, key) = certificate_files(&config.tls);
     let registration = config.kubernetes.as_ref().and_then(|kubernetes| kubernetes.registration.as_ref());
     let patience = registration.and_then(RegistrationConfig::patience).unwrap_or_default();
-    Ok(Reloader::open(certificate, key)?.patient(patience))
+    Ok(Reloader::open(certificate, key)?.patient(patience).expecting(expected::of(config)))
 }
 
 fn certificate_files(tls: &TlsConfig) -> (PathBuf, PathBuf) {

@@ -1,6 +1,6 @@
-//! Looking after the files while the server runs: certificates, client CAs, tokens, and, in `policies`, policies. They
-//! are polled, since a poll also sees the symlink swap of a mounted volume; policies that somebody tells of are looked at
-//! when he does. What can't be taken up is told once and shown until mended.
+//! Looking after the files while the server runs: certificates, client CAs and tokens here,
+//! policies in `policies`. They are polled, since a poll also sees the symlink swap of a mounted volume; policies that
+//! somebody tells of are looked at when he does. What can't be taken up is told once and shown until mended.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use super::assemble::{Parts, own_certificates};
 use super::{break_glass, exceptions, policies};
 use crate::callers::Callers;
-use crate::config::CallersConfig;
+use crate::config::{CallersConfig, TlsConfig};
 use crate::health::{Health, Part, State};
 use crate::set::{Sources, chain};
 
@@ -59,10 +59,23 @@ async fn change(told: Option<&mut watch::Receiver<Option<Arc<Sources>>>>) {
 
 /// One look at all that a handshake and a path are held against. What is wrong with any of it is shown until it is mended.
 fn certificates(parts: &Parts) {
-    let wrong: Vec<String> =
-        [renewed(parts), reloaded(parts), clients(parts), tokens(parts)].into_iter().flatten().collect();
+    let tokens = tokens(parts);
+    let renewed = if tokens.is_some() && tokens_are_renewed(parts) { None } else { renewed(parts) };
+    let wrong = without_echoes([tokens, renewed, reloaded(parts), clients(parts)].into_iter().flatten());
     let warning = parts.certificate.current().validity_warning((parts.gate.clock)());
     show(&parts.health, &wrong, warning);
+}
+
+/// What is wrong, each told once: two readers of one damaged file say the same of it, one of them in more words.
+fn without_echoes(wrong: impl IntoIterator<Item = String>) -> Vec<String> {
+    let mut told: Vec<String> = Vec::new();
+    for text in wrong {
+        told.retain(|known| !text.contains(known));
+        if !told.iter().any(|known| known.contains(&text)) {
+            told.push(text);
+        }
+    }
+    told
 }
 
 /// Shows what was refused and what clients will object to, and says it once.
@@ -76,6 +89,15 @@ pub(super) fn show(health: &Health, wrong: &[String], warning: Option<ValidityWa
 fn standing(wrong: &[String], warning: Option<ValidityWarning>) -> State {
     let told: Vec<String> = wrong.iter().cloned().chain(warning.map(|warning| warning.to_string())).collect();
     if told.is_empty() { State::Good("loaded".to_owned()) } else { State::Kept(told.join("; ")) }
+}
+
+/// Whether who renews our certificates renews the tokens too. While those can't be read nothing is renewed: an empty or
+/// missing file would be taken for one that was never made, and only the registered token would stay of what is taken.
+fn tokens_are_renewed(parts: &Parts) -> bool {
+    match (&parts.config.tls, &parts.config.callers) {
+        (TlsConfig::Own { folder, .. }, CallersConfig::Token { token_folder }) => folder == token_folder,
+        _ => false,
+    }
 }
 
 /// What stands in the way of renewing our own.
@@ -92,7 +114,7 @@ fn renewed(parts: &Parts) -> Option<String> {
 
 /// What stands in the way of serving what the files hold.
 fn reloaded(parts: &Parts) -> Option<String> {
-    match parts.certificate.reload_if_changed() {
+    match parts.certificate.reload_if_changed((parts.gate.clock)()) {
         Ok(Reload::Unchanged | Reload::Awaited) => None,
         Ok(Reload::Replaced) => {
             parts.metrics.certificate_ends(parts.certificate.current().leaf().validity().not_after());
@@ -132,6 +154,14 @@ mod tests {
         let wrong = ["no token".to_owned(), "no key".to_owned()];
         assert_eq!(standing(&wrong, None), State::Kept("no token; no key".to_owned()));
         assert_eq!(standing(&[], None), State::Good("loaded".to_owned()));
+    }
+
+    #[test]
+    fn one_reason_is_told_once_however_many_read_the_file() {
+        let wrong =
+            ["tls.crt can't be used", "the certificate file tls.crt can't be used", "tls.crt can't be used", "x"];
+        let told = without_echoes(wrong.map(ToOwned::to_owned));
+        assert_eq!(told, ["the certificate file tls.crt can't be used", "x"]);
     }
 
     #[test]
