@@ -25,6 +25,8 @@ pub enum Part {
     Denials,
     /// The serving certificate.
     Certificate,
+    /// Where facts about images come from.
+    Images,
     /// What stands around the objects that are judged.
     Cluster,
     /// What the API server was told of us.
@@ -51,12 +53,13 @@ pub enum State {
 }
 
 impl Part {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Policies,
         Self::Compiled,
         Self::Exceptions,
         Self::Denials,
         Self::Certificate,
+        Self::Images,
         Self::Cluster,
         Self::Registration,
         Self::State,
@@ -72,6 +75,7 @@ impl Part {
             Self::Exceptions => "exceptions",
             Self::Denials => "denials",
             Self::Certificate => "certificate",
+            Self::Images => "images",
             Self::Cluster => "cluster",
             Self::Registration => "registration",
             Self::State => "state",

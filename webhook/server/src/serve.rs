@@ -8,6 +8,7 @@ mod exceptions;
 mod expected;
 mod fingerprint;
 mod ledger;
+mod locked;
 mod origin;
 mod policies;
 mod proof;

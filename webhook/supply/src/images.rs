@@ -7,6 +7,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use thiserror::Error;
 use tokio::time::Instant;
 
@@ -37,7 +38,7 @@ pub struct Images(Source);
 
 #[derive(Debug)]
 enum Source {
-    Lock(ImageLock),
+    Lock(ArcSwap<ImageLock>),
     Registries(Remembered),
 }
 
@@ -114,7 +115,19 @@ impl Images {
     /// From this lock alone.
     #[must_use]
     pub fn from_lock(lock: ImageLock) -> Self {
-        Self(Source::Lock(lock))
+        Self(Source::Lock(ArcSwap::from_pointee(lock)))
+    }
+
+    /// Takes this lock in place of the one that facts come from; true if it is another. Where they come from registries
+    /// nothing changes.
+    pub fn relock(&self, lock: ImageLock) -> bool {
+        match &self.0 {
+            Source::Lock(before) if **before.load() != lock => {
+                before.store(Arc::new(lock));
+                true
+            }
+            _ => false,
+        }
     }
 
     /// From the configured registries, even when a lock file is configured too: that is how one is written.
@@ -141,7 +154,7 @@ impl Images {
         };
         match (&self.0, image.digest()) {
             (_, Some(digest)) => Ok(digest.clone()),
-            (Source::Lock(lock), None) => Ok(lock.entry(&image)?.digest.clone()),
+            (Source::Lock(lock), None) => Ok(lock.load().entry(&image)?.digest.clone()),
             (Source::Registries(registries), None) => registries.digest(image, freshness, deadline).await,
         }
     }
@@ -153,7 +166,7 @@ impl Images {
     pub async fn config(&self, image: &str, deadline: Instant) -> Result<ImageConfig, FactError> {
         let reference: ImageReference = image.parse()?;
         match &self.0 {
-            Source::Lock(lock) => lock.config(&reference),
+            Source::Lock(lock) => lock.load().config(&reference),
             Source::Registries(registries) => {
                 let digest = self.digest(image, Freshness::Remembered, deadline).await?;
                 registries.config(reference.with_digest(digest.clone()), digest, deadline).await

@@ -114,9 +114,16 @@ impl ImageLock {
     /// # Errors
     /// Says which entry, or which line and column, can't be used.
     pub fn read(path: &Path) -> Result<Self, LockError> {
-        let text =
-            std::fs::read_to_string(path).map_err(|source| LockError::Unreadable { path: path.into(), source })?;
-        let document: Document = serde_saphyr::from_str(&text)
+        let text = std::fs::read_to_string(path);
+        Self::parse(&text.map_err(|source| LockError::Unreadable { path: path.into(), source })?, path)
+    }
+
+    /// Reads the text of a lock file; `path` is for the error.
+    ///
+    /// # Errors
+    /// Says which entry, or which line and column, can't be used.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, LockError> {
+        let document: Document = serde_saphyr::from_str(text)
             .map_err(|fault| LockError::Malformed { path: path.into(), fault: Box::new(fault) })?;
         let mut lock = Self::default();
         for (entry, written) in document.images.into_iter().enumerate() {

@@ -17,7 +17,7 @@ use portreeve_supply::Images;
 use tokio::sync::watch;
 
 use super::origin::{Origin, Seen};
-use super::{break_glass, compiled, exceptions, expected, ledger, policies, proof, watch as files};
+use super::{break_glass, compiled, exceptions, expected, ledger, locked, policies, proof, watch as files};
 use crate::app::{App, NewestProof};
 use crate::around::Around;
 use crate::callers::Callers;
@@ -214,6 +214,7 @@ impl Parts {
             clock: Timestamp::now,
             witness,
         };
+        locked::look(&gate.images, &config.registries, &health, None);
         let gate = Arc::new(gate);
         let (proof, sets) = (NewestProof::default(), watch::Sender::new(set));
         Ok(Self {

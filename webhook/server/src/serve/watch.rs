@@ -1,4 +1,4 @@
-//! Looking after the files while the server runs: certificates, client CAs and tokens here,
+//! Looking after the files while the server runs: certificates, client CAs and tokens here, the lock file in `locked`,
 //! policies in `policies`. They are polled, since a poll also sees the symlink swap of a mounted volume; policies that
 //! somebody tells of are looked at when he does. What can't be taken up is told once and shown until mended.
 
@@ -10,7 +10,7 @@ use portreeve_certs::{CertificateFolder, PathTokens, Reload, ValidityWarning};
 use tokio::sync::watch;
 
 use super::assemble::{Parts, own_certificates};
-use super::{break_glass, exceptions, policies};
+use super::{break_glass, exceptions, locked, policies};
 use crate::callers::Callers;
 use crate::config::{CallersConfig, TlsConfig};
 use crate::health::{Health, Part, State};
@@ -21,7 +21,7 @@ const EVERY: Duration = Duration::from_secs(1);
 
 /// Looks after the files for as long as the server runs.
 pub(super) async fn watch(parts: Arc<Parts>) {
-    let mut seen = parts.seen.clone();
+    let (mut seen, mut lock) = (parts.seen.clone(), locked::Seen::default());
     let mut ticks = tokio::time::interval(EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut told = parts.origin.told();
@@ -31,17 +31,19 @@ pub(super) async fn watch(parts: Arc<Parts>) {
             () = change(told.as_mut()) => {}
         }
         let looked_at = Arc::clone(&parts);
-        let before = seen.clone();
+        let (before, lock_before) = (seen.clone(), lock);
         let look = move || {
             certificates(&looked_at);
+            let lock =
+                locked::look(&looked_at.gate.images, &looked_at.config.registries, &looked_at.health, lock_before);
             let seen = policies::look(&looked_at, before);
             let (set, now) = (looked_at.gate.set.load(), (looked_at.gate.clock)());
             exceptions::look(set.exceptions(), &looked_at.health, now);
             break_glass::look(set.break_glass(), &looked_at.health, &looked_at.metrics, now);
-            seen
+            (seen, lock)
         };
         match tokio::task::spawn_blocking(look).await {
-            Ok(now) => seen = now,
+            Ok(now) => (seen, lock) = now,
             Err(error) => tracing::error!(%error, "a look at the files was cut short; the next one is in a second"),
         }
     }
