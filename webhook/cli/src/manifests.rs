@@ -22,6 +22,7 @@ pub(crate) fn read(paths: &[PathBuf]) -> Result<Found, Failure> {
     if !found.passed_over.is_empty() {
         tell(&format!("passed over, since no Kubernetes objects are in them: {}", found.passed_over.join(", ")));
     }
+    found.foreign.iter().for_each(|(name, foreign)| tell(&format!("passed over: {name}: {foreign}")));
     Ok(found)
 }
 

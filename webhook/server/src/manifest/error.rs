@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_saphyr::granit_parser::ScanError;
 
+use super::foreign::Foreign;
 use super::node::Spot;
 
 /// A text that can't be read as Kubernetes objects.
@@ -27,10 +28,19 @@ pub struct ManifestError {
 pub enum Fault {
     /// The YAML parser refused it.
     #[error("this is not YAML: {}", .0.info())]
-    NotYaml(#[source] Box<ScanError>),
+    // No source: it says the same again, with the place.
+    NotYaml(Box<ScanError>),
     /// The JSON parser refused it.
     #[error("this is not JSON: {0}")]
     NotJson(#[source] serde_json::Error),
+    /// The same of a text that looks like a template.
+    #[error(
+        "{0}; with `{{{{` in it the text looks like a template: render it first, as in `helm template … | portreeve check -`"
+    )]
+    Unrendered(#[source] Box<Fault>),
+    /// What no API server ever sees.
+    #[error("this is {0}")]
+    Foreign(Foreign),
     /// A document, or an item of a `List`, that is a scalar or a list.
     #[error("a Kubernetes object is a mapping with apiVersion, kind and metadata, and this is not a mapping")]
     NotAnObject,
@@ -98,6 +108,17 @@ pub struct IdentityChanged {
 }
 
 impl Fault {
+    /// This fault of a text with these words in it. Braces of a template are a mapping as a key to YAML, where they stand
+    /// alone.
+    pub(super) fn in_text(self, text: &str) -> Self {
+        match self {
+            Self::NotYaml(_) | Self::NotJson(_) | Self::KeyNotText(_) if text.contains("{{") => {
+                Self::Unrendered(Box::new(self))
+            }
+            other => other,
+        }
+    }
+
     /// This fault, at a place of a file.
     pub(super) fn at(self, file: &Arc<str>, spot: Spot) -> ManifestError {
         ManifestError { file: Arc::clone(file), line: spot.line, column: spot.column.saturating_add(1), fault: self }

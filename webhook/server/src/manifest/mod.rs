@@ -6,6 +6,7 @@
 
 mod error;
 mod fields;
+mod foreign;
 mod json;
 mod node;
 mod paths;
@@ -23,6 +24,7 @@ use portreeve_admission::pointer::Pointer;
 use serde_json::Value;
 
 pub use error::{Fault, IdentityChanged, IdentityField, ManifestError};
+pub use foreign::Foreign;
 pub use paths::{Found, ReadError, ReadErrors, Text, files_named, find_manifests, read_paths};
 pub use render::{RenderError, render};
 pub use stream::read_stream;

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use walkdir::{DirEntry, WalkDir};
 
-use super::stream::read_found;
+use super::foreign::Foreign;
+use super::stream::{Contents, read_found};
 use super::{Manifest, ManifestError, read_stream};
 
 /// The path that means the standard input.
@@ -66,6 +67,8 @@ pub struct Found {
     pub texts: Vec<(Text, Vec<Manifest>)>,
     /// Files met in folders that hold no Kubernetes objects, by name.
     pub passed_over: Vec<Arc<str>>,
+    /// Files met in folders that a tool reads and no API server, by name.
+    pub foreign: Vec<(Arc<str>, Foreign)>,
 }
 
 /// Reads the manifests of all paths: files whatever their name, folders recursively (`*.yaml`, `*.yml` and `*.json`, in the
@@ -88,7 +91,7 @@ pub fn read_paths(paths: &[PathBuf], stdin: &mut dyn Read) -> Result<Vec<Manifes
 }
 
 /// Reads what [`read_paths`] reads, but that a file met in a folder may be something else altogether: if none of its
-/// documents has an `apiVersion` or a `kind`, it is passed over. A file that is named must hold objects.
+/// documents has an `apiVersion` or a `kind`, or none is for an API server, it is passed over. A file that is named must hold objects.
 ///
 /// # Errors
 /// Everything that can't be read; half an object is an error wherever it stands.
@@ -97,12 +100,13 @@ pub fn find_manifests(paths: &[PathBuf], stdin: &mut dyn Read) -> Result<Found, 
     let mut found = Found::default();
     for Source { text, sought } in sources {
         let read = match sought {
-            Sought::ByName => read_stream(&text.name, &text.text).map(Some),
+            Sought::ByName => read_stream(&text.name, &text.text).map(Contents::Objects),
             Sought::InFolder => read_found(&text.name, &text.text),
         };
         match read {
-            Ok(Some(manifests)) => found.texts.push((text, manifests)),
-            Ok(None) => found.passed_over.push(text.name),
+            Ok(Contents::Objects(manifests)) => found.texts.push((text, manifests)),
+            Ok(Contents::Foreign(foreign)) => found.foreign.push((text.name, foreign)),
+            Ok(Contents::NoObjects) => found.passed_over.push(text.name),
             Err(error) => errors.push(error.into()),
         }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use portreeve_admission::pointer::Pointer;
 
 use super::error::{Fault, ManifestError};
+use super::foreign::Foreign;
 use super::node::{Content, Document, Node};
 use super::{Identity, Manifest, Origin, json, yaml};
 
@@ -25,16 +26,26 @@ pub fn read_stream(name: &str, text: &str) -> Result<Vec<Manifest>, ManifestErro
     Stream::read(&file, text)?.manifests(&file)
 }
 
-/// The same of a text that nobody said holds objects: none if no document of it looks like one.
-pub(super) fn read_found(name: &str, text: &str) -> Result<Option<Vec<Manifest>>, ManifestError> {
+/// What a text holds that nobody said holds objects.
+pub(super) enum Contents {
+    /// Objects, as far as somebody began to write some.
+    Objects(Vec<Manifest>),
+    /// What no API server ever sees, alone.
+    Foreign(Foreign),
+    /// Nothing that looks like an object.
+    NoObjects,
+}
+
+/// The same of a text that nobody said holds objects.
+pub(super) fn read_found(name: &str, text: &str) -> Result<Contents, ManifestError> {
     let file = Arc::from(name);
     let stream = Stream::read(&file, text)?;
-    let mut documents = stream.documents.iter().map(|document| &document.root);
-    if stream.documents.is_empty() || documents.any(|root| looks_like_an_object(root)) {
-        stream.manifests(&file).map(Some)
-    } else {
-        Ok(None)
+    let roots = || stream.documents.iter().map(|document| document.root.as_ref());
+    let mut objects = roots().filter(|root| looks_like_an_object(root) && Foreign::of(root).is_none());
+    if stream.documents.is_empty() || objects.next().is_some() {
+        return stream.manifests(&file).map(Contents::Objects);
     }
+    Ok(roots().find_map(Foreign::of).map_or(Contents::NoObjects, Contents::Foreign))
 }
 
 /// Whether somebody began to write a Kubernetes object here.
@@ -58,6 +69,10 @@ pub(super) enum Format {
 
 impl Stream {
     pub(super) fn read(file: &Arc<str>, text: &str) -> Result<Self, ManifestError> {
+        Self::parsed(file, text).map_err(|error| ManifestError { fault: error.fault.in_text(text), ..error })
+    }
+
+    fn parsed(file: &Arc<str>, text: &str) -> Result<Self, ManifestError> {
         let json = || json::read(file, text).map(|documents| Self { format: Format::Json, documents });
         let yaml = || yaml::read(file, text).map(|documents| Self { format: Format::Yaml, documents });
         if file.ends_with(".json") {
@@ -101,7 +116,8 @@ fn take_apart(
 
 fn manifest(file: &Arc<str>, origin: Origin, node: &Arc<Node>) -> Result<Manifest, ManifestError> {
     let value = node.value();
-    let identity = Identity::of(&value).map_err(|field| Fault::Missing(field).at(file, node.place.spot()))?;
+    let fault = |field| Foreign::of(node).map_or(Fault::Missing(field), Fault::Foreign);
+    let identity = Identity::of(&value).map_err(|field| fault(field).at(file, node.place.spot()))?;
     Ok(Manifest { source: Arc::clone(file), origin, node: Arc::clone(node), identity, value })
 }
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::manifest::{Found, Manifest, ReadError, ReadErrors, files_named, find_manifests, read_paths};
+use crate::manifest::{Foreign, Found, Manifest, ReadError, ReadErrors, files_named, find_manifests, read_paths};
 
 fn object(name: &str) -> String {
     format!("apiVersion: v1\nkind: Pod\nmetadata:\n  name: {name}\n")
@@ -143,6 +143,62 @@ fn half_an_object_is_an_error_in_a_folder_too() {
         let folder = folder(&[("half.yaml", half)]);
         assert!(found(folder.path()).is_err(), "{half}");
     }
+}
+
+#[test]
+fn a_file_of_a_tool_in_a_folder_is_passed_over_and_everything_else_is_read() {
+    let kustomize = "kustomize.config.k8s.io";
+    let files = [
+        ("kustomization.yaml", format!("apiVersion: {kustomize}/v1beta1\nkind: Kustomization\nresources: [a.yaml]\n")),
+        ("component.yaml", format!("apiVersion: {kustomize}/v1alpha1\nkind: Component\n")),
+        ("Chart.yaml", "apiVersion: v2\nname: web\nversion: 1.0.0\n".to_owned()),
+        ("config.yaml", "apiVersion: v1\nkind: Config\nclusters: []\ncontexts: []\nusers: []\n".to_owned()),
+        ("kind.yaml", "apiVersion: kind.x-k8s.io/v1alpha4\nkind: Cluster\n---\na: b\n".to_owned()),
+        ("a.yaml", object("a")),
+    ];
+    let folder = folder(&files.each_ref().map(|(name, text)| (*name, text.as_str())));
+    let found = found(folder.path()).unwrap();
+    assert_eq!(names(&found.manifests()), ["a"]);
+    let foreign = [Foreign::Chart, Foreign::Kustomization, Foreign::Kubeconfig, Foreign::Configuration];
+    let told: Vec<_> = found.foreign.iter().map(|(_, foreign)| *foreign).collect();
+    assert_eq!(told, [foreign[0], foreign[1], foreign[2], foreign[3], foreign[1]]);
+}
+
+#[test]
+fn a_file_of_a_tool_that_is_named_is_told_of_as_that() {
+    let folder = folder(&[("Chart.yaml", "apiVersion: v2\nname: web\nversion: 1.0.0\n")]);
+    let errors = found(&folder.path().join("Chart.yaml")).unwrap_err();
+    assert!(errors.to_string().contains("run `helm template`"), "{errors}");
+}
+
+#[test]
+fn what_only_resembles_a_file_of_a_tool_is_half_an_object() {
+    let half = [
+        "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\n",
+        "apiVersion: v2\nname: web\n",
+        "apiVersion: v1\nkind: Config\nclusters: []\n",
+        "apiVersion: apps/v1\nkind: Deployment\nname: web\nversion: 1\n",
+    ];
+    for half in half {
+        let folder = folder(&[("half.yaml", half)]);
+        assert!(found(folder.path()).is_err(), "{half}");
+    }
+}
+
+#[test]
+fn a_template_that_is_not_rendered_is_told_of_as_that() {
+    let whole = object("a");
+    for text in [
+        whole.replace("name: a", "name: {{ .Values.name }}"),
+        format!("{{{{- if .Values.on }}}}\n{whole}{{{{ end }}}}\n"),
+    ] {
+        let folder = folder(&[("web.yaml", &text)]);
+        let errors = found(folder.path()).unwrap_err().to_string();
+        assert!(errors.contains("render it first, as in `helm template … | portreeve check -`"), "{errors}");
+        assert!(errors.contains("`{{`"), "{errors}");
+    }
+    let folder = folder(&[("web.yaml", &whole.replace("name: a", "name: \"{{ .Values.name }}\""))]);
+    assert!(found(folder.path()).is_ok(), "it is YAML");
 }
 
 #[test]
