@@ -1,5 +1,6 @@
 //! What somebody who looks after the cluster does by hand: asks the doctor, takes the registrations away.
 
+use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use serde_json::{Value, json};
@@ -88,6 +89,37 @@ async fn the_doctor_judges_as_the_server_that_is_configured_so_does() {
     assert_eq!(advice(&configured(json!({"at": at}))), json!("warn"));
     let output = run(&scene, &["cluster", "doctor", "-o", "json"]);
     assert!(!String::from_utf8(output.stdout).unwrap().contains("pods of cert-manager"));
+}
+
+/// What leads to the cluster as somebody who may look at what the doctor looks at, and create nothing.
+async fn reader(scene: &Scene) -> PathBuf {
+    let rules = json!([{"apiGroups": ["", "portreeve.dev"], "resources": ["*"], "verbs": ["get", "list", "watch"]}]);
+    let role = json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "reader"});
+    let (api, named) = ("rbac.authorization.k8s.io/v1", json!({"name": "reader"}));
+    scene.apply(&json!({"apiVersion": api, "kind": "ClusterRole", "metadata": named, "rules": rules})).await;
+    let subject = json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "reader"});
+    let binding = json!({
+        "apiVersion": api, "kind": "ClusterRoleBinding", "metadata": named, "roleRef": role, "subjects": [subject],
+    });
+    scene.apply(&binding).await;
+    let kubeconfig = std::fs::read_to_string(scene.kubeconfig()).unwrap();
+    let mut kubeconfig: Value = serde_saphyr::from_str(&kubeconfig).unwrap();
+    kubeconfig["users"][0]["user"]["as"] = json!("reader");
+    let path = scene.folder().join("reader.kubeconfig");
+    std::fs::write(&path, kubeconfig.to_string()).unwrap();
+    path
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_of_somebody_who_may_create_nothing_says_that_nothing_is_known() {
+    let Some(scene) = Scene::start().await else { return };
+    let kubeconfig = reader(&scene).await;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_portreeve"));
+    let output = command.args(["cluster", "doctor", "--kubeconfig"]).arg(kubeconfig).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("Node: could not be tried: nodes is forbidden"), "{said}");
+    assert!(said.contains("is not known: nothing could be tried") && !said.contains("somebody else"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
