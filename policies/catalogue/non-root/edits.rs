@@ -5,7 +5,8 @@ use portreeve_sdk::view::{Container, ContainerKind, Pod};
 use portreeve_sdk::{Case, Verdict};
 use serde_json::json;
 
-use super::user::{Runs, User, needs_group};
+use super::before::Before;
+use super::user::{Runs, User, for_a_group};
 use super::{FLAG, Governed, IMAGE_USER, LOW_PORT, LowPorts, NON_ROOT, Stance, USER};
 use crate::storage::Storage;
 
@@ -25,21 +26,23 @@ pub(super) fn make(
     low_ports: LowPorts,
     verdict: &mut Verdict,
 ) {
+    let before = Before::of(case);
     let made_non_root = flags(governed, verdict);
-    let mut group_is_set = pod.security.as_ref().is_some_and(|security| security.fs_group.is_some());
-    let mut is_given_a_user = false;
+    let mut given = Vec::new();
     for Governed { container, runs, .. } in governed {
-        let Runs::As(user) = runs else { continue };
-        set_user(pod, container, user, verdict);
-        is_given_a_user |= listens_low(case, container);
-        if !group_is_set && needs_group(storage, container) {
-            set_group_of_volumes(user, verdict);
-            group_is_set = true;
+        if let Runs::As(user) = runs {
+            set_user(pod, container, user, verdict);
+            given.push(*container);
         }
     }
-    let listens = is_given_a_user || made_non_root.iter().any(|container| listens_low(case, container));
+    if pod.security.as_ref().is_none_or(|security| security.fs_group.is_none()) {
+        group_of_volumes(&before, storage, governed, verdict);
+    }
+    let had_it = before.had_sysctl(PORT_SYSCTL, "0");
+    let held_to_it = governed.iter().filter(|governed| had_it && governed.runs.starts());
+    let mut opened = made_non_root.into_iter().chain(given).chain(held_to_it.map(|governed| governed.container));
     let sets_it = low_ports == LowPorts::Sysctl && !pod.is_on_host_network() && !has_it_by_slashes(pod);
-    if sets_it && listens {
+    if sets_it && opened.any(|container| listens_low(case, container)) {
         let sysctl = json!({"name": PORT_SYSCTL, "value": "0"});
         verdict.append_unique(LOW_PORT, [POD, "/sysctls"].concat(), sysctl, &["name"]);
     }
@@ -74,8 +77,18 @@ fn set_user(pod: &Pod, container: &Container, user: &User, verdict: &mut Verdict
     }
 }
 
-/// Once for a pod: its volumes have one group.
-fn set_group_of_volumes(user: &User, verdict: &mut Verdict) {
+/// Once for a pod, whose volumes have one group: that of the first user whom it is given for.
+fn group_of_volumes(before: &Before<'_>, storage: &Storage<'_>, governed: &[Governed<'_>], verdict: &mut Verdict) {
+    let user = governed.iter().find_map(|Governed { container, runs, .. }| {
+        let mut mounts = for_a_group(storage, container).peekable();
+        mounts.peek()?;
+        match runs {
+            Runs::As(user) => Some(user),
+            Runs::AsBefore(user) => before.has_room_for_group(user, container, mounts).then_some(user),
+            _ => None,
+        }
+    });
+    let Some(user) = user else { return };
     verdict.set_default(IMAGE_USER, [POD, "/fsGroup"].concat(), user.fs_group);
     verdict.set_default(IMAGE_USER, [POD, "/fsGroupChangePolicy"].concat(), "OnRootMismatch");
 }

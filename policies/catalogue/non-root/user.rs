@@ -2,7 +2,7 @@
 
 use portreeve_sdk::fact::ImageConfig;
 use portreeve_sdk::image::ImagePattern;
-use portreeve_sdk::view::{Container, Pod};
+use portreeve_sdk::view::{Container, Mount, Pod};
 use portreeve_sdk::{Case, SettingsError};
 use serde::Deserialize;
 
@@ -24,6 +24,12 @@ impl TryFrom<u32> for Id {
         } else {
             Ok(Self(number))
         }
+    }
+}
+
+impl PartialEq<i64> for Id {
+    fn eq(&self, number: &i64) -> bool {
+        i64::from(self.0) == *number
     }
 }
 
@@ -103,6 +109,8 @@ pub(super) enum Runs {
     ByNumber,
     /// As this user, if that is set.
     As(User),
+    /// As this user, who stands there already: whoever applies a manifest without one gets what was given before.
+    AsBefore(User),
     /// Not at all: the kubelet refuses this user of the image, and no other is known.
     Refused(ImageUser),
     /// As the image says, which is not known here.
@@ -173,9 +181,18 @@ impl Users {
     /// What this container runs as when it must not be root.
     pub(super) fn of(&self, case: &Case<'_>, storage: &Storage<'_>, pod: &Pod, container: &Container) -> Runs {
         let own = container.security.as_ref().and_then(|security| security.run_as_user);
-        if own.or_else(|| pod.security.as_ref()?.run_as_user).is_some() {
-            return Runs::ByNumber;
+        match (own, pod.security.as_ref().and_then(|security| security.run_as_user)) {
+            (None, None) => self.given(case, storage, pod, container),
+            (None, Some(_)) => Runs::ByNumber,
+            (Some(number), _) => match self.given(case, storage, pod, container) {
+                Runs::As(user) if user.uid == number => Runs::AsBefore(user),
+                _ => Runs::ByNumber,
+            },
         }
+    }
+
+    /// The same where nothing is written.
+    fn given(&self, case: &Case<'_>, storage: &Storage<'_>, pod: &Pod, container: &Container) -> Runs {
         let image = case.fact::<ImageConfig>(&container.image).ok().map(|config| ImageUser::from(config.user.as_str()));
         if image == Some(ImageUser::Number) {
             return Runs::ByNumber;
@@ -205,11 +222,10 @@ fn keeps_data(storage: &Storage<'_>, container: &Container) -> bool {
     container.mounts.iter().any(|mount| kept(storage.behind(mount)))
 }
 
-/// Whether it writes to a volume that belongs to root until the kubelet gives it to a group. The kubelet leaves alone
-/// what others have as well.
-pub(super) fn needs_group(storage: &Storage<'_>, container: &Container) -> bool {
-    let given = |contents| matches!(contents, Contents::Kept | Contents::OfPod);
-    container.mounts.iter().any(|mount| given(storage.behind(mount)))
+/// Where it writes to volumes that belong to root until the kubelet gives them to a group. The kubelet leaves alone what
+/// others have as well.
+pub(super) fn for_a_group<'a>(storage: &Storage<'_>, container: &'a Container) -> impl Iterator<Item = &'a Mount> {
+    container.mounts.iter().filter(|mount| matches!(storage.behind(mount), Contents::Kept | Contents::OfPod))
 }
 
 #[cfg(test)]
