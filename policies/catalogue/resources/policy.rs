@@ -3,9 +3,10 @@
 //! the pod limits nothing.
 //!
 //! A request is never given beside a limit, which stands for it, nor where the pod as a whole says what it needs, nor
-//! where the namespace's LimitRange gives its own; a limit is never given below a request. What settings say is in
-//! `settings`.
+//! where the namespace's LimitRange gives its own; a limit is never given below a request. A request that was given goes
+//! where a limit comes below it: that is in `outgrown`. What settings say is in `settings`.
 
+mod outgrown;
 mod settings;
 
 use std::str::FromStr;
@@ -59,6 +60,7 @@ impl Policy for Resources {
                 };
                 let state = State::of(pod, container, resource, &self.settings.limit_range);
                 self.request(container, &state, &defaults, &mut verdict);
+                outgrown::remove(case, container, &state, defaults.request, &mut verdict);
                 self.limit(container, &state, &defaults, &mut verdict);
                 above.extend(self.bound(container, &state, &mut verdict));
             }
