@@ -6,12 +6,16 @@ use portreeve_sdk::view::{Container, Pod};
 use portreeve_sdk::{Can, Case, Manifest, Policy, SettingsError, Stop, Verdict};
 use serde::Deserialize;
 
+use crate::capability::canonical;
 use crate::injected::{Injected, Judgement, TRAFFIC};
 use crate::selector::Selector;
 use crate::service_account::ServiceAccount;
 
 const DROP_ALL: &str = "drop-all";
 const ADD: &str = "add";
+const LET_PASS: &str = "it is let pass, since its image is that of a mesh";
+const OF_MESH: &str = "nothing has to change; where the mesh brings a CNI plugin for the nodes, its pods need no such \
+                       container";
 
 /// Settings of drop-capabilities.
 #[derive(Debug, Deserialize)]
@@ -111,13 +115,20 @@ impl DropCapabilities {
         if dropped.is_empty() && !self.settings.injected.knows(container) {
             verdict.append_unique(DROP_ALL, &at, "ALL", &[]);
         }
-        let Some(finding) = self.settings.injected.judge(container).finding(verdict, DROP_ALL) else { return };
+        let judgement = self.settings.injected.judge(container);
+        let Some(finding) = judgement.finding(verdict, DROP_ALL) else { return };
         let name = &container.name;
+        let finding = finding.container(container).at(at);
+        if judgement == Judgement::Warn {
+            let says = format!("container {name:?} keeps Linux capabilities: {LET_PASS}");
+            finding.says(says).mend(OF_MESH);
+            return;
+        }
         let says = match dropped.iter().find(|name| name.eq_ignore_ascii_case("all")) {
             Some(other) => format!("container {name:?} drops {other:?}, which Kubernetes does not read as \"ALL\""),
             None => format!("container {name:?} keeps Linux capabilities: it does not drop ALL"),
         };
-        finding.container(container).at(at).says(says).mend("set securityContext.capabilities.drop to [\"ALL\"]");
+        finding.says(says).mend("set securityContext.capabilities.drop to [\"ALL\"]");
     }
 
     fn adds(&self, case: &Case<'_>, pod: &Pod, container: &Container, verdict: &mut Verdict) {
@@ -130,11 +141,14 @@ impl DropCapabilities {
         let for_traffic = refused.iter().all(|name| TRAFFIC.contains(name));
         let judgement = if for_traffic { self.settings.injected.judge(container) } else { Judgement::Deny };
         let Some(finding) = judgement.finding(verdict, ADD) else { return };
-        finding
-            .container(container)
-            .at(container.field("/securityContext/capabilities/add"))
-            .says(format!("container {:?} adds {}, which it may not have", container.name, refused.join(", ")))
-            .mend(self.remedy(&refused));
+        let (name, names) = (&container.name, refused.join(", "));
+        let finding = finding.container(container).at(container.field("/securityContext/capabilities/add"));
+        if judgement == Judgement::Warn {
+            let says = format!("container {name:?} adds {names}: {LET_PASS}");
+            finding.says(says).mend(OF_MESH);
+        } else {
+            finding.says(format!("container {name:?} adds {names}, which it may not have")).mend(self.remedy(&refused));
+        }
     }
 
     fn allows(&self, case: &Case<'_>, pod: &Pod, container: &Container, name: &str) -> bool {
@@ -169,12 +183,6 @@ impl AllowFor {
         self.select.takes(pod, container)
             && (self.service_accounts.is_empty() || ServiceAccount::any(&self.service_accounts, case, pod))
     }
-}
-
-/// `NET_ADMIN` for `cap_net_admin`.
-fn canonical(name: &str) -> String {
-    let upper = name.to_ascii_uppercase();
-    upper.strip_prefix("CAP_").map(str::to_owned).unwrap_or(upper)
 }
 
 /// A name that no container can write would allow nothing, and nobody would notice.

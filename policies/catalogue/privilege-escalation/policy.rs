@@ -7,6 +7,8 @@ use portreeve_sdk::view::{Container, Pod};
 use portreeve_sdk::{Can, Case, Manifest, Policy, SettingsError, Stop, Verdict};
 use serde::Deserialize;
 
+use crate::capability::canonical;
+
 const ESCALATION: &str = "escalation";
 const FLAG: &str = "/securityContext/allowPrivilegeEscalation";
 
@@ -67,7 +69,7 @@ fn judge(pod: &Pod, container: &Container, verdict: &mut Verdict) {
     if pod.is_windows() || flag == Some(false) {
         return;
     }
-    if let Some(capability) = container.added_capabilities().iter().find(|name| is_sys_admin(name)) {
+    if let Some(capability) = container.added_capabilities().iter().find(|name| has_sys_admin(name)) {
         return escalates_by(capability, container, verdict);
     }
     if flag.is_none() {
@@ -107,7 +109,8 @@ fn of_host(container: &Container, verdict: &mut Verdict) {
         .mend("remove windowsOptions.hostProcess: true");
 }
 
-/// The API server refuses the flag beside this capability, so that it is not set here.
+/// The API server refuses the flag beside `CAP_SYS_ADMIN`, and beside the others it would say what does not hold: it is
+/// not set here.
 fn escalates_by(capability: &str, container: &Container, verdict: &mut Verdict) {
     verdict
         .violation(ESCALATION)
@@ -119,7 +122,7 @@ fn escalates_by(capability: &str, container: &Container, verdict: &mut Verdict) 
         ));
 }
 
-/// Runtimes know both spellings; the API server refuses the flag beside the longer one.
-fn is_sys_admin(capability: &str) -> bool {
-    matches!(capability, "SYS_ADMIN" | "CAP_SYS_ADMIN")
+/// Runtimes give all capabilities for ALL, this one among them.
+fn has_sys_admin(capability: &str) -> bool {
+    matches!(canonical(capability).as_str(), "SYS_ADMIN" | "ALL")
 }

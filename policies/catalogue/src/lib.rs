@@ -3,6 +3,7 @@
 //! workspace through the component.
 
 mod autoscaler;
+mod capability;
 mod devices;
 mod exact;
 mod images;
