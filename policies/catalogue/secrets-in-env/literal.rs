@@ -1,7 +1,14 @@
-//! Where a container carries texts: the values of its variables, and its command with arguments. What comes from a Secret,
-//! a ConfigMap or a field of the pod is no text of the container's.
+//! Where a container carries texts: the values of its variables, its command with arguments, and the commands that are run
+//! in it besides. What comes from a Secret, a ConfigMap or a field of the pod is no text of the container's.
 
-use portreeve_sdk::view::Variable;
+use portreeve_sdk::Case;
+use portreeve_sdk::view::{Container, ProbeHandler, ProbeKind, Variable};
+use serde_json::Value;
+
+use super::login::Login;
+
+/// When a container starts and ends.
+const HOOKS: [&str; 2] = ["postStart", "preStop"];
 
 /// A name with the text that is given to it.
 pub(super) struct Assigned<'v> {
@@ -25,7 +32,31 @@ pub(super) fn arguments(list: &[String]) -> impl Iterator<Item = (usize, &str)> 
     list.iter().map(String::as_str).enumerate()
 }
 
-/// What arguments give names to: `--name=text`, `--name text`, `-Dname=text`, `NAME=text`, in a script too.
+/// The commands that the kubelet runs in a container, each by its place in it: those of hooks and of probes.
+pub(super) fn beside(case: &Case<'_>, container: &Container) -> Vec<(String, Vec<String>)> {
+    let of_hook = |lifecycle: &Value, hook: &str| Some((format!("/lifecycle/{hook}"), lifecycle.get(hook)?.clone()));
+    let lifecycle = case.read(&container.field("/lifecycle"));
+    let hooks = lifecycle.iter().flat_map(|lifecycle| HOOKS.iter().filter_map(move |hook| of_hook(lifecycle, hook)));
+    let run = container.probes.iter().filter(|probe| probe.handler == Some(ProbeHandler::Exec));
+    let probes = run.filter_map(|probe| {
+        let place = match probe.kind {
+            ProbeKind::Liveness => "/livenessProbe",
+            ProbeKind::Readiness => "/readinessProbe",
+            ProbeKind::Startup => "/startupProbe",
+        };
+        Some((place.to_owned(), case.read(&container.field(place))?))
+    });
+    let command = |(place, handler): (String, Value)| {
+        let words = handler.pointer("/exec/command")?.as_array()?.iter();
+        // What is no text is refused by the API server, and stands here so that the others keep their places.
+        let words = words.map(|word| word.as_str().unwrap_or_default().to_owned()).collect();
+        Some((format!("{place}/exec/command"), words))
+    };
+    hooks.chain(probes).filter_map(command).collect()
+}
+
+/// What arguments give names to: `--name=text`, `--name text`, `-Dname=text`, `NAME=text`, in a script too; and the
+/// password that curl is given with a user.
 pub(super) fn assignments(list: &[String]) -> Vec<Assigned<'_>> {
     let separators = |c: char| c.is_whitespace() || c == ';';
     let words = arguments(list).flat_map(|(index, text)| {
@@ -33,7 +64,11 @@ pub(super) fn assignments(list: &[String]) -> Vec<Assigned<'_>> {
     });
     let mut assigned = Vec::new();
     let mut flag = None;
+    let mut login = Login::default();
     for (index, word) in words {
+        if let Some(text) = login.password(unquoted(word)) {
+            assigned.push(Assigned { index, name: "password", text });
+        }
         let named = word.split_once('=').and_then(|(name, text)| Some((name_of(name)?, text)));
         match (named, flag.take()) {
             (Some((name, text)), _) => assigned.push(Assigned { index, name, text: unquoted(text) }),
@@ -89,6 +124,12 @@ mod tests {
             assigned(&["--password", "a", "--verbose", "--token", "b"]),
             [one(1, "password", "a"), one(4, "token", "b")]
         );
+    }
+
+    #[test]
+    fn a_user_of_curl_comes_with_a_password() {
+        let script = ["-c", "curl -su 'app:a' http://db"];
+        assert_eq!(assigned(&script), [one(1, "password", "a")]);
     }
 
     #[test]

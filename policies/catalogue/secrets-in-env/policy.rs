@@ -1,4 +1,5 @@
-//! Secrets don't stand in manifests: neither as values of variables nor in commands and arguments. What is a secret by its
+//! Secrets don't stand in manifests: neither as values of variables nor in commands and arguments, those of probes and
+//! lifecycle hooks among them. What is a secret by its
 //! looks is told in `shape`, what is one by its name in `name`, what only stands for one in `placeholder`, where texts
 //! stand in `literal`.
 //!
@@ -11,6 +12,7 @@ mod connection;
 mod jwt;
 mod key;
 mod literal;
+mod login;
 mod name;
 mod placeholder;
 mod settings;
@@ -21,7 +23,7 @@ use portreeve_sdk::glob::Glob;
 use portreeve_sdk::view::{Container, Variable};
 use portreeve_sdk::{Can, Case, Manifest, Policy, SettingsError, Stop, Verdict};
 
-use self::literal::{Assigned, arguments, assignments, variables};
+use self::literal::{Assigned, arguments, assignments, beside, variables};
 use self::name::{Called, called, is_secret};
 use self::settings::Arguments;
 pub(crate) use self::settings::Settings;
@@ -36,6 +38,11 @@ const REMEDY_VARIABLE: &str = "keep it in a Secret, name that with valueFrom.sec
 const REMEDY_ARGUMENT: &str = "keep it in a Secret, take it into a variable with valueFrom.secretKeyRef, write \
                                $(VARIABLE) in its place, and issue a new one: this one is known to all who can read the \
                                manifest";
+/// The kubelet fills no variable of a Secret into what probes and hooks run. Source: `ExpandContainerCommandOnlyStatic` in
+/// Kubernetes' `pkg/kubelet/container`.
+const REMEDY_EXEC: &str = "keep it in a Secret, take it into a variable with valueFrom.secretKeyRef, let a shell run the \
+                           command with \"$VARIABLE\" in its place, and issue a new one: this one is known to all who \
+                           can read the manifest";
 
 /// The policy.
 pub(crate) struct SecretsInEnv {
@@ -55,6 +62,8 @@ struct Place<'a> {
 enum Kind {
     Variable,
     Argument,
+    /// An argument of what the kubelet runs in the container besides.
+    Exec,
 }
 
 impl Policy for SecretsInEnv {
@@ -84,7 +93,10 @@ impl Policy for SecretsInEnv {
             self.judge_variables(container, &program.env, &mut verdict);
             if self.settings.arguments == Arguments::Judge {
                 for (list, words) in [("/command", &program.command), ("/args", &program.args)] {
-                    self.judge_arguments(container, list, words, &mut verdict);
+                    self.judge_arguments(container, (Kind::Argument, list), words, &mut verdict);
+                }
+                for (list, words) in beside(case, container) {
+                    self.judge_arguments(container, (Kind::Exec, &list), &words, &mut verdict);
                 }
             }
         }
@@ -103,9 +115,9 @@ impl SecretsInEnv {
         }
     }
 
-    fn judge_arguments(&self, container: &Container, list: &str, words: &[String], verdict: &mut Verdict) {
-        let place =
-            |index| Place { container, kind: Kind::Argument, pointer: container.field(&format!("{list}/{index}")) };
+    fn judge_arguments(&self, container: &Container, list: (Kind, &str), words: &[String], verdict: &mut Verdict) {
+        let (kind, list) = list;
+        let place = |index| Place { container, kind, pointer: container.field(&format!("{list}/{index}")) };
         let assigned = assignments(words);
         // Both are in the order of the list, so that one walk does for long ones too.
         let mut groups = assigned.chunk_by(|one, next| one.index == next.index).peekable();
@@ -144,6 +156,7 @@ impl Place<'_> {
         let (holder, remedy) = match self.kind {
             Kind::Variable => ("variable", REMEDY_VARIABLE),
             Kind::Argument => ("argument", REMEDY_ARGUMENT),
+            Kind::Exec => ("argument", REMEDY_EXEC),
         };
         let of = name.map_or(format!("one {holder}"), |name| format!("the {holder} {name:?}"));
         verdict
