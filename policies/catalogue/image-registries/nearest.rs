@@ -1,23 +1,37 @@
 //! The entry of an allow-list that is most like the name that somebody wrote: what they may have meant.
 
-use crate::repository::{Repository, RepositoryPattern};
+use crate::repository::{Repository, RepositoryPattern, pattern_parts};
 
 /// As much of a name is looked at; no registry takes longer ones.
 const LONGEST: usize = 255;
+/// Up to one letter in so many may differ between what is written and what is meant.
+const A_PART: usize = 3;
 
-/// The entry that takes the fewest changes of a letter to get to.
+/// The entry that takes the fewest changes of a letter to get to, if those are few; else one that ends with the image's own
+/// name. None if nothing is like it.
 pub(super) fn nearest<'p>(
     allowed: &'p [RepositoryPattern],
     repository: &Repository<'_>,
 ) -> Option<&'p RepositoryPattern> {
     let name = repository.to_string();
-    allowed.iter().min_by_key(|pattern| {
-        let fixed = pattern.as_str().trim_end_matches(['*', '/']);
-        // A pattern of one registry is held against the registry alone, and so on.
-        let parts = fixed.split('/').count();
-        let written = name.split('/').take(parts).collect::<Vec<_>>().join("/");
-        distance(fixed, &written)
-    })
+    let measured = allowed.iter().filter_map(|pattern| Some((pattern, apart(pattern, &name)?)));
+    measured.min_by_key(|&(_, apart)| apart).map(|(pattern, _)| pattern)
+}
+
+/// How many letters are between the two; none if so many that nobody means the one by the other.
+fn apart(pattern: &RepositoryPattern, name: &str) -> Option<usize> {
+    let (registry, path) = pattern_parts(pattern.as_str()).ok()?;
+    let whole = format!("{registry}/{path}");
+    let fixed = whole.trim_end_matches(['*', '/']);
+    // A pattern of one registry is held against the registry alone, and so on.
+    let parts = fixed.split('/').count();
+    let alike = fixed.split('/').zip(name.split('/')).take_while(|(one, other)| one == other).count();
+    let rest = |text: &str| text.split('/').take(parts).skip(alike).collect::<Vec<_>>().join("/");
+    let (meant, written) = (rest(fixed), rest(name));
+    let letters = distance(&meant, &written);
+    let has_its_name = || !whole.ends_with('*') && fixed.rsplit('/').next() == name.rsplit('/').next();
+    let few = meant.chars().count().max(written.chars().count()).div_ceil(A_PART);
+    if letters <= few { Some(letters) } else { has_its_name().then_some(usize::MAX) }
 }
 
 /// Letters to be changed, put in or left out to make one text of the other (Levenshtein's distance).
@@ -46,8 +60,12 @@ mod tests {
 
     use super::*;
 
-    fn found<'p>(allowed: &'p [RepositoryPattern], image: &str) -> &'p str {
-        nearest(allowed, &Repository::of(&Reference::read(image).unwrap())).unwrap().as_str()
+    fn patterns(texts: &[&str]) -> Vec<RepositoryPattern> {
+        texts.iter().map(|&text| text.to_owned().try_into().unwrap()).collect()
+    }
+
+    fn found<'p>(allowed: &'p [RepositoryPattern], image: &str) -> Option<&'p str> {
+        nearest(allowed, &Repository::of(&Reference::read(image).unwrap())).map(RepositoryPattern::as_str)
     }
 
     #[test]
@@ -60,10 +78,23 @@ mod tests {
 
     #[test]
     fn a_misspelt_registry_is_near_the_right_one() {
-        let allowed =
-            ["quay.io/**", "ghcr.io/team/**", "registry.example"].map(|text| text.to_owned().try_into().unwrap());
-        assert_eq!(found(&allowed, "gchr.io/team/app"), "ghcr.io/team/**");
-        assert_eq!(found(&allowed, "quay.oi/a/b"), "quay.io/**");
-        assert_eq!(found(&allowed, "ghcr.io/teem/app"), "ghcr.io/team/**");
+        let allowed = patterns(&["quay.io/**", "ghcr.io/team/**", "registry.example", "nginx"]);
+        assert_eq!(found(&allowed, "gchr.io/team/app"), Some("ghcr.io/team/**"));
+        assert_eq!(found(&allowed, "quay.oi/a/b"), Some("quay.io/**"));
+        assert_eq!(found(&allowed, "ghcr.io/teem/app"), Some("ghcr.io/team/**"));
+        assert_eq!(found(&allowed, "ngnix:1"), Some("nginx"));
+    }
+
+    #[test]
+    fn the_same_name_elsewhere_is_near() {
+        let allowed = patterns(&["ghcr.io/team/**", "mirror.example/hub/busybox"]);
+        assert_eq!(found(&allowed, "busybox:1.36"), Some("mirror.example/hub/busybox"));
+    }
+
+    #[test]
+    fn another_name_is_not_near_for_being_in_the_same_place() {
+        let allowed = patterns(&["postgres", "redis", "ghcr.io/team/**", "*.azurecr.io"]);
+        assert_eq!(found(&allowed, "busybox:1.36"), None);
+        assert_eq!(found(&allowed, "evil.example/a/b"), None);
     }
 }

@@ -13,6 +13,9 @@ use self::nearest::nearest;
 use crate::images::{Place, judge_unchosen, places};
 use crate::repository::{Repository, RepositoryPattern};
 
+/// So many allowed places are named to whoever wrote another.
+const MOST_TOLD: usize = 3;
+
 /// Settings of image-registries.
 #[derive(Debug, Default, Deserialize)]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema, serde::Serialize))]
@@ -93,7 +96,7 @@ impl ImageRegistries {
             (None, Some(near)) => {
                 format!("use an image from an allowed place, of which {:?} is the nearest", near.as_str())
             }
-            (None, None) => "use an image from an allowed place".into(),
+            (None, None) => format!("use an image from an allowed place: {}", some_of(allowed)),
         };
         place
             .at_fault(verdict.violation("registry"))
@@ -101,6 +104,14 @@ impl ImageRegistries {
             .says(format!("{} uses the image {:?}: nothing may come from there", place.who(), place.written))
             .mend(remedy);
     }
+}
+
+/// The first places, and how many more there are.
+fn some_of(allowed: &[RepositoryPattern]) -> String {
+    let (first, others) = allowed.split_at_checked(MOST_TOLD).unwrap_or((allowed, &[]));
+    let named: Vec<String> = first.iter().map(|pattern| format!("{:?}", pattern.as_str())).collect();
+    let more = if others.is_empty() { String::new() } else { format!(" or {} more", others.len()) };
+    [named.join(", "), more].concat()
 }
 
 #[cfg(test)]
