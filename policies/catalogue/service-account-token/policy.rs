@@ -140,13 +140,14 @@ impl ServiceAccountToken {
         };
         let Some(finding) = finding else { return };
         let (name, volume) = (&token.container.name, &token.volume.name);
-        finding
-            .container(token.container)
-            .at(token.pointer.as_str())
-            .says(format!("container {name:?} holds a token of the API server (volume {volume:?})"))
-            .mend(
-                "set automountServiceAccountToken: false in the template, or in the Pod if it has none, and mount none",
-            );
+        let says = if token.is_automatic() && pod.automount_token != Some(false) {
+            format!("container {name:?} holds the token of its service account, which is mounted by default")
+        } else {
+            format!("container {name:?} holds a token of the API server (volume {volume:?})")
+        };
+        finding.container(token.container).at(token.pointer.as_str()).says(says).mend(
+            "set automountServiceAccountToken: false in the template, or in the Pod if it has none, and mount none",
+        );
     }
 }
 
