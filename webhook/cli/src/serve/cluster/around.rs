@@ -1,10 +1,12 @@
 //! What stands around the objects that are judged: namespaces, and of other objects those that some policy in force knows
-//! of. Nothing else is watched.
+//! of. Nothing else is watched, and what they no longer know of is forgotten.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
+use std::future::poll_fn;
 use std::path::Path;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -18,31 +20,38 @@ use portreeve_server::health::{Health, Part, State};
 use portreeve_server::serve::Parts;
 use portreeve_server::set::{Listed, PolicySet};
 use serde_json::Value;
-use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::sync::{Notify, watch};
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::sleep;
 
 use super::{Patience, Tie};
 
-/// How often it is looked whether all that is needed is known.
-const LOOK: Duration = Duration::from_millis(50);
+/// How long a kind is watched on that the policies in force no longer know of: calls that came before may be judged by those
+/// that did, and no API server waits longer for them.
+const LAST_CALLS: Duration = Duration::from_secs(30);
 
 /// What is said where not all is known.
 const NOT_YET: &str = "the API server did not tell yet of";
 
 /// What is seen of the cluster.
+#[derive(Clone)]
 pub(super) struct Surroundings {
     connection: Connection,
     /// As the server asks it.
     pub(super) seen: Arc<Seen>,
+    /// Whenever all of a kind was told.
+    told: Arc<Notify>,
 }
+
+/// The watch of each kind, alone in a set that ends with it.
+type Watches = BTreeMap<Watched, JoinSet<()>>;
 
 /// Begins to watch namespaces. With a state folder they are kept there, and known from there until they are told of.
 pub(super) fn begin(connection: &Connection, state: Option<&Path>, tie: &mut Tie) -> Surroundings {
     let kept = state.map(KeptNamespaces::in_folder);
     let before = kept.as_ref().map(KeptNamespaces::load).unwrap_or_default();
     let seen = Arc::new(Seen::new(Box::new(Live(connection.clone()))).remembering(before));
-    let surroundings = Surroundings { connection: connection.clone(), seen };
+    let surroundings = Surroundings { connection: connection.clone(), seen, told: Arc::default() };
     tie.spawn(surroundings.watched(Watched::Namespaces));
     if let Some(kept) = kept {
         tie.spawn(kept.follow(Arc::clone(&surroundings.seen)));
@@ -57,7 +66,8 @@ impl Ask for Live {
     fn namespace<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<Value>, String>> {
         let found = async move {
             namespace(self.0.client.clone(), name).await.map_err(|error| {
-                tracing::debug!(name, error = &error as &dyn Error, "a namespace can't be read");
+                let cause: &(dyn Error + 'static) = &error;
+                tracing::debug!(name, error = cause, "a namespace can't be read");
                 plainly(&error)
             })
         };
@@ -69,60 +79,98 @@ impl Surroundings {
     /// Watches what the policies in force know of, now and later. Returns once all of it is known, or once that took too
     /// long; how much is known is shown as it is from then on.
     pub(super) async fn ready(self, parts: &Parts, patience: &mut Patience, tie: &mut Tie) {
-        let mut sets = parts.sets.subscribe();
-        let watched = needed(&sets.borrow_and_update());
-        let mut watches = JoinSet::new();
-        for kind in &watched {
-            watches.spawn(self.watched(*kind));
-        }
+        let sets = parts.sets.subscribe();
+        let needed = needed(&sets.borrow());
+        let mut watches = Watches::new();
+        self.watch(&needed, &mut watches);
         let health = Arc::clone(&parts.health);
-        if !patience.wait_for(known(&self.seen, &watched)).await {
-            let unknown = unknown(&self.seen, &watched).join(", ");
+        if !patience.wait_for(self.known(&needed)).await {
+            let unknown = unknown(&self.seen, &needed).join(", ");
             tracing::warn!("{NOT_YET}: {unknown}; what needs to know them is answered as where nothing is known");
         }
-        show(&self.seen, &watched, &health);
-        tie.spawn(self.follow(sets, health, watched, watches));
+        show(&self.seen, &needed, &health);
+        tie.spawn(self.follow(sets, health, watches));
     }
 
-    /// Watches what other sets know of too, and shows how much is known.
-    async fn follow(
-        self,
-        mut sets: watch::Receiver<Arc<PolicySet>>,
-        health: Arc<Health>,
-        mut watched: BTreeSet<Watched>,
-        mut watches: JoinSet<()>,
-    ) {
+    /// Watches what the set in force knows of, and for no longer than it is needed what those before knew of; shows how much
+    /// is known.
+    async fn follow(self, mut sets: watch::Receiver<Arc<PolicySet>>, health: Arc<Health>, mut watches: Watches) {
         loop {
-            let complete = show(&self.seen, &watched, &health);
+            let needed = needed(&sets.borrow_and_update());
+            self.watch(&needed, &mut watches);
+            let complete = show(&self.seen, &needed, &health);
+            let is_any_spare = watches.keys().any(|kind| !needed.contains(kind));
             tokio::select! {
                 changed = sets.changed() => if changed.is_err() { return },
-                Some(ended) = watches.join_next() => {
-                    super::pass_on(ended);
-                    continue;
-                }
-                () = known(&self.seen, &watched), if !complete => continue,
+                ended = ended(&mut watches) => super::pass_on(ended),
+                () = self.known(&needed), if !complete => {}
+                () = sleep(LAST_CALLS), if is_any_spare => self.leave(&needed, &mut watches).await,
             }
-            let needed = needed(&sets.borrow_and_update());
-            for kind in needed.difference(&watched) {
-                watches.spawn(self.watched(*kind));
+        }
+    }
+
+    /// Begins the watches that are needed and not there.
+    fn watch(&self, needed: &BTreeSet<Watched>, watches: &mut Watches) {
+        for kind in needed {
+            watches.entry(*kind).or_insert_with(|| JoinSet::from_iter([self.watched(*kind)]));
+        }
+    }
+
+    /// Ends the others, and forgets what they told: what nobody tells of any more is not known.
+    async fn leave(&self, needed: &BTreeSet<Watched>, watches: &mut Watches) {
+        let spare: Vec<Watched> = watches.keys().filter(|kind| !needed.contains(kind)).copied().collect();
+        for kind in spare {
+            if let Some(mut watch) = watches.remove(&kind) {
+                watch.shutdown().await;
             }
-            watched.extend(needed);
+            self.seen.forget(kind);
         }
     }
 
     /// The watch of a kind.
     fn watched(&self, kind: Watched) -> impl Future<Output = ()> + Send + use<> {
-        let (client, seen) = (self.connection.client.clone(), Arc::clone(&self.seen));
+        let surroundings = self.clone();
         async move {
+            let client = surroundings.connection.client.clone();
             let (named, detail) = described(kind);
-            let tell = |event| {
-                if let Err(reason) = seen.tell(kind, sight(event)) {
-                    tracing::warn!(kind = named.kind, reason, "an object is passed over");
-                }
-            };
-            watch_objects(client, &named, detail, tell).await;
+            watch_objects(client, &named, detail, |event| surroundings.tell(kind, sight(event))).await;
         }
     }
+
+    /// Puts down what was seen of a kind.
+    fn tell(&self, kind: Watched, sight: Sight) {
+        let is_all = matches!(sight, Sight::Complete);
+        if let Err(reason) = self.seen.tell(kind, sight) {
+            tracing::warn!(kind = name(kind), reason, "an object is passed over");
+        }
+        if is_all {
+            self.told.notify_waiters();
+        }
+    }
+
+    /// Waits until all of it is known.
+    async fn known(&self, needed: &BTreeSet<Watched>) {
+        loop {
+            // Before the look: what is told after it is not missed.
+            let told = self.told.notified();
+            if unknown(&self.seen, needed).is_empty() {
+                return;
+            }
+            told.await;
+        }
+    }
+}
+
+/// Waits for a watch that ends by itself, which none does but by a panic.
+async fn ended(watches: &mut Watches) -> Result<(), JoinError> {
+    poll_fn(|context| {
+        let ended = watches.values_mut().find_map(|watch| match watch.poll_join_next(context) {
+            Poll::Ready(ended) => ended,
+            Poll::Pending => None,
+        });
+        ended.map_or(Poll::Pending, Poll::Ready)
+    })
+    .await
 }
 
 /// Namespaces, and these kinds.
@@ -133,13 +181,6 @@ fn all(watched: &BTreeSet<Watched>) -> impl Iterator<Item = Watched> {
 /// What of it nobody told of yet.
 fn unknown(seen: &Seen, watched: &BTreeSet<Watched>) -> Vec<&'static str> {
     all(watched).filter(|kind| !seen.knows(*kind)).map(name).collect()
-}
-
-/// Waits until all of it is known.
-async fn known(seen: &Seen, watched: &BTreeSet<Watched>) {
-    while !unknown(seen, watched).is_empty() {
-        sleep(LOOK).await;
-    }
 }
 
 /// Shows how much of it is known; whether all of it is.
@@ -200,6 +241,7 @@ fn sight(event: Event<Value>) -> Sight {
 mod tests {
     use std::path::Path;
 
+    use portreeve_server::manifest::read_stream;
     use portreeve_server::set::Sources;
     use portreeve_tests::gate::loader;
     use portreeve_tests::server::until;
@@ -220,25 +262,62 @@ mod tests {
         Connection::of_server(Some(&path)).await.unwrap()
     }
 
+    async fn surroundings() -> Surroundings {
+        let connection = nobody(tempfile::tempdir().unwrap().path()).await;
+        let seen = Arc::new(Seen::new(Box::new(Live(connection.clone()))));
+        Surroundings { connection, seen, told: Arc::default() }
+    }
+
+    /// The set of these resources.
+    fn set(yaml: &str) -> Arc<PolicySet> {
+        let mut sources = Sources::default();
+        for manifest in read_stream("test.yaml", yaml).unwrap() {
+            sources.add(&manifest).unwrap();
+        }
+        Arc::new(loader().unwrap().load_at_once(&sources).unwrap())
+    }
+
+    fn told(surroundings: &Surroundings, kind: Watched) {
+        for sight in [Sight::Begun, Sight::Complete] {
+            surroundings.tell(kind, sight);
+        }
+    }
+
     #[tokio::test]
     async fn what_the_api_server_tells_of_after_the_start_is_shown_too() {
-        let folder = tempfile::tempdir().unwrap();
-        let connection = nobody(folder.path()).await;
-        let seen = Arc::new(Seen::new(Box::new(Live(connection.clone()))));
-        let surroundings = Surroundings { connection, seen: Arc::clone(&seen) };
-        let set = loader().unwrap().load_at_once(&Sources::default()).unwrap();
-        let (_tell, sets) = watch::channel(Arc::new(set));
+        let surroundings = surroundings().await;
+        let (_tell, sets) = watch::channel(set(""));
         let health = Arc::new(Health::default());
-        let following = surroundings.follow(sets, Arc::clone(&health), BTreeSet::new(), JoinSet::new());
-        let following = tokio::spawn(following);
+        let following = tokio::spawn(surroundings.clone().follow(sets, Arc::clone(&health), Watches::new()));
         let shows = async |line: &str| health.report().contains(line);
         until("it waits", async || shows("[!] cluster: the API server did not tell yet of: Namespace").await)
             .await
             .unwrap();
-        for sight in [Sight::Begun, Sight::Complete] {
-            seen.tell(Watched::Namespaces, sight).unwrap();
-        }
+        told(&surroundings, Watched::Namespaces);
         until("all is known", async || shows("[+] cluster: watched: Namespace").await).await.unwrap();
+        following.abort();
+    }
+
+    #[tokio::test]
+    async fn what_the_policies_in_force_no_longer_know_of_is_forgotten_after_the_last_calls_by_those_that_did() {
+        const KNOWING: &str = "
+            apiVersion: portreeve.dev/v1alpha1
+            kind: ClusterPolicy
+            metadata: {name: network-policy}
+            spec: {module: {builtin: network-policy}, facts: [network-policies]}";
+        let (surroundings, kind) = (surroundings().await, Watched::Objects(Listed::NetworkPolicy));
+        let (knowing, unknowing) = (set(KNOWING), set(""));
+        tokio::time::pause();
+        let (tell, sets) = watch::channel(knowing);
+        let following = tokio::spawn(surroundings.clone().follow(sets, Arc::new(Health::default()), Watches::new()));
+        // A turn for the watch to begin.
+        sleep(Duration::from_millis(1)).await;
+        told(&surroundings, kind);
+        tell.send(unknowing).unwrap();
+        sleep(LAST_CALLS - Duration::from_secs(1)).await;
+        assert!(surroundings.seen.knows(kind));
+        sleep(Duration::from_secs(2)).await;
+        assert!(!surroundings.seen.knows(kind));
         following.abort();
     }
 }
