@@ -9,6 +9,8 @@ use sha2::{Digest as _, Sha256};
 /// What files held when they were looked at.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Fingerprint {
+    /// Whether there is a folder at all: what is wrong with an empty one is something else.
+    is_there: bool,
     folder: BTreeMap<PathBuf, Hash>,
     /// None where no file is: it may come.
     modules: BTreeMap<PathBuf, Option<Hash>>,
@@ -21,8 +23,8 @@ impl Fingerprint {
     pub(super) fn of_folder(folder: &Path) -> Self {
         let mut found = BTreeMap::new();
         let mut folders = vec![folder.to_owned()];
-        while let Some(folder) = folders.pop() {
-            for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+        while let Some(within) = folders.pop() {
+            for entry in std::fs::read_dir(&within).into_iter().flatten().flatten() {
                 let path = entry.path();
                 match std::fs::metadata(&path) {
                     // A mounted volume keeps its versions in folders that begin with a dot; the links to them are enough.
@@ -36,7 +38,7 @@ impl Fingerprint {
                 }
             }
         }
-        Self { folder: found, modules: BTreeMap::new() }
+        Self { is_there: folder.is_dir(), folder: found, modules: BTreeMap::new() }
     }
 
     /// The same with the modules that the folder's policies name. Those that lie in the folder are there already.
@@ -48,7 +50,9 @@ impl Fingerprint {
 
     /// Whether the folder holds what it held here, and so do the modules that were named then.
     pub(super) fn same_as(&self, folder: &Self) -> bool {
-        self.folder == folder.folder && self.modules.iter().all(|(file, held)| hash(file) == *held)
+        self.is_there == folder.is_there
+            && self.folder == folder.folder
+            && self.modules.iter().all(|(file, held)| hash(file) == *held)
     }
 }
 
@@ -78,6 +82,17 @@ mod tests {
         let two = seen();
         std::fs::remove_file(&module).unwrap();
         assert!(!two.same_as(&look()), "it went");
+    }
+
+    #[test]
+    fn a_folder_that_is_gone_is_something_else_than_an_empty_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let empty = Fingerprint::of_folder(folder.path());
+        std::fs::remove_dir(folder.path()).unwrap();
+        let gone = Fingerprint::of_folder(folder.path());
+        assert!(!gone.same_as(&empty) && gone.same_as(&gone));
+        std::fs::create_dir(folder.path()).unwrap();
+        assert!(Fingerprint::of_folder(folder.path()).same_as(&empty));
     }
 
     #[test]
