@@ -15,6 +15,7 @@ use portreeve_supply::RegistriesConfig;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_saphyr::MessageFormatter as _;
 
 pub use kubernetes::{
     KubernetesConfig, PoliciesFrom, RegistrationConfig, ReportsConfig, RotationConfig, ScanConfig, ServedAt,
@@ -211,11 +212,13 @@ pub enum ConfigError {
         source: std::io::Error,
     },
     /// It is not YAML, or not a configuration: an unknown field, a wrong type.
-    #[error("{path}: {reason}", path = .path.display())]
+    #[error("{path}:{place}{reason}", path = .path.display(), place = if .place.is_empty() { " " } else { .place })]
     Invalid {
         /// The file.
         path: PathBuf,
-        /// Where and what.
+        /// Line and column with a colon after each, if the reader knows them.
+        place: String,
+        /// What.
         reason: String,
     },
 }
@@ -273,9 +276,21 @@ fn registries_relative_to(mut registries: RegistriesConfig, folder: &Path) -> Re
 fn read<T: DeserializeOwned>(path: &Path) -> Result<T, ConfigError> {
     let text =
         std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
-    serde_saphyr::from_str(&text).map_err(|error| {
-        let reason = error.render_with_formatter(&serde_saphyr::UserMessageFormatter);
-        ConfigError::Invalid { path: path.to_owned(), reason }
+    serde_saphyr::from_str(&text).map_err(|error| invalid(path, &error))
+}
+
+fn invalid(path: &Path, error: &serde_saphyr::Error) -> ConfigError {
+    let error = error.without_snippet();
+    let place = error.location().map(|at| format!("{}:{}: ", at.line(), at.column())).unwrap_or_default();
+    let words = serde_saphyr::UserMessageFormatter.format_message(error);
+    ConfigError::Invalid { path: path.to_owned(), place, reason: plain(&words) }
+}
+
+/// What the reader of YAML says, with numbers named for those who don't write Rust.
+fn plain(words: &str) -> String {
+    ["u16", "u32", "u64", "usize"].iter().fold(words.to_owned(), |words, kind| {
+        let (above, any) = (format!("nonzero {kind}"), format!("invalid {kind}"));
+        words.replace(&above, "whole number from 1 on").replace(&any, "a whole number belongs here")
     })
 }
 

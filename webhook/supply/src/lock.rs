@@ -50,7 +50,7 @@ pub enum LockError {
         source: io::Error,
     },
     /// It is no lock file.
-    #[error("the lock file {} is no ImageLock of portreeve.dev/v1alpha1: {fault}", path.display())]
+    #[error("the lock file {} is no ImageLock of portreeve.dev/v1alpha1: {}", path.display(), fault.without_snippet())]
     Malformed {
         /// The file.
         path: PathBuf,

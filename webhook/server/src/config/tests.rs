@@ -25,10 +25,10 @@ fn what_is_wrong_is_said_in_the_words_of_the_file() {
     let twice = format!("{LEAST}tls: {{folder: x}}\n");
     let two = format!("{LEAST}---\n{LEAST}");
     for (text, words) in [
-        (tls, "line 1 column 6: say `{folder: PATH, names: [NAME, ...]}`, or `{certificate: PATH, key: PATH}`"),
+        (tls, "server.yaml:1:6: say `{folder: PATH, names: [NAME, ...]}`, or `{certificate: PATH, key: PATH}`"),
         (callers, "say `{tokenFolder: PATH}`, or `{clientCa: PATH}`"),
-        (twice.as_str(), "line 3 column 1: duplicate mapping key: tls"),
-        (two.as_str(), "line 4 column 1: only single YAML document"),
+        (twice.as_str(), "server.yaml:3:1: duplicate mapping key: tls"),
+        (two.as_str(), "server.yaml:4:1: only single YAML document"),
         ("", "unexpected end of file"),
     ] {
         let error = read(text).unwrap_err().to_string();
@@ -50,7 +50,7 @@ fn bounds_that_would_let_nothing_through_are_refused() {
     for (limits, told) in [
         ("bodyBytes: 0", "0 bytes are too few: at least 65536 are needed"),
         ("bodyBytes: 65535", "65535 bytes are too few"),
-        ("evaluations: 0", "nonzero"),
+        ("evaluations: 0", "whole number from 1 on"),
     ] {
         let error = read(&format!("{LEAST}limits: {{{limits}}}\n")).unwrap_err().to_string();
         assert!(error.contains(told), "{limits}: {error}");
@@ -70,6 +70,20 @@ fn a_connection_is_never_idle_sooner_than_a_call_may_take() {
 fn an_unknown_field_is_named() {
     let error = read(&format!("{LEAST}polices: p\n")).unwrap_err();
     assert!(error.to_string().contains("polices"), "{error}");
+}
+
+#[test]
+fn what_is_wrong_is_told_once_with_file_line_and_column_and_in_plain_words() {
+    let told = |rest: &str| read(&format!("{LEAST}{rest}")).unwrap_err().to_string();
+    for (rest, words) in [
+        ("limits: {bodyBytes: x}\n", "a whole number belongs here"),
+        ("limits: {evaluations: 0}\n", "whole number from 1 on"),
+        ("limits: [\n", "bracket"),
+    ] {
+        let told = told(rest);
+        assert!(told.contains(words), "{told}");
+        assert!(told.lines().count() == 1 && told.contains("server.yaml:") && !told.contains("error"), "{told}");
+    }
 }
 
 #[test]
