@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
-use portreeve_admission::api::Mode;
+use portreeve_admission::api::{Metadata, Mode, Naming};
 use portreeve_admission::exception::{Exception, Term};
 use portreeve_engine::{Cache, CacheFolder};
 use portreeve_server::check::{CheckOptions, Checked, Checker, Corrections};
@@ -39,7 +39,7 @@ pub(crate) struct JudgingArguments {
     #[arg(long, value_name = "FILE")]
     registries: Option<PathBuf>,
     /// Namespace of objects that name none.
-    #[arg(long, short, value_name = "NAME", default_value = "default")]
+    #[arg(long, short, value_name = "NAME", default_value = "default", value_parser = namespace)]
     namespace: String,
     /// A label, `key=value`, of namespaces that no Namespace manifest describes; may be given several times.
     #[arg(long, value_name = "LABEL", value_parser = label)]
@@ -199,6 +199,18 @@ fn usual_cache() -> Option<PathBuf> {
     Some(base.join("portreeve").join("policies"))
 }
 
+/// The name of a namespace, as an API server would take it.
+fn namespace(text: &str) -> Result<String, NotANamespace> {
+    let named = Metadata { name: text.to_owned(), ..Metadata::default() };
+    named.check(Naming::Label).map(|()| named.name).map_err(|_| NotANamespace)
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "a namespace is called by lower-case letters and digits, with - between them, and 63 of them at most (RFC 1123 label)"
+)]
+struct NotANamespace;
+
 /// A label as it is given on the command line.
 fn label(text: &str) -> Result<(String, String), NotALabel> {
     match text.split_once('=') {
@@ -214,6 +226,14 @@ struct NotALabel;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_namespace_has_a_name_that_an_api_server_would_take() {
+        assert_eq!(namespace("shop-1").unwrap(), "shop-1");
+        for wrong in ["", "Bad NS", "UPPER", "a.b", "-a", &"a".repeat(64)] {
+            assert!(namespace(wrong).is_err(), "{wrong:?}");
+        }
+    }
 
     #[test]
     fn a_label_is_a_key_and_a_value() {

@@ -164,6 +164,24 @@ fn what_is_no_object_in_a_folder_is_passed_over_and_told() {
 }
 
 #[test]
+fn a_kustomization_in_a_folder_is_passed_over_and_told_with_what_to_do() {
+    let kustomization = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [web.yaml]\n";
+    let folder = folder(&[("web.yaml", POD), ("kustomization.yaml", kustomization)]);
+    let ended = judging("", &["check", &text(folder.path())]).with_code(0);
+    let told = ended.stderr.lines().next().unwrap();
+    assert!(told.starts_with("passed over: ") && told.contains("kustomization.yaml: "), "{told}");
+    assert!(told.contains("run `kustomize build`"), "{told}");
+}
+
+#[test]
+fn a_name_that_no_namespace_has_is_refused_in_words() {
+    for wrong in ["Bad NS", "", "UPPER", &"a".repeat(300)] {
+        let ended = judging(POD, &["check", "-", "-n", wrong]).with_code(2);
+        assert!(ended.stderr.contains("RFC 1123 label"), "{}", ended.stderr);
+    }
+}
+
+#[test]
 fn what_stands_beside_a_template_is_told_with_its_own_line() {
     let deployment = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, namespace: shop}\nspec:\n  replicas: 1\n  \
         selector: {matchLabels: {app: web}}\n  template:\n    metadata: {labels: {app: web}}\n    spec: {containers: [{name: web, \
