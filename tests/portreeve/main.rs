@@ -42,6 +42,7 @@ mod large;
 mod listener;
 #[cfg(test)]
 mod matched;
+mod meant;
 #[cfg(test)]
 mod mending;
 #[cfg(test)]

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use portreeve_admission::response::Response;
 use portreeve_admission::review::decode;
 use portreeve_server::config::NamespacedPolicies;
 use portreeve_server::manifest::read_stream;
@@ -18,13 +19,13 @@ use tokio::sync::watch;
 const PLENTY: Duration = Duration::from_secs(20);
 
 /// What stands in the cluster, and who looks at changes of it.
-struct Scene {
+pub(crate) struct Scene {
     loader: Arc<Loader>,
     sources: Arc<Sources>,
 }
 
 impl Scene {
-    fn of(stored: &[Value]) -> Self {
+    pub(crate) fn of(stored: &[Value]) -> Self {
         Self::bounded(stored, NamespacedPolicies::default())
     }
 
@@ -46,10 +47,14 @@ impl Scene {
 
     /// The same where somebody looks at what would be registered.
     fn refusal_by(&self, doctor: Option<Arc<dyn Doctor>>, review: &Value) -> Option<String> {
+        self.answer(doctor, None, review).refusal.map(|refusal| refusal.message)
+    }
+
+    /// What the user is told who asks for this, where this group may set break-glass.
+    pub(crate) fn answer(&self, doctor: Option<Arc<dyn Doctor>>, group: Option<&str>, review: &Value) -> Response {
         let (_tell, sources) = watch::channel(Some(Arc::clone(&self.sources)));
-        let proposals = Proposals::of(Arc::clone(&self.loader), sources, None).with_doctor(doctor);
-        let response = proposals.answer(&decode(review.to_string().as_bytes()).unwrap(), Instant::now() + PLENTY);
-        response.refusal.map(|refusal| refusal.message)
+        let proposals = Proposals::of(Arc::clone(&self.loader), sources, group.map(str::to_owned)).with_doctor(doctor);
+        proposals.answer(&decode(review.to_string().as_bytes()).unwrap(), Instant::now() + PLENTY)
     }
 
     fn set(&self) -> PolicySet {
@@ -63,14 +68,14 @@ impl Scene {
     }
 }
 
-fn policy(exceptions: Value) -> Value {
+pub(crate) fn policy(exceptions: Value) -> Value {
     json!({
         "apiVersion": "portreeve.dev/v1alpha1", "kind": "ClusterPolicy", "metadata": {"name": "sealed"},
         "spec": {"module": {"builtin": "seccomp"}, "exceptions": exceptions},
     })
 }
 
-fn exception(namespace: &str) -> Value {
+pub(crate) fn exception(namespace: &str) -> Value {
     json!({
         "apiVersion": "portreeve.dev/v1alpha1", "kind": "PolicyException",
         "metadata": {"name": "kept", "namespace": namespace},
@@ -80,7 +85,7 @@ fn exception(namespace: &str) -> Value {
     })
 }
 
-fn own_policy(name: &str, created: &str) -> Value {
+pub(crate) fn own_policy(name: &str, created: &str) -> Value {
     json!({
         "apiVersion": "portreeve.dev/v1alpha1", "kind": "Policy",
         "metadata": {"name": name, "namespace": "shop", "creationTimestamp": created},
@@ -88,7 +93,7 @@ fn own_policy(name: &str, created: &str) -> Value {
     })
 }
 
-fn by(mut review: Value, user: &str, groups: &[&str]) -> Value {
+pub(crate) fn by(mut review: Value, user: &str, groups: &[&str]) -> Value {
     review["request"]["userInfo"] = json!({"username": user, "groups": groups});
     review
 }
@@ -156,7 +161,7 @@ fn a_namespace_pattern_that_is_none_is_told() {
     assert!(problems.iter().any(|problem| problem.contains("spec.exceptions.namespaces: \"a*b\"")), "{problems:?}");
 }
 
-fn set(name: &str, created: &str) -> Value {
+pub(crate) fn set(name: &str, created: &str) -> Value {
     json!({
         "apiVersion": "portreeve.dev/v1alpha1", "kind": "PolicySet",
         "metadata": {"name": name, "creationTimestamp": created}, "spec": {},
@@ -287,7 +292,7 @@ fn the_reason_of_break_glass_is_changed_by_nobody_else_and_anybody_takes_it_back
     assert_eq!(scene.refusal(&update(&set("platform", "2024-01-01T00:00:00Z"), &switched("fire"))), None);
 }
 
-fn excluding(excluded: &[&str]) -> Value {
+pub(crate) fn excluding(excluded: &[&str]) -> Value {
     json!({
         "apiVersion": "portreeve.dev/v1alpha1", "kind": "PolicySet", "metadata": {"name": "all"},
         "spec": {"excludedNamespaces": excluded},
@@ -339,7 +344,7 @@ fn giving(name: &str, cpu: &str) -> Value {
     })
 }
 
-fn with_profile(profile: &str) -> Value {
+pub(crate) fn with_profile(profile: &str) -> Value {
     json!({
         "apiVersion": "portreeve.dev/v1alpha1", "kind": "PolicySet", "metadata": {"name": "platform"},
         "spec": {"profile": profile},

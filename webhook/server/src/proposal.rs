@@ -1,11 +1,15 @@
 //! A change of our own resources, looked at before it is stored: with it in place, would the set still be one, of policies
 //! that do not contradict each other? A mistake is so told to whoever makes it, at once. It is a courtesy and no gate: what
-//! gets past is refused when the set is made, and `status` says it.
+//! gets past is refused when the set is made, and `status` says it. What is right and can hardly be meant is told in
+//! `meant`.
+
+mod meant;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use portreeve_admission::api::{NotAllowed, PolicyExceptionSpec, Resource};
 use portreeve_admission::break_glass::{REASON, UNTIL};
 use portreeve_admission::case::Operation;
@@ -70,38 +74,46 @@ impl Proposals {
     /// contradict each other is tried no longer than `until`.
     #[must_use]
     pub fn answer(&self, review: &Review, until: Instant) -> Response {
-        let faults = self.faults(review, until);
-        if faults.is_empty() {
-            return Response::allowed(&review.uid);
+        match self.looked_at(review, until) {
+            Ok(warnings) => Response { warnings, ..Response::allowed(&review.uid) },
+            Err(faults) => Response::refused(&review.uid, RefusalKind::Forbidden, faults.join("; ")),
         }
-        Response::refused(&review.uid, RefusalKind::Forbidden, faults.join("; "))
     }
 
-    fn faults(&self, review: &Review, until: Instant) -> Vec<String> {
-        let Some(object) = &review.object else { return Vec::new() };
+    /// What the caller should know of the change, or all that is wrong by it.
+    fn looked_at(&self, review: &Review, until: Instant) -> Result<Vec<String>, Vec<String>> {
+        let Some(object) = &review.object else { return Ok(Vec::new()) };
         if !matches!(review.request.operation, Operation::Create | Operation::Update) {
-            return Vec::new();
+            return Ok(Vec::new());
         }
-        let resource = match of_kind(&review.request.kind.kind, object.value()) {
-            Ok(resource) => resource,
-            Err(reason) => return vec![reason],
-        };
-        if let Some(reason) = self.may_not_break_glass(review) {
-            return vec![reason];
-        }
+        let resource = of_kind(&review.request.kind.kind, object.value()).map_err(|reason| vec![reason])?;
+        self.may_break_glass(review).map_err(|reason| vec![reason])?;
         let before = self.sources.borrow().clone().unwrap_or_default();
         let before = Sources { written_by: WrittenBy::Namespaces, ..Sources::clone(&before) };
         if let Resource::PolicyException(exception) = &resource
-            && let Err(reason) = may_write(review, &exception.spec, &before)
+            && says_otherwise(review)
         {
-            return vec![reason.to_string()];
+            may_write(review, &exception.spec, &before).map_err(|reason| vec![reason.to_string()])?;
+            none_or_all(meant::of_exception(&exception.spec, object.value(), Timestamp::now()))?;
         }
-        let reference = resource.reference();
-        let may_contradict = rules_others(&resource) && says_otherwise(review);
-        let (after, before) = (with(&before, resource).or_platform(), before.or_platform());
-        let problems = self.brought(&before, &after, &reference);
-        if problems.is_empty() && may_contradict {
-            return self.contradictions(&before, &after, until);
+        let after = with(&before, resource.clone()).or_platform();
+        none_or_all(self.faults(review, &resource, &before, &after, until))?;
+        Ok(meant::warnings(&resource, &before, || self.loader.examine(&after).outline))
+    }
+
+    /// What is wrong with the set by the change.
+    fn faults(
+        &self,
+        review: &Review,
+        resource: &Resource,
+        before: &Sources,
+        after: &Sources,
+        until: Instant,
+    ) -> Vec<String> {
+        let before = before.clone().or_platform();
+        let problems = self.brought(&before, after, &resource.reference());
+        if problems.is_empty() && rules_others(resource) && says_otherwise(review) {
+            return self.contradictions(&before, after, until);
         }
         problems
     }
@@ -143,30 +155,32 @@ impl Proposals {
         refused.iter().chain(own).map(said).chain(held_up).collect()
     }
 
-    /// Why the caller may not change until when denials are dropped or why, if he does.
-    fn may_not_break_glass(&self, review: &Review) -> Option<String> {
+    /// Whether the caller may change until when denials are dropped or why, if he does, and whether he can mean it.
+    fn may_break_glass(&self, review: &Review) -> Result<(), String> {
         let (now, before) = (&review.meta.annotations, &review.old_meta.annotations);
         let is_as_before = [UNTIL, REASON].iter().all(|key| now.get(*key) == before.get(*key));
         // To take it back is everybody's right who may change the set.
         if review.request.kind.kind != "PolicySet" || !now.contains_key(UNTIL) || is_as_before {
-            return None;
+            return Ok(());
         }
         match &self.break_glass_group {
-            Some(group) if review.groups.contains(group) => None,
-            Some(group) => Some(format!("metadata.annotations: only the group {group:?} may set {UNTIL} and {REASON}")),
-            None => Some(format!(
+            Some(group) if review.groups.contains(group) => {
+                meant::of_switch(review, Timestamp::now()).map_or(Ok(()), Err)
+            }
+            Some(group) => Err(format!("metadata.annotations: only the group {group:?} may set {UNTIL} and {REASON}")),
+            None => Err(format!(
                 "metadata.annotations: nobody may set {UNTIL} and {REASON}, since kubernetes.breakGlassGroup names no group"
             )),
         }
     }
 }
 
-/// Whether the caller may say this by an exception, as far as the policy that it loosens says who may. Who only changes what
-/// is beside it, as a label, says nothing by it.
+fn none_or_all(faults: Vec<String>) -> Result<(), Vec<String>> {
+    if faults.is_empty() { Ok(()) } else { Err(faults) }
+}
+
+/// Whether the caller may say this by an exception, as far as the policy that it loosens says who may.
 fn may_write(review: &Review, spec: &PolicyExceptionSpec, sources: &Sources) -> Result<(), NotAllowed> {
-    if !says_otherwise(review) {
-        return Ok(());
-    }
     let rules = sources.resources.iter().find_map(|located| match &located.resource {
         Resource::ClusterPolicy(policy) if policy.metadata.name == spec.policy => policy.spec.exceptions.as_ref(),
         _ => None,
@@ -174,7 +188,7 @@ fn may_write(review: &Review, spec: &PolicyExceptionSpec, sources: &Sources) -> 
     rules.map_or(Ok(()), |rules| rules.allow_by(&spec.policy, &review.request.user_name, &review.groups))
 }
 
-/// Whether the change is one of the spec, and not only of what is beside it.
+/// Whether the change is one of the spec. Who only changes what is beside it, as a label, says nothing by it.
 fn says_otherwise(review: &Review) -> bool {
     let says = |object: &Document| object.value().get("spec").cloned();
     review.old_object.as_deref().and_then(says) != review.object.as_deref().and_then(says)

@@ -2,13 +2,23 @@
 
 use std::time::Duration;
 
-use jiff::{Timestamp, Unit};
+use jiff::{SignedDuration, Timestamp, Unit};
 use portreeve_supply::loopback::{Fault, LoopbackRegistry};
 use portreeve_tests::api_server::Run;
 use portreeve_tests::server::until;
 use serde_json::{Value, json};
 
 use crate::scene::{Scene, deployment, wants_label};
+
+/// As far ahead as a switch may well be set.
+fn tomorrow() -> Timestamp {
+    (Timestamp::now() + SignedDuration::from_hours(24)).round(Unit::Second).unwrap()
+}
+
+/// What kubectl is told to drop denials.
+fn switching(until: &Timestamp) -> String {
+    format!("annotate policyset ours portreeve.dev/break-glass-until={until} portreeve.dev/break-glass-reason=fire")
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn denials_are_dropped_for_a_time_by_whoever_may() {
@@ -22,8 +32,8 @@ async fn denials_are_dropped_for_a_time_by_whoever_may() {
     scene.put_in_force(&set).await;
     assert!(scene.denial(&deployment("web")).await.contains("team"));
 
-    let annotate = "annotate policyset ours portreeve.dev/break-glass-until=2099-01-01T00:00:00Z \
-                    portreeve.dev/break-glass-reason=fire";
+    let end = tomorrow();
+    let annotate = &switching(&end);
     let stranger = scene.kubectl.run(&format!("{annotate} --as=dev --as-group=devs"));
     assert!(stranger.is_err(), "{stranger:?}");
     scene.kubectl.run("create clusterrolebinding devs --clusterrole=cluster-admin --group=devs").unwrap();
@@ -37,7 +47,7 @@ async fn denials_are_dropped_for_a_time_by_whoever_may() {
     let admitted = async || scene.refusal(&deployment("web")).await.is_none();
     until("denials are dropped", admitted).await.unwrap();
     let readiness = replica.says("/readyz?verbose").await;
-    assert!(readiness.contains("[!] denials: denials are dropped until 2099-01-01T00:00:00Z: fire"), "{readiness}");
+    assert!(readiness.contains(&format!("[!] denials: denials are dropped until {end}: fire")), "{readiness}");
     assert!(replica.says("/metrics").await.contains("portreeve_break_glass 1"));
 
     scene.kubectl.run("annotate policyset ours portreeve.dev/break-glass-until- portreeve.dev/break-glass-reason- --as=dev --as-group=devs").unwrap();
@@ -85,10 +95,7 @@ async fn neither_the_switch_nor_an_exception_waits_for_a_policy_that_is_refused(
     scene.kubectl.run("delete policyexception old -n shop").unwrap();
     until("the exception is taken back", async || !admitted().await).await.unwrap();
 
-    scene
-        .kubectl
-        .run("annotate policyset ours portreeve.dev/break-glass-until=2099-01-01T00:00:00Z portreeve.dev/break-glass-reason=fire")
-        .unwrap();
+    scene.kubectl.run(&switching(&tomorrow())).unwrap();
     until("denials are dropped", admitted).await.unwrap();
     until("it is counted", async || replica.says("/metrics").await.contains("portreeve_break_glass 1")).await.unwrap();
     let readiness = replica.says("/readyz?verbose").await;
