@@ -57,6 +57,8 @@ async fn edits_are_made_and_denials_are_warned_of() {
     assert_eq!(dropped, Some(&json!(["ALL"])));
     assert!(response.refusal.is_none(), "{response:?}");
     assert!(response.warnings.iter().any(|line| line.contains("NET_RAW")), "{response:?}");
+    let told = "it would have been refused, but for break-glass: denials are dropped until 2999-01-01T00:00:00Z: fire";
+    assert!(response.warnings[0].ends_with(told), "{response:?}");
     let without = Setting::default().with(DROP).unwrap().gate().unwrap();
     assert!(validate(&without, &pod()).await.unwrap().refusal.is_some());
 }

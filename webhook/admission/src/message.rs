@@ -4,6 +4,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use crate::api::Mode;
+use crate::break_glass::BreakGlass;
 use crate::decision::{Answer, Decision, Finding, PolicyFailure, Standing};
 use crate::edit::Claim;
 use crate::plan::Plan;
@@ -67,6 +68,12 @@ pub fn warnings(plan: Plan, decision: &Decision) -> Vec<String> {
     lines.extend(advised.filter(|(policy, at)| untold(policy, at)).map(|(policy, advisory)| advice(policy, advisory)));
     lines.extend(let_pass(&decision.failures));
     lines
+}
+
+/// Why what follows it did not hold the request up.
+#[must_use]
+pub fn spared(glass: &BreakGlass) -> String {
+    format!("it would have been refused, but for break-glass: {glass}")
 }
 
 /// Warnings of failures that were let pass: by their failure policy, or since nothing of the policy denies.

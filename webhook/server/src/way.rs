@@ -266,6 +266,7 @@ impl Gate {
     pub async fn judge(&self, met: &Met, deadline: Instant) -> Judgement {
         let mut judgement = judge::judge(self, met, deadline).await;
         if met.break_glass().is_some() {
+            judgement.spared = judgement.answer() != Answer::Allowed;
             drop_denials(&mut judgement.decision);
         }
         judgement

@@ -29,6 +29,8 @@ pub struct Judgement {
     pub asked: Vec<String>,
     /// Set if the template can't be read: then no policy could judge it, and each takes its failure mode.
     pub unreadable: Option<SubjectError>,
+    /// Whether it would have been held up, had denials not been dropped.
+    pub spared: bool,
 }
 
 impl Judgement {
@@ -46,6 +48,7 @@ pub(super) async fn judge(gate: &Gate, met: &Met, deadline: Instant) -> Judgemen
         facts: Vec::new(),
         asked: policies.iter().map(|policy| policy.id.clone()).collect(),
         unreadable: None,
+        spared: false,
     };
     if policies.is_empty() {
         return judgement;

@@ -53,7 +53,9 @@ pub(super) fn to_validate(met: &Met, judgement: &Judgement, recorded: Recorded) 
             Response::refused(uid, RefusalKind::InternalError, message::denial(&met.review, decision))
         }
     };
-    let warnings = || message::about(&met.review, message::warnings(met.plan, decision));
+    let spared = met.break_glass().filter(|_| judgement.spared).map(message::spared);
+    let lines = || spared.into_iter().chain(message::warnings(met.plan, decision)).collect();
+    let warnings = || message::about(&met.review, lines());
     let warnings = if may_be_told(met) { warnings() } else { Vec::new() };
     let audit = audit(decision, answer);
     let outcomes = outcomes(met, &judgement.asked, &decision.failures, &decision.findings);
