@@ -189,6 +189,23 @@ async fn only_the_ephemeral_container_that_is_new_is_put_right() {
 }
 
 #[tokio::test]
+async fn a_new_ephemeral_container_is_put_right_wherever_it_stands() {
+    let debugging = |names: &[&str]| {
+        let containers: Vec<Value> = names.iter().map(|name| json!({"name": name, "image": "busybox"})).collect();
+        let mut pod = plain_pod();
+        pod["spec"]["ephemeralContainers"] = json!(containers);
+        pod
+    };
+    let mut review = update(&debugging(&["third", "first", "fourth", "second"]), &debugging(&["first", "second"]));
+    review["request"]["subResource"] = json!("ephemeralcontainers");
+    let told = mutate(&dropping("mode: enforce"), &review).await.unwrap();
+    let containers = told.object["spec"]["ephemeralContainers"].as_array().unwrap();
+    let dropped = |container: &&Value| container.pointer("/securityContext/capabilities/drop").is_some();
+    let names: Vec<&Value> = containers.iter().filter(dropped).map(|container| &container["name"]).collect();
+    assert_eq!(names, ["third", "fourth"]);
+}
+
+#[tokio::test]
 async fn unknown_fields_survive_untouched() {
     let mut object = plain_pod();
     object["spec"]["futureField"] = json!({"deep": [1, {"x": null}]});

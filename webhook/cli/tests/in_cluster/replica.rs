@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use portreeve_tests::server::until;
@@ -107,6 +107,11 @@ impl Replica {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
         answer
+    }
+
+    /// Its working folder.
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.begun.folder.path().to_owned()
     }
 
     /// What it logged.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use portreeve_tests::server::until;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::replica::Begun;
 use crate::scene::{Scene, deployment, wants_label};
@@ -54,6 +54,40 @@ async fn a_restart_without_the_api_server_serves_the_last_good_set() {
     assert!(readiness.starts_with("HTTP/1.1 200"), "{readiness}");
     assert!(readiness.contains("[!] policies") && readiness.contains("[!] cluster"), "{readiness}");
     assert!(scene.refusal(&deployment("web")).await.unwrap().contains("team"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_without_the_api_server_judges_by_the_namespaces_that_were_seen_last() {
+    let Some(scene) = Scene::start().await else { return };
+    scene.kubectl.run("label namespace shop pod-security.kubernetes.io/enforce=privileged --overwrite").unwrap();
+    let replica = scene.replica("one").await;
+    scene.registered().await;
+    let kept = replica.folder().join("state/namespaces.json");
+    let holds = async || std::fs::read_to_string(&kept).is_ok_and(|text| text.contains("\"shop\""));
+    until("the namespaces are kept", holds).await.unwrap();
+    let (fine, denied) = (deployment("web"), on_the_host("web"));
+    assert_eq!(scene.refusal(&fine).await, None);
+    let said = scene.denial(&denied).await;
+    let nobody = nobody(scene.folder());
+    scene.front.remove(replica.webhook);
+    let again = replica.kill().again(|config| config["kubernetes"]["kubeconfig"] = json!(nobody)).await;
+    scene.front.add(again.webhook);
+    let readiness = again.says("/readyz?verbose").await;
+    assert!(readiness.contains("namespaces are as they were seen before the restart"), "{readiness}");
+    assert_eq!(scene.refusal(&fine).await, None);
+    assert_eq!(scene.refusal(&denied).await.as_ref(), Some(&said));
+    let mut elsewhere = fine;
+    elsewhere["metadata"]["namespace"] = json!("late");
+    scene.kubectl.run("create namespace late").unwrap();
+    let said = scene.refusal(&elsewhere).await.unwrap();
+    assert!(said.contains("namespace late can't be read: the API server could not be reached"), "{said}");
+}
+
+/// A Deployment that the platform profile denies.
+fn on_the_host(name: &str) -> Value {
+    let mut deployment = deployment(name);
+    deployment["spec"]["template"]["spec"]["hostNetwork"] = json!(true);
+    deployment
 }
 
 /// A kubeconfig that leads to nobody.
