@@ -4,7 +4,8 @@
 //! What policies ask for may be refused, and then what was registered before stays. Where we are reached never waits for
 //! that: a CA or a token that ended would turn every call away.
 
-use std::collections::BTreeSet;
+mod others;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,9 +17,10 @@ use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
+
+use others::ours_alone;
 
 use crate::registration::{Configurations, Registration, Site};
 use crate::{FIELD_MANAGER, MANAGED_BY};
@@ -332,32 +334,6 @@ where
         }
     };
     Ok(written.resource_version())
-}
-
-/// What takes away entries and conditions that others put beside ours, which an apply leaves to them; none where there are
-/// none. It holds for what was just written alone.
-fn ours_alone<K: Resource + Serialize>(written: &K, wanted: &K) -> Option<Value> {
-    let ours = entries(wanted);
-    let others = names(&entries(written)) != names(&ours);
-    others.then(|| json!({"metadata": {"resourceVersion": written.resource_version()}, "webhooks": ours}))
-}
-
-fn entries(configuration: &impl Serialize) -> Vec<Value> {
-    let written = serde_json::to_value(configuration).unwrap_or_default();
-    written.get("webhooks").and_then(Value::as_array).cloned().unwrap_or_default()
-}
-
-/// The name of each entry, with those of its conditions.
-fn names(entries: &[Value]) -> BTreeSet<(&str, BTreeSet<&str>)> {
-    entries.iter().map(|entry| (name(entry), conditions(entry).map(name).collect())).collect()
-}
-
-fn conditions(entry: &Value) -> impl Iterator<Item = &Value> {
-    entry.get("matchConditions").and_then(Value::as_array).into_iter().flatten()
-}
-
-fn name(named: &Value) -> &str {
-    named.get("name").and_then(Value::as_str).unwrap_or_default()
 }
 
 async fn remove<K>(api: &Api<K>, name: &str, configuration: Configuration) -> Result<Removal, RegistrarError>

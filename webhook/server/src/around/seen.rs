@@ -2,6 +2,8 @@
 //! by one; what nobody told of yet is unknown, and never an empty list. Until then namespaces may be known from before a
 //! restart (`around::kept`).
 
+mod known;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -13,8 +15,10 @@ use serde_json::Value;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
+use known::Known;
+
 use super::Cluster;
-use crate::set::{KnownFrom, Listed, Namespace, Objects, Reach};
+use crate::set::{KnownFrom, Listed, Namespace};
 
 /// How long a namespace that is known from before is asked for all the same: an API server that is there answers sooner.
 const ASKED: Duration = Duration::from_millis(500);
@@ -60,30 +64,11 @@ pub enum Sight {
     Gone(Value),
 }
 
-#[derive(Default)]
-struct Known {
-    namespaces: Option<Namespaces>,
-    /// Those that were known before a restart, until all are told of.
-    before: Namespaces,
-    objects: Objects,
-    arriving: BTreeMap<Watched, Arriving>,
-}
-
-type Namespaces = HashMap<String, Namespace>;
-
-/// What was told of a kind since it was begun anew.
-#[derive(Default)]
-struct Arriving {
-    namespaces: Namespaces,
-    objects: Objects,
-}
-
 impl Seen {
     /// A cluster that nothing is known of yet.
     #[must_use]
     pub fn new(ask: Box<dyn Ask>) -> Self {
-        let known = Known { objects: Objects::default().reaching(Reach::Watched), ..Known::default() };
-        Self { ask, known: RwLock::new(known), told: Notify::new() }
+        Self { ask, known: RwLock::new(Known::nothing()), told: Notify::new() }
     }
 
     /// The same, with namespaces as they were before a restart. They count for as long as the cluster tells nothing.
@@ -173,65 +158,6 @@ fn found(name: &str, answer: Result<Option<Value>, String>) -> Result<Namespace,
         Ok(None) => Err(format!("there is no namespace {name}")),
         Err(error) => Err(format!("namespace {name} can't be read: {error}")),
     }
-}
-
-impl Known {
-    fn forget(&mut self, kind: Watched) {
-        self.arriving.remove(&kind);
-        match kind {
-            Watched::Namespaces => self.namespaces = None,
-            Watched::Objects(listed) => self.objects.forget_kind(listed),
-        }
-    }
-
-    fn take(&mut self, kind: Watched, sight: Sight) -> Result<(), String> {
-        match (sight, kind) {
-            (Sight::Begun, _) => drop(self.arriving.insert(kind, Arriving::default())),
-            (Sight::One(object), Watched::Namespaces) => {
-                put(&mut self.arriving.entry(kind).or_default().namespaces, &object)?;
-            }
-            (Sight::One(object), Watched::Objects(listed)) => {
-                self.arriving.entry(kind).or_default().objects.put(listed, namespace_of(&object), &object)?;
-            }
-            (Sight::Complete, _) => self.complete(kind),
-            (Sight::Now(object), Watched::Namespaces) => put(self.namespaces.get_or_insert_default(), &object)?,
-            (Sight::Now(object), Watched::Objects(listed)) => {
-                self.objects.put(listed, namespace_of(&object), &object)?;
-            }
-            (Sight::Gone(object), Watched::Namespaces) => {
-                self.namespaces.get_or_insert_default().remove(name_of(&object));
-            }
-            (Sight::Gone(object), Watched::Objects(listed)) => {
-                self.objects.remove(listed, namespace_of(&object), name_of(&object));
-            }
-        }
-        Ok(())
-    }
-
-    fn complete(&mut self, kind: Watched) {
-        let arrived = self.arriving.remove(&kind).unwrap_or_default();
-        match kind {
-            Watched::Namespaces => {
-                self.namespaces = Some(arrived.namespaces);
-                self.before = Namespaces::new();
-            }
-            Watched::Objects(listed) => self.objects.take_kind(listed, arrived.objects),
-        }
-    }
-}
-
-fn put(namespaces: &mut Namespaces, object: &Value) -> Result<(), String> {
-    let (name, namespace) = Namespace::read(object, KnownFrom::Cluster)?;
-    namespaces.insert(name, namespace);
-    Ok(())
-}
-
-fn namespace_of(object: &Value) -> &str {
-    object.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or_default()
-}
-
-fn name_of(object: &Value) -> &str {
-    object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default()
 }
 
 impl Cluster for Seen {
