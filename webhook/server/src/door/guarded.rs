@@ -37,6 +37,8 @@ enum Whose {
     /// Until this tells.
     Strangers(Receiver<()>),
     Callers,
+    /// A stranger's whose place was taken.
+    Nobodys,
 }
 
 impl<S> Guarded<S> {
@@ -54,9 +56,13 @@ impl<S> Guarded<S> {
                     self.whose = Whose::Callers;
                     self.limit.as_mut().reset(self.last_byte + self.idle);
                 }
-                Poll::Ready(Err(_)) => return Poll::Ready(ErrorKind::ConnectionAborted.into()),
+                Poll::Ready(Err(_)) => self.whose = Whose::Nobodys,
                 Poll::Pending => {}
             }
+        }
+        // Whoever is told of an end may ask again, as one who says goodbye does.
+        if matches!(self.whose, Whose::Nobodys) {
+            return Poll::Ready(ErrorKind::ConnectionAborted.into());
         }
         loop {
             ready!(self.limit.as_mut().poll(cx));
@@ -170,6 +176,20 @@ mod tests {
         seat.prove().unwrap();
         let lasted = lasts(far, near, Duration::from_secs(100), 3).await;
         assert_eq!(lasted.as_secs(), 420);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stranger_whose_place_was_taken_is_told_so_as_often_as_he_asks() {
+        let limits = ConnectionLimits { strangers: 1.try_into().unwrap(), ..ConnectionLimits::default() };
+        let door = Door::new(&limits, Port::Webhook, Arc::default());
+        let (seat, told) = door.enter();
+        let (_far, near) = duplex(64);
+        let mut near = Guarded::new(near, Arc::new(seat), told, PATIENCE);
+        let _newcomer = door.enter();
+        for _ in 0..2 {
+            assert_eq!(near.read_u8().await.unwrap_err().kind(), ErrorKind::ConnectionAborted);
+            assert_eq!(near.write_all(b"x").await.unwrap_err().kind(), ErrorKind::ConnectionAborted);
+        }
     }
 
     #[tokio::test(start_paused = true)]
