@@ -72,6 +72,9 @@ pub enum LoadError {
         /// What it was doing.
         step: Step,
     },
+    /// Evaluations took all there was for as long as loading may take. It says nothing of the module.
+    #[error("there was no turn for it to be configured: the server is busy")]
+    NoTurn,
     /// It trapped, or went over a limit.
     #[error("it failed while {step}: {failure}")]
     Stopped {

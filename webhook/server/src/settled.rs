@@ -31,8 +31,8 @@ use namespaces::Tried;
 /// The most that all of it may take. A module from outside that is slow must not keep a set from being in force.
 const LONGEST: Duration = Duration::from_secs(2);
 
-/// Runs at one time.
-const TURNS: usize = 4;
+/// Evaluations that trials of sets may have at one time, beside those of requests.
+pub(crate) const TURNS: usize = 4;
 
 const CORPUS: &str = include_str!("settled/corpus.yaml");
 
@@ -177,5 +177,8 @@ fn waited_for<T: Send>(work: impl Future<Output = T> + Send) -> Option<T> {
         runtime.shutdown_background();
         Some(done)
     };
-    std::thread::scope(|scope| scope.spawn(run).join().ok().flatten())
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("settled".to_owned()).spawn_scoped(scope, run).ok()?;
+        thread.join().ok().flatten()
+    })
 }

@@ -67,8 +67,10 @@ impl Runner {
     /// [`LoadError`] names the step, and for settings the instance and the place.
     pub(super) fn configure(&self, runtime: &Runtime) -> Result<(), LoadError> {
         let Some(settings) = &self.reconfigure else { return Ok(()) };
+        let deadline = runtime.setup_deadline();
+        let Some(_slot) = runtime.slots.take(deadline) else { return Err(LoadError::NoTurn) };
         let journal = Journal::new(self.module, &runtime.limits);
-        let mut store = Machine::store(self.pre.engine(), &runtime.limits, journal, runtime.setup_deadline());
+        let mut store = Machine::store(self.pre.engine(), &runtime.limits, journal, deadline);
         let policy = self.pre.instantiate(&mut store).map_err(|error| stopped(Step::Starting, &error))?;
         let answers =
             policy.call_configure(&mut store, settings).map_err(|error| stopped(Step::Configuring, &error))?;

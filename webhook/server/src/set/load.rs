@@ -227,6 +227,7 @@ impl Loader {
             };
             let refused = group.policies.iter().find(|located| error.instance() == Some(&located.name));
             let Some(located) = refused else {
+                draft.passing |= matches!(error, portreeve_engine::LoadError::NoTurn);
                 draft.problem(group.place(), chain(&error));
                 return None;
             };
