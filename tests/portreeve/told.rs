@@ -4,12 +4,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use portreeve_ledger::verify_naming;
 use portreeve_server::manifest::read_stream;
 use portreeve_server::serve::{Became, Origin, Outside, Told};
 use portreeve_server::set::{LastGood, PolicySet, Sources, WrittenBy, platform};
+use portreeve_server::way::named;
 use portreeve_tests::gate::Fault;
-use portreeve_tests::server::{Wire, until};
-use serde_json::json;
+use portreeve_tests::review::create;
+use portreeve_tests::server::{Speaks, Wire, until};
+use serde_json::{Value, json};
 use tokio::sync::watch;
 
 const SECCOMP: &str = "apiVersion: portreeve.dev/v1alpha1\nkind: ClusterPolicy\nmetadata: {name: sealed}\n\
@@ -208,4 +211,38 @@ async fn a_first_start_waits_for_nobody_who_does_not_know_the_policies() {
     let (_teller, outside) = Teller::new(None);
     let error = start(outside).await.err().expect("it started");
     assert!(error.to_string().contains("was not reached yet"), "{error}");
+}
+
+#[tokio::test]
+async fn the_switch_does_not_wait_for_a_book_and_no_record_is_made_before_the_book_has_the_set() {
+    let folder = tempfile::tempdir().unwrap();
+    let book = folder.path().join("book");
+    let (mut teller, outside) = Teller::new(Some(sources(&[SECCOMP, SET].concat())));
+    let wire = Wire::start_with(&[], json!({"ledger": {"folder": book, "withoutRecord": "answer"}}), outside);
+    let wire = wire.await.unwrap();
+    let (blobs, aside) = (book.join("blobs"), book.join("aside"));
+    std::fs::rename(&blobs, &aside).unwrap();
+    std::fs::write(&blobs, "in the way").unwrap();
+
+    let opened = sources(&[SECCOMP, &switched_on()].concat());
+    teller.sources.send_replace(Some(Arc::clone(&opened)));
+    teller.heard(&opened).await.unwrap();
+    assert!(set(&wire).break_glass().is_some());
+    let review = create(&json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web", "namespace": "shop"},
+        "spec": {"containers": [{"name": "app", "image": "team/web:1"}]},
+    }));
+    let client = wire.client(Speaks::Http1).unwrap();
+    let record = async || {
+        let answer = wire.call(&client, "validate", review.to_string()).send().await.unwrap();
+        let answer: Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
+        answer["response"]["auditAnnotations"]["record"].as_str().map(str::to_owned)
+    };
+    assert_eq!(record().await, None);
+    std::fs::remove_file(&blobs).unwrap();
+    std::fs::rename(&aside, &blobs).unwrap();
+    assert!(record().await.is_some());
+    wire.running.stop().await.unwrap();
+    let report = verify_naming(&book, None, named).unwrap();
+    assert_eq!(report.records(), 1);
 }

@@ -116,10 +116,10 @@ impl Setting {
     /// # Errors
     /// If the set can't be loaded.
     pub fn gate(self) -> Result<Gate, Fault> {
-        let set = loader()?.load(&self.sources)?;
+        let set = Arc::new(loader()?.load(&self.sources)?);
         self.book.keep_set(&set)?;
         Ok(Gate {
-            set: ArcSwap::from_pointee(set),
+            set: ArcSwap::new(set),
             images: Images::open(&self.registries)?,
             book: self.book,
             around: Around::PolicyFiles,

@@ -127,7 +127,7 @@ impl Running {
             parts.traces.iter().for_each(|traces| traces.end());
             closed
         };
-        tokio::task::spawn_blocking(close).await.unwrap_or(Ok(()))
+        tokio::task::spawn_blocking(close).await.unwrap_or(Err(portreeve_ledger::Failure::WriterLost))
     }
 }
 

@@ -14,7 +14,6 @@ use crate::health::{Health, Part, State};
 use crate::metrics::Metrics;
 use crate::set::{LastGood, LoadError, Loader, PolicySet, Problem, Sources, chain, platform, read_folder};
 use crate::settled::settled;
-use crate::way::BookError;
 
 /// The set to begin with: that of what there is, else the last good one; and what was looked at, if it need not be looked
 /// at again as it is. Whoever told of it hears what became of it, also where the start fails.
@@ -58,14 +57,8 @@ pub(super) fn look(parts: &Parts, seen: Option<Seen>) -> Option<Seen> {
     }
     let Read { seen: now, made } = read_set(&parts.loader, &parts.config, now);
     match take_up(parts, &now, made) {
-        Ok(Lasts::Yes) => Some(now),
-        Ok(Lasts::No) => None,
-        // Nothing was wrong with them: the next look tries again.
-        Err(error) => {
-            refused(&parts.health, &parts.gate.set.load(), &error);
-            parts.metrics.set_refused(true);
-            None
-        }
+        Lasts::Yes => Some(now),
+        Lasts::No => None,
     }
 }
 
@@ -76,26 +69,26 @@ enum Lasts {
 }
 
 /// Takes up what came of reading policies: the set, or what is wrong with it, and then its exceptions and its switch alone.
-fn take_up(parts: &Parts, seen: &Seen, made: Result<Made, LoadError>) -> Result<Lasts, BookError> {
+fn take_up(parts: &Parts, seen: &Seen, made: Result<Made, LoadError>) -> Lasts {
     match made {
         Ok(made) => {
-            put_in_force(parts, &made)?;
+            put_in_force(parts, &made);
             parts.health.set(Part::Policies, State::Good(in_force(&made.set)));
             parts.metrics.set_refused(false);
             tell(&parts.origin, seen, Ok(made.set));
-            Ok(Lasts::Yes)
+            Lasts::Yes
         }
         Err(error) => {
             let mut stays = parts.gate.set.load_full();
             if let Some(made) = amended(&parts.loader, &stays, seen) {
-                put_in_force(parts, &made)?;
+                put_in_force(parts, &made);
                 stays = made.set;
             }
             refused(&parts.health, &stays, &error);
             parts.metrics.set_refused(true);
             let lasts = if error.passing { Lasts::No } else { Lasts::Yes };
             tell(&parts.origin, seen, Err(Refused { error, stays: Some(stays) }));
-            Ok(lasts)
+            lasts
         }
     }
 }
@@ -199,16 +192,18 @@ fn from_before(
     }
 }
 
-/// Puts a set in force. What records of it name is in the book before.
-fn put_in_force(parts: &Parts, Made { sources, set }: &Made) -> Result<(), BookError> {
-    parts.gate.book.keep_set(set)?;
+/// Puts a set in force, whether or not the book takes it now: a full disk must not keep denials from being dropped, or an
+/// exception from being withdrawn. What a record names is in the book before the record is.
+fn put_in_force(parts: &Parts, Made { sources, set }: &Made) {
+    if let Err(error) = parts.gate.book.keep_set(set) {
+        tracing::error!("{} is not in the book yet, and no record is made before: {}", set.digest(), chain(&error));
+    }
     keep(last_good(&parts.config).as_ref(), sources, set, &parts.health);
     tracing::info!("{}", in_force(set));
     let before = parts.gate.set.swap(Arc::clone(set));
     let stays = |policy: &Policy| set.policies().iter().any(|now| now.id == policy.id);
     before.policies().iter().filter(|policy| !stays(policy)).for_each(|policy| parts.metrics.forget(&policy.id));
     parts.sets.send_replace(Arc::clone(set));
-    Ok(())
 }
 
 /// Keeps a set for the next start. One that can't be kept is in force all the same.

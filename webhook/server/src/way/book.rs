@@ -99,10 +99,15 @@ impl Book {
     ///
     /// # Errors
     /// If the disk refuses.
-    pub fn keep_set(&self, set: &PolicySet) -> Result<(), BookError> {
-        match self {
-            Self::Kept { shelf, .. } => shelf.load().keep_set(set),
-            Self::Closed => Ok(()),
+    pub fn keep_set(&self, set: &Arc<PolicySet>) -> Result<(), BookError> {
+        let Self::Kept { shelf, .. } = self else { return Ok(()) };
+        loop {
+            let asked = shelf.load_full();
+            let kept = asked.keep_set(set);
+            // What an opening owes is taken over by the next; one that has been, takes over nothing more.
+            if Arc::ptr_eq(&asked, &shelf.load_full()) {
+                return kept;
+            }
         }
     }
 
@@ -129,8 +134,9 @@ impl Book {
             tokio::task::spawn_blocking(move || drop(fresh));
             return Err(error);
         }
+        let fresh = Arc::new(fresh);
+        shelf.store(Arc::clone(&fresh));
         fresh.take_over(&failed);
-        shelf.store(Arc::new(fresh));
         missed.said(count);
         Ok(())
     }

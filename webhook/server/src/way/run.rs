@@ -22,6 +22,9 @@ use crate::traces::STEPS;
 /// threads.
 const LARGE: usize = 64 << 10;
 
+/// How long after its deadline a run may end. The engine stops it within a few milliseconds.
+const TO_END: Duration = Duration::from_millis(50);
+
 /// How much there is to judge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Weight {
@@ -138,8 +141,13 @@ impl Runner {
             let asked: Vec<&str> = asked.iter().map(String::as_str).collect();
             call.in_scope(|| step.in_scope(|| module.program().evaluate(&case, &asked, deadline)))
         };
-        let lost = |_| failed(&Failure::Trap("the run was lost".to_owned()));
-        let outcomes = tokio::task::spawn_blocking(work).await.unwrap_or_else(lost);
+        // It ends by itself; what has not begun by then, for want of a thread, is not waited for.
+        let outcomes =
+            match tokio::time::timeout_at((deadline + TO_END).into(), tokio::task::spawn_blocking(work)).await {
+                Ok(Ok(outcomes)) => outcomes,
+                Ok(Err(_)) => failed(&Failure::Trap("the run was lost".to_owned())),
+                Err(_) => failed(&Failure::NoTurn),
+            };
         self.counted.took(&policies, begun.elapsed());
         placed(&places, outcomes)
     }

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use portreeve_ledger::{Appended, Body, Failure, KeepError, Ledger, RecordId, RecordKind};
 use serde_json::json;
+use tokio::sync::Semaphore;
 
 use super::beside::Content;
 use super::book::BookError;
@@ -18,6 +19,10 @@ pub struct Shelf {
     ledger: Arc<Ledger>,
     held: Mutex<HashSet<String>>,
     untold: Arc<Mutex<Untold>>,
+    /// Sets that are in force and could not be kept yet.
+    owed: Mutex<Vec<Arc<PolicySet>>>,
+    /// Content that may be on its way to the disk at one time.
+    keeping: Arc<Semaphore>,
 }
 
 /// Records that may have come to stand in the book, though their answers never left and no record on disk says so.
@@ -28,6 +33,12 @@ const REMEMBERED: usize = 100_000;
 
 /// Records whose answers never left that are remembered until it is on disk that they were not told: more than a queue holds.
 const UNTOLD: usize = 100_000;
+
+/// Sets that are owed at one time. Calls under one that was in force longer ago have ended.
+const OWED: usize = 8;
+
+/// Threads that may wait for the disk with content at one time: one that stalls must not take all that policies run on.
+const KEEPING: usize = 16;
 
 /// What has to have happened to a record.
 #[derive(Debug, Clone, Copy)]
@@ -40,16 +51,27 @@ pub(super) enum Until {
 
 impl Shelf {
     pub(super) fn new(ledger: Arc<Ledger>) -> Self {
-        Self { ledger, held: Mutex::default(), untold: Arc::default() }
+        Self {
+            ledger,
+            held: Mutex::default(),
+            untold: Arc::default(),
+            owed: Mutex::default(),
+            keeping: Arc::new(Semaphore::new(KEEPING)),
+        }
     }
 
     pub(super) fn ledger(&self) -> &Arc<Ledger> {
         &self.ledger
     }
 
-    /// Keeps what the records of this set will name. Blocks on the disk.
-    pub(super) fn keep_set(&self, set: &PolicySet) -> Result<(), BookError> {
-        set.content().try_for_each(|content| self.ledger.keep(content).map(drop).map_err(not_kept))
+    /// Keeps what the records of this set will name. Where that can't be done now, it is owed: no record is made before.
+    /// Blocks on the disk.
+    pub(super) fn keep_set(&self, set: &Arc<PolicySet>) -> Result<(), BookError> {
+        let kept = self.write_set(set);
+        if kept.is_err() {
+            self.owe(Arc::clone(set));
+        }
+        kept
     }
 
     /// What a record names is on disk before the record is, and before the deadline.
@@ -107,8 +129,11 @@ impl Shelf {
         self.record(kind, body, Until::Durable, deadline, WithoutRecord::Answer).await
     }
 
-    /// Says of records of an opening that failed that nobody was told of them, as far as they came to stand in the book.
+    /// Takes over from an opening that failed: the sets that it owes, and to say of its records that nobody was told of
+    /// them, as far as they came to stand in the book.
     pub(super) fn take_over(&self, failed: &Self) {
+        let owed = std::mem::take(&mut *failed.owed());
+        owed.into_iter().for_each(|set| self.owe(set));
         let opening = self.ledger.opening();
         let stands = |id: &RecordId| id.epoch < opening.epoch || id.sequence < opening.records;
         let untold = std::mem::take(&mut *failed.untold());
@@ -146,11 +171,17 @@ impl Shelf {
     /// Most is known already, and then the disk is left alone.
     async fn keep_all(self: &Arc<Self>, named: Vec<Content>) -> Result<(), BookError> {
         let new: Vec<Content> = named.into_iter().filter(|content| !self.holds(&content.digest)).collect();
-        if new.is_empty() {
+        if new.is_empty() && self.owed().is_empty() {
             return Ok(());
         }
+        // Nobody closes it.
+        let place = Arc::clone(&self.keeping).acquire_owned().await;
         let shelf = Arc::clone(self);
-        let work = move || new.into_iter().try_for_each(|content| shelf.keep(content));
+        let work = move || {
+            let _held_until_done = place;
+            shelf.keep_owed()?;
+            new.into_iter().try_for_each(|content| shelf.keep(content))
+        };
         let kept = tokio::task::spawn_blocking(work).await;
         kept.unwrap_or(Err(BookError::Failed(Failure::WriterLost)))
     }
@@ -163,6 +194,31 @@ impl Shelf {
         }
         held.insert(digest);
         Ok(())
+    }
+
+    fn write_set(&self, set: &PolicySet) -> Result<(), BookError> {
+        set.content().try_for_each(|content| self.ledger.keep(content).map(drop).map_err(not_kept))
+    }
+
+    fn keep_owed(&self) -> Result<(), BookError> {
+        let owed = self.owed().clone();
+        for set in owed {
+            self.write_set(&set)?;
+            self.owed().retain(|other| !Arc::ptr_eq(other, &set));
+        }
+        Ok(())
+    }
+
+    fn owe(&self, set: Arc<PolicySet>) {
+        let mut owed = self.owed();
+        if owed.len() >= OWED {
+            owed.remove(0);
+        }
+        owed.push(set);
+    }
+
+    fn owed(&self) -> MutexGuard<'_, Vec<Arc<PolicySet>>> {
+        self.owed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn holds(&self, digest: &str) -> bool {
