@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use arc_swap::ArcSwapOption;
 use axum::body::Bytes;
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, Request, State};
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
@@ -18,6 +19,7 @@ use portreeve_admission::review::{ReviewError, decode};
 use portreeve_ledger::BookProof;
 use serde::Deserialize;
 use serde_json::json;
+use tokio::sync::Semaphore;
 use tokio::task::JoinError;
 use tracing::Instrument as _;
 
@@ -51,6 +53,8 @@ pub struct App {
     pub proof: NewestProof,
     /// Who looks at changes of our own resources, where they are in a cluster.
     pub proposals: Option<Proposals>,
+    /// How many of them are looked at at one time.
+    pub examinations: Arc<Semaphore>,
     /// The largest body, in bytes.
     pub body_bytes: usize,
 }
@@ -65,7 +69,19 @@ pub fn webhook(app: App) -> Router {
         .route("/resources", post(resources))
         .route("/resources/{token}", post(resources))
         .merge(probes())
+        .fallback(nothing_here)
+        .method_not_allowed_fallback(wrong_method)
         .with_state(app)
+}
+
+async fn nothing_here(request: Request) -> HttpResponse {
+    let message = format!("there is nothing at {:?}", request.uri().path());
+    refused(Incoming::of(request), (StatusCode::NOT_FOUND, message)).await
+}
+
+async fn wrong_method(request: Request) -> HttpResponse {
+    let message = format!("{} is not for this path; a review is sent by POST", request.method());
+    refused(Incoming::of(request), (StatusCode::METHOD_NOT_ALLOWED, message)).await
 }
 
 /// Our own endpoints for probes, metrics and what is kept of the book elsewhere.
@@ -84,21 +100,22 @@ struct Parameters {
 }
 
 type Token = Option<Path<String>>;
+type Asked = Result<Query<Parameters>, QueryRejection>;
 
-async fn mutate(State(app): State<App>, token: Token, query: Query<Parameters>, request: Request) -> HttpResponse {
+async fn mutate(State(app): State<App>, token: Token, query: Asked, request: Request) -> HttpResponse {
     let judge = |gate: Arc<Gate>, body: Bytes, deadlines| async move { gate.mutate(&body, deadlines).await };
-    answer(app, Call::Mutate, token, &query, request, judge).await
+    answer(app, Call::Mutate, token, query, request, judge).await
 }
 
-async fn validate(State(app): State<App>, token: Token, query: Query<Parameters>, request: Request) -> HttpResponse {
+async fn validate(State(app): State<App>, token: Token, query: Asked, request: Request) -> HttpResponse {
     let judge = |gate: Arc<Gate>, body: Bytes, deadlines| async move { gate.validate(&body, deadlines).await };
-    answer(app, Call::Validate, token, &query, request, judge).await
+    answer(app, Call::Validate, token, query, request, judge).await
 }
 
 /// Changes of our own resources. They are no decision about a workload, and the book does not tell of them.
-async fn resources(State(app): State<App>, token: Token, query: Query<Parameters>, request: Request) -> HttpResponse {
+async fn resources(State(app): State<App>, token: Token, query: Asked, request: Request) -> HttpResponse {
     let Received { body, deadlines, followed, in_flight, .. } =
-        match received(&app, Call::Resources, token, &query, request).await {
+        match received(&app, Call::Resources, token, query, request).await {
             Ok(received) => received,
             Err(refusal) => return refusal,
         };
@@ -107,8 +124,12 @@ async fn resources(State(app): State<App>, token: Token, query: Query<Parameters
         Err(error) => return unreadable(&app, Call::Resources, &error),
     };
     let Some(proposals) = app.proposals else { return send(&Response::allowed(&review.uid)) };
+    let turn = Arc::clone(&app.examinations).acquire_owned();
+    let Ok(turn) = tokio::time::timeout_at(deadlines.judged.into(), turn).await else {
+        return refuse(StatusCode::SERVICE_UNAVAILABLE, "too many changes are looked at already: try again");
+    };
     let answer = move || {
-        let _until_answered = in_flight;
+        let _until_answered = (in_flight, turn);
         followed.span().in_scope(|| proposals.answer(&review, deadlines.judged))
     };
     match tokio::task::spawn_blocking(answer).await {
@@ -132,7 +153,7 @@ async fn received(
     app: &App,
     call: Call,
     token: Token,
-    query: &Parameters,
+    query: Asked,
     request: Request,
 ) -> Result<Received, HttpResponse> {
     let begun = Instant::now();
@@ -159,7 +180,7 @@ fn admitted(
     app: &App,
     call: Call,
     token: Token,
-    query: &Parameters,
+    query: Asked,
     seat: Option<&Seat>,
     begun: Instant,
 ) -> Result<Deadlines, Refusal> {
@@ -170,6 +191,7 @@ fn admitted(
     if let Some(Err(crowded)) = seat.map(Seat::prove) {
         return Err((StatusCode::SERVICE_UNAVAILABLE, crowded.to_string()));
     }
+    let Query(query) = query.map_err(|rejected| (StatusCode::BAD_REQUEST, rejected.body_text()))?;
     Deadlines::of(begun, query.timeout.as_deref()).map_err(|error| (StatusCode::BAD_REQUEST, error.to_string()))
 }
 
@@ -182,7 +204,7 @@ async fn answer<Judged>(
     app: App,
     call: Call,
     token: Token,
-    query: &Parameters,
+    query: Asked,
     request: Request,
     judge: impl FnOnce(Arc<Gate>, Bytes, Deadlines) -> Judged,
 ) -> HttpResponse

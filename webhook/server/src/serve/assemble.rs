@@ -14,7 +14,7 @@ use portreeve_certs::{
 use portreeve_engine::{Cache, CacheFolder, Engine, Limits, Options};
 use portreeve_ledger::{Durability, Ledger};
 use portreeve_supply::Images;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use super::origin::{Origin, Seen};
 use super::{break_glass, compiled, exceptions, expected, ledger, locked, policies, proof, watch as files};
@@ -29,9 +29,13 @@ use crate::health::{Health, KEPT_BY_THE_LEADER, Part, State};
 use crate::metrics::Metrics;
 use crate::proposal::{Doctor, Proposals};
 use crate::set::{COMPILED, LastGoodError, LoadError, Loader, PolicySet, RegistryModules};
+use crate::settled;
 use crate::traces::Traces;
 use crate::way::{Book, BookError, Gate, Runner};
 use crate::witness::Witness;
+
+/// Changes of our own resources that are looked at at one time: each may load a module.
+const EXAMINATIONS: usize = 4;
 
 /// What a server is put together from.
 pub struct Parts {
@@ -254,6 +258,7 @@ impl Parts {
                     Some(proposals.with_paths(self.gate.paths.clone()).with_doctor(self.doctor.clone()))
                 }
             },
+            examinations: Arc::new(Semaphore::new(EXAMINATIONS)),
             body_bytes: self.config.limits.body_bytes.get(),
         }
     }
@@ -330,7 +335,9 @@ fn loader(config: &ServerConfig) -> Result<Loader, StartError> {
         None => Cache::None,
     };
     let evaluations = config.limits.evaluations.map_or_else(twice_the_processors, NonZeroUsize::get);
-    let limits = Limits { evaluations: u32::try_from(evaluations).unwrap_or(u32::MAX), ..Limits::default() };
+    // A trial that is slow must not make a request wait.
+    let slots = evaluations.saturating_add(settled::TURNS);
+    let limits = Limits { evaluations: u32::try_from(slots).unwrap_or(u32::MAX), ..Limits::default() };
     let engine = Engine::new(Options { cache, limits, embedded: &COMPILED, ..Options::default() })?;
     let own_namespace = KubernetesConfig::own_namespace(config.kubernetes.as_ref());
     let registry =
