@@ -27,7 +27,7 @@ const RESOURCES: &[ResourceRule] = &[
     ResourceRule {
         groups: &["apps"],
         versions: &["v1"],
-        resources: &["deployments", "statefulsets"],
+        resources: &["deployments@spec", "statefulsets@spec"],
         operations: WRITING,
     },
     ResourceRule { groups: &["policy"], versions: &["v1"], resources: &["poddisruptionbudgets"], operations: WRITING },

@@ -14,15 +14,18 @@ use crate::owner;
 /// Every pod template, and the workloads whose number of pods can be changed while their templates stay.
 pub(super) const RESOURCES: &[ResourceRule] = &[
     ResourceRule { groups: &["*"], versions: &["*"], resources: &["@templates"], operations: &["*"] },
-    scaled(&["apps"], &["deployments", "replicasets", "statefulsets"]),
-    scaled(&[""], &["replicationcontrollers"]),
-    scaled(&["batch"], &["cronjobs", "jobs"]),
-    scaled(&["argoproj.io"], &["rollouts"]),
-    scaled(&["batch.volcano.sh"], &["jobs"]),
-    scaled(&["jobset.x-k8s.io"], &["jobsets"]),
-    scaled(&["leaderworkerset.x-k8s.io"], &["leaderworkersets"]),
-    scaled(&["ray.io"], &["rayclusters", "rayjobs", "rayservices"]),
-    scaled(&["kubeflow.org"], &["jaxjobs", "mpijobs", "paddlejobs", "pytorchjobs", "tfjobs", "xgboostjobs"]),
+    scaled(&["apps"], &["deployments@spec", "replicasets@spec", "statefulsets@spec"]),
+    scaled(&[""], &["replicationcontrollers@spec"]),
+    scaled(&["batch"], &["cronjobs@spec", "jobs@spec"]),
+    scaled(&["argoproj.io"], &["rollouts@spec"]),
+    scaled(&["batch.volcano.sh"], &["jobs@spec"]),
+    scaled(&["jobset.x-k8s.io"], &["jobsets@spec"]),
+    scaled(&["leaderworkerset.x-k8s.io"], &["leaderworkersets@spec"]),
+    scaled(&["ray.io"], &["rayclusters@spec", "rayjobs@spec", "rayservices@spec"]),
+    scaled(
+        &["kubeflow.org"],
+        &["jaxjobs@spec", "mpijobs@spec", "paddlejobs@spec", "pytorchjobs@spec", "tfjobs@spec", "xgboostjobs@spec"],
+    ),
 ];
 
 const fn scaled(groups: &'static [&'static str], resources: &'static [&'static str]) -> ResourceRule {

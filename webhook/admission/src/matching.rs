@@ -12,17 +12,29 @@ use crate::subject::TemplatePaths;
 /// whatever groups, versions and operations the rule names.
 pub const TEMPLATES: &str = "@templates";
 
+/// Behind a resource of a rule: of its updates only those that change the object's `spec`, as `deployments@spec`.
+pub const OF_SPEC: &str = "@spec";
+
 /// The index over a set of policies.
 #[derive(Debug, Clone, Default)]
 pub struct Index {
     /// Policies of pod templates, whatever the kind.
     templates: Vec<usize>,
-    /// Policies of named resources, by (group, version, resource with subresource, operation).
-    named: HashMap<(String, String, String, Operation), Vec<usize>>,
-    /// Policies whose rules hold a star, which no key can stand for.
-    starred: Vec<(ResourceRule, usize)>,
+    /// Policies of named resources, whatever of them changes.
+    whole: Named,
+    /// Policies of named resources that look at their spec alone.
+    of_spec: Named,
     /// Namespaces that no policy sees.
     excluded: HashSet<String>,
+}
+
+/// Policies of named resources.
+#[derive(Debug, Clone, Default)]
+struct Named {
+    /// By (group, version, resource with subresource, operation).
+    exact: HashMap<(String, String, String, Operation), Vec<usize>>,
+    /// Those whose rules hold a star, which no key can stand for.
+    starred: Vec<(ResourceRule, usize)>,
 }
 
 impl Index {
@@ -36,7 +48,9 @@ impl Index {
                 index.templates.push(position);
             }
             for rule in named {
-                index.add(rule, position);
+                let (whole, of_spec) = by_part(rule);
+                index.whole.add(&whole, position);
+                index.of_spec.add(&of_spec, position);
             }
         }
         index
@@ -52,8 +66,10 @@ impl Index {
         if plan != Plan::Unchanged && paths.has(&review.request.kind) {
             found.extend(&self.templates);
         }
-        found.extend(self.named.get(&key(review)).into_iter().flatten());
-        found.extend(self.starred.iter().filter(|(rule, _)| rule.names(review)).map(|(_, position)| position));
+        found.extend(self.whole.positions(review));
+        if !leaves_spec(review, plan) {
+            found.extend(self.of_spec.positions(review));
+        }
         found.sort_unstable();
         found.dedup();
         found
@@ -69,6 +85,14 @@ impl Index {
     pub fn excluded(&self) -> impl Iterator<Item = &str> {
         self.excluded.iter().map(String::as_str)
     }
+}
+
+impl Named {
+    fn positions(&self, review: &Review) -> impl Iterator<Item = usize> {
+        let exact = self.exact.get(&key(review)).into_iter().flatten().copied();
+        let starred = self.starred.iter().filter(|(rule, _)| rule.names(review)).map(|(_, position)| *position);
+        exact.chain(starred)
+    }
 
     fn add(&mut self, rule: &ResourceRule, position: usize) {
         let lists = [&rule.groups, &rule.versions, &rule.resources, &rule.operations];
@@ -81,7 +105,7 @@ impl Index {
                 for resource in &rule.resources {
                     for operation in rule.operations.iter().filter_map(|name| operation(name)) {
                         let key = (group.clone(), version.clone(), resource.clone(), operation);
-                        self.named.entry(key).or_default().push(position);
+                        self.exact.entry(key).or_default().push(position);
                     }
                 }
             }
@@ -123,6 +147,28 @@ fn is_of_templates(rule: &ResourceRule) -> bool {
     rule.resources.iter().any(|resource| resource == TEMPLATES)
 }
 
+/// A rule of what it wants to see whole, and one of what it wants to see of specs.
+fn by_part(rule: &ResourceRule) -> (ResourceRule, ResourceRule) {
+    let (of_spec, whole): (Vec<&str>, Vec<&str>) =
+        rule.resources.iter().map(String::as_str).partition(|resource| resource.ends_with(OF_SPEC));
+    let of = |resources: Vec<&str>| {
+        let named = |resource: &str| resource.trim_end_matches(OF_SPEC).to_owned();
+        ResourceRule { resources: resources.into_iter().map(named).collect(), ..rule.clone() }
+    };
+    (of(whole), of(of_spec))
+}
+
+/// Whether it is an update that leaves the object's spec as it was, or how the control plane carries one out that was
+/// judged before: it scales what it made, of the same template.
+fn leaves_spec(review: &Review, plan: Plan) -> bool {
+    let request = &review.request;
+    if request.operation != Operation::Update || request.subresource.is_some() {
+        return false;
+    }
+    let (Some(new), Some(old)) = (&review.object, &review.old_object) else { return false };
+    (plan == Plan::Unchanged && request.is_by_control_plane()) || new.value().get("spec") == old.value().get("spec")
+}
+
 fn key(review: &Review) -> (String, String, String, Operation) {
     let request = &review.request;
     (request.resource.group.clone(), request.resource.version.clone(), request.resource_path(), request.operation)
@@ -138,6 +184,7 @@ fn operation(name: &str) -> Option<Operation> {
 mod tests {
     use super::*;
     use crate::api::{FailurePolicy, LabelSelector, Match, Mode};
+    use crate::case::GroupVersionKind;
     use crate::decision::tests::policy;
     use crate::policy::Stage;
     use serde_json::json;
@@ -203,6 +250,39 @@ mod tests {
         ] {
             assert_eq!((sees(rule, None), sees(rule, Some("scale"))), (itself, its_scale), "{rule}");
         }
+    }
+
+    #[test]
+    fn a_policy_of_specs_sees_neither_a_label_nor_how_the_control_plane_scales_what_it_made() {
+        let update = |user: &str, new: serde_json::Value| {
+            let replica_set =
+                GroupVersionKind { group: "apps".to_owned(), version: "v1".to_owned(), kind: "ReplicaSet".to_owned() };
+            let old = json!({"metadata": {}, "spec": {"replicas": 1, "template": {"spec": {"containers": []}}}});
+            let mut new_object = old.clone();
+            new.as_object()
+                .unwrap()
+                .iter()
+                .for_each(|(at, value)| *new_object.pointer_mut(at).unwrap() = value.clone());
+            json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": {
+                "uid": "1", "operation": "UPDATE", "namespace": "shop", "userInfo": {"username": user},
+                "object": new_object, "oldObject": old, "kind": replica_set,
+                "resource": {"group": "apps", "version": "v1", "resource": "replicasets"},
+            }})
+        };
+        let sees = |user: &str, new: serde_json::Value| {
+            let mut policy = wanting("replicasets@spec");
+            policy.wants[0].groups = vec!["apps".to_owned()];
+            policy.wants[0].operations = vec!["UPDATE".to_owned()];
+            let mut starred = policy.clone();
+            starred.wants[0].versions = vec!["*".to_owned()];
+            let review = crate::review::decode(update(user, new).to_string().as_bytes()).unwrap();
+            candidates(&[policy, starred], &review).len()
+        };
+        let controller = "system:serviceaccount:kube-system:deployment-controller";
+        assert_eq!(sees("mary", json!({"/metadata": {"labels": {"tier": "web"}}})), 0);
+        assert_eq!(sees("mary", json!({"/spec/replicas": 3})), 2);
+        assert_eq!(sees(controller, json!({"/spec/replicas": 3})), 0);
+        assert_eq!(sees(controller, json!({"/spec/template": {"spec": {"containers": [{"name": "app"}]}}})), 2);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A page in its order: headings, paragraphs, lists, tables, examples. How they look is `text`'s and `markdown`'s.
 
 use portreeve_admission::api::FailurePolicy;
-use portreeve_admission::matching::TEMPLATES;
+use portreeve_admission::matching::{OF_SPEC, TEMPLATES};
 use serde_json::{Value, json};
 
 use super::example::ExampleReport;
@@ -160,11 +160,19 @@ fn sees(page: &PageReport) -> String {
         if rule.resources.iter().any(|resource| resource == TEMPLATES) {
             return "every kind that has a pod template".to_owned();
         }
-        let resources: Vec<String> = rule.resources.iter().map(|resource| code(resource)).collect();
+        let resources: Vec<String> = rule.resources.iter().map(|resource| named(resource)).collect();
         format!("{} ({})", resources.join(", "), rule.operations.join(", "))
     };
     let seen: Vec<String> = rules.iter().map(rule).collect();
     format!("It sees {}.", seen.join("; "))
+}
+
+/// A resource, and of what in it a change is seen.
+fn named(resource: &str) -> String {
+    match resource.strip_suffix(OF_SPEC) {
+        Some(resource) => format!("the spec of {}", code(resource)),
+        None => code(resource),
+    }
 }
 
 fn facts(page: &PageReport) -> Option<Block> {

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::admissionregistration::v1::MatchCondition;
-use portreeve_admission::case::Operation;
+use portreeve_admission::case::{CONTROL_PLANE, Operation};
 use portreeve_admission::pointer::Pointer;
 use portreeve_admission::subject::TemplatePaths;
 
@@ -36,10 +36,19 @@ pub enum Condition {
     NotOwned,
     /// Not what leaves all templates as they were, where no policy asked for the object itself.
     ChangedTemplates {
-        /// Kinds, as in `apps/Deployment`, by the parts that make up their templates.
-        kinds: BTreeMap<Vec<Pointer>, BTreeSet<String>>,
+        /// Of these kinds.
+        kinds: Kinds,
+    },
+    /// Not what leaves the spec as it was, nor how the control plane carries out what was judged before, where no policy
+    /// asked for more of the object.
+    ChangedSpecs {
+        /// Of these kinds.
+        kinds: Kinds,
     },
 }
+
+/// Kinds, as in `apps/Deployment`, by the parts that make up their templates.
+pub type Kinds = BTreeMap<Vec<Pointer>, BTreeSet<String>>;
 
 /// A resource that a cluster comes back by; all of a group where the resource is `*`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -87,10 +96,11 @@ pub(super) fn conditions(
     let spared = by_star_alone(wanted);
     let recovery = (!spared.is_empty()).then_some(Condition::NotRecovery { spared });
     let owned = (call == Call::Mutate).then_some(Condition::NotOwned);
-    let kinds = seen_for_templates(wanted, paths, served);
-    let changed = (!kinds.is_empty()).then_some(Condition::ChangedTemplates { kinds });
+    let (templates, specs) = seen_in_part(wanted, paths, served);
+    let templates = (!templates.is_empty()).then_some(Condition::ChangedTemplates { kinds: templates });
+    let specs = (!specs.is_empty()).then_some(Condition::ChangedSpecs { kinds: specs });
     let always = [Condition::NotANode, Condition::NotLeaving];
-    ourselves.into_iter().chain(always).chain(recovery).chain(owned).chain(changed).collect()
+    ourselves.into_iter().chain(always).chain(recovery).chain(owned).chain(templates).chain(specs).collect()
 }
 
 /// What a cluster comes back by, as far as a star takes it in and nobody named it.
@@ -108,24 +118,28 @@ pub(super) fn by_star_alone(wanted: &Wanted) -> BTreeSet<Spared> {
     RECOVERY.iter().filter(alone).copied().collect()
 }
 
-/// Kinds that are asked for because of their templates alone, by the parts that make those up.
-fn seen_for_templates(
-    wanted: &Wanted,
-    paths: &TemplatePaths,
-    served: &Served,
-) -> BTreeMap<Vec<Pointer>, BTreeSet<String>> {
-    let mut kinds: BTreeMap<Vec<Pointer>, BTreeSet<String>> = BTreeMap::new();
-    let updates = wanted.templates.iter().filter(|wish| wish.operation == Operation::Update);
+/// Kinds that are asked for because of their templates alone, and those that are because of their specs, which hold their
+/// templates.
+fn seen_in_part(wanted: &Wanted, paths: &TemplatePaths, served: &Served) -> (Kinds, Kinds) {
+    let (mut templates, mut specs) = (Kinds::new(), Kinds::new());
+    let updates = wanted.templates.iter().chain(&wanted.of_spec).filter(|wish| wish.operation == Operation::Update);
     for wish in updates.filter(|wish| !wanted.names(wish)) {
         for (group, kind) in paths.kinds().into_iter().filter(|(group, _)| *group == wish.group) {
-            if served.is_called(group, kind, &wish.resource)
-                && let Some(parts) = paths.whole_parts(group, kind).filter(|parts| parts.iter().all(can_be_written))
-            {
-                kinds.entry(parts).or_default().insert(format!("{group}/{kind}"));
-            }
+            let parts = paths.whole_parts(group, kind).filter(|parts| parts.iter().all(can_be_written));
+            let Some(parts) = parts.filter(|_| served.is_called(group, kind, &wish.resource)) else { continue };
+            let kinds = match wanted.names_spec(wish) {
+                false => &mut templates,
+                true if parts.iter().all(is_of_spec) => &mut specs,
+                true => continue,
+            };
+            kinds.entry(parts).or_default().insert(format!("{group}/{kind}"));
         }
     }
-    kinds
+    (templates, specs)
+}
+
+fn is_of_spec(part: &Pointer) -> bool {
+    part.tokens().first().is_some_and(|first| first == "spec")
 }
 
 /// Field names that CEL takes as they are. Of all kinds that ship they are.
@@ -150,6 +164,7 @@ impl Condition {
             Self::NotLeaving => "not-leaving",
             Self::NotOwned => "not-owned",
             Self::ChangedTemplates { .. } => "changed-templates",
+            Self::ChangedSpecs { .. } => "changed-specs",
         }
     }
 
@@ -168,7 +183,10 @@ impl Condition {
             Self::NotOwned => "(request.kind.group == '' && request.kind.kind == 'Pod') || \
                 !object.?metadata.?ownerReferences.orValue([]).exists(owner, owner.?controller.orValue(false))"
                 .to_owned(),
-            Self::ChangedTemplates { kinds } => changed_templates(kinds),
+            Self::ChangedTemplates { kinds } => not_updates(kinds, same_templates),
+            Self::ChangedSpecs { kinds } => not_updates(kinds, |parts| {
+                format!("(object.?spec == oldObject.?spec || ({} && {}))", by_control_plane(), same_templates(parts))
+            }),
         }
     }
 
@@ -193,14 +211,23 @@ fn not_recovery(spared: &BTreeSet<Spared>) -> String {
     )
 }
 
-fn changed_templates(kinds: &BTreeMap<Vec<Pointer>, BTreeSet<String>>) -> String {
+fn same_templates(parts: &[Pointer]) -> String {
     let at =
         |object: &str, part: &Pointer| part.tokens().iter().fold(object.to_owned(), |at, name| format!("{at}.?{name}"));
     let same = |part: &Pointer| format!("{} == {}", at("object", part), at("oldObject", part));
+    parts.iter().map(same).collect::<Vec<_>>().join(" && ")
+}
+
+fn by_control_plane() -> String {
+    let users: Vec<String> = CONTROL_PLANE.iter().map(|user| format!("'{user}'")).collect();
+    format!("[{}].exists(user, request.userInfo.username.startsWith(user))", users.join(", "))
+}
+
+/// Not an update of these kinds of which this holds.
+fn not_updates(kinds: &Kinds, holds: impl Fn(&[Pointer]) -> String) -> String {
     let unchanged = kinds.iter().map(|(parts, kinds)| {
         let kinds: Vec<String> = kinds.iter().map(|kind| format!("'{kind}'")).collect();
-        let same: Vec<String> = parts.iter().map(same).collect();
-        format!("(request.kind.group + '/' + request.kind.kind in [{}] && {})", kinds.join(", "), same.join(" && "))
+        format!("(request.kind.group + '/' + request.kind.kind in [{}] && {})", kinds.join(", "), holds(parts))
     });
     format!(
         "request.operation != 'UPDATE' || (has(request.subResource) && request.subResource != '') || !({})",

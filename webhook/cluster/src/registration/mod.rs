@@ -22,7 +22,7 @@ use portreeve_admission::api::FailurePolicy;
 use portreeve_admission::policy::Policy;
 use portreeve_admission::subject::TemplatePaths;
 
-pub use condition::{Condition, Spared};
+pub use condition::{Condition, Kinds, Spared};
 pub use served::Served;
 pub use sought::{Seekers, Sought};
 pub use written::{Configurations, Endpoint, Site};

@@ -63,7 +63,8 @@ impl Sought {
         let wanted = |policies: &[&Policy]| Wanted::of(policies, Call::Validate, demand.paths, demand.served);
         let mut wished: BTreeMap<Wishes, BTreeSet<String>> = BTreeMap::new();
         for policy in &policies {
-            let Wanted { templates, named } = wanted(&[*policy]);
+            let Wanted { templates, mut named, of_spec } = wanted(&[*policy]);
+            named.extend(of_spec);
             let wishes = Wishes { templates: standing(templates), named: standing(named) };
             wished.entry(wishes).or_default().insert(policy.id.clone());
         }

@@ -196,6 +196,22 @@ fn an_object_that_a_policy_names_is_asked_about_whatever_of_it_changes() {
 }
 
 #[test]
+fn a_kind_that_is_named_for_its_spec_is_not_asked_about_when_that_stays_or_the_control_plane_scales_it() {
+    let named = wanting("apps", "deployments@spec", &["UPDATE"]);
+    let entry = registered(&[policy("p"), named.clone()]).validating;
+    assert!(asked(&entry).contains(&"apps/v1 deployments UPDATE".to_owned()), "{:?}", asked(&entry));
+    let templates = expression(&entry, "changed-templates").unwrap();
+    assert!(!templates.contains("'apps/Deployment'") && templates.contains("'apps/StatefulSet'"));
+    let specs = expression(&entry, "changed-specs").unwrap();
+    for said in ["'apps/Deployment'", "object.?spec == oldObject.?spec", "'system:serviceaccount:kube-system:'"] {
+        assert!(specs.contains(said), "{said}: {specs}");
+    }
+    assert!(!specs.contains("'apps/StatefulSet'"));
+    let whole = registered(&[named, wanting("apps", "deployments", &["UPDATE"])]).validating;
+    assert!(!whole.conditions.iter().any(|condition| matches!(condition, Condition::ChangedSpecs { .. })));
+}
+
+#[test]
 fn what_a_controller_owns_is_judged_and_not_edited() {
     let registration = registered(&[policy("p")]);
     assert!(registration.mutating.conditions.contains(&Condition::NotOwned));

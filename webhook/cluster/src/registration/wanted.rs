@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use portreeve_admission::api::{Match, Resources};
 use portreeve_admission::case::{GroupVersionKind, GroupVersionResource, Operation};
-use portreeve_admission::matching::TEMPLATES;
+use portreeve_admission::matching::{OF_SPEC, TEMPLATES};
 use portreeve_admission::plan::{CONNECTED_SUBRESOURCES, JUDGED_SUBRESOURCES};
 use portreeve_admission::policy::{Policy, ResourceRule};
 use portreeve_admission::subject::{Edited, TemplatePaths};
@@ -31,6 +31,8 @@ pub(super) struct Wanted {
     pub(super) templates: BTreeSet<Wish>,
     /// Of policies that name resources, which see them whatever of them changes.
     pub(super) named: BTreeSet<Wish>,
+    /// Of policies that name resources of which only the spec tells them something.
+    pub(super) of_spec: BTreeSet<Wish>,
 }
 
 /// Any name.
@@ -56,7 +58,10 @@ impl Wanted {
             for rule in &policy.wants {
                 match is_of_templates(rule) {
                     true => wanted.templates.extend(within(of_templates(call, paths, served))),
-                    false => wanted.named.extend(within(of_rule(rule, call))),
+                    false => {
+                        wanted.named.extend(within(of_rule(rule, call, whole)));
+                        wanted.of_spec.extend(within(of_rule(rule, call, of_spec)));
+                    }
                 }
             }
         }
@@ -65,14 +70,19 @@ impl Wanted {
 
     /// All of them, without those that others take in.
     pub(super) fn all(&self) -> BTreeSet<Wish> {
-        let all: BTreeSet<&Wish> = self.templates.iter().chain(&self.named).collect();
+        let all: BTreeSet<&Wish> = self.templates.iter().chain(&self.named).chain(&self.of_spec).collect();
         let alone = |wish: &&&Wish| !all.iter().any(|other| other != *wish && other.covers(wish));
         all.iter().filter(alone).map(|wish| (*wish).clone()).collect()
     }
 
-    /// Whether a policy that names resources sees this one.
+    /// Whether a policy that names resources sees this one, whatever of it changes.
     pub(super) fn names(&self, wish: &Wish) -> bool {
         self.named.iter().any(|named| named.covers_any_version(wish))
+    }
+
+    /// Whether one that looks at its spec does.
+    pub(super) fn names_spec(&self, wish: &Wish) -> bool {
+        self.of_spec.iter().any(|named| named.covers_any_version(wish))
     }
 }
 
@@ -179,11 +189,22 @@ fn is_open_to(call: Call, subresource: &str) -> bool {
     call == Call::Validate || subresource == "ephemeralcontainers"
 }
 
-/// What of a rule is ever judged, each resource by itself.
-fn of_rule(rule: &ResourceRule, call: Call) -> Vec<Wish> {
+/// The resource, if all of it is wanted.
+fn whole(resource: &str) -> Option<&str> {
+    (!resource.ends_with(OF_SPEC)).then_some(resource)
+}
+
+/// The resource, if its spec is wanted.
+fn of_spec(resource: &str) -> Option<&str> {
+    resource.strip_suffix(OF_SPEC)
+}
+
+/// What of a rule is ever judged, each resource by itself, of those resources that this takes.
+fn of_rule(rule: &ResourceRule, call: Call, taken: impl Fn(&str) -> Option<&str>) -> Vec<Wish> {
     let mut wishes = Vec::new();
     for operation in rule.operations.iter().flat_map(|name| operations(name, call)) {
-        for resource in rule.resources.iter().flat_map(|name| judged(name, operation, call)) {
+        let taken = rule.resources.iter().filter_map(|name| taken(name));
+        for resource in taken.flat_map(|name| judged(name, operation, call)) {
             for group in &rule.groups {
                 let wish = |version: &String| Wish {
                     group: group.clone(),

@@ -24,6 +24,7 @@ fn any_policy() -> impl Strategy<Value = Policy> {
         "*/scale",
         "pods/exec",
         "services/status",
+        "deployments@spec",
         TEMPLATES,
     ]);
     let operation = prop::sample::select(vec!["CREATE", "UPDATE", "DELETE", "CONNECT", "*"]);
@@ -126,7 +127,7 @@ fn review(group: &str, kind: &str, resource: &str, operation: Operation) -> Revi
         |image: &str| json!({"metadata": {"name": "a"}, "spec": {"template": {"spec": {"a": image}}, "a": image}});
     let mut request = json!({
         "uid": "1", "operation": operation, "namespace": "shop",
-        "object": object("new"), "oldObject": object("old"),
+        "object": object("new"), "oldObject": (operation == Operation::Update).then(|| object("old")),
         "kind": {"group": group, "version": "v1", "kind": kind},
         "resource": {"group": group, "version": "v1", "resource": name},
     });
