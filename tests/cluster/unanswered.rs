@@ -10,8 +10,10 @@ use portreeve_admission::subject::TemplatePaths;
 use portreeve_cluster::discovery::{namespaces, served};
 use portreeve_cluster::registrar::Registrar;
 use portreeve_cluster::registration::{Configurations, Demand, Endpoint, Registration, Site};
+use portreeve_server::set::{Sources, platform};
 use portreeve_tests::api_server::{Answer, Run};
 use portreeve_tests::control_plane::Controllers;
+use portreeve_tests::gate::loader;
 use serde_json::{Value, json};
 
 use crate::cluster::Cluster;
@@ -106,8 +108,8 @@ impl Scene {
     }
 
     /// Registers, and waits until the API server goes by it.
-    async fn register(&self, policy: Policy) {
-        let configurations = configurations(&self.cluster, &[policy], "token").await;
+    async fn register(&self, policies: &[Policy]) {
+        let configurations = configurations(&self.cluster, policies, "token").await;
         self.registrar.write(&configurations).await.unwrap();
         let probe = pod("unanswered", "probe");
         let in_force = async || !self.passes(&self.cluster.api.create(&probe, Run::Dry).await.unwrap());
@@ -181,7 +183,7 @@ async fn workloads_that_are_there_live_on_and_new_templates_are_asked_about() {
         assert!(scene.created(object).await);
     }
     scene.cluster.api.delete(&held).await.unwrap();
-    scene.register(of_templates()).await;
+    scene.register(&[of_templates()]).await;
 
     assert!(scene.merged(&old, &json!({"spec": {"replicas": 3}})).await, "scaled");
     assert!(scene.merged(&old, &json!({"metadata": {"annotations": {"a": "b"}}})).await, "annotated");
@@ -196,9 +198,33 @@ async fn workloads_that_are_there_live_on_and_new_templates_are_asked_about() {
 }
 
 #[tokio::test]
+async fn with_the_platform_profile_workloads_that_are_there_live_on_too() {
+    let Some(scene) = Scene::start().await else { return };
+    let (old, mut owned) = (deployment("old"), deployment("old-1"));
+    owned["kind"] = json!("ReplicaSet");
+    for object in [&old, &owned] {
+        assert!(scene.created(object).await);
+    }
+    let set = loader().unwrap().load(&Sources::of_builtin(platform())).unwrap();
+    scene.register(set.policies()).await;
+
+    assert!(scene.merged(&old, &json!({"metadata": {"annotations": {"a": "b"}}})).await, "annotated");
+    assert!(scene.merged(&old, &json!({"metadata": {"labels": {"a": "b"}}})).await, "labelled");
+    assert!(scene.merged(&old, &json!({"metadata": {"finalizers": ["example.org/hold"]}})).await, "held");
+    assert!(scene.merged(&old, &json!({"metadata": {"finalizers": null}})).await, "let go");
+    let kubectl = |command: &str| scene.cluster.kubectl.run(&format!("-n unanswered {command}"));
+    kubectl("scale deployment old --replicas=3").unwrap();
+    let scaled = r#"patch replicaset old-1 --type=merge -p {"spec":{"replicas":3}}"#;
+    let controller = "--as=system:serviceaccount:kube-system:deployment-controller --as-group=system:masters";
+    kubectl(&format!("{controller} {scaled}")).unwrap();
+    kubectl(&scaled.replace('3', "4")).unwrap_err();
+    assert!(!scene.merged(&old, &json!({"spec": {"replicas": 5}})).await, "replicas in the object itself");
+}
+
+#[tokio::test]
 async fn nobody_asks_us_about_ourselves_nodes_or_namespaces_that_are_excluded() {
     let Some(scene) = Scene::start().await else { return };
-    scene.register(of_templates()).await;
+    scene.register(&[of_templates()]).await;
     for excluded in [pod("kube-system", "network"), pod("portreeve", "replica")] {
         assert!(scene.passes(&scene.cluster.api.create(&excluded, Run::Dry).await.unwrap()), "{excluded}");
     }
@@ -220,7 +246,7 @@ async fn the_doctor_knows_the_namespaces_that_there_are() {
 async fn a_policy_of_everything_holds_up_nothing_that_a_cluster_comes_back_by() {
     let Some(scene) = Scene::start().await else { return };
     let _definitions = Definitions::apply(&scene.cluster.kubectl);
-    scene.register(of_everything()).await;
+    scene.register(&[of_everything()]).await;
     let meta = |name: &str| json!({"name": name, "namespace": "unanswered"});
     for spared in [
         json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": meta("a"), "spec": {}}),
