@@ -286,9 +286,11 @@ fn invalid(path: &Path, error: &serde_saphyr::Error) -> ConfigError {
     ConfigError::Invalid { path: path.to_owned(), place, reason: plain(&words) }
 }
 
-/// What the reader of YAML says, with numbers named for those who don't write Rust.
+/// What the reader of YAML says, with types named for those who don't write Rust.
 fn plain(words: &str) -> String {
-    ["u16", "u32", "u64", "usize"].iter().fold(words.to_owned(), |words, kind| {
+    let words = words.replace("expected mapping start", "a mapping belongs here");
+    let words = words.replace("expected sequence start", "a list belongs here");
+    ["u16", "u32", "u64", "usize"].iter().fold(words, |words, kind| {
         let (above, any) = (format!("nonzero {kind}"), format!("invalid {kind}"));
         words.replace(&above, "whole number from 1 on").replace(&any, "a whole number belongs here")
     })

@@ -78,7 +78,8 @@ fn what_is_wrong_is_told_once_with_file_line_and_column_and_in_plain_words() {
     for (rest, words) in [
         ("limits: {bodyBytes: x}\n", "a whole number belongs here"),
         ("limits: {evaluations: 0}\n", "whole number from 1 on"),
-        ("limits: [\n", "bracket"),
+        ("limits: []\n", "a mapping belongs here"),
+        ("limits: {]\n", "bracket"),
     ] {
         let told = told(rest);
         assert!(told.contains(words), "{told}");
