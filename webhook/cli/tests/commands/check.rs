@@ -116,7 +116,7 @@ fn a_pod_holds_the_token_that_the_api_server_would_mount() {
     let account =
         "---\napiVersion: v1\nkind: ServiceAccount\nmetadata: {name: default}\nautomountServiceAccountToken: false\n";
     let ended = judging(&format!("{POD}{policy}"), &["check", "-"]).with_code(1);
-    assert!(ended.stdout.contains("holds a token of the API server"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("holds the token of its service account"), "{}", ended.stdout);
     judging(&format!("{POD}{policy}{account}"), &["check", "-"]).with_code(0);
 }
 

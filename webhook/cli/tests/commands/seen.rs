@@ -37,7 +37,14 @@ impl Served {
         let place = folder(&[("server.yaml", &format!("{CONFIG}{more}"))]);
         let at = |name: &str| place.path().join(name);
         let child = binary()
-            .args(["serve", "--log", "info,portreeve_server=debug", "--log-format", "json", "--config"])
+            .args([
+                "serve",
+                "--log",
+                "info,portreeve_server=debug,portreeve::policy=debug",
+                "--log-format",
+                "json",
+                "--config",
+            ])
             .arg(at("server.yaml"))
             // In milliseconds: nobody waits longer than a test has to.
             .envs([("OTEL_BSP_SCHEDULE_DELAY", "100"), ("OTEL_EXPORTER_OTLP_TIMEOUT", "1000")])
