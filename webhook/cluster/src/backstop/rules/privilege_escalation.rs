@@ -28,8 +28,11 @@ pub(super) fn draft(settings: &Settings) -> Result<Drafted, Why> {
         let container = side.container();
         let by_flag = field_or(container, FLAG, "false");
         // The API server refuses the flag beside these, so that nothing could be put in.
-        let by_capability =
-            format!("{}.exists(a, a in {SYS_ADMIN}) && !{}.hasValue()", added(side), field(container, FLAG));
+        let by_capability = format!(
+            "{}.exists(a, a.upperAscii() in {SYS_ADMIN}) && !{}.hasValue()",
+            added(side),
+            field(container, FLAG)
+        );
         format!(
             "(!{} && !({}) && {} && !{})",
             any([is_privileged(side), is_of_host(side)]),
@@ -51,13 +54,13 @@ pub(super) fn draft(settings: &Settings) -> Result<Drafted, Why> {
                 "({} ? {} : {})",
                 field_or("c", FLAG, "false"),
                 text("sets allowPrivilegeEscalation: true, so that its processes may gain rights"),
-                text("adds SYS_ADMIN, with which it can gain any right")
+                text("adds SYS_ADMIN or ALL, with which it can gain any right")
             )),
     ]))
 }
 
-/// Runtimes know both spellings.
-const SYS_ADMIN: &str = "['SYS_ADMIN', 'CAP_SYS_ADMIN']";
+/// In capitals, in which runtimes read names, and in both spellings; ALL holds it.
+const SYS_ADMIN: &str = "['ALL', 'CAP_ALL', 'SYS_ADMIN', 'CAP_SYS_ADMIN']";
 
 fn is_privileged(side: Side) -> String {
     field_or(side.container(), "securityContext.privileged", "false")
