@@ -1,6 +1,13 @@
 //! What can hardly be meant by a change of our own resources: it is refused, or made with a warning.
 
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
+use portreeve_admission::policy::Policy;
+use portreeve_admission::subject::TemplatePaths;
+use portreeve_cluster::registration::{Served, idle_rules};
+use portreeve_server::proposal::Doctor;
+use portreeve_server::set::Outline;
 use portreeve_tests::review::{create, update};
 use serde_json::{Value, json};
 
@@ -85,4 +92,28 @@ fn a_policy_of_a_namespace_that_is_excluded_is_taken_with_a_warning() {
     assert!(said[0].contains("in force nowhere: the namespace \"shop\" is excluded"), "{said:?}");
     let nothing: [&str; 0] = [];
     assert_eq!(warnings(&Scene::of(&[policy(json!({})), excluding(&["bank"])]), &asked), nothing);
+}
+
+/// Knows what policies are asked about, as the server in a cluster does.
+struct KnowsResources;
+
+impl Doctor for KnowsResources {
+    fn faults(&self, _: &Outline) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn idle(&self, policy: &Policy) -> Vec<usize> {
+        idle_rules(policy, &TemplatePaths::default(), &Served::default())
+    }
+}
+
+#[test]
+fn a_policy_of_resources_that_it_never_looks_at_is_taken_with_a_warning() {
+    let mut misspelt = policy(json!({}));
+    misspelt["spec"]["match"] = json!({"resources": [{"resources": ["deployments"]}, {"resources": ["deploymnets"]}]});
+    let scene = Scene::of(&[policy(json!({}))]);
+    let answer = scene.answer(Some(Arc::new(KnowsResources)), None, &update(&misspelt, &policy(json!({}))));
+    assert!(answer.refusal.is_none(), "{answer:?}");
+    let [said] = &answer.warnings[..] else { panic!("{:?}", answer.warnings) };
+    assert!(said.contains("spec.match.resources[1] names nothing that this policy looks at"), "{said}");
 }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use portreeve_admission::policy::Policy;
 use portreeve_admission::response::Response;
 use portreeve_admission::review::decode;
 use portreeve_server::config::NamespacedPolicies;
@@ -268,6 +269,10 @@ impl Doctor for KeepsOut {
         assert!(outline.policies.iter().any(|policy| policy.id == "sealed"), "{outline:?}");
         let seen = self.0.iter().filter(|name| !outline.excluded.contains(**name));
         seen.map(|name| format!("pods of {name} would be refused")).collect()
+    }
+
+    fn idle(&self, policy: &Policy) -> Vec<usize> {
+        (0..policy.matching.resources.len()).collect()
     }
 }
 

@@ -14,6 +14,7 @@ use portreeve_admission::api::{NotAllowed, PolicyExceptionSpec, Resource};
 use portreeve_admission::break_glass::{REASON, UNTIL};
 use portreeve_admission::case::Operation;
 use portreeve_admission::document::Document;
+use portreeve_admission::policy::Policy;
 use portreeve_admission::response::{RefusalKind, Response};
 use portreeve_admission::review::Review;
 use portreeve_admission::subject::TemplatePaths;
@@ -39,6 +40,9 @@ pub struct Proposals {
 pub trait Doctor: Send + Sync {
     /// What these policies would hold up that they must not, and what to change.
     fn faults(&self, outline: &Outline) -> Vec<String>;
+
+    /// Which of the policy's own `match.resources` name nothing that it looks at, by their places in the list.
+    fn idle(&self, policy: &Policy) -> Vec<usize>;
 }
 
 /// The most that a trial of one set may take while somebody waits for `kubectl apply`.
@@ -98,7 +102,8 @@ impl Proposals {
         }
         let after = with(&before, resource.clone()).or_platform();
         none_or_all(self.faults(review, &resource, &before, &after, until))?;
-        Ok(meant::warnings(&resource, &before, || self.loader.examine(&after).outline))
+        let idle = |policy: &Policy| self.doctor.iter().flat_map(|doctor| doctor.idle(policy)).collect();
+        Ok(meant::warnings(&resource, &before, || self.loader.examine(&after).outline, idle))
     }
 
     /// What is wrong with the set by the change.

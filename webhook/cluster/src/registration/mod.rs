@@ -25,6 +25,7 @@ use portreeve_admission::subject::TemplatePaths;
 pub use condition::{Condition, Kinds, Spared};
 pub use served::Served;
 pub use sought::{Seekers, Sought};
+pub use wanted::idle_rules;
 pub use written::{Configurations, Endpoint, Site};
 
 pub(crate) use selector::{not_in, translated};

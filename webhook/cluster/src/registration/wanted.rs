@@ -46,6 +46,18 @@ pub(super) fn takes_part(policy: &Policy, call: Call) -> bool {
     }
 }
 
+/// Which of a policy's own `match.resources` leave it nothing to see, by their places in the list.
+#[must_use]
+pub fn idle_rules(policy: &Policy, paths: &TemplatePaths, served: &Served) -> Vec<usize> {
+    let is_idle = |rule: &Resources| {
+        let matching = Match { resources: vec![rule.clone()], ..Match::default() };
+        let alone = Policy { matching, ..policy.clone() };
+        Call::ALL.into_iter().all(|call| Wanted::of(&[&alone], call, paths, served).all().is_empty())
+    };
+    let rules = policy.matching.resources.iter().enumerate();
+    rules.filter(|(_, rule)| is_idle(rule)).map(|(place, _)| place).collect()
+}
+
 impl Wanted {
     /// What these policies want of a call.
     pub(super) fn of(policies: &[&Policy], call: Call, paths: &TemplatePaths, served: &Served) -> Self {
@@ -272,6 +284,21 @@ mod tests {
         ] {
             assert_eq!(within(deployments, matching.clone()), left, "{matching}");
         }
+    }
+
+    #[test]
+    fn a_rule_that_names_nothing_that_the_policy_looks_at_is_idle() {
+        let resources = json!([
+            {"resources": ["deployments"]},
+            {"resources": ["deploymnets"]},
+            {"apiGroups": ["batch"], "resources": ["deployments"]},
+            {"resources": ["pods/ephemeralcontainers"]},
+            {"resources": ["configmaps"]},
+            {"resources": ["*"]},
+        ]);
+        let matching: Match = serde_json::from_value(json!({"resources": resources})).unwrap();
+        let policy = Policy { matching, ..super::super::tests::policy("p") };
+        assert_eq!(idle_rules(&policy, &TemplatePaths::default(), &Served::default()), [1, 2, 4]);
     }
 
     #[test]

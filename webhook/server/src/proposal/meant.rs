@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 use portreeve_admission::api::{PolicyExceptionSpec, Resource};
 use portreeve_admission::break_glass::{BreakGlass, UNTIL};
+use portreeve_admission::policy::Policy;
 use portreeve_admission::review::Review;
 use serde_json::Value;
 
@@ -53,13 +54,36 @@ pub(super) fn of_switch(review: &Review, now: Timestamp) -> Option<String> {
 }
 
 /// What the caller should know of a change that is made all the same.
-pub(super) fn warnings(resource: &Resource, before: &Sources, outline: impl FnOnce() -> Outline) -> Vec<String> {
-    let warning = match resource {
-        Resource::ClusterPolicy(_) | Resource::PolicySet(_) if !before.rule_anything() => profile_left(&outline()),
-        Resource::Policy(policy) => in_force_nowhere(policy.metadata.namespace.as_deref(), &outline()),
-        _ => None,
+pub(super) fn warnings(
+    resource: &Resource,
+    before: &Sources,
+    outline: impl FnOnce() -> Outline,
+    idle: impl Fn(&Policy) -> Vec<usize>,
+) -> Vec<String> {
+    let is_first = !before.rule_anything();
+    let (namespace, name) = match resource {
+        Resource::ClusterPolicy(policy) if is_first || !policy.spec.matching.resources.is_empty() => {
+            (None, policy.metadata.name.as_str())
+        }
+        Resource::PolicySet(_) if is_first => (None, ""),
+        Resource::Policy(policy) => (policy.metadata.namespace.as_deref(), policy.metadata.name.as_str()),
+        _ => return Vec::new(),
     };
-    warning.into_iter().collect()
+    let outline = outline();
+    let left = (namespace.is_none() && is_first).then(|| profile_left(&outline)).flatten();
+    let nowhere = in_force_nowhere(namespace, &outline);
+    let itself = outline.policies.iter().find(|policy| is_named(policy, namespace, name));
+    let idle = itself.into_iter().flat_map(idle).map(|place| {
+        format!(
+            "spec.match.resources[{place}] names nothing that this policy looks at: resources are plurals as in \
+             \"deployments\", in the apiGroups that have them"
+        )
+    });
+    left.into_iter().chain(nowhere).chain(idle).collect()
+}
+
+fn is_named(policy: &Policy, namespace: Option<&str>, name: &str) -> bool {
+    policy.of_namespace.as_deref() == namespace && policy.id.rsplit('/').next() == Some(name)
 }
 
 /// The profile holds where nothing else was asked for: whoever asks for the first thing may not know that.

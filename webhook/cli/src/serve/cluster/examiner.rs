@@ -3,10 +3,11 @@
 
 use std::sync::Arc;
 
+use portreeve_admission::policy::Policy;
 use portreeve_admission::subject::TemplatePaths;
 use portreeve_cluster::connection::Connection;
 use portreeve_cluster::registration::doctor::{Certificates, Surroundings, vital};
-use portreeve_cluster::registration::{Demand, Registration, Served};
+use portreeve_cluster::registration::{Demand, Registration, Served, idle_rules};
 use portreeve_server::around::Seen;
 use portreeve_server::config::{KubernetesConfig, ServerConfig, template_paths};
 use portreeve_server::proposal::Doctor;
@@ -59,5 +60,9 @@ impl Doctor for Examiner {
             certificates: self.certificates,
         };
         vital(&registration, &surroundings).iter().map(ToString::to_string).collect()
+    }
+
+    fn idle(&self, policy: &Policy) -> Vec<usize> {
+        idle_rules(policy, &self.paths, &Served::default())
     }
 }
