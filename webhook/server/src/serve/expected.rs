@@ -15,8 +15,7 @@ pub(super) fn of(config: &ServerConfig) -> Expected {
             Expected { names: ServerNames::parse(names).ok(), authorities: Some(bundle) }
         }
         (TlsConfig::Files { .. }, Some(kubernetes)) => {
-            let own_namespace = kubernetes.namespace.clone().or_else(|| std::env::var("POD_NAMESPACE").ok());
-            registered(kubernetes, own_namespace.as_deref())
+            registered(kubernetes, KubernetesConfig::own_namespace(Some(kubernetes)).as_deref())
         }
         (TlsConfig::Files { .. }, None) => Expected::default(),
     }
