@@ -67,8 +67,9 @@ impl Index {
             found.extend(&self.templates);
         }
         found.extend(self.whole.positions(review));
-        if !leaves_spec(review, plan) {
-            found.extend(self.of_spec.positions(review));
+        let mut of_spec = self.of_spec.positions(review).peekable();
+        if of_spec.peek().is_some() && !leaves_spec(review, plan) {
+            found.extend(of_spec);
         }
         found.sort_unstable();
         found.dedup();
