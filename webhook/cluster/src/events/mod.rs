@@ -89,7 +89,9 @@ pub fn channel(client: Client, instance: &str, limits: &EventLimits) -> (EventSe
 impl EventSender {
     /// Puts down what happened; never waits. Where there is no room it is dropped and counted.
     pub fn send(&self, happening: Happening) {
-        if self.happened.try_send(happening).is_err() {
+        // The second half of the places is for denials.
+        let is_left = happening.weight == Weight::Denied || self.happened.capacity() > self.happened.max_capacity() / 2;
+        if !is_left || self.happened.try_send(happening).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }

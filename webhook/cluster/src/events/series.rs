@@ -83,7 +83,11 @@ impl Series {
             (running.last, running.seen) = (at, now);
             return Observed::Again;
         }
-        if self.running.len() >= self.most || !self.may_begin(&key.object, now) {
+        let room = match key.weight {
+            Weight::Denied => self.most,
+            Weight::Warned => self.most / 2,
+        };
+        if self.running.len() >= room || !self.may_begin(key, now) {
             return Observed::TooMany;
         }
         self.running.insert(key.clone(), Running { count: 1, told: 1, last: at, seen: now, event: None });
@@ -91,13 +95,14 @@ impl Series {
     }
 
     /// An object that has had its share takes nothing from others; where nobody may, no object is remembered.
-    fn may_begin(&mut self, object: &ObjectRef, now: Instant) -> bool {
-        if !self.in_all.has(now) {
+    fn may_begin(&mut self, key: &Key, now: Instant) -> bool {
+        let kept = kept_from(key.weight, &self.in_all);
+        if !self.in_all.has(now, kept) {
             return false;
         }
         let rate = self.each_object;
-        let own = self.by_object.entry(object.clone()).or_insert_with(|| Bucket::new(rate, now));
-        own.take(now) && self.in_all.take(now)
+        let own = self.by_object.entry(key.object.clone()).or_insert_with(|| Bucket::new(rate, now));
+        own.take(now, 0) && self.in_all.take(now, kept)
     }
 
     /// Puts down the event of a series.
@@ -124,8 +129,8 @@ impl Series {
         let mut due = Vec::new();
         for (key, running) in self.running.iter().filter(|(_, running)| running.count > running.told) {
             let Some((namespace, name)) = running.event.clone() else { continue };
-            if !self.in_all.take(now) {
-                break;
+            if !self.in_all.take(now, kept_from(key.weight, &self.in_all)) {
+                continue;
             }
             due.push(Due { key: key.clone(), namespace, name, count: running.count, last: running.last });
         }
@@ -136,6 +141,15 @@ impl Series {
     pub(super) fn end_idle(&mut self, now: Instant) {
         self.running.retain(|_, running| running.count > running.told || now.duration_since(running.seen) < END);
         self.by_object.retain(|_, bucket| !bucket.is_whole(now));
+    }
+}
+
+/// How many of all writes are kept from such happenings: denials have half of them to themselves, since they answer why
+/// nothing is there.
+fn kept_from(weight: Weight, all: &Bucket) -> u32 {
+    match weight {
+        Weight::Denied => 0,
+        Weight::Warned => all.half(),
     }
 }
 
@@ -181,6 +195,17 @@ mod tests {
         let began = ["a", "b", "c", "d"].map(|rule| observe(&mut series, "web", rule, now));
         assert_eq!(began, [Observed::First, Observed::First, Observed::TooMany, Observed::TooMany]);
         assert_eq!(observe(&mut series, "other", "a", now), Observed::First);
+    }
+
+    #[test]
+    fn warnings_leave_half_of_the_room_to_denials() {
+        let now = Instant::now();
+        let mut series = series(now);
+        let mut began = |weight: Weight| {
+            let keys = (0..6).map(|number| Key { weight, ..key(&format!("{weight:?}-{number}"), "a") });
+            keys.filter(|key| series.observe(key, Timestamp::UNIX_EPOCH, now) == Observed::First).count()
+        };
+        assert_eq!((began(Weight::Warned), began(Weight::Denied)), (2, 2));
     }
 
     #[test]
