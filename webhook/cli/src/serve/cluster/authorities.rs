@@ -1,10 +1,12 @@
 //! The CAs that are registered where certificates come from elsewhere, as files: those in the file, and for a time those that
 //! were in it before. Replicas get their files at different times, and serve what the old CA signed until then.
 
+use std::io;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use portreeve_certs::Certificate;
 use tokio::time::sleep;
 
 /// How often the file is looked at.
@@ -24,6 +26,8 @@ pub(super) struct Authorities {
 #[derive(Default)]
 struct Known {
     now: Option<Vec<u8>>,
+    /// Whether the last look found none that can be registered.
+    is_bad: bool,
     /// With the time at which each was replaced, the newest first.
     before: Vec<(Vec<u8>, Instant)>,
 }
@@ -42,23 +46,37 @@ impl Authorities {
     /// What has to be registered now.
     ///
     /// # Errors
-    /// If the file can't be read.
-    pub(super) async fn bundle(&self) -> std::io::Result<Vec<u8>> {
-        let found = tokio::fs::read(&self.path).await?;
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.take_up(found, Instant::now(), self.overlap);
+    /// If the file can't be read, or holds no certificates: an API server would take no registration with it.
+    pub(super) async fn bundle(&self) -> io::Result<Vec<u8>> {
+        let found = self.found().await;
+        let mut known = self.known();
+        known.is_bad = found.is_err();
+        known.take_up(found?, Instant::now(), self.overlap);
         Ok(known.bundle())
     }
 
-    /// Waits until something else has to be registered.
+    async fn found(&self) -> io::Result<Vec<u8>> {
+        let found = tokio::fs::read(&self.path).await?;
+        Certificate::all_from_pem(&found).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        Ok(found)
+    }
+
+    /// Waits until something else has to be registered, or to be said of the file.
     pub(super) async fn change(&self) {
-        let before = self.known.lock().unwrap_or_else(PoisonError::into_inner).bundle();
-        loop {
+        let state = || {
+            let known = self.known();
+            (known.bundle(), known.is_bad)
+        };
+        let before = state();
+        while state() == before {
             sleep(LOOK).await;
-            if self.bundle().await.is_ok_and(|now| now != before) {
-                return;
-            }
+            // What is wrong with it is told by whoever looks next.
+            let _ = self.bundle().await;
         }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -89,6 +107,8 @@ impl Known {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use jiff::Timestamp;
+    use portreeve_certs::{Authority, AuthorityOptions, CommonName, Validity};
 
     const OVERLAP: Duration = Duration::from_secs(60);
 
@@ -103,6 +123,33 @@ mod tests {
         assert_eq!(after(100, "new"), "new\nold\n");
         assert_eq!(after(159, "new"), "new\nold\n");
         assert_eq!(after(160, "new"), "new\n");
+    }
+
+    #[tokio::test]
+    async fn what_holds_no_certificates_is_told_at_once_and_what_was_there_stays_known() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ca.crt");
+        let validity = Validity::starting(Timestamp::now(), Duration::from_secs(3600)).unwrap();
+        let options = AuthorityOptions { common_name: CommonName::parse("ca").unwrap(), validity };
+        let ca = Authority::create(&options).unwrap();
+        let good = ca.certificate().to_pem();
+        std::fs::write(&path, &good).unwrap();
+        let authorities = Authorities::new(path.clone(), OVERLAP);
+        assert_eq!(authorities.bundle().await.unwrap(), good.as_bytes());
+        for bad in [Some("zzz"), None] {
+            match bad {
+                Some(text) => std::fs::write(&path, text).unwrap(),
+                None => std::fs::remove_file(&path).unwrap(),
+            }
+            if bad.is_some() {
+                authorities.change().await;
+            }
+            assert!(authorities.bundle().await.is_err());
+            assert_eq!(authorities.known().bundle(), good.as_bytes());
+        }
+        std::fs::write(&path, &good).unwrap();
+        authorities.change().await;
+        assert!(authorities.bundle().await.is_ok());
     }
 
     #[test]
