@@ -99,7 +99,7 @@ impl BookProof {
         let report = match proved {
             Ok(report) => Some(report),
             Err(VerifyError::NotWhole { report, .. }) => Some(report.as_ref()),
-            Err(VerifyError::NoBook { .. } | VerifyError::Keys { .. }) => None,
+            Err(VerifyError::NoBook { .. } | VerifyError::KeysGone { .. } | VerifyError::Keys { .. }) => None,
         };
         let epochs = report.map(|report| report.epochs.as_slice()).unwrap_or_default();
         Self {
@@ -116,7 +116,7 @@ fn faults(error: &VerifyError) -> Vec<String> {
     match error {
         VerifyError::NotWhole { faults, .. } => first_of(faults),
         VerifyError::Keys { source, .. } => vec![shortened(format!("{error}: {source}"))],
-        VerifyError::NoBook { .. } => vec![error.to_string()],
+        VerifyError::NoBook { .. } | VerifyError::KeysGone { .. } => vec![error.to_string()],
     }
 }
 

@@ -69,6 +69,15 @@ pub enum VerifyError {
         /// The folder.
         folder: PathBuf,
     },
+    /// There are epochs and no list of keys, so nothing can be proved.
+    #[error(
+        "the book in {folder} can't be checked: its list of keys, verifier-keys, is gone; put it back from a copy",
+        folder = folder.display()
+    )]
+    KeysGone {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// The list of keys can't be used, so nothing can be proved.
     #[error("the book in {folder} can't be checked", folder = folder.display())]
     Keys {
@@ -133,6 +142,9 @@ impl<'a> Inspection<'a> {
         let folder = || folder.to_owned();
         match EpochKeys::read(&layout) {
             Ok(Some(keys)) => Ok(Self { layout, keys, trusted }),
+            Ok(None) if layout.epochs_found().is_ok_and(|epochs| !epochs.is_empty()) => {
+                Err(VerifyError::KeysGone { folder: folder() })
+            }
             Ok(None) => Err(VerifyError::NoBook { folder: folder() }),
             Err(fault) => Err(VerifyError::Keys { folder: folder(), source: Box::new(fault) }),
         }

@@ -95,7 +95,7 @@ async fn a_crash_before_the_first_key_was_listed_is_mended() {
     let folder = tempfile::tempdir().unwrap();
     append_durably(&open(folder.path()), "one").await;
     fs::remove_file(folder.path().join("verifier-keys")).unwrap();
-    assert!(matches!(verify(folder.path()), Err(VerifyError::NoBook { .. })));
+    assert!(matches!(verify(folder.path()), Err(VerifyError::KeysGone { .. })));
     drop(open(folder.path()));
     assert_eq!(verify(folder.path()).unwrap().epochs[0].records, 1);
 }
