@@ -13,7 +13,19 @@ use crate::subject::TemplatePaths;
 pub const TEMPLATES: &str = "@templates";
 
 /// Behind a resource of a rule: of its updates only those that change the object's `spec`, as `deployments@spec`.
-pub const OF_SPEC: &str = "@spec";
+const OF_SPEC: &str = "@spec";
+
+/// The resource that a rule names, if it wants to see all of it.
+#[must_use]
+pub fn whole(resource: &str) -> Option<&str> {
+    (!resource.ends_with(OF_SPEC)).then_some(resource)
+}
+
+/// The resource that a rule names, if it wants to see its spec alone.
+#[must_use]
+pub fn of_spec(resource: &str) -> Option<&str> {
+    resource.strip_suffix(OF_SPEC)
+}
 
 /// The index over a set of policies.
 #[derive(Debug, Clone, Default)]
@@ -150,11 +162,9 @@ fn is_of_templates(rule: &ResourceRule) -> bool {
 
 /// A rule of what it wants to see whole, and one of what it wants to see of specs.
 fn by_part(rule: &ResourceRule) -> (ResourceRule, ResourceRule) {
-    let (of_spec, whole): (Vec<&str>, Vec<&str>) =
-        rule.resources.iter().map(String::as_str).partition(|resource| resource.ends_with(OF_SPEC));
-    let of = |resources: Vec<&str>| {
-        let named = |resource: &str| resource.trim_end_matches(OF_SPEC).to_owned();
-        ResourceRule { resources: resources.into_iter().map(named).collect(), ..rule.clone() }
+    let of = |taken: fn(&str) -> Option<&str>| {
+        let resources = rule.resources.iter().filter_map(|resource| taken(resource)).map(str::to_owned);
+        ResourceRule { resources: resources.collect(), ..rule.clone() }
     };
     (of(whole), of(of_spec))
 }

@@ -1,7 +1,7 @@
 //! What a component says about its policies, checked.
 
 use portreeve_admission::case::{FactKind, Operation};
-use portreeve_admission::matching::OF_SPEC;
+use portreeve_admission::matching::of_spec;
 use semver::Version;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -136,7 +136,7 @@ fn resource_rule(rule: bindings::ResourceRule) -> Result<ResourceRule, String> {
             .map(|name| named(name).ok_or_else(|| format!("there is no operation {name:?}")))
             .collect::<Result<_, _>>()?
     };
-    let vague = |resource: &&String| resource.strip_suffix(OF_SPEC).is_some_and(|named| named.contains(['*', '/']));
+    let vague = |resource: &&String| of_spec(resource).is_some_and(|named| named.contains(['*', '/']));
     if let Some(resource) = resources.iter().find(vague) {
         return Err(format!("{resource:?}: only a resource that is named can be seen by its spec"));
     }

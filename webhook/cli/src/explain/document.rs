@@ -1,7 +1,7 @@
 //! A page in its order: headings, paragraphs, lists, tables, examples. How they look is `text`'s and `markdown`'s.
 
 use portreeve_admission::api::FailurePolicy;
-use portreeve_admission::matching::{OF_SPEC, TEMPLATES};
+use portreeve_admission::matching::{TEMPLATES, of_spec};
 use serde_json::{Value, json};
 
 use super::example::ExampleReport;
@@ -169,7 +169,7 @@ fn sees(page: &PageReport) -> String {
 
 /// A resource, and of what in it a change is seen.
 fn named(resource: &str) -> String {
-    match resource.strip_suffix(OF_SPEC) {
+    match of_spec(resource) {
         Some(resource) => format!("the spec of {}", code(resource)),
         None => code(resource),
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use portreeve_admission::api::{Match, Resources};
 use portreeve_admission::case::{GroupVersionKind, GroupVersionResource, Operation};
-use portreeve_admission::matching::{OF_SPEC, TEMPLATES};
+use portreeve_admission::matching::{TEMPLATES, of_spec, whole};
 use portreeve_admission::plan::{CONNECTED_SUBRESOURCES, JUDGED_SUBRESOURCES};
 use portreeve_admission::policy::{Policy, ResourceRule};
 use portreeve_admission::subject::{Edited, TemplatePaths};
@@ -199,16 +199,6 @@ const WRITING: [Operation; 2] = [Operation::Create, Operation::Update];
 /// Of a pod that is resized nothing may be edited.
 fn is_open_to(call: Call, subresource: &str) -> bool {
     call == Call::Validate || subresource == "ephemeralcontainers"
-}
-
-/// The resource, if all of it is wanted.
-fn whole(resource: &str) -> Option<&str> {
-    (!resource.ends_with(OF_SPEC)).then_some(resource)
-}
-
-/// The resource, if its spec is wanted.
-fn of_spec(resource: &str) -> Option<&str> {
-    resource.strip_suffix(OF_SPEC)
 }
 
 /// What of a rule is ever judged, each resource by itself, of those resources that this takes.
