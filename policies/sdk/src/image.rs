@@ -129,9 +129,10 @@ pub fn official<'a>(registry: &str, path: &'a str) -> Cow<'a, str> {
 
 /// A pattern over images, such as `nginx`, `quay.io/prometheus/*`, `*:latest`.
 ///
-/// `*` stands for any characters, slashes too. It is matched against the short form of the name (`nginx`) and the
-/// full one (`docker.io/library/nginx`). A pattern with a tag sees the tag too; one without takes every tag. Digests
-/// are passed over.
+/// `*` stands for any characters, slashes too, but a star of the registry (`*.azurecr.io/team/*`) never reaches past it.
+/// What names no registry is on Docker Hub, as in images: `nginx*` takes `nginx-unprivileged` and not
+/// `nginx.example/a`. What begins with `*` and names no registry may be anywhere: `*/backend`. A pattern with a tag sees
+/// the tag too; one without takes every tag. Digests are passed over.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(from = "String")]
 pub struct ImagePattern {
@@ -145,18 +146,44 @@ pub struct ImagePattern {
 enum NamePattern {
     /// A name in the short form.
     Exact(String),
-    /// A name that holds a `*`.
-    Glob(String),
+    /// A path on Docker Hub that holds a `*`; what is official there may be named in short.
+    OnDockerHub(String),
+    /// A registry and a path, of which one at least holds a `*`.
+    InRegistry { registry: String, path: String },
+    /// The full name, that begins with a `*`.
+    Anywhere(String),
 }
 
 impl From<String> for ImagePattern {
     fn from(text: String) -> Self {
         let parts = Reference::split(&text);
-        let name = match parts.name.contains('*') {
-            true => NamePattern::Glob(parts.name.into()),
-            false => NamePattern::Exact(parts.familiar_name().into()),
-        };
-        Self { name, tag: parts.tag.map(str::to_owned), text }
+        Self { name: NamePattern::of(&parts), tag: parts.tag.map(str::to_owned), text }
+    }
+}
+
+impl NamePattern {
+    fn of(pattern: &Reference<'_>) -> Self {
+        if !pattern.name.contains('*') {
+            return Self::Exact(pattern.familiar_name().into());
+        }
+        match split_registry(pattern.name) {
+            (Some(DOCKER_HUB), path) => Self::OnDockerHub(path.into()),
+            (Some(registry), path) => Self::InRegistry { registry: registry.into(), path: path.into() },
+            (None, registry) if is_registry(registry) => Self::InRegistry { registry: registry.into(), path: "*".into() },
+            (None, name) if name.starts_with('*') => Self::Anywhere(name.into()),
+            (None, path) => Self::OnDockerHub(path.into()),
+        }
+    }
+
+    fn takes(&self, image: &Reference<'_>) -> bool {
+        match self {
+            Self::Exact(name) => name == image.familiar_name(),
+            Self::OnDockerHub(path) => {
+                image.registry() == DOCKER_HUB && (glob(path, image.familiar_name()) || glob(path, &image.path()))
+            }
+            Self::InRegistry { registry, path } => glob(registry, image.registry()) && glob(path, &image.path()),
+            Self::Anywhere(name) => glob(name, &image.full_name()),
+        }
     }
 }
 
@@ -183,19 +210,11 @@ impl ImagePattern {
     }
 
     fn takes(&self, image: &Reference<'_>) -> bool {
-        self.takes_tag(image.effective_tag()) && self.takes_name(image)
+        self.takes_tag(image.effective_tag()) && self.name.takes(image)
     }
 
     fn takes_tag(&self, tag: Option<&str>) -> bool {
         self.tag.as_ref().is_none_or(|pattern| tag.is_some_and(|tag| glob(pattern, tag)))
-    }
-
-    fn takes_name(&self, image: &Reference<'_>) -> bool {
-        let short = image.familiar_name();
-        match &self.name {
-            NamePattern::Exact(name) => name == short,
-            NamePattern::Glob(pattern) => glob(pattern, short) || glob(pattern, &image.full_name()),
-        }
     }
 }
 
@@ -213,7 +232,8 @@ impl schemars::JsonSchema for ImagePattern {
         schemars::json_schema!({
             "type": "string",
             "minLength": 1,
-            "description": "An image, with or without a tag; `*` stands for any characters.",
+            "description": "An image, with or without a tag; `*` stands for any characters. What names no registry \
+                            is on Docker Hub, unless it begins with `*`.",
         })
     }
 }
@@ -307,6 +327,33 @@ mod tests {
         assert!(takes("localhost:5000/*", "localhost:5000/team/app:2"));
         assert!(!takes("nginx", "nginxinc/nginx-unprivileged"));
         assert!(!takes("*:1.2", &format!("ghcr.io/org/app@{DIGEST}")));
+    }
+
+    #[test]
+    fn a_pattern_without_a_registry_is_on_docker_hub() {
+        assert!(takes("nginx*", "nginx-unprivileged") && takes("nginx*", "docker.io/library/nginx:1"));
+        assert!(takes("library/*", "nginx") && takes("docker.io/nginx*", "nginx"));
+        assert!(takes("grafana/*", "docker.io/grafana/grafana:11"));
+        for elsewhere in ["nginx.evil.example/x", "nginx:5000/x", "ghcr.io/nginx"] {
+            assert!(!takes("nginx*", elsewhere), "{elsewhere}");
+        }
+        assert!(!takes("bitnami*/redis", "bitnami.evil.example/redis"));
+    }
+
+    #[test]
+    fn a_star_of_the_registry_never_reaches_past_it() {
+        assert!(takes("*.azurecr.io/team/*", "ours.azurecr.io/team/a/b:1"));
+        assert!(!takes("*.azurecr.io/team/*", "evil.example/x.azurecr.io/team/a"));
+        assert!(!takes("ghcr.io/*", "ghcr.io.evil.example/a"));
+        assert!(takes("*.azurecr.io", "ours.azurecr.io/team/a") && takes("ghcr.io*", "ghcr.io/a"));
+    }
+
+    #[test]
+    fn a_pattern_that_begins_with_a_star_may_be_anywhere() {
+        for image in ["backend", "team/backend", "ghcr.io/org/team/backend:2"] {
+            assert!(takes("*/backend", image), "{image}");
+        }
+        assert!(takes("*", "nginx") && takes("*", "ghcr.io/a"));
     }
 
     #[test]

@@ -34,7 +34,7 @@ fn in_full(image: &str) -> String {
     )
 }
 
-/// Patterns over images, such as `nginx` or `quay.io/prometheus/*`: by the short form of the name and by the full one.
+/// Patterns over images, such as `nginx` or `quay.io/prometheus/*`. What is official on Docker Hub may be named in short.
 #[derive(Debug, Clone)]
 pub(super) struct ImagePatterns {
     names: String,
@@ -49,18 +49,14 @@ impl ImagePatterns {
         if let Some(tagged) = patterns.iter().find(|pattern| untagged_pattern(pattern) != pattern.as_str()) {
             return Err(Why::setting(at, format!("{tagged:?} goes by a tag, and the backstop reads names alone")));
         }
-        let names = patterns.iter().map(|pattern| match pattern.contains('*') {
-            true => glob(pattern, ".*"),
-            false => glob(short(pattern), ".*"),
-        });
+        let names = patterns.iter().map(|pattern| name(pattern));
         Ok((!patterns.is_empty()).then(|| Self { names: one_of(names) }))
     }
 
-    /// Whether one of them takes the image.
+    /// Whether one of them takes the image: its full name, or what is official in short, after a slash.
     pub(super) fn take(&self, image: &str) -> String {
         format!(
-            "{}.exists(n, [n, n.matches('^docker[.]io/library/[^/]+$') ? n.substring(18) : \
-             n.matches('^docker[.]io/[^/.:A-Z]+/') && !n.startsWith('docker.io/localhost/') ? n.substring(10) : n]\
+            "{}.exists(n, [n, n.matches('^docker[.]io/library/[^/]+$') ? n.substring(17) : n]\
              .exists(m, m.matches({})))",
             in_full(image),
             text(&self.names)
@@ -121,18 +117,22 @@ fn repository(pattern: &str) -> String {
 /// The registry of names that name none, and another name of the same.
 const DOCKER_HUB: &str = "docker.io";
 const OLD_DOCKER_HUB: &str = "index.docker.io";
+const DOCKER_HUB_AS_EXPRESSION: &str = "docker[.]io";
 
 fn is_registry(first: &str) -> bool {
     first == "localhost" || first.contains(['.', ':']) || first.contains(|letter: char| letter.is_ascii_uppercase())
 }
 
-/// A name without stars in its short form.
-fn short(name: &str) -> &str {
-    let path = [DOCKER_HUB, OLD_DOCKER_HUB]
-        .iter()
-        .find_map(|registry| name.strip_prefix(registry)?.strip_prefix('/'))
-        .unwrap_or(name);
-    path.strip_prefix("library/").filter(|name| !name.contains('/')).unwrap_or(path)
+/// A pattern over images as a regular expression of the full name, and on Docker Hub of the short one after a slash.
+fn name(pattern: &str) -> String {
+    let on_hub = |path: &str| format!("({DOCKER_HUB_AS_EXPRESSION})?/{}", glob(path, ".*"));
+    match pattern.split_once('/') {
+        Some((OLD_DOCKER_HUB | DOCKER_HUB, path)) => on_hub(path),
+        Some((registry, path)) if is_registry(registry) => format!("{}/{}", glob(registry, "[^/]*"), glob(path, ".*")),
+        None if pattern.contains('*') && is_registry(pattern) => format!("{}/.*", glob(pattern, "[^/]*")),
+        _ if pattern.starts_with('*') => glob(pattern, ".*"),
+        _ => on_hub(pattern),
+    }
 }
 
 /// A pattern without its tag and digest.
@@ -167,10 +167,11 @@ mod tests {
     }
 
     #[test]
-    fn one_name_is_compared_in_its_short_form() {
-        for name in ["nginx", "library/nginx", "docker.io/nginx", "index.docker.io/library/nginx"] {
-            assert_eq!(short(name), "nginx", "{name}");
+    fn a_pattern_over_images_without_a_registry_is_on_docker_hub() {
+        for pattern in ["nginx*", "docker.io/nginx*", "index.docker.io/nginx*"] {
+            assert_eq!(name(pattern), "(docker[.]io)?/nginx.*", "{pattern}");
         }
-        assert_eq!(short("quay.io/library/a"), "quay.io/library/a");
+        assert_eq!(name("*.azurecr.io/a/*"), "[^/]*[.]azurecr[.]io/a/.*");
+        assert_eq!(name("*/backend"), ".*/backend");
     }
 }
