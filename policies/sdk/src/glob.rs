@@ -13,7 +13,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema))]
-#[cfg_attr(not(target_arch = "wasm32"), schemars(inline))]
+#[cfg_attr(
+    not(target_arch = "wasm32"),
+    schemars(inline, description = "A pattern such as `team-*`: a `*` stands for any characters, `/` included.")
+)]
 pub struct Glob(String);
 
 impl From<&str> for Glob {
