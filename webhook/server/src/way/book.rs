@@ -63,6 +63,18 @@ pub enum BookError {
     Content(Arc<FileError>),
 }
 
+impl BookError {
+    /// For whoever sent the object: our files are none of theirs.
+    pub(super) fn for_users(&self) -> &'static str {
+        match self {
+            Self::TooLate => "its record was not kept in time",
+            Self::Refused(_) | Self::Failed(_) | Self::Reopen(_) | Self::Body(_) | Self::Content(_) => {
+                "its record could not be kept; the log of portreeve says why"
+            }
+        }
+    }
+}
+
 impl From<BodyError> for BookError {
     fn from(error: BodyError) -> Self {
         Self::Body(Arc::new(error))

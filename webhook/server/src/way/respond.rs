@@ -99,7 +99,7 @@ fn finish(met: &Met, mut answered: Answered, recorded: Recorded) -> Answered {
 
 fn unrecorded(met: &Met, answered: Answered, error: &BookError) -> Answered {
     tracing::error!(%error, "refused, since no record could be kept");
-    let message = format!("{} could not be admitted: {error}", message::object(&met.review));
+    let message = format!("{} could not be admitted: {}", message::object(&met.review), error.for_users());
     let response = Response::refused(&met.review.uid, RefusalKind::InternalError, message);
     Answered { response, answer: Answer::Failed, unrecorded: Some(WithoutRecord::Refuse), ..answered }
 }
