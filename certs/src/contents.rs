@@ -1,5 +1,5 @@
-//! A folder's files as one value, to be kept elsewhere and brought back: in a Secret, from which every replica takes what
-//! it serves with. What the files mean is the folder's; nothing is renewed here.
+//! A folder's files as one value, to be kept elsewhere and brought back: in a Secret, from which every replica takes
+//! what it serves with. What the files mean is the folder's; nothing is renewed here.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,8 +12,8 @@ use crate::folder::{CertificateFolder, FolderError};
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct FolderContents(BTreeMap<&'static str, Vec<u8>>);
 
-/// Every file but those of a renewal that was cut off, in the order in which nobody who reads meanwhile is misled: what is
-/// trusted before what is served, what is taken before what is registered. A certificate comes right after its key.
+/// Every file but those of a renewal that was cut off, in the order in which nobody who reads meanwhile is misled: what
+/// is trusted before what is served, what is taken before what is registered. A certificate comes right after its key.
 const FILES: [(&str, Secrecy); 10] = [
     ("ca-bundle.crt", Secrecy::Public),
     ("issued.crt", Secrecy::Public),

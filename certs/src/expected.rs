@@ -1,6 +1,6 @@
-//! What clients hold a serving certificate against, as far as the server knows it, and what they will object to. Whether
-//! an objection keeps a certificate from being served is the reloader's to say; chains are not verified here, but whoever
-//! can't be meant is found out.
+//! What clients hold a serving certificate against, as far as the server knows it, and what they will object to.
+//! Whether an objection keeps a certificate from being served is the reloader's to say; chains are not verified here,
+//! but whoever can't be meant is found out.
 
 use std::path::{Path, PathBuf};
 

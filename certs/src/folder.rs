@@ -75,8 +75,8 @@ impl CertificateFolder {
         self.renew_locked(now, policy)
     }
 
-    /// [`CertificateFolder::create`] where there is no key yet, else [`CertificateFolder::renew`]: what a server does at
-    /// its start. Of two that start at once, one creates and the other finds it done.
+    /// [`CertificateFolder::create`] where there is no key yet, else [`CertificateFolder::renew`]: what a server does
+    /// at its start. Of two that start at once, one creates and the other finds it done.
     ///
     /// # Errors
     /// As those two.

@@ -9,9 +9,9 @@
 //!   the files change; [`server_config`] puts them together.
 //!
 //! What does not: no thread, no timer and no file watch. The clock is always a parameter and the server polls
-//! (`reload_if_changed`, [`PathTokens::load`], [`CertificateFolder::renew`]), since a watch misses what a poll can't: the
-//! symlink swap of a mounted Secret, a network file system, an edit with an equal modification time. Nothing here knows
-//! Kubernetes, and nothing touches the process-wide rustls provider. Unix only, since permissions are.
+//! (`reload_if_changed`, [`PathTokens::load`], [`CertificateFolder::renew`]), since a watch misses what a poll can't:
+//! the symlink swap of a mounted Secret, a network file system, an edit with an equal modification time. Nothing here
+//! knows Kubernetes, and nothing touches the process-wide rustls provider. Unix only, since permissions are.
 //!
 //! ```
 //! use portreeve_certs::{CertificateFolder, Existing, Reloader, RotationPolicy, ServerNames, server_config};

@@ -55,8 +55,8 @@ impl Reloader {
         Self { patience, ..self }
     }
 
-    /// The same, which knows what clients expect: while they take what is served, nothing that they would refuse comes in
-    /// its place. What they object to in both is no reason, since the server may know less than they do.
+    /// The same, which knows what clients expect: while they take what is served, nothing that they would refuse comes
+    /// in its place. What they object to in both is no reason, since the server may know less than they do.
     #[must_use]
     pub fn expecting(self, expected: Expected) -> Self {
         Self { expected, ..self }

@@ -53,8 +53,8 @@ impl fmt::Debug for PathTokens {
     }
 }
 
-/// 32 random bytes as lower-case hexadecimal digits: an API server takes no capitals and no underscores in the path of a
-/// registration that names a Service.
+/// 32 random bytes as lower-case hexadecimal digits: an API server takes no capitals and no underscores in the path of
+/// a registration that names a Service.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Token(String);
 

@@ -47,8 +47,8 @@ struct Precompiled {
     as_it_came: Vec<u8>,
 }
 
-/// Empty for a target that is not this machine: policies have to run to be set up, and a server without the code compiles
-/// it at its first start.
+/// Empty for a target that is not this machine: policies have to run to be set up, and a server without the code
+/// compiles it at its first start.
 fn precompiled(component: &[u8]) -> Result<Precompiled, Box<dyn Error>> {
     let triple = std::env::var("TARGET")?;
     if triple != std::env::var("HOST")? {

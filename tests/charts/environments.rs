@@ -1,5 +1,5 @@
-//! What the values of an environment come to: development and staging keep away from production's places, no environment has
-//! a Secret of the chart's own, and how many run is said once and lets nodes be emptied.
+//! What the values of an environment come to: development and staging keep away from production's places, no
+//! environment has a Secret of the chart's own, and how many run is said once and lets nodes be emptied.
 
 use std::collections::BTreeSet;
 
@@ -9,8 +9,8 @@ use serde_json::Value;
 use crate::helm;
 use crate::platforms::{ENVIRONMENTS, installations, named, platforms, scaled};
 
-/// What is production's alone, by platform: hosts, buckets, vaults, accounts, addresses, namespaces, images, the cloud that
-/// Klinematrix has for production alone, and the word for the environment.
+/// What is production's alone, by platform: hosts, buckets, vaults, accounts, addresses, namespaces, images, the cloud
+/// that Klinematrix has for production alone, and the word for the environment.
 const OF_PRODUCTION: [(&str, &[&str]); 5] = [
     ("airhart", &["Production", "airhart-api.example.com", "querystream.example.com"]),
     ("arbitex", &["api.arbitex.ai", "arbitex-kv"]),

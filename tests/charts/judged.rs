@@ -1,5 +1,5 @@
-//! What the platforms' chart comes to in every environment, judged by the platform's own policies and with its own lock file:
-//! an environment whose workloads are refused is none.
+//! What the platforms' chart comes to in every environment, judged by the platform's own policies and with its own lock
+//! file: an environment whose workloads are refused is none.
 
 use portreeve_server::check::{Checked, Checker, Verdict};
 use portreeve_server::manifest::Manifest;
@@ -11,7 +11,8 @@ use portreeve_tests::places::checkout;
 use crate::helm;
 use crate::platforms::{ENVIRONMENTS, platforms};
 
-/// What its lock file knows of the platform's images. No registry is asked: the file has every image, or the check fails.
+/// What its lock file knows of the platform's images. No registry is asked: the file has every image, or the check
+/// fails.
 fn locked(platform: &str) -> Images {
     let lock_file = Some(checkout().join("tests/platforms").join(platform).join("images.lock"));
     Images::open(&RegistriesConfig { lock_file, ..RegistriesConfig::default() }).unwrap()

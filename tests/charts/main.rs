@@ -1,5 +1,5 @@
-//! The tests of the charts that need no cluster, in one binary so that it is linked once. Where there is no helm, each says
-//! that it is skipped and how to get it. The charts on a real API server are in `cluster/charts.rs`.
+//! The tests of the charts that need no cluster, in one binary so that it is linked once. Where there is no helm, each
+//! says that it is skipped and how to get it. The charts on a real API server are in `cluster/charts.rs`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

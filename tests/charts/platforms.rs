@@ -1,5 +1,5 @@
-//! The chart of the platforms is one telling of what runs there, the manifests of `tests/platforms` are another: in production
-//! they come to the same objects.
+//! The chart of the platforms is one telling of what runs there, the manifests of `tests/platforms` are another: in
+//! production they come to the same objects.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -57,8 +57,8 @@ fn without_gpus_nothing_asks_for_one() {
     }
 }
 
-/// The template of a Job can't be changed: helm has to take the Job away, because its name has gone or because it is a hook
-/// that says so.
+/// The template of a Job can't be changed: helm has to take the Job away, because its name has gone or because it is a
+/// hook that says so.
 #[test]
 fn an_upgrade_to_other_images_changes_the_template_of_no_job() {
     let Some(helm) = helm() else { return };
@@ -210,7 +210,8 @@ pub(crate) fn installations(environments: &[&str]) -> Vec<Installation> {
     platforms().into_iter().flat_map(of).collect()
 }
 
-/// Documents show replicas beside an autoscaler, and the manifests with them: its least number. The chart leaves them to it.
+/// Documents show replicas beside an autoscaler, and the manifests with them: its least number. The chart leaves them
+/// to it.
 fn left_to_autoscalers(mut objects: Vec<Value>) -> Vec<Value> {
     for (name, least) in scaled(&objects) {
         let object = objects.iter_mut().find(|object| named(object) == name).unwrap();
@@ -255,8 +256,8 @@ fn without_chart_labels(mut object: Value) -> Value {
     object
 }
 
-/// Lists of objects in the order of what names them, and amounts of resources as texts: neither makes a difference to an API
-/// server.
+/// Lists of objects in the order of what names them, and amounts of resources as texts: neither makes a difference to
+/// an API server.
 fn in_order(value: Value) -> Value {
     match value {
         Value::Array(items) => {

@@ -1,6 +1,6 @@
-//! No edit makes an object that the API server refuses: every object of the catalogue's cases that an API server takes as
-//! it came is taken in a server-side dry run after the edits too, those of its own policy by the case's settings, and those
-//! of the platform profile with the webhook in front.
+//! No edit makes an object that the API server refuses: every object of the catalogue's cases that an API server takes
+//! as it came is taken in a server-side dry run after the edits too, those of its own policy by the case's settings,
+//! and those of the platform profile with the webhook in front.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,6 +1,6 @@
-//! The charts on a real API server: every object that they make is one that it takes, and of the server's chart an upgrade
-//! changes nothing and nothing stays behind. What the charts come to with the program in front, that of the platforms and that
-//! of the server, is in `webhook/cli/tests/in_cluster`.
+//! The charts on a real API server: every object that they make is one that it takes, and of the server's chart an
+//! upgrade changes nothing and nothing stays behind. What the charts come to with the program in front, that of the
+//! platforms and that of the server, is in `webhook/cli/tests/in_cluster`.
 
 use std::collections::BTreeSet;
 
@@ -19,8 +19,8 @@ use crate::unanswered::{configurations_at, of_templates};
 
 /// The kinds of operators that our charts make objects of, as far as the cluster knows them.
 ///
-/// A cluster of our own learns them from the operators' definitions. One that is given is left as it is, and its operators'
-/// objects are not looked at.
+/// A cluster of our own learns them from the operators' definitions. One that is given is left as it is, and its
+/// operators' objects are not looked at.
 fn groups_unknown(cluster: &Cluster) -> Vec<&'static str> {
     let definitions = beside(DEFINITIONS).unwrap().filter(|_| !cluster.is_given());
     let Some(folder) = definitions else {
@@ -63,7 +63,8 @@ impl<'c> Release<'c> {
 
 impl Drop for Release<'_> {
     fn drop(&mut self) {
-        // A cluster that was given goes on without it; of one of our own nothing stays anyway, and nobody empties namespaces.
+        // A cluster that was given goes on without it; of one of our own nothing stays anyway, and nobody empties
+        // namespaces.
         if self.cluster.is_given()
             && let Err(fault) = self.helm.uninstall(&self.installation)
         {

@@ -1,5 +1,5 @@
-//! What `check` completes a Pod from a file with is what the API server makes of it: nothing else, and nothing less of what
-//! policies look at.
+//! What `check` completes a Pod from a file with is what the API server makes of it: nothing else, and nothing less of
+//! what policies look at.
 
 use portreeve_admission::defaults::{Automount, Holder, complete};
 use portreeve_admission::pointer::Pointer;

@@ -1,5 +1,5 @@
-//! Our resources as kubectl knows them: every policy file of the platforms is taken as it is, and what is wrong is refused
-//! with words that help, before any server of ours is asked.
+//! Our resources as kubectl knows them: every policy file of the platforms is taken as it is, and what is wrong is
+//! refused with words that help, before any server of ours is asked.
 
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,5 @@
-//! The tests against a real API server, in one binary so that it is linked once. Where there is neither a folder with the
-//! programs of a control plane nor a cluster, each says that it is skipped and how to get them.
+//! The tests against a real API server, in one binary so that it is linked once. Where there is neither a folder with
+//! the programs of a control plane nor a cluster, each says that it is skipped and how to get them.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,5 +1,5 @@
-//! The five platforms applied to a real API server with the webhook in front: what runs there is created with its defaults
-//! in, and applying it all again changes nothing. What must be denied, by the program as users have it, is in
+//! The five platforms applied to a real API server with the webhook in front: what runs there is created with its
+//! defaults in, and applying it all again changes nothing. What must be denied, by the program as users have it, is in
 //! `webhook/cli/tests/in_cluster`.
 
 use portreeve_tests::api_server::Run;

@@ -44,8 +44,8 @@ impl Drop for Registration {
     }
 }
 
-/// Whether a refusal is ours: a violation that `/validate` found, or a failure that `/mutate` refuses by, such as an image
-/// without a digest.
+/// Whether a refusal is ours: a violation that `/validate` found, or a failure that `/mutate` refuses by, such as an
+/// image without a digest.
 pub(crate) fn is_ours(refusal: &Refusal) -> bool {
     let told = |call: &str| {
         let before = format!("admission webhook \"{call}.portreeve.dev\" denied the request: ");

@@ -1,5 +1,5 @@
-//! What the API server asks us about, seen from outside: our webhook is registered and nobody answers it, so that whatever
-//! is asked about is refused, and all else goes on. So it is known too what a cluster without us can still do.
+//! What the API server asks us about, seen from outside: our webhook is registered and nobody answers it, so that
+//! whatever is asked about is refused, and all else goes on. So it is known too what a cluster without us can still do.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! A gate that asks a cluster what stands around an object, in place of policy files: a namespace that is known, one that
-//! nobody can tell of, one that is told of too late, and facts. Who asks an API server is not tested here.
+//! A gate that asks a cluster what stands around an object, in place of policy files: a namespace that is known, one
+//! that nobody can tell of, one that is told of too late, and facts. Who asks an API server is not tested here.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,5 +1,5 @@
-//! Policies whose edits contradict each other: there is no patch, and a template that a controller owns is judged as its
-//! Pods will be.
+//! Policies whose edits contradict each other: there is no patch, and a template that a controller owns is judged as
+//! its Pods will be.
 
 use portreeve_admission::decision::Answer;
 use portreeve_admission::response::RefusalKind;

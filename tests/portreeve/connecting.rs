@@ -1,5 +1,5 @@
-//! Who connects to a Pod, as `kubectl exec` does: a policy that asks for it judges the options that were sent, and nothing
-//! is edited.
+//! Who connects to a Pod, as `kubectl exec` does: a policy that asks for it judges the options that were sent, and
+//! nothing is edited.
 
 use portreeve_admission::response::RefusalKind;
 use portreeve_server::set::read_folder;

@@ -1,5 +1,5 @@
-//! Exceptions through the gate with the real catalogue: opting out by an annotation at a controller and at its Pods alike,
-//! and the end of an exception. Whom an exception covers is tested in `portreeve-admission`.
+//! Exceptions through the gate with the real catalogue: opting out by an annotation at a controller and at its Pods
+//! alike, and the end of an exception. Whom an exception covers is tested in `portreeve-admission`.
 
 use portreeve_admission::response::AuditKey;
 use portreeve_server::way::Gate;

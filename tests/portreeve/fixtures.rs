@@ -1,5 +1,5 @@
-//! The Pod Security Standards through the real component: the public fixtures and our own pods, each judged by the level
-//! and version that it is about. How they have to end is told by the policy's own tests.
+//! The Pod Security Standards through the real component: the public fixtures and our own pods, each judged by the
+//! level and version that it is about. How they have to end is told by the policy's own tests.
 
 #[path = "../../policies/catalogue/pod-security/tests/trials.rs"]
 mod trials;

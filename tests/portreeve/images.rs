@@ -1,5 +1,5 @@
-//! Policies that rewrite images, together: what renames an image comes before what pins it. And which texts name one, to a
-//! policy and to the host that looks it up.
+//! Policies that rewrite images, together: what renames an image comes before what pins it. And which texts name one,
+//! to a policy and to the host that looks it up.
 
 use portreeve_sdk::image::Reference;
 use portreeve_supply::loopback::{FixtureImage, LoopbackRegistry};

@@ -1,5 +1,5 @@
-//! The kinds that have pod templates beside Kubernetes' own: every manifest of `tests/kinds` under the platform profile.
-//! Where a template sits is tested in `portreeve-admission`; here, that every policy reaches it.
+//! The kinds that have pod templates beside Kubernetes' own: every manifest of `tests/kinds` under the platform
+//! profile. Where a template sits is tested in `portreeve-admission`; here, that every policy reaches it.
 
 use std::collections::BTreeSet;
 

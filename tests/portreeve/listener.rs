@@ -1,5 +1,5 @@
-//! The listener under callers who mean no good, or none at all: what is slow, silent or too many ends by itself, and the
-//! API server is served all the while.
+//! The listener under callers who mean no good, or none at all: what is slow, silent or too many ends by itself, and
+//! the API server is served all the while.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! `match` and `rollout` of a ClusterPolicy through the gate with the real catalogue: resources, operations, conditions, and
-//! modes by namespace. What each of them means is tested where it is read.
+//! `match` and `rollout` of a ClusterPolicy through the gate with the real catalogue: resources, operations,
+//! conditions, and modes by namespace. What each of them means is tested where it is read.
 
 use portreeve_admission::response::RefusalKind;
 use portreeve_server::way::Gate;
@@ -80,8 +80,8 @@ async fn a_condition_that_can_not_be_told_takes_the_policys_failure_mode() {
     );
 }
 
-/// A bad Deployment in a namespace with this label `stage`, under a policy that is in other modes in some: whether it is
-/// edited, whether it is denied, what is warned of.
+/// A bad Deployment in a namespace with this label `stage`, under a policy that is in other modes in some: whether it
+/// is edited, whether it is denied, what is warned of.
 async fn answered(stage: &str) -> (bool, bool, Vec<String>) {
     let policy = "apiVersion: portreeve.dev/v1alpha1\nkind: ClusterPolicy\nmetadata: {name: drop}\n\
         spec: {module: {builtin: drop-capabilities}, mode: audit, rollout: [\

@@ -1,5 +1,5 @@
-//! A book that fails while the server runs: what callers are told meanwhile, and that it goes on by itself once the cause
-//! is mended.
+//! A book that fails while the server runs: what callers are told meanwhile, and that it goes on by itself once the
+//! cause is mended.
 
 use std::fs;
 

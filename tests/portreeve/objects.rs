@@ -1,6 +1,6 @@
-//! Facts about other objects through the gate with the real catalogue: what policies are told of NetworkPolicies, budgets,
-//! Services, Pods and Nodes that stand among the policy files, and what becomes of a fact that nobody can give. What a
-//! source lists is tested in `portreeve-server`, what policies make of it by their cases.
+//! Facts about other objects through the gate with the real catalogue: what policies are told of NetworkPolicies,
+//! budgets, Services, Pods and Nodes that stand among the policy files, and what becomes of a fact that nobody can
+//! give. What a source lists is tested in `portreeve-server`, what policies make of it by their cases.
 
 use portreeve_admission::response::{AuditKey, RefusalKind, Response};
 use portreeve_server::way::Gate;

@@ -1,5 +1,5 @@
-//! What a change of our own resources is answered before it is stored, and what the set makes of one that was stored all
-//! the same: who may write which exceptions, and how many Policies a namespace may have.
+//! What a change of our own resources is answered before it is stored, and what the set makes of one that was stored
+//! all the same: who may write which exceptions, and how many Policies a namespace may have.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,5 +1,5 @@
-//! A set is tried before it is in force: policies that contradict each other or never come to rest refuse it, and nothing
-//! else does.
+//! A set is tried before it is in force: policies that contradict each other or never come to rest refuse it, and
+//! nothing else does.
 
 use std::path::Path;
 use std::time::{Duration, Instant};

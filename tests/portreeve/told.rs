@@ -1,5 +1,5 @@
-//! A server that is told of its policies, as a cluster tells, in place of a folder: what is told comes into force, what is
-//! wrong changes no policy, and whoever told hears what became of it.
+//! A server that is told of its policies, as a cluster tells, in place of a folder: what is told comes into force, what
+//! is wrong changes no policy, and whoever told hears what became of it.
 
 use std::path::Path;
 use std::sync::Arc;

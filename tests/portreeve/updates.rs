@@ -1,4 +1,5 @@
-//! Updates of what is there already: what an earlier call put in, and what runs, through the gate with the real catalogue.
+//! Updates of what is there already: what an earlier call put in, and what runs, through the gate with the real
+//! catalogue.
 
 use portreeve_server::way::Gate;
 use portreeve_tests::gate::{Setting, admit, mutate, validate};

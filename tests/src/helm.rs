@@ -63,8 +63,8 @@ impl Installation {
         }
     }
 
-    /// The server with one of its values files, or with the chart's own values alone. Its image has a digest, as production's
-    /// must.
+    /// The server with one of its values files, or with the chart's own values alone. Its image has a digest, as
+    /// production's must.
     #[must_use]
     pub fn of_server(environment: Option<&str>) -> Self {
         let chart = checkout().join("charts/portreeve");

@@ -1,7 +1,7 @@
 //! What is proved across crates: platforms, conformance, hostile guests, the wire. This library has what these tests
 //! share: where data is found, a gate without a socket, a port that takes traces, helm, reviews made of manifests; a
-//! control plane is a crate of its own. The tests are in `portreeve/`, in `charts/` those of the charts, and in `cluster/`
-//! those that need a control plane.
+//! control plane is a crate of its own. The tests are in `portreeve/`, in `charts/` those of the charts, and in
+//! `cluster/` those that need a control plane.
 
 pub mod archive;
 pub mod backstop;

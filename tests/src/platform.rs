@@ -91,8 +91,8 @@ pub fn all() -> Vec<Platform> {
     folders.into_iter().map(Platform::read).collect()
 }
 
-/// The platforms in the order in which they are put into one cluster: a node port that one of them names must not have gone
-/// to another by chance.
+/// The platforms in the order in which they are put into one cluster: a node port that one of them names must not have
+/// gone to another by chance.
 #[must_use]
 pub fn in_order(platforms: &[Platform]) -> Vec<&Platform> {
     let mut ordered: Vec<&Platform> = platforms.iter().collect();
@@ -107,8 +107,8 @@ pub fn named(object: &Value) -> String {
     format!("{} {}/{}", text("/kind"), text("/metadata/namespace"), text("/metadata/name"))
 }
 
-/// What people wrote of an object and what was put in, and its generation: without what controllers say of it, where there
-/// are any, and the API server's notes on who wrote what and when.
+/// What people wrote of an object and what was put in, and its generation: without what controllers say of it, where
+/// there are any, and the API server's notes on who wrote what and when.
 #[must_use]
 pub fn state(object: &Value) -> Value {
     let mut state = object.clone();
@@ -169,8 +169,8 @@ impl Platform {
     }
 }
 
-/// The policy files of all platforms, and what else the server is to know: namespaces, and the objects that facts are made
-/// of. File name and text.
+/// The policy files of all platforms, and what else the server is to know: namespaces, and the objects that facts are
+/// made of. File name and text.
 #[must_use]
 pub fn policies(platforms: &[Platform]) -> Vec<(String, String)> {
     let mut files = texts(&folder().join("policies"), "all");

@@ -1,5 +1,5 @@
-//! Every policy of the catalogue in force at once, each with settings by which it asks for something, what stands around,
-//! and a Pod that meets them all: what speed and memory are measured with. Measuring is the benchmark's.
+//! Every policy of the catalogue in force at once, each with settings by which it asks for something, what stands
+//! around, and a Pod that meets them all: what speed and memory are measured with. Measuring is the benchmark's.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

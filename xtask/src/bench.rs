@@ -1,5 +1,5 @@
-//! `cargo xtask bench`: builds the released binary and measures admission with it, in one run, by itself or behind a real API
-//! server.
+//! `cargo xtask bench`: builds the released binary and measures admission with it, in one run, by itself or behind a
+//! real API server.
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -17,8 +17,8 @@ pub(crate) fn cargo() -> Command {
     program(&std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
-/// A program, in the workspace's folder. What `cargo run` told this one of its own package is kept from it: build scripts
-/// that look at it would run again each time.
+/// A program, in the workspace's folder. What `cargo run` told this one of its own package is kept from it: build
+/// scripts that look at it would run again each time.
 pub(crate) fn program(name: &OsString) -> Command {
     let mut command = Command::new(name);
     command.current_dir(root());

@@ -1,5 +1,5 @@
-//! Which tests can't run here, because a program that they start can't be had: told at the end of `cargo xtask test`, where
-//! it is read. The programs that can be had are put into their folder before.
+//! Which tests can't run here, because a program that they start can't be had: told at the end of `cargo xtask test`,
+//! where it is read. The programs that can be had are put into their folder before.
 
 use crate::assets::{self, Lacking};
 use crate::error::XtaskError;

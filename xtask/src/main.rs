@@ -1,5 +1,5 @@
-//! The developer's commands, run as `cargo xtask COMMAND`. Which there are stands here; what each does stands in the file
-//! of its name.
+//! The developer's commands, run as `cargo xtask COMMAND`. Which there are stands here; what each does stands in the
+//! file of its name.
 
 mod assets;
 mod bench;

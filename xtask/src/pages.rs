@@ -1,5 +1,5 @@
-//! `cargo xtask pages`: writes the pages of the policies. The test that asks whether they are current does it, so that there
-//! is one way to make them.
+//! `cargo xtask pages`: writes the pages of the policies. The test that asks whether they are current does it, so that
+//! there is one way to make them.
 
 use std::process::ExitCode;
 

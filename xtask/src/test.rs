@@ -1,5 +1,5 @@
-//! `cargo xtask test`: all that CI asks for, in the order in which it is soonest known that something is wrong. Each step
-//! has a header and a line with its time; the first that fails ends it.
+//! `cargo xtask test`: all that CI asks for, in the order in which it is soonest known that something is wrong. Each
+//! step has a header and a line with its time; the first that fails ends it.
 
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -115,8 +115,8 @@ impl Work {
     }
 }
 
-/// rustup reads `rust-toolchain.toml` and brings all of it by itself; elsewhere a part may be missing, and would show as an
-/// error that is hard to read.
+/// rustup reads `rust-toolchain.toml` and brings all of it by itself; elsewhere a part may be missing, and would show
+/// as an error that is hard to read.
 fn toolchain() -> Result<ExitCode, XtaskError> {
     let mut missing: Vec<&str> = Vec::new();
     for component in ["fmt", "clippy"] {

@@ -1,5 +1,5 @@
-//! `cargo xtask test-cluster`: the tests against a real API server, on control planes of a given release, or on a cluster that
-//! a kubeconfig leads to.
+//! `cargo xtask test-cluster`: the tests against a real API server, on control planes of a given release, or on a
+//! cluster that a kubeconfig leads to.
 
 use std::ffi::OsString;
 use std::path::PathBuf;

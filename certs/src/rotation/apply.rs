@@ -97,8 +97,8 @@ fn write_bundle<'a>(
     file::write(&folder.bundle(), pem::encode_all(authorities).as_bytes(), Secrecy::Public)
 }
 
-/// The first token is registered at once, any other after one overlap; those before it are taken for two overlaps. Where
-/// the list is lost, the token that is registered is the first of the new one: callers know it.
+/// The first token is registered at once, any other after one overlap; those before it are taken for two overlaps.
+/// Where the list is lost, the token that is registered is the first of the new one: callers know it.
 fn announce_token(
     folder: &CertificateFolder,
     state: &State,

@@ -17,8 +17,8 @@ pub struct RotationPolicy {
     asked: Asked,
 }
 
-/// What somebody asked to be renewed before two thirds of its life are over: whatever was issued before a time. A time that
-/// is yet to come asks for nothing.
+/// What somebody asked to be renewed before two thirds of its life are over: whatever was issued before a time. A time
+/// that is yet to come asks for nothing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Asked {
     /// A CA that was. Its leaves and the token follow it, when it signs.

@@ -12,8 +12,8 @@ pub static PROFILE: &str = include_str!("../profile.yaml");
 /// if it was built on another kind of machine.
 pub static PROFILE_CODE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/profile.code"));
 
-/// [`CATALOGUE`] compiled without settings, as `portreeve_engine::Engine::precompile_as_it_came` answered: other settings
-/// are in force with it before the compiler has seen them. Empty if it was built on another kind of machine.
+/// [`CATALOGUE`] compiled without settings, as `portreeve_engine::Engine::precompile_as_it_came` answered: other
+/// settings are in force with it before the compiler has seen them. Empty if it was built on another kind of machine.
 pub static CATALOGUE_CODE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/catalogue.code"));
 
 /// Every policy of [`CATALOGUE`] with the names of its rules, both in the order of their names.

@@ -68,8 +68,8 @@ pub struct WrittenFact {
     pub missing: Option<String>,
 }
 
-/// How a case ends: what remains when the edits have settled or, with `mutate: false`, what is said of the object as it is
-/// written. What the lists leave out must not be found.
+/// How a case ends: what remains when the edits have settled or, with `mutate: false`, what is said of the object as it
+/// is written. What the lists leave out must not be found.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Expected {

@@ -1,5 +1,5 @@
-//! A case from request to end: rounds of edits as the host makes them, then the verdict on what they left. Whether it is
-//! the end that was expected is `difference`'s to say.
+//! A case from request to end: rounds of edits as the host makes them, then the verdict on what they left. Whether it
+//! is the end that was expected is `difference`'s to say.
 
 use std::sync::Arc;
 

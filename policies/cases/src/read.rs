@@ -90,8 +90,8 @@ pub enum ReadError {
 #[derive(Debug)]
 pub struct ReadErrors(Vec<ReadError>);
 
-/// Reads files of cases: those that are named, and in folders every `*.yaml` and `*.yml`, or only those in folders named
-/// `cases`, if there are such below.
+/// Reads files of cases: those that are named, and in folders every `*.yaml` and `*.yml`, or only those in folders
+/// named `cases`, if there are such below.
 ///
 /// # Errors
 /// Everything that is wrong, with file and line.

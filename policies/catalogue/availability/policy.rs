@@ -1,6 +1,6 @@
-//! What others call upon outlives the loss of a node: it runs more than one replica, and a PodDisruptionBudget keeps some
-//! of them while nodes are emptied. Nothing is edited: whether a program can run twice is its author's to know, and how
-//! often it runs may be an autoscaler's.
+//! What others call upon outlives the loss of a node: it runs more than one replica, and a PodDisruptionBudget keeps
+//! some of them while nodes are emptied. Nothing is edited: whether a program can run twice is its author's to know,
+//! and how often it runs may be an autoscaler's.
 //!
 //! What a budget allows is told in `budget`, what settings say in `settings`.
 

@@ -38,7 +38,8 @@ pub(crate) struct Settings {
     pub(super) max_per_container: Option<u64>,
     /// The most GPUs that one pod holds at a time.
     pub(super) max_per_pod: Option<u64>,
-    /// The most GPUs of a workload: those of a pod times its replicas, or parallelism, or as many as its autoscaler makes.
+    /// The most GPUs of a workload: those of a pod times its replicas, or parallelism, or as many as its autoscaler
+    /// makes.
     pub(super) max_per_workload: Option<u64>,
 }
 

@@ -1,5 +1,5 @@
-//! Paths on the node, compared part by part: `/var/logs` lies not within `/var/log`. Nothing here knows the node: a link
-//! that leads elsewhere is not seen.
+//! Paths on the node, compared part by part: `/var/logs` lies not within `/var/log`. Nothing here knows the node: a
+//! link that leads elsewhere is not seen.
 
 use serde::Deserialize;
 

@@ -1,7 +1,7 @@
-//! Images are named by digest: `repository:tag@sha256:…`, the tag kept for people. A tag that has no digest yet is given
-//! the one that it names now; an unrelated update keeps the one that was there; a restart asks again for those that were
-//! given here, since with mutable tags a restart is how people deploy. Who goes back to an earlier revision gets the
-//! digests that it had, and what runs in a Pod is left as it is.
+//! Images are named by digest: `repository:tag@sha256:…`, the tag kept for people. A tag that has no digest yet is
+//! given the one that it names now; an unrelated update keeps the one that was there; a restart asks again for those
+//! that were given here, since with mutable tags a restart is how people deploy. Who goes back to an earlier revision
+//! gets the digests that it had, and what runs in a Pod is left as it is.
 //!
 //! Where images stand, and what stood there before, is told in `place`; which of them were pinned here, in `pinned`.
 
@@ -153,8 +153,8 @@ fn by_hand(place: &Place<'_>, reason: &str) -> String {
     format!("name it by digest, {named}: which that is could not be looked up here: {reason}")
 }
 
-/// A restart moves an image that was pinned here, and ran so until now, to what its tag names now; answers that if it is
-/// another one.
+/// A restart moves an image that was pinned here, and ran so until now, to what its tag names now; answers that if it
+/// is another one.
 fn pin_again(before: &Before<'_>, place: &Place<'_>, digest: &str, verdict: &mut Verdict) -> Option<String> {
     match before.case.fact::<DigestFact>(&place.by_tag()?) {
         Ok(fact) if fact.digest == digest => None,
@@ -198,8 +198,8 @@ fn unresolved(place: &Place<'_>, reason: &str, verdict: &mut Verdict) {
         .mend("restart once more when the registry answers, or name the wanted digest");
 }
 
-/// Whether this update may be a restart: somebody set the time of one. So does who goes back to a revision that a restart
-/// made, but that one brings digests of its own.
+/// Whether this update may be a restart: somebody set the time of one. So does who goes back to a revision that a
+/// restart made, but that one brings digests of its own.
 fn is_restart(case: &Case<'_>) -> bool {
     let set = case.pod().and_then(|pod| pod.annotation(RESTARTED_AT));
     let Some(now) = set.filter(|_| case.request().operation() == Operation::Update) else { return false };

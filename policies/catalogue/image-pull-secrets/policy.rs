@@ -1,8 +1,8 @@
 //! Pods that pull from a private registry name the secret for it.
 //!
-//! Pods alone are edited and judged. The API server's ServiceAccount plugin gives a Pod its account's secrets only if the
-//! Pod names none, and it has done so when a Pod comes here: a secret that stood in a template would keep the account's
-//! away from every Pod made from it.
+//! Pods alone are edited and judged. The API server's ServiceAccount plugin gives a Pod its account's secrets only if
+//! the Pod names none, and it has done so when a Pod comes here: a secret that stood in a template would keep the
+//! account's away from every Pod made from it.
 
 use portreeve_sdk::view::Pod;
 use portreeve_sdk::{Can, Case, Manifest, Policy, SettingsError, Stop, Verdict};

@@ -1,5 +1,5 @@
-//! Mirrors: which repositories are taken from elsewhere, and under which name. Whether an image may be rewritten here and
-//! now is the policy's to say.
+//! Mirrors: which repositories are taken from elsewhere, and under which name. Whether an image may be rewritten here
+//! and now is the policy's to say.
 
 use std::borrow::Cow;
 use std::fmt;

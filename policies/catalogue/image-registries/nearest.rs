@@ -7,8 +7,8 @@ const LONGEST: usize = 255;
 /// Up to one letter in so many may differ between what is written and what is meant.
 const A_PART: usize = 3;
 
-/// The entry that takes the fewest changes of a letter to get to, if those are few; else one that ends with the image's own
-/// name. None if nothing is like it.
+/// The entry that takes the fewest changes of a letter to get to, if those are few; else one that ends with the image's
+/// own name. None if nothing is like it.
 pub(super) fn nearest<'p>(
     allowed: &'p [RepositoryPattern],
     repository: &Repository<'_>,

@@ -1,5 +1,5 @@
-//! Images come from where the platform takes images from: other places are denied, and what a mirror holds is taken from
-//! the mirror. Which name that is, is told in `mirror`; what somebody may have meant, in `nearest`.
+//! Images come from where the platform takes images from: other places are denied, and what a mirror holds is taken
+//! from the mirror. Which name that is, is told in `mirror`; what somebody may have meant, in `nearest`.
 
 mod mirror;
 mod nearest;

@@ -1,5 +1,5 @@
-//! Images are signed by whom the platform trusts to build them. Which signatures hold comes as a fact; who is wanted, for
-//! which images, is in `requirement`.
+//! Images are signed by whom the platform trusts to build them. Which signatures hold comes as a fact; who is wanted,
+//! for which images, is in `requirement`.
 //!
 //! A fact that is missing ends the judgement: an image of which nothing is known is not one that nobody signed.
 

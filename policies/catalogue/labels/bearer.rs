@@ -1,5 +1,5 @@
-//! What bears labels and annotations in a request: the object, its pod template, a Namespace. What has to stand there is
-//! told in `policy`.
+//! What bears labels and annotations in a request: the object, its pod template, a Namespace. What has to stand there
+//! is told in `policy`.
 
 use portreeve_sdk::view::{Change, Operation, Root};
 use portreeve_sdk::{Case, Finding, Verdict};

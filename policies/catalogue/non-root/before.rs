@@ -1,6 +1,7 @@
-//! What the template before an update had. A manifest that is applied by another way than before, such as server-side after
-//! client-side, takes fields of the pod along that it never had, and leaves those of containers: what was given to the pod
-//! has to come back, or its volumes stay root's. What somebody runs without, on the other hand, is not given to it.
+//! What the template before an update had. A manifest that is applied by another way than before, such as server-side
+//! after client-side, takes fields of the pod along that it never had, and leaves those of containers: what was given
+//! to the pod has to come back, or its volumes stay root's. What somebody runs without, on the other hand, is not given
+//! to it.
 
 use portreeve_sdk::Case;
 use portreeve_sdk::view::{Container, Mount, Operation};
@@ -44,8 +45,8 @@ impl<'a> Before<'a> {
         }
     }
 
-    /// Whether the container ran as the same user with the same volume: the kubelet would change the modes of all files in
-    /// it, and some programs refuse keys that others may read.
+    /// Whether the container ran as the same user with the same volume: the kubelet would change the modes of all files
+    /// in it, and some programs refuse keys that others may read.
     fn was_written_to(&self, container: &Container, mount: &Mount) -> bool {
         let user = |container: &Container| container.security.as_ref().and_then(|security| security.run_as_user);
         let was = self.case.old_containers().iter().find(|was| was.name == container.name);

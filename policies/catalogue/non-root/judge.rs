@@ -47,8 +47,8 @@ pub(super) fn pod(case: &Case<'_>, pod: &Pod, governed: &[Governed<'_>], verdict
     }
 }
 
-/// Whether there are containers that take what the pod says, since they say nothing of it themselves, and all of them may
-/// run as root.
+/// Whether there are containers that take what the pod says, since they say nothing of it themselves, and all of them
+/// may run as root.
 fn is_for_exempt_ones(governed: &[Governed<'_>], says_so_itself: impl Fn(&Container) -> bool) -> bool {
     let mut taking = governed.iter().filter(|governed| !says_so_itself(governed.container)).peekable();
     taking.peek().is_some() && taking.all(|governed| governed.exempt)
@@ -87,8 +87,8 @@ pub(super) fn container(case: &Case<'_>, pod: &Pod, governed: &Governed<'_>, unk
     }
 }
 
-/// What holds of a container for which the flag is missing: with a number of its own or of the pod's it is no root, as long
-/// as nobody changes that.
+/// What holds of a container for which the flag is missing: with a number of its own or of the pod's it is no root, as
+/// long as nobody changes that.
 fn unchecked(pod: &Pod, container: &Container) -> String {
     let name = &container.name;
     let own = container.security.as_ref().and_then(|own| own.run_as_user);

@@ -1,5 +1,5 @@
-//! No container runs as root: `runAsNonRoot: true`, no user 0, and a user by number where the image names none that
-//! the kubelet could check. Who that is is in `user`; what is set for it is in `edits`, beside what stood there `before`;
+//! No container runs as root: `runAsNonRoot: true`, no user 0, and a user by number where the image names none that the
+//! kubelet could check. Who that is is in `user`; what is set for it is in `edits`, beside what stood there `before`;
 //! what is said of it is in `judge`.
 
 mod before;

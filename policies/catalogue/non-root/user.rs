@@ -222,8 +222,8 @@ fn keeps_data(storage: &Storage<'_>, container: &Container) -> bool {
     container.mounts.iter().any(|mount| kept(storage.behind(mount)))
 }
 
-/// Where it writes to volumes that belong to root until the kubelet gives them to a group. The kubelet leaves alone what
-/// others have as well.
+/// Where it writes to volumes that belong to root until the kubelet gives them to a group. The kubelet leaves alone
+/// what others have as well.
 pub(super) fn for_a_group<'a>(storage: &Storage<'_>, container: &'a Container) -> impl Iterator<Item = &'a Mount> {
     container.mounts.iter().filter(|mount| matches!(storage.behind(mount), Contents::Kept | Contents::OfPod))
 }

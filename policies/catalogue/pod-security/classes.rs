@@ -38,7 +38,8 @@ struct When {
     requests_gpu: Option<bool>,
     /// Labels of the pod template. What asks for less than usual can't rest on labels alone: anybody can write them.
     labels: BTreeMap<String, Exact>,
-    /// Service accounts, one of which it runs as, written `namespace/name`: the name alone could be made in any namespace.
+    /// Service accounts, one of which it runs as, written `namespace/name`: the name alone could be made in any
+    /// namespace.
     service_accounts: Vec<ServiceAccount>,
     /// Images; every container's is one of them.
     images: Vec<ImagePattern>,

@@ -1,6 +1,6 @@
 //! What a namespace asks for by its labels: a level and a version for each of three modes, with the built-in
-//! controller's defaults, fallbacks and words. What follows from it for a pod is in `policy`, for the Namespace itself in
-//! `namespace`.
+//! controller's defaults, fallbacks and words. What follows from it for a pod is in `policy`, for the Namespace itself
+//! in `namespace`.
 
 use std::collections::BTreeMap;
 use std::fmt;

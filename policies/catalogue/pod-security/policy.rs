@@ -145,8 +145,8 @@ impl PodSecurity {
         Ok(verdict)
     }
 
-    /// What the namespace asks of a pod of which we ask `own`, and of that what its labels ask to be enforced. Labels that
-    /// can't be read are told.
+    /// What the namespace asks of a pod of which we ask `own`, and of that what its labels ask to be enforced. Labels
+    /// that can't be read are told.
     fn asked(&self, case: &Case<'_>, own: Demand, verdict: &mut Verdict) -> Result<(Asked, Option<Demand>), Stop> {
         let defaults = self.defaults(own);
         if self.settings.namespace_labels == NamespaceLabels::Ignore || case.request().namespace().is_none() {

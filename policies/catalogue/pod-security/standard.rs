@@ -75,7 +75,8 @@ impl Demand {
         other.level == Level::Privileged || (self.level >= other.level && self.version == other.version)
     }
 
-    /// What is wrong with a template, in the built-in controller's order. `template` says which part of it a check sees.
+    /// What is wrong with a template, in the built-in controller's order. `template` says which part of it a check
+    /// sees.
     pub(super) fn faults<'t>(
         self,
         template: impl Fn(&Check) -> &'t Template<'t>,

@@ -1,5 +1,5 @@
-//! The public conformance fixtures of the Pod Security Standards and pods of our own, at every version, and the built-in
-//! controller's words. What users see otherwise is in `cases/`.
+//! The public conformance fixtures of the Pod Security Standards and pods of our own, at every version, and the
+//! built-in controller's words. What users see otherwise is in `cases/`.
 
 mod properties;
 mod running;

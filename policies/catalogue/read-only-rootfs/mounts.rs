@@ -96,8 +96,8 @@ impl<'a> Mounts<'a> {
 
 impl Held<'_> {
     /// Whether it lies within the folder and is there to be written to: then its author knows where the program writes,
-    /// and what is known of the image is no longer needed. Files to be read, such as the token of every Pod, say nothing
-    /// about the folder around them. Neither would be hidden: runtimes mount outer folders first.
+    /// and what is known of the image is no longer needed. Files to be read, such as the token of every Pod, say
+    /// nothing about the folder around them. Neither would be hidden: runtimes mount outer folders first.
     fn is_a_place_to_write_in(&self, folder: &Folder<'_>) -> bool {
         folder.holds(&self.at) && self.contents != Contents::ToRead
     }

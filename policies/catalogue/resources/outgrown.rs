@@ -1,5 +1,6 @@
-//! A request that was given once, and that a limit has come below since. Whoever wrote the limit never wrote the request,
-//! and the API server would refuse the two together: without it the limit stands for it, as in a workload created anew.
+//! A request that was given once, and that a limit has come below since. Whoever wrote the limit never wrote the
+//! request, and the API server would refuse the two together: without it the limit stands for it, as in a workload
+//! created anew.
 
 use std::str::FromStr;
 

@@ -1,10 +1,10 @@
-//! Every container says what it needs: requests are there or are given, limits where they are asked for, and no limit is
-//! above what is allowed. A limit of the pod as a whole is one of each container that has none of its own; a request of
-//! the pod limits nothing.
+//! Every container says what it needs: requests are there or are given, limits where they are asked for, and no limit
+//! is above what is allowed. A limit of the pod as a whole is one of each container that has none of its own; a request
+//! of the pod limits nothing.
 //!
 //! A request is never given beside a limit, which stands for it, nor where the pod as a whole says what it needs, nor
-//! where the namespace's LimitRange gives its own; a limit is never given below a request. A request that was given goes
-//! where a limit comes below it: that is in `outgrown`. What settings say is in `settings`.
+//! where the namespace's LimitRange gives its own; a limit is never given below a request. A request that was given
+//! goes where a limit comes below it: that is in `outgrown`. What settings say is in `settings`.
 
 mod outgrown;
 mod settings;
@@ -213,8 +213,8 @@ impl Resources {
     }
 }
 
-/// What a pod as a whole says of a resource, above the highest that a container may have: each of its containers that says
-/// nothing itself may take all of it.
+/// What a pod as a whole says of a resource, above the highest that a container may have: each of its containers that
+/// says nothing itself may take all of it.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Above<'a> {
     resource: Resource,

@@ -23,8 +23,8 @@ pub(crate) struct Settings {
     pub(super) defaults: Kinds,
     /// What certain containers are given instead; the first that takes a container counts.
     pub(super) classes: Vec<Class>,
-    /// What the LimitRange of the namespaces says of containers. What it gives pods itself is left to it: a request that
-    /// stood in a template already would keep it from giving its own, and could be below its minimum.
+    /// What the LimitRange of the namespaces says of containers. What it gives pods itself is left to it: a request
+    /// that stood in a template already would keep it from giving its own, and could be below its minimum.
     pub(super) limit_range: LimitRange,
     /// The most that a container may have as its limit, or request where it has no limit. Where it says nothing itself,
     /// that of the pod as a whole counts, all of which it may take.

@@ -1,4 +1,5 @@
-//! JSON Web Tokens (RFC 7519) with a signature (RFC 7515), anywhere in a text. Whether one has expired is not looked at.
+//! JSON Web Tokens (RFC 7519) with a signature (RFC 7515), anywhere in a text. Whether one has expired is not looked
+//! at.
 
 use super::base64::decode;
 

@@ -1,5 +1,5 @@
-//! Where a container carries texts: the values of its variables, its command with arguments, and the commands that are run
-//! in it besides. What comes from a Secret, a ConfigMap or a field of the pod is no text of the container's.
+//! Where a container carries texts: the values of its variables, its command with arguments, and the commands that are
+//! run in it besides. What comes from a Secret, a ConfigMap or a field of the pod is no text of the container's.
 
 use portreeve_sdk::Case;
 use portreeve_sdk::view::{Container, ProbeHandler, ProbeKind, Variable};

@@ -1,5 +1,5 @@
-//! Users with their passwords among the arguments of curl: `-u name:password`. Other programs have other uses for the flag,
-//! such as a user and a group, so that only curl's is read.
+//! Users with their passwords among the arguments of curl: `-u name:password`. Other programs have other uses for the
+//! flag, such as a user and a group, so that only curl's is read.
 
 /// What of curl's command was read so far, word by word.
 #[derive(Default)]

@@ -1,5 +1,5 @@
-//! Values that stand for a secret and are none: what another variable or a template fills in, what says that it is to be
-//! replaced, and what says where the secret lies.
+//! Values that stand for a secret and are none: what another variable or a template fills in, what says that it is to
+//! be replaced, and what says where the secret lies.
 
 use super::settings::Placeholders;
 
@@ -74,8 +74,8 @@ impl Placeholders {
     }
 }
 
-/// Whether the body of a token is one from a manual: `xxxxxxxx`, `…EXAMPLE`. Issuers make tokens by chance, so that such a
-/// word is none of theirs wherever it stands.
+/// Whether the body of a token is one from a manual: `xxxxxxxx`, `…EXAMPLE`. Issuers make tokens by chance, so that
+/// such a word is none of theirs wherever it stands.
 pub(super) fn is_example(body: &str) -> bool {
     let mut kinds: Vec<char> = body.chars().collect();
     kinds.sort_unstable();
@@ -88,7 +88,8 @@ fn letters(value: &str) -> impl Iterator<Item = char> {
     value.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase())
 }
 
-/// `changeme`, `dummy-token`, `your api key`, with nothing beside it that could be a secret: `changeme-prod-4711` is one.
+/// `changeme`, `dummy-token`, `your api key`, with nothing beside it that could be a secret: `changeme-prod-4711` is
+/// one.
 fn asks_to_be_replaced(value: &str, letters: &str) -> bool {
     let is_yours = letters.strip_prefix("your").is_some_and(|rest| YOURS.iter().any(|end| rest.ends_with(end)));
     EXAMPLES.iter().any(|end| value.ends_with(end))
@@ -128,8 +129,8 @@ pub(super) fn is_reference(value: &str) -> bool {
         || (lower.starts_with("projects/") && lower.contains("/secrets/"))
 }
 
-/// Whether the value is the name of an object such as `shop-credentials` or `shop-secrets-7f9k2dmh5t`: words, and at most
-/// the last of them a hash.
+/// Whether the value is the name of an object such as `shop-credentials` or `shop-secrets-7f9k2dmh5t`: words, and at
+/// most the last of them a hash.
 pub(super) fn is_object_name(value: &str) -> bool {
     let words: Vec<&str> = value.trim().split(['-', '.']).collect();
     let Some((last, first)) = words.split_last() else { return false };
@@ -139,8 +140,8 @@ pub(super) fn is_object_name(value: &str) -> bool {
     !first.is_empty() && first.iter().all(is_word) && is_end
 }
 
-/// Filled in by Kubernetes or a shell (`$(X)`, `${X}`, `$X`), by a template (`{{ … }}`, `{x}`, `#{X}#`, `%X%`), or by hand
-/// (`<password>`, `[password]`, `__PASSWORD__`).
+/// Filled in by Kubernetes or a shell (`$(X)`, `${X}`, `$X`), by a template (`{{ … }}`, `{x}`, `#{X}#`, `%X%`), or by
+/// hand (`<password>`, `[password]`, `__PASSWORD__`).
 fn is_filled_in(value: &str) -> bool {
     let wrapped =
         |start: &str, end: &str| value.len() > start.len() && value.starts_with(start) && value.ends_with(end);

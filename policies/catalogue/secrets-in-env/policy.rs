@@ -3,8 +3,8 @@
 //! looks is told in `shape`, what is one by its name in `name`, what only stands for one in `placeholder`, where texts
 //! stand in `literal`.
 //!
-//! No value ever leaves this policy: a finding says where it stands and what it looks like, and names a variable only if
-//! the name holds nothing of the value.
+//! No value ever leaves this policy: a finding says where it stands and what it looks like, and names a variable only
+//! if the name holds nothing of the value.
 
 mod about;
 mod base64;
@@ -38,8 +38,8 @@ const REMEDY_VARIABLE: &str = "keep it in a Secret, name that with valueFrom.sec
 const REMEDY_ARGUMENT: &str = "keep it in a Secret, take it into a variable with valueFrom.secretKeyRef, write \
                                $(VARIABLE) in its place, and issue a new one: this one is known to all who can read the \
                                manifest";
-/// The kubelet fills no variable of a Secret into what probes and hooks run. Source: `ExpandContainerCommandOnlyStatic` in
-/// Kubernetes' `pkg/kubelet/container`.
+/// The kubelet fills no variable of a Secret into what probes and hooks run. Source: `ExpandContainerCommandOnlyStatic`
+/// in Kubernetes' `pkg/kubelet/container`.
 const REMEDY_EXEC: &str = "keep it in a Secret, take it into a variable with valueFrom.secretKeyRef, let a shell run the \
                            command with \"$VARIABLE\" in its place, and issue a new one: this one is known to all who \
                            can read the manifest";

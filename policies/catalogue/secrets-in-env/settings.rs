@@ -70,8 +70,8 @@ pub(super) enum Passwords {
     Mixed,
 }
 
-/// Whether values that ask to be replaced, such as `changeme` or `your-api-key`, may stand under names of secrets and in
-/// connection strings.
+/// Whether values that ask to be replaced, such as `changeme` or `your-api-key`, may stand under names of secrets and
+/// in connection strings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[cfg_attr(not(target_arch = "wasm32"), derive(schemars::JsonSchema, serde::Serialize), schemars(inline))]
 #[serde(rename_all = "lowercase")]

@@ -1,4 +1,5 @@
-//! Who needs the API, and so keeps the token: what the settings say, and programs that are made to talk to the API server.
+//! Who needs the API, and so keeps the token: what the settings say, and programs that are made to talk to the API
+//! server.
 
 use std::collections::BTreeMap;
 
@@ -11,8 +12,8 @@ use crate::repository::RepositoryPattern;
 use crate::service_account::ServiceAccount;
 use crate::trust::name_somebody;
 
-/// Images of programs that are of no use without the API: controllers, collectors of metrics and logs that look up pods,
-/// and tools that start workloads. Whole names, so that nobody else can take them.
+/// Images of programs that are of no use without the API: controllers, collectors of metrics and logs that look up
+/// pods, and tools that start workloads. Whole names, so that nobody else can take them.
 const KNOWN: [&str; 32] = [
     "docker.io/airbyte/**",
     "docker.io/dagster/**",

@@ -1,8 +1,8 @@
 //! Pods hold a token for the API server only if they need one.
 //!
-//! What can be told where: a template says by a flag whether its Pods get a token, so there the flag is set and judged. A
-//! Pod has its token mounted already when it comes here, whatever its flag says, so there the mount is judged, and nothing
-//! is edited. Which mounts hold a token is in `mounted`, who needs one in `needs`.
+//! What can be told where: a template says by a flag whether its Pods get a token, so there the flag is set and judged.
+//! A Pod has its token mounted already when it comes here, whatever its flag says, so there the mount is judged, and
+//! nothing is edited. Which mounts hold a token is in `mounted`, who needs one in `needs`.
 
 mod mounted;
 mod needs;

@@ -1,5 +1,5 @@
-//! A HorizontalPodAutoscaler: which workload it scales, and between which numbers. What follows from that is the policies'
-//! to say.
+//! A HorizontalPodAutoscaler: which workload it scales, and between which numbers. What follows from that is the
+//! policies' to say.
 
 use portreeve_sdk::Case;
 use portreeve_sdk::fact::{Autoscalers, Missing, Object};

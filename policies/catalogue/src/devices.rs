@@ -52,8 +52,8 @@ impl Devices {
             || containers.iter().any(|container| container.requests.iter().chain(&container.limits).any(asks))
     }
 
-    /// Whether the pod claims a GPU. A claim's name within the pod is anybody's choice: what counts is the ResourceClaim
-    /// or the ResourceClaimTemplate that it refers to.
+    /// Whether the pod claims a GPU. A claim's name within the pod is anybody's choice: what counts is the
+    /// ResourceClaim or the ResourceClaimTemplate that it refers to.
     pub(crate) fn claimed(&self, case: &Case<'_>, pod: &Pod) -> bool {
         if self.claims.is_empty() || pod.resource_claims.is_empty() {
             return false;

@@ -1,5 +1,5 @@
-//! Words of settings that are compared letter by letter. Where patterns are taken, settings have `Glob`; a `*` among these
-//! would match nothing, and nobody would notice.
+//! Words of settings that are compared letter by letter. Where patterns are taken, settings have `Glob`; a `*` among
+//! these would match nothing, and nobody would notice.
 
 use std::fmt;
 

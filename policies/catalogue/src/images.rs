@@ -95,8 +95,8 @@ pub(crate) fn places<'a>(case: &Case<'a>) -> impl Iterator<Item = Place<'a>> {
     containers.chain(volumes)
 }
 
-/// A Pod in which a mesh was to choose an image and did not: once all webhooks have edited it, what stands there is what
-/// runs. Whatever is found before that is not told.
+/// A Pod in which a mesh was to choose an image and did not: once all webhooks have edited it, what stands there is
+/// what runs. Whatever is found before that is not told.
 pub(crate) fn judge_unchosen(case: &Case<'_>, verdict: &mut Verdict) {
     let request = case.request();
     let (kind, pod) = (request.kind(), case.pod());

@@ -1,13 +1,14 @@
 //! Containers that meshes add to pods after admission has seen them: they set up the node's rules for the pod's
-//! traffic, and need root and NET_ADMIN for it. They are known by image. And images that a mesh chooses when a Pod comes.
+//! traffic, and need root and NET_ADMIN for it. They are known by image. And images that a mesh chooses when a Pod
+//! comes.
 
 use portreeve_sdk::image::ImagePattern;
 use portreeve_sdk::view::{Container, Pod};
 use portreeve_sdk::{Finding, Verdict};
 use serde::Deserialize;
 
-/// What stands for an image where Istio is to choose it: its injector puts one in its place at the Pod, as long as nothing
-/// else was put there. Source: Istio's page on injection, and its chart for gateways.
+/// What stands for an image where Istio is to choose it: its injector puts one in its place at the Pod, as long as
+/// nothing else was put there. Source: Istio's page on injection, and its chart for gateways.
 const CHOSEN_BY_MESH: &str = "auto";
 /// Annotation that names the injector's templates.
 const TEMPLATES: &str = "inject.istio.io/templates";

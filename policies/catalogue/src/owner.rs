@@ -8,9 +8,9 @@ const CONTROL_PLANE: [&str; 4] =
 /// Who asks where objects are judged that nobody sends: manifests, and what is in a cluster already.
 const CHECK: &str = "portreeve:check";
 
-/// Kind of the object's controller, such as `Job`; none if it has none, or one that is not among Kubernetes' own of `apps`
-/// and `batch`: a kind of that name in another group is somebody's claim. So is an owner that anybody but the control
-/// plane writes down, since whoever may make an object may write whatever owner into it.
+/// Kind of the object's controller, such as `Job`; none if it has none, or one that is not among Kubernetes' own of
+/// `apps` and `batch`: a kind of that name in another group is somebody's claim. So is an owner that anybody but the
+/// control plane writes down, since whoever may make an object may write whatever owner into it.
 pub(crate) fn controller_kind<'a>(case: &Case<'a>) -> Option<&'a str> {
     let controller = case.request().controller()?;
     let group = controller.api_version.split('/').next()?;

@@ -1,5 +1,5 @@
-//! The repository that an image comes from, named as container runtimes name it, and patterns over repositories. Whether
-//! one is trusted is the policies' to say; how a name is read, the SDK's.
+//! The repository that an image comes from, named as container runtimes name it, and patterns over repositories.
+//! Whether one is trusted is the policies' to say; how a name is read, the SDK's.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -114,8 +114,8 @@ pub(crate) fn host(registry: &str) -> &str {
     registry.rsplit_once(':').map_or(registry, |(host, _)| host)
 }
 
-/// Whether anybody can own a host that a pattern of a registry takes. Who owns a host is told by its end: after the last
-/// star there has to be a whole domain. A pattern that takes every registry says so, and means it.
+/// Whether anybody can own a host that a pattern of a registry takes. Who owns a host is told by its end: after the
+/// last star there has to be a whole domain. A pattern that takes every registry says so, and means it.
 fn is_open(registry: &str) -> bool {
     let host = host(registry);
     let end = host.rsplit_once('*').map(|(_, end)| end.strip_prefix('.').unwrap_or_default());

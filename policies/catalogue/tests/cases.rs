@@ -1,5 +1,5 @@
-//! Every case of every policy, judged natively. What a case says is described in `docs/policies.md`; the same cases through
-//! the component are a test of the workspace.
+//! Every case of every policy, judged natively. What a case says is described in `docs/policies.md`; the same cases
+//! through the component are a test of the workspace.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -49,8 +49,8 @@ pub(super) struct Constraint {
     /// By how many pods the fullest may be ahead of the emptiest; at least one.
     #[serde(default = "one")]
     pub(super) max_skew: u32,
-    /// What becomes of a pod that would be too many. A workload with persistent volumes is scheduled anyway: its volumes
-    /// are where they are.
+    /// What becomes of a pod that would be too many. A workload with persistent volumes is scheduled anyway: its
+    /// volumes are where they are.
     #[serde(default)]
     pub(super) when_unsatisfiable: WhenUnsatisfiable,
 }

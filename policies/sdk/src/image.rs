@@ -1,5 +1,5 @@
-//! Image references as users write them, and patterns over them. Which texts are references at all is told in `grammar`.
-//! Nothing here asks a registry.
+//! Image references as users write them, and patterns over them. Which texts are references at all is told in
+//! `grammar`. Nothing here asks a registry.
 
 mod grammar;
 
@@ -16,8 +16,8 @@ pub const OLD_DOCKER_HUB: &str = "index.docker.io";
 /// Where Docker Hub keeps what it vouches for itself.
 const OFFICIAL: &str = "library/";
 
-/// A reference such as `nginx`, `ghcr.io/org/app:1.2` or `localhost:5000/app@sha256:…`, taken apart. The API server takes
-/// any text for one; what a container runtime would not read is none.
+/// A reference such as `nginx`, `ghcr.io/org/app:1.2` or `localhost:5000/app@sha256:…`, taken apart. The API server
+/// takes any text for one; what a container runtime would not read is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reference<'a> {
     /// Registry and repository, as written.
@@ -100,8 +100,8 @@ pub fn untagged(text: &str) -> &str {
     Reference::split(text).name
 }
 
-/// The registry that a name names, and the rest of it: as `splitDockerDomain` of github.com/distribution/reference, which
-/// the runtimes use. An allow-list that read names in another way could be talked round.
+/// The registry that a name names, and the rest of it: as `splitDockerDomain` of github.com/distribution/reference,
+/// which the runtimes use. An allow-list that read names in another way could be talked round.
 #[must_use]
 pub fn split_registry(name: &str) -> (Option<&str>, &str) {
     match name.split_once('/') {
@@ -129,10 +129,10 @@ pub fn official<'a>(registry: &str, path: &'a str) -> Cow<'a, str> {
 
 /// A pattern over images, such as `nginx`, `quay.io/prometheus/*`, `*:latest`.
 ///
-/// `*` stands for any characters, slashes too, but a star of the registry (`*.azurecr.io/team/*`) never reaches past it.
-/// What names no registry is on Docker Hub, as in images: `nginx*` takes `nginx-unprivileged` and not
-/// `nginx.example/a`. What begins with `*` and names no registry may be anywhere: `*/backend`. A pattern with a tag sees
-/// the tag too; one without takes every tag. Digests are passed over.
+/// `*` stands for any characters, slashes too, but a star of the registry (`*.azurecr.io/team/*`) never reaches past
+/// it. What names no registry is on Docker Hub, as in images: `nginx*` takes `nginx-unprivileged` and not
+/// `nginx.example/a`. What begins with `*` and names no registry may be anywhere: `*/backend`. A pattern with a tag
+/// sees the tag too; one without takes every tag. Digests are passed over.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(from = "String")]
 pub struct ImagePattern {
@@ -169,7 +169,9 @@ impl NamePattern {
         match split_registry(pattern.name) {
             (Some(DOCKER_HUB), path) => Self::OnDockerHub(path.into()),
             (Some(registry), path) => Self::InRegistry { registry: registry.into(), path: path.into() },
-            (None, registry) if is_registry(registry) => Self::InRegistry { registry: registry.into(), path: "*".into() },
+            (None, registry) if is_registry(registry) => {
+                Self::InRegistry { registry: registry.into(), path: "*".into() }
+            }
             (None, name) if name.starts_with('*') => Self::Anywhere(name.into()),
             (None, path) => Self::OnDockerHub(path.into()),
         }

@@ -1,5 +1,5 @@
-//! In process: the evaluation of a set's policies alone, and the gate from bytes to answer. Every fact is known, but at the
-//! gate those about signatures, which no server verifies so far.
+//! In process: the evaluation of a set's policies alone, and the gate from bytes to answer. Every fact is known, but at
+//! the gate those about signatures, which no server verifies so far.
 
 use std::time::{Duration, Instant};
 

@@ -65,7 +65,8 @@ pub(crate) fn all() {
     }
 }
 
-/// How soon a server is ready whose cache is empty, how soon its set is compiled then, and how soon it is ready after that.
+/// How soon a server is ready whose cache is empty, how soon its set is compiled then, and how soon it is ready after
+/// that.
 fn starts(runtime: &Runtime, binary: &Path, name: &str, set: Set) {
     let cache = tempfile::tempdir().unwrap();
     let begun = Instant::now();

@@ -1,5 +1,5 @@
-//! Whom the API server asks: nobody, our webhooks with one set or another, or policies of its own. Each is put up and taken
-//! down again; whether the webhooks were really asked, they say themselves.
+//! Whom the API server asks: nobody, our webhooks with one set or another, or policies of its own. Each is put up and
+//! taken down again; whether the webhooks were really asked, they say themselves.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -16,7 +16,8 @@ use tempfile::TempDir;
 
 use crate::released::{Server, Set, binary};
 
-/// Policies for the rules of the profile that no backstop has: as far as expressions can say them, so that there are as many.
+/// Policies for the rules of the profile that no backstop has: as far as expressions can say them, so that there are as
+/// many.
 const YARDSTICK: &str = include_str!("yardstick.yaml");
 
 /// The row that others are held against: what it costs the API server to ask.
@@ -100,7 +101,8 @@ fn profile() -> PolicySet {
     loader().unwrap().load(&Sources::of_builtin(platform())).unwrap()
 }
 
-/// Both entries as they are for the profile, whatever the server has in force: an empty set would be asked about nothing.
+/// Both entries as they are for the profile, whatever the server has in force: an empty set would be asked about
+/// nothing.
 fn registration(server: &Server) -> Vec<Value> {
     let set = profile();
     let excluded: BTreeSet<String> = set.index().excluded().map(str::to_owned).collect();

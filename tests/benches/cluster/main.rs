@@ -1,6 +1,6 @@
-//! What admission costs behind a real API server: Pods created over several connections while nobody is asked, while our
-//! webhooks are, and while as many policies of the API server's own are. All of them in turn, in several rounds on one control
-//! plane, so that the numbers can be compared with each other. Run it by `cargo xtask bench cluster`.
+//! What admission costs behind a real API server: Pods created over several connections while nobody is asked, while
+//! our webhooks are, and while as many policies of the API server's own are. All of them in turn, in several rounds on
+//! one control plane, so that the numbers can be compared with each other. Run it by `cargo xtask bench cluster`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,5 +1,5 @@
-//! What was measured in several rounds, and its medians: what neighbours do to a machine falls on one round or another, and
-//! not on one row of the table.
+//! What was measured in several rounds, and its medians: what neighbours do to a machine falls on one round or another,
+//! and not on one row of the table.
 
 use crate::sample::shown;
 
@@ -38,8 +38,8 @@ impl Rounds {
         )
     }
 
-    /// Beside the same rounds of another: its share of the other's Pods, and how much longer one takes at the median, in the
-    /// middle round of each and in the outermost.
+    /// Beside the same rounds of another: its share of the other's Pods, and how much longer one takes at the median,
+    /// in the middle round of each and in the outermost.
     pub(crate) fn beside(&self, other: &Self) -> String {
         let pairs = || self.0.iter().zip(&other.0);
         let share = Spread::of(pairs().map(|(this, other)| this.per_second / other.per_second * 100.0));

@@ -1,5 +1,5 @@
-//! The released binary as a process of its own, with a set in force and a book or none: what both benchmarks ask. What they
-//! ask it is theirs.
+//! The released binary as a process of its own, with a set in force and a book or none: what both benchmarks ask. What
+//! they ask it is theirs.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};

@@ -18,8 +18,8 @@ use crate::control_plane::{Assets, BuiltInPodSecurity, ControlPlane, Controllers
 use crate::kubectl::Kubectl;
 use crate::until;
 
-/// The variable with the kubeconfig of a cluster that the tests may change as they like. Its API server has to reach this
-/// machine's loopback, where the webhook listens.
+/// The variable with the kubeconfig of a cluster that the tests may change as they like. Its API server has to reach
+/// this machine's loopback, where the webhook listens.
 const KUBECONFIG: &str = "PORTREEVE_TEST_KUBECONFIG";
 
 /// A cluster. What is in the namespaces that a test made goes with it.
@@ -120,7 +120,8 @@ impl Drop for Cluster {
     fn drop(&mut self) {
         let namespaces: Vec<String> = std::mem::take(&mut *self.namespaces.lock().unwrap()).into_iter().collect();
         if self.is_given() && !namespaces.is_empty() {
-            // In one command, since each takes some seconds, and not for ever: where no controller empties them, they stay.
+            // In one command, since each takes some seconds, and not for ever: where no controller empties them, they
+            // stay.
             let delete = format!("delete namespace --ignore-not-found --timeout=120s {}", namespaces.join(" "));
             if let Err(complaint) = self.kubectl.run(&delete) {
                 println!("namespaces stay: {complaint}");

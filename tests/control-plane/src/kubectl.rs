@@ -30,8 +30,8 @@ impl Kubectl {
         Self { program, kubeconfig: kubeconfig.to_owned() }
     }
 
-    /// Has the API server know the kinds of a group, as those define them who publish them. False, and a word about it, where
-    /// their definitions are not here.
+    /// Has the API server know the kinds of a group, as those define them who publish them. False, and a word about it,
+    /// where their definitions are not here.
     ///
     /// # Errors
     /// If the API server does not take them.

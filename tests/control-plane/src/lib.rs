@@ -1,5 +1,5 @@
-//! A real control plane on loopback, for tests: started, waited for, talked to as users do. Nothing of what is tested with
-//! it is known here, so that a crate can test what it does in a cluster without building all the others.
+//! A real control plane on loopback, for tests: started, waited for, talked to as users do. Nothing of what is tested
+//! with it is known here, so that a crate can test what it does in a cluster without building all the others.
 
 pub mod api_server;
 pub mod cluster;

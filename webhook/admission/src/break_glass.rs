@@ -1,6 +1,6 @@
 //! The switch that drops denials for a time, for the hour in which they stand in the way of saving a cluster: two
-//! annotations of the PolicySet. What would have been denied is warned of, defaults are put in as ever, and records say so.
-//! Who may set it is decided where the PolicySet is changed.
+//! annotations of the PolicySet. What would have been denied is warned of, defaults are put in as ever, and records say
+//! so. Who may set it is decided where the PolicySet is changed.
 
 use std::collections::BTreeMap;
 use std::fmt;

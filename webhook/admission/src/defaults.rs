@@ -1,6 +1,6 @@
 //! What the API server has put into a pod before it asks any webhook, for objects that come from files: as far as a
-//! policy looks at it. Sources: `SetDefaults_Pod` and `SetDefaults_Volume` in Kubernetes' `pkg/apis/core/v1/defaults.go`;
-//! the token is told of in `token`. What policies put in is not here.
+//! policy looks at it. Sources: `SetDefaults_Pod` and `SetDefaults_Volume` in Kubernetes'
+//! `pkg/apis/core/v1/defaults.go`; the token is told of in `token`. What policies put in is not here.
 
 mod token;
 
@@ -44,8 +44,8 @@ pub struct Completed {
 }
 
 /// Completes the pod or template at `at` as the API server does: a volume without a source is an `emptyDir`; in a Pod,
-/// requests that are missing beside limits equal them, under `hostNetwork` every port is the host's too, and the token of
-/// its account is mounted.
+/// requests that are missing beside limits equal them, under `hostNetwork` every port is the host's too, and the token
+/// of its account is mounted.
 ///
 /// Shapes that no API server takes are left as they are: its own validation speaks of them.
 #[must_use]

@@ -32,8 +32,8 @@ pub struct RoundError {
 }
 
 impl Claim {
-    /// The claim that an edit makes on an object whose template sits at `template`; none if the kind has no field for what
-    /// is to be edited, which is then done in its Pods.
+    /// The claim that an edit makes on an object whose template sits at `template`; none if the kind has no field for
+    /// what is to be edited, which is then done in its Pods.
     ///
     /// # Errors
     /// If the edit reaches for what no policy may touch.

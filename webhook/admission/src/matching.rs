@@ -126,8 +126,8 @@ impl Named {
     }
 }
 
-/// The positions, among the candidates, of the policies whose selectors match. Where the labels of the namespace are not
-/// known, those that ask for them are among these: they can't be passed over, and can't judge.
+/// The positions, among the candidates, of the policies whose selectors match. Where the labels of the namespace are
+/// not known, those that ask for them are among these: they can't be passed over, and can't judge.
 #[must_use]
 pub fn selected(
     policies: &[Policy],

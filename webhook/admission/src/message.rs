@@ -87,8 +87,8 @@ fn as_warning(summary: &str) -> String {
     summary.strip_prefix("violates ").map_or_else(|| summary.to_owned(), |what| format!("would violate {what}"))
 }
 
-/// Who put something right, in one line however many rounds and templates there were; none where nothing was. What was put
-/// right is in the object, and `portreeve check` shows it.
+/// Who put something right, in one line however many rounds and templates there were; none where nothing was. What was
+/// put right is in the object, and `portreeve check` shows it.
 #[must_use]
 pub fn corrections(made: &[Claim]) -> Option<String> {
     let told: Vec<&Claim> = made.iter().filter(|claim| !is_note(claim)).collect();
@@ -98,8 +98,8 @@ pub fn corrections(made: &[Claim]) -> Option<String> {
     (!told.is_empty()).then(|| format!("put right by {} ({} {fields})", listed(&policies), places.len()))
 }
 
-/// Warnings as one object's: each names it as kubectl does in the line that follows them, since kubectl tells equal ones of
-/// several objects only once. What is over is counted.
+/// Warnings as one object's: each names it as kubectl does in the line that follows them, since kubectl tells equal
+/// ones of several objects only once. What is over is counted.
 #[must_use]
 pub fn about(review: &Review, lines: Vec<String>) -> Vec<String> {
     let kind = &review.request.kind;
@@ -244,8 +244,8 @@ fn is_inherited(finding: &Finding) -> bool {
     finding.mode == Mode::Enforce && finding.standing == Standing::Inherited
 }
 
-/// The Pods that the update asks for are new. Where less was edited than a new Pod would be, nobody knows what becomes of
-/// them, and it is said of this object alone.
+/// The Pods that the update asks for are new. Where less was edited than a new Pod would be, nobody knows what becomes
+/// of them, and it is said of this object alone.
 fn as_before(plan: Plan, finding: &Finding) -> String {
     let what = if plan.shows_new_pods() { ", but new Pods will be denied" } else { " and stays" };
     format!("it was so before{what}: {}", told(finding))

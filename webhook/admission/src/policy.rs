@@ -58,7 +58,8 @@ pub struct Abilities {
     pub rewrite_images: bool,
 }
 
-/// What a policy wants to see; `*` stands for all, among resources as the API server has it: without their subresources.
+/// What a policy wants to see; `*` stands for all, among resources as the API server has it: without their
+/// subresources.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ResourceRule {
     /// API groups; the core group is empty.
@@ -92,8 +93,8 @@ impl Policy {
         self.stands().map(|(mode, _)| mode).fold(self.mode, milder)
     }
 
-    /// What it is for a review, by the place in [`Self::standings`]. Where the labels of its namespace are not known, the
-    /// strictest there is.
+    /// What it is for a review, by the place in [`Self::standings`]. Where the labels of its namespace are not known,
+    /// the strictest there is.
     #[must_use]
     pub fn standing(&self, review: &Review, namespace_labels: Option<&BTreeMap<String, String>>) -> usize {
         let elsewhere = self.rollout.len();
@@ -127,8 +128,8 @@ impl Policy {
         stages.chain([(self.mode, self.mutate)])
     }
 
-    /// Whether the review is one that it is for, or may be where the labels of its namespace are not known. Conditions are
-    /// asked elsewhere.
+    /// Whether the review is one that it is for, or may be where the labels of its namespace are not known. Conditions
+    /// are asked elsewhere.
     #[must_use]
     pub fn selects(&self, review: &Review, namespace_labels: Option<&BTreeMap<String, String>>) -> bool {
         let is_elsewhere = self.of_namespace.as_ref().is_some_and(|own| !is_within(review, own));

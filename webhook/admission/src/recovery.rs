@@ -1,5 +1,5 @@
-//! What a cluster comes back by: the namespaces of the control plane and of the controllers that nothing runs without. Data;
-//! no policy sees them unless somebody says otherwise, and a registration that reaches them is told of.
+//! What a cluster comes back by: the namespaces of the control plane and of the controllers that nothing runs without.
+//! Data; no policy sees them unless somebody says otherwise, and a registration that reaches them is told of.
 
 /// What runs in a namespace that others come back by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -59,8 +59,8 @@ pub enum AuditKey {
     Exceptions,
 }
 
-/// The API server passes warnings on as they are while all that a request gets, from both of our calls and from others, has
-/// 4096 characters at most. Past that it cuts each at 256, and drops what is over 4096 then.
+/// The API server passes warnings on as they are while all that a request gets, from both of our calls and from others,
+/// has 4096 characters at most. Past that it cuts each at 256, and drops what is over 4096 then.
 const WARNING: usize = 256;
 const WARNINGS: usize = 4096;
 /// What a call may say without cutting: half, since there are two.
@@ -163,8 +163,8 @@ impl AuditKey {
     }
 }
 
-/// All warnings, each on one line, if they are short enough together; else as many as fit when each is cut, the last one
-/// counting what did not fit.
+/// All warnings, each on one line, if they are short enough together; else as many as fit when each is cut, the last
+/// one counting what did not fit.
 fn within_limits(warnings: &[String]) -> Vec<String> {
     let whole: Vec<String> = warnings.iter().map(|warning| one_line(warning)).collect();
     if whole.iter().map(|line| line.chars().count()).sum::<usize>() <= UNCUT {

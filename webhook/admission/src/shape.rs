@@ -42,7 +42,8 @@ pub(crate) fn no_object(value: &Value) -> Option<String> {
 pub(crate) struct Given {}
 
 /// Has each of these read from an object and nothing else. Serde would take a list for any of them, by the order of its
-/// fields; Kubernetes does not. Each has to say `#[serde(remote = "Self")]`, by which its own reading gets another name.
+/// fields; Kubernetes does not. Each has to say `#[serde(remote = "Self")]`, by which its own reading gets another
+/// name.
 macro_rules! only_objects {
     ($($shape:ty),+ $(,)?) => {$(
         impl<'de> serde::Deserialize<'de> for $shape {

@@ -1,6 +1,6 @@
-//! Where pod templates sit: by group and kind, for the kinds that ship as data (`subject::ready`) and for those that the
-//! administrator adds. A subject is found by the kind of the object, never by the resource alone: a scale request keeps
-//! its resource. How a template is read is told in `template`.
+//! Where pod templates sit: by group and kind, for the kinds that ship as data (`subject::ready`) and for those that
+//! the administrator adds. A subject is found by the kind of the object, never by the resource alone: a scale request
+//! keeps its resource. How a template is read is told in `template`.
 
 mod inference;
 mod path;
@@ -133,8 +133,8 @@ impl TemplatePaths {
         self.kind(kind).map(|kind| kind.changes).unwrap_or_default()
     }
 
-    /// The parts of an object that make up its templates, for a kind that keeps each in one place as a whole: while they
-    /// stay as they are, so do the templates. None for other kinds.
+    /// The parts of an object that make up its templates, for a kind that keeps each in one place as a whole: while
+    /// they stay as they are, so do the templates. None for other kinds.
     #[must_use]
     pub fn whole_parts(&self, group: &str, kind: &str) -> Option<Vec<Pointer>> {
         let kind = self.0.get(&(group.to_owned(), kind.to_owned()))?;
@@ -150,8 +150,8 @@ impl TemplatePaths {
     }
 
     /// The templates of an object as it stands `now`, with what they were in `old`. Of several, those that the request
-    /// left as they were are left out (`came` is the object as it came): nothing in them is new, and an edit would begin a
-    /// rollout that nobody asked for. If it left all as they were, all are there.
+    /// left as they were are left out (`came` is the object as it came): nothing in them is new, and an edit would
+    /// begin a rollout that nobody asked for. If it left all as they were, all are there.
     ///
     /// # Errors
     /// If a template is there now and can't be read. One that could not be read before was none.
@@ -206,8 +206,8 @@ impl TemplatePaths {
         Ok(found)
     }
 
-    /// Where the templates stand that are the same in both. Of two with one name only that one can be which stands where
-    /// it stood.
+    /// Where the templates stand that are the same in both. Of two with one name only that one can be which stands
+    /// where it stood.
     fn left_as_they_were(&self, kind: &GroupVersionKind, came: &Document, old: &Document) -> HashSet<Pointer> {
         let Some(kind) = self.kind(kind) else { return HashSet::new() };
         let seats = |object: &Document| kind.paths.iter().flat_map(|path| kind.seats(path, object)).collect::<Vec<_>>();
@@ -326,8 +326,8 @@ fn no_way(template: &Pointer, place: Pointer, reason: String) -> SubjectError {
     SubjectError::Template { at: template.clone(), place, error: Box::new(error) }
 }
 
-/// The text of the value at a path of field names, none inside if something on the way is missing or null; none if it can't be
-/// had so, for something on the way is no object.
+/// The text of the value at a path of field names, none inside if something on the way is missing or null; none if it
+/// can't be had so, for something on the way is no object.
 fn raw_at<'a>(text: &'a str, path: &[String]) -> Option<Option<&'a str>> {
     let mut text = text;
     for field in path {

@@ -18,9 +18,9 @@ pub(crate) use report::{FolderReport, RotationReport};
 
 /// Makes and renews the webhook's certificates.
 ///
-/// A folder holds a CA, a serving certificate that it signed, and the token that stands in the registered path. A server
-/// whose configuration names the folder (`tls.folder`) does all of this by itself; these commands are for those who
-/// bring certificates to it another way.
+/// A folder holds a CA, a serving certificate that it signed, and the token that stands in the registered path. A
+/// server whose configuration names the folder (`tls.folder`) does all of this by itself; these commands are for those
+/// who bring certificates to it another way.
 #[derive(Debug, Args)]
 #[command(after_long_help = "Examples:
   portreeve certs create --folder tls --names portreeve.portreeve.svc
@@ -95,7 +95,8 @@ struct Show {
 struct Renew {
     #[command(flatten)]
     folder: Folder,
-    /// DNS names and addresses that clients call, with commas between them. Left out: those of the certificate in force.
+    /// DNS names and addresses that clients call, with commas between them. Left out: those of the certificate in
+    /// force.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     names: Vec<String>,
     #[command(flatten)]

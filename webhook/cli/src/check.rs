@@ -20,15 +20,17 @@ use report::CheckReport;
 
 /// Judges manifests as a cluster would.
 ///
-/// Every object is taken for one that is being created: the safe defaults are put in as the webhook would, and what comes
-/// of it is judged. Shown for each workload: the verdict, what was put in, what is wrong with file and line, and how to
-/// mend it. Nothing is contacted but the registries that --registries lists, and nothing is recorded.
+/// Every object is taken for one that is being created: the safe defaults are put in as the webhook would, and what
+/// comes of it is judged. Shown for each workload: the verdict, what was put in, what is wrong with file and line, and
+/// how to mend it. Nothing is contacted but the registries that --registries lists, and nothing is recorded.
 ///
-/// What is read is taken for all that there is: policies may select by the labels of Namespaces among it, and ask whether
-/// a NetworkPolicy, a Service, a budget or an autoscaler is there. Zones are known where there are Nodes. Policies and
-/// exceptions among it are what counts, and so are lock files called `images.lock`, unless options say by what to judge.
+/// What is read is taken for all that there is: policies may select by the labels of Namespaces among it, and ask
+/// whether a NetworkPolicy, a Service, a budget or an autoscaler is there. Zones are known where there are Nodes.
+/// Policies and exceptions among it are what counts, and so are lock files called `images.lock`, unless options say by
+/// what to judge.
 ///
-/// A file met in a folder that holds no Kubernetes objects at all, such as a chart's values, is passed over and told on stderr.
+/// A file met in a folder that holds no Kubernetes objects at all, such as a chart's values, is passed over and told on
+/// stderr.
 ///
 /// Exit codes: 0 all would be admitted; 1 something would be denied; 2 something can't be read.
 #[derive(Debug, clap::Args)]
@@ -48,8 +50,8 @@ pub(crate) struct Arguments {
     /// Judge what is written, without the defaults that would be put in.
     #[arg(long)]
     as_written: bool,
-    /// Judge as if every policy in a lesser mode were in this one: what the next step of a rollout would deny. Policies that
-    /// are off stay off.
+    /// Judge as if every policy in a lesser mode were in this one: what the next step of a rollout would deny. Policies
+    /// that are off stay off.
     #[arg(long, value_name = "MODE", value_enum)]
     as_of_mode: Option<AsOfMode>,
     /// How it is printed.

@@ -43,7 +43,8 @@ enum Command {
 /// Which cluster.
 #[derive(Debug, Args)]
 struct Which {
-    /// What leads to its API server. Left out: what kubectl would take, or the service account of the pod that this runs in.
+    /// What leads to its API server. Left out: what kubectl would take, or the service account of the pod that this
+    /// runs in.
     #[arg(long, value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
 }

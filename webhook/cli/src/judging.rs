@@ -1,5 +1,5 @@
-//! What `check` and `render` have in common: which manifests are read, by which policies they are judged, and from where
-//! facts about their images come.
+//! What `check` and `render` have in common: which manifests are read, by which policies they are judged, and from
+//! where facts about their images come.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -21,21 +21,21 @@ use crate::runtime::runtime;
 /// By what manifests are judged.
 #[derive(Debug, clap::Args)]
 pub(crate) struct JudgingArguments {
-    /// A server's configuration file: what it says of policies, registries, template paths and namespaces counts, unless
-    /// an option says otherwise.
+    /// A server's configuration file: what it says of policies, registries, template paths and namespaces counts,
+    /// unless an option says otherwise.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Folder of policy files: ClusterPolicies, a PolicySet, PolicyExceptions, Namespaces, and objects that policies ask
-    /// about, such as NetworkPolicies. Left out, with --config too: the policies among the manifests, or the platform
-    /// profile where there are none.
+    /// Folder of policy files: ClusterPolicies, a PolicySet, PolicyExceptions, Namespaces, and objects that policies
+    /// ask about, such as NetworkPolicies. Left out, with --config too: the policies among the manifests, or the
+    /// platform profile where there are none.
     #[arg(long, value_name = "FOLDER")]
     policies: Option<PathBuf>,
     /// Where facts about images come from: a lock file, as `portreeve lock` writes it. No registry is contacted.
     #[arg(long, value_name = "FILE", conflicts_with = "registries")]
     lock: Option<PathBuf>,
     /// Where facts about images come from: the registries that this file lists, as a server's configuration does under
-    /// `registries`. Left out, with --lock and --config too: from each `images.lock` in the folders that are read. Where there
-    /// is none, from nowhere, and policies that need them take their failure policy.
+    /// `registries`. Left out, with --lock and --config too: from each `images.lock` in the folders that are read.
+    /// Where there is none, from nowhere, and policies that need them take their failure policy.
     #[arg(long, value_name = "FILE")]
     registries: Option<PathBuf>,
     /// Namespace of objects that name none.
@@ -176,8 +176,8 @@ impl JudgingArguments {
     }
 }
 
-/// The cache of compiled policies. Without the folder that was asked for nothing is done; without the usual one policies
-/// are compiled each time.
+/// The cache of compiled policies. Without the folder that was asked for nothing is done; without the usual one
+/// policies are compiled each time.
 pub(crate) fn cache(asked: Option<&std::path::Path>) -> Result<Cache, Failure> {
     if let Some(folder) = asked {
         return Ok(Cache::Folder(CacheFolder::open(folder).map_err(Failure::input)?));

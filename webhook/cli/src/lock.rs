@@ -16,9 +16,10 @@ use crate::runtime::runtime;
 
 /// Writes down which digest each image's tag names.
 ///
-/// Asks the listed registries for the digest and the configuration of every image that the manifests' workloads name, and
-/// writes an ImageLock: what `portreeve check --lock` and a server's `registries.lockFile` go by. One that is called
-/// `images.lock` and lies among the manifests is found by `check` and `render`. If one image can't be had, nothing is written.
+/// Asks the listed registries for the digest and the configuration of every image that the manifests' workloads name,
+/// and writes an ImageLock: what `portreeve check --lock` and a server's `registries.lockFile` go by. One that is
+/// called `images.lock` and lies among the manifests is found by `check` and `render`. If one image can't be had,
+/// nothing is written.
 ///
 /// Exit codes: 0 all were locked; 1 one could not be; 2 something can't be read.
 #[derive(Debug, clap::Args)]

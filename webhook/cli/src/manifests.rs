@@ -1,5 +1,5 @@
-//! Reading what commands are asked to look at: manifests, and the lock files that lie beside them. Files that are neither
-//! are told of on stderr, and judged by nobody.
+//! Reading what commands are asked to look at: manifests, and the lock files that lie beside them. Files that are
+//! neither are told of on stderr, and judged by nobody.
 
 use std::io;
 use std::path::PathBuf;

@@ -1,5 +1,5 @@
-//! What goes to stdout. Whoever reads it may stop reading (`portreeve check … | head`): that ends the printing, and is no
-//! error.
+//! What goes to stdout. Whoever reads it may stop reading (`portreeve check … | head`): that ends the printing, and is
+//! no error.
 
 use std::io::{self, BufWriter, Write};
 

@@ -1,4 +1,5 @@
-//! Places in an object as people write them: `spec.template.spec.containers[web].image`, elements of lists by their names.
+//! Places in an object as people write them: `spec.template.spec.containers[web].image`, elements of lists by their
+//! names.
 
 use std::fmt;
 

@@ -18,8 +18,9 @@ pub(crate) fn runtime() -> Result<Runtime, Failure> {
     Builder::new_multi_thread().enable_all().build().map_err(|error| Failure::failed(NoThreads(error)))
 }
 
-/// Does this to its end, and waits for what it left running on other threads, but no longer than for so long. Threads that
-/// may wait, as those that read a book through or compile, can't be broken off: a runtime that just goes waits for them.
+/// Does this to its end, and waits for what it left running on other threads, but no longer than for so long. Threads
+/// that may wait, as those that read a book through or compile, can't be broken off: a runtime that just goes waits for
+/// them.
 pub(crate) fn run_to_its_end<T>(runtime: Runtime, patience: Duration, work: impl Future<Output = T>) -> T {
     let outcome = runtime.block_on(work);
     runtime.shutdown_timeout(patience);

@@ -1,6 +1,6 @@
-//! The shapes of what `-o json` prints and of files that commands read, as they are promised in docs/schemas, and a test
-//! that they are what is promised. `PORTREEVE_WRITE_SCHEMAS=1 cargo test --workspace schemas` writes them anew; review the
-//! difference.
+//! The shapes of what `-o json` prints and of files that commands read, as they are promised in docs/schemas, and a
+//! test that they are what is promised. `PORTREEVE_WRITE_SCHEMAS=1 cargo test --workspace schemas` writes them anew;
+//! review the difference.
 
 use std::path::PathBuf;
 

@@ -19,8 +19,8 @@ use crate::outcome::{Failure, Outcome};
 use crate::output::print_text;
 use crate::runtime::{run_to_its_end, runtime};
 
-/// How long what still runs is waited for once all is in order: a proof of the book, a compilation, a file that is written.
-/// Nobody asks for what comes of it any more, and whoever ordered the stop kills what does not end.
+/// How long what still runs is waited for once all is in order: a proof of the book, a compilation, a file that is
+/// written. Nobody asks for what comes of it any more, and whoever ordered the stop kills what does not end.
 const LAST_WORK: Duration = Duration::from_secs(3);
 
 /// Runs the webhook.
@@ -28,8 +28,8 @@ const LAST_WORK: Duration = Duration::from_secs(3);
 /// Serves /mutate and /validate over TLS, and /livez, /readyz and /metrics beside them, until SIGTERM or SIGINT; then
 /// finishes what it accepted and closes the book. Certificates and policy files are taken up when they change.
 ///
-/// Exit codes: 0 stopped in order; 1 could not start or stop, as for a port that is taken; 2 the configuration, or a file
-/// that it names, can't be used: policies, a certificate, a lock file.
+/// Exit codes: 0 stopped in order; 1 could not start or stop, as for a port that is taken; 2 the configuration, or a
+/// file that it names, can't be used: policies, a certificate, a lock file.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:
   portreeve serve --config server.yaml

@@ -1,6 +1,6 @@
 //! Our own CA, its serving pair and the path tokens in a Secret: the leader renews them there, every replica takes from
-//! there what it serves with. How something is renewed, and in which order so that nobody is turned away, is the business
-//! of `portreeve_certs`; what the API server is told of it is the registration's.
+//! there what it serves with. How something is renewed, and in which order so that nobody is turned away, is the
+//! business of `portreeve_certs`; what the API server is told of it is the registration's.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -104,8 +104,8 @@ impl CertificateSecret {
         Self { secrets: Api::namespaced(client, namespace), name: name.to_owned() }
     }
 
-    /// Does what is due at `now`, and makes the Secret where there is none. For the leader; should two do it at once, one
-    /// of them is told [`CertificateSecretError::Overtaken`].
+    /// Does what is due at `now`, and makes the Secret where there is none. For the leader; should two do it at once,
+    /// one of them is told [`CertificateSecretError::Overtaken`].
     ///
     /// # Errors
     /// When the Secret can't be read or written, or what it holds can't be renewed.
@@ -189,9 +189,9 @@ impl CertificateSecret {
         Ok(found.as_ref().map(contents).unwrap_or_default().to_serve())
     }
 
-    /// Keeps in a folder what there is to serve with, and tells each time that it changed, until nobody listens any more.
-    /// What can't be had or kept is logged and tried again; the last good files stay. A Secret that holds nothing of ours
-    /// is as good as none.
+    /// Keeps in a folder what there is to serve with, and tells each time that it changed, until nobody listens any
+    /// more. What can't be had or kept is logged and tried again; the last good files stay. A Secret that holds nothing
+    /// of ours is as good as none.
     pub async fn follow(&self, folder: &CertificateFolder, told: watch::Sender<FolderContents>) {
         let secrets = watcher::watch_object(self.secrets.clone(), &self.name).default_backoff();
         pin_mut!(secrets);

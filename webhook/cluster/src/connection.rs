@@ -1,5 +1,5 @@
-//! The way to an API server: by the service account of the pod that we run in, or by a kubeconfig. Nobody is asked anything
-//! here, but for who we are.
+//! The way to an API server: by the service account of the pod that we run in, or by a kubeconfig. Nobody is asked
+//! anything here, but for who we are.
 
 use std::path::{Path, PathBuf};
 

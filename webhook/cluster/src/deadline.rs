@@ -1,5 +1,6 @@
-//! How long a call of the API server may take. Whoever leads must hear of one that hangs, and try again, or a duty would
-//! stand still for as long as he leads. A watch is there to last: it has to begin in time, and `kube` looks after the rest.
+//! How long a call of the API server may take. Whoever leads must hear of one that hangs, and try again, or a duty
+//! would stand still for as long as he leads. A watch is there to last: it has to begin in time, and `kube` looks after
+//! the rest.
 
 use std::task::{Context, Poll};
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! What a registration has to know of a cluster, asked of its API server: which kinds it serves, in which version and by
-//! which name, and which namespaces there are.
+//! What a registration has to know of a cluster, asked of its API server: which kinds it serves, in which version and
+//! by which name, and which namespaces there are.
 
 use std::collections::BTreeMap;
 

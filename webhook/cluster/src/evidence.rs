@@ -1,6 +1,6 @@
-//! Evidence: what the books of all replicas were proved to be, kept outside of them in a ConfigMap, each time beside those
-//! before. A book that was put back, replaced or lost since is seen by that. Who asks the replicas, and when, is not decided
-//! here.
+//! Evidence: what the books of all replicas were proved to be, kept outside of them in a ConfigMap, each time beside
+//! those before. A book that was put back, replaced or lost since is seen by that. Who asks the replicas, and when, is
+//! not decided here.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! Kubernetes, on the server's behalf: the definitions of our resources, what is registered with an API server and what is
-//! read from one. Nothing is decided here, and nothing here knows how a policy is run.
+//! Kubernetes, on the server's behalf: the definitions of our resources, what is registered with an API server and what
+//! is read from one. Nothing is decided here, and nothing here knows how a policy is run.
 //!
 //! - [`connection`]: the way to an API server.
 //! - [`crd`]: the definitions of `portreeve.dev/v1alpha1`, made from the types of `portreeve_admission::api`.

@@ -1,5 +1,5 @@
-//! Collections of an API server, read a page at a time, with the objects left as text until somebody wants them. What an
-//! expired continuation means is told; what is done then is the caller's.
+//! Collections of an API server, read a page at a time, with the objects left as text until somebody wants them. What
+//! an expired continuation means is told; what is done then is the caller's.
 
 use kube::api::{ApiResource, DynamicObject, ListParams};
 use kube::core::Request;
@@ -70,8 +70,8 @@ pub(crate) async fn page(client: &Client, resource: &ApiResource, asked: &ListPa
     Ok(Page { objects: list.items.unwrap_or_default(), next })
 }
 
-/// What a refusal means to somebody who reads page by page. A continuation that the API server can't read is answered with
-/// 400, one that is too old with 410 and, where it can be had, another.
+/// What a refusal means to somebody who reads page by page. A continuation that the API server can't read is answered
+/// with 400, one that is too old with 410 and, where it can be had, another.
 fn told(error: kube::Error, asked: &ListParams) -> PageError {
     let kube::Error::Api(status) = &error else { return PageError::Failed(Box::new(error)) };
     match status.code {

@@ -1,6 +1,6 @@
-//! What a cluster comes back by, tried on the cluster itself: each thing is created as a dry run, which asks every webhook
-//! that is registered, and stores nothing. Whether it would be held up by what *will* be registered is worked out in
-//! `registration::doctor`.
+//! What a cluster comes back by, tried on the cluster itself: each thing is created as a dry run, which asks every
+//! webhook that is registered, and stores nothing. Whether it would be held up by what *will* be registered is worked
+//! out in `registration::doctor`.
 
 use std::error::Error;
 use std::fmt;
@@ -14,12 +14,13 @@ use serde_json::{Value, json};
 
 /// Names of our webhooks end so, and a refusal names the webhook in quotes.
 ///
-/// This is the one place where words of an error decide: an API server that was denied by a webhook, or that could not call
-/// it, tells which one in no other field. Of a denial `details` is what the webhook sent, and of a call that failed
-/// `details.causes` is the same sentence again.
+/// This is the one place where words of an error decide: an API server that was denied by a webhook, or that could not
+/// call it, tells which one in no other field. Of a denial `details` is what the webhook sent, and of a call that
+/// failed `details.causes` is the same sentence again.
 const OURS: &str = ".portreeve.dev\"";
 
-/// Codes of an API server that did not come to asking any webhook: it does not know us, or the namespace, or has no time.
+/// Codes of an API server that did not come to asking any webhook: it does not know us, or the namespace, or has no
+/// time.
 const NOT_ASKED: [u16; 6] = [401, 404, 408, 429, 503, 504];
 
 /// One trial.

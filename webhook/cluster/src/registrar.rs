@@ -1,8 +1,8 @@
 //! Keeps a registration in a cluster: written by server-side apply, with nothing of others' beside it, put back when
 //! somebody changes it, taken away at the end. What is in it is worked out in `registration`.
 //!
-//! What policies ask for may be refused, and then what was registered before stays. Where we are reached never waits for
-//! that: a CA or a token that ended would turn every call away.
+//! What policies ask for may be refused, and then what was registered before stays. Where we are reached never waits
+//! for that: a CA or a token that ended would turn every call away.
 
 mod others;
 
@@ -25,7 +25,8 @@ use others::ours_alone;
 use crate::registration::{Configurations, Registration, Site};
 use crate::{FIELD_MANAGER, MANAGED_BY};
 
-/// Somebody who insists on another registration is answered once in this time, so that neither wears the API server out.
+/// Somebody who insists on another registration is answered once in this time, so that neither wears the API server
+/// out.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// After a failure, this long until the next attempt.
@@ -124,8 +125,8 @@ pub enum RegistrarError {
 }
 
 impl RegistrarError {
-    /// Whether the same would be refused again: the API server read it, and does not take it. A policy of the cluster's own
-    /// may refuse with other codes than its validation does. Not who we are, what comes too often or too late.
+    /// Whether the same would be refused again: the API server read it, and does not take it. A policy of the cluster's
+    /// own may refuse with other codes than its validation does. Not who we are, what comes too often or too late.
     fn is_of_what_was_sent(&self) -> bool {
         let Self::Refused { source, .. } = self else { return false };
         let kube::Error::Api(status) = source.as_ref() else { return false };
@@ -149,9 +150,9 @@ impl Registrar {
         Self { mutating: Api::all(client.clone()), validating: Api::all(client) }
     }
 
-    /// Keeps in the cluster what was last sent, under the name that it had at first, until the sender is gone. Where the API
-    /// server refuses what policies ask for, what was there before stays, reached as it was last sent. `trouble` is told why
-    /// what was sent is not what is registered, none once it is. Failures are tried again.
+    /// Keeps in the cluster what was last sent, under the name that it had at first, until the sender is gone. Where
+    /// the API server refuses what policies ask for, what was there before stays, reached as it was last sent.
+    /// `trouble` is told why what was sent is not what is registered, none once it is. Failures are tried again.
     pub async fn keep(&self, mut wanted: watch::Receiver<Target>, trouble: watch::Sender<Trouble>) {
         let name = wanted.borrow().site.name.clone();
         let mutating = changes(self.mutating.clone(), &name);

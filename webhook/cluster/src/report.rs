@@ -92,7 +92,8 @@ impl Reporter {
         }
     }
 
-    /// Tells by an event that a resource is refused. One that can't be written is no reason to fail: the status says it.
+    /// Tells by an event that a resource is refused. One that can't be written is no reason to fail: the status says
+    /// it.
     async fn tell(&self, stored: &Stored, readiness: &Readiness) {
         let Some(events) = &self.events else { return };
         let event = Event {

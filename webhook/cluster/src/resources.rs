@@ -1,6 +1,6 @@
-//! Our resources as they stand in a cluster, as plain lists: watched, read with the types that files are read with, told
-//! whole after each change. What can't be read is told beside what can. Nothing is checked beyond shapes, and nothing made
-//! of them here: that is the server's set.
+//! Our resources as they stand in a cluster, as plain lists: watched, read with the types that files are read with,
+//! told whole after each change. What can't be read is told beside what can. Nothing is checked beyond shapes, and
+//! nothing made of them here: that is the server's set.
 
 use std::fmt;
 
@@ -79,8 +79,8 @@ impl fmt::Display for Place {
     }
 }
 
-/// Watches our resources, and tells all of them whenever one changed, first when every kind is known, until nobody listens
-/// any more. What the API server does not answer is asked again; what was told last holds meanwhile.
+/// Watches our resources, and tells all of them whenever one changed, first when every kind is known, until nobody
+/// listens any more. What the API server does not answer is asked again; what was told last holds meanwhile.
 pub async fn watch(client: Client, told: watch::Sender<Option<Resources>>) {
     let (stores, changes): (Vec<_>, Vec<_>) = Kind::ALL.map(|kind| mirrored(client.clone(), kind)).into_iter().unzip();
     let mut changes = select_all(changes);

@@ -1,6 +1,6 @@
-//! Asking the leader to renew certificates before they are due: a ConfigMap beside their Secret says before which time what
-//! was issued is to be renewed. Whoever may write it can cause a renewal, and neither reads nor writes a key by it. How
-//! something is renewed so that nobody is turned away is the business of `portreeve_certs`.
+//! Asking the leader to renew certificates before they are due: a ConfigMap beside their Secret says before which time
+//! what was issued is to be renewed. Whoever may write it can cause a renewal, and neither reads nor writes a key by
+//! it. How something is renewed so that nobody is turned away is the business of `portreeve_certs`.
 
 use std::collections::BTreeMap;
 

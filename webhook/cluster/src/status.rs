@@ -1,5 +1,5 @@
-//! What becomes of our resources, as it stands in their `status`: whether they are in force, and if not, why. Shapes and
-//! their words; nothing is written here.
+//! What becomes of our resources, as it stands in their `status`: whether they are in force, and if not, why. Shapes
+//! and their words; nothing is written here.
 
 use std::fmt;
 
@@ -104,7 +104,8 @@ pub enum Readiness {
         /// What is wrong, and what would be right.
         message: String,
     },
-    /// Nothing is wrong with it, but it is not in force as it is written, since the set that all resources make is refused.
+    /// Nothing is wrong with it, but it is not in force as it is written, since the set that all resources make is
+    /// refused.
     HeldUp {
         /// What that is refused for.
         message: String,
@@ -123,8 +124,8 @@ pub const READY: &str = "Ready";
 const REFUSED: &str = "Refused";
 
 impl Readiness {
-    /// Whether it is worth an event, after these conditions: what is wrong with the resource itself is one each time that it
-    /// is told, what holds it up only when that begins.
+    /// Whether it is worth an event, after these conditions: what is wrong with the resource itself is one each time
+    /// that it is told, what holds it up only when that begins.
     #[must_use]
     pub fn is_worth_an_event(&self, before: &[Condition]) -> bool {
         let was_refused = || before.iter().any(|condition| condition.about == READY && condition.reason == REFUSED);

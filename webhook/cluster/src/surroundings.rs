@@ -1,5 +1,5 @@
-//! What stands around the objects that are judged, as it is seen in a cluster: objects of a kind, watched, told one by one.
-//! What is made of them is not known here.
+//! What stands around the objects that are judged, as it is seen in a cluster: objects of a kind, watched, told one by
+//! one. What is made of them is not known here.
 
 use std::fmt::Debug;
 
@@ -25,8 +25,8 @@ pub enum Detail {
     Whole,
 }
 
-/// Tells of all objects of a kind, and of whatever becomes of them, for as long as it is let run. After a failure all of
-/// them are told anew.
+/// Tells of all objects of a kind, and of whatever becomes of them, for as long as it is let run. After a failure all
+/// of them are told anew.
 pub async fn watch(client: Client, kind: &GroupVersionKind, detail: Detail, tell: impl FnMut(Event<Value>)) {
     let api = crate::api_resource(kind);
     match detail {

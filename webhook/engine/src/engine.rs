@@ -50,8 +50,8 @@ pub struct Rehearsal {
 const PAGE: u64 = 64 << 10;
 
 impl Engine {
-    /// Whether the kernel tells which pages an instance wrote (Linux since 6.7): a fresh instance costs less then, which is
-    /// good to know of a measurement.
+    /// Whether the kernel tells which pages an instance wrote (Linux since 6.7): a fresh instance costs less then,
+    /// which is good to know of a measurement.
     #[must_use]
     pub fn knows_written_pages() -> bool {
         crate::machine::knows_written_pages()

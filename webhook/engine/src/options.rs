@@ -70,8 +70,8 @@ pub struct Limits {
     pub module_bytes: usize,
     /// Time for each step of loading that runs a guest: starting it, describing, configuring.
     pub setup: Duration,
-    /// Time for configuring a module while a request waits for it. One that takes longer is in force only when it starts
-    /// configured.
+    /// Time for configuring a module while a request waits for it. One that takes longer is in force only when it
+    /// starts configured.
     pub configuring: Duration,
 }
 

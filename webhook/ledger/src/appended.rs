@@ -28,8 +28,9 @@ impl Appended {
     /// Waits until the record's bytes are with the operating system: they outlast this process.
     ///
     /// # Errors
-    /// When the write failed; the record is not in the book. Where the disk has taken it and refuses to cut it off, that
-    /// holds once the book is [opened again](crate::Ledger::reopen); after the end of the process nobody knows of it.
+    /// When the write failed; the record is not in the book. Where the disk has taken it and refuses to cut it off,
+    /// that holds once the book is [opened again](crate::Ledger::reopen); after the end of the process nobody knows of
+    /// it.
     pub async fn written(&mut self) -> Result<(), Failure> {
         self.written.outcome().await
     }

@@ -116,8 +116,8 @@ impl Blobs {
         (report, faults)
     }
 
-    /// Removes what a crash left unfinished. Elsewhere the next file of that name takes its place; here the same content
-    /// may never come again.
+    /// Removes what a crash left unfinished. Elsewhere the next file of that name takes its place; here the same
+    /// content may never come again.
     pub(crate) fn remove_unfinished(&self) -> Result<(), FileError> {
         let shelves = disk::names(&self.folder)?.into_iter().map(|shelf| self.folder.join(shelf));
         shelves.filter(|shelf| shelf.is_dir()).try_for_each(|shelf| disk::remove_unfinished(&shelf))

@@ -80,8 +80,8 @@ impl Serialize for RecordKind {
 }
 
 impl Body {
-    /// The canonical JSON of `value`. Takes a fraction of the time where keys come in their order, as those of a struct do
-    /// whose fields are declared in it.
+    /// The canonical JSON of `value`. Takes a fraction of the time where keys come in their order, as those of a struct
+    /// do whose fields are declared in it.
     ///
     /// # Errors
     /// When the value is not JSON, or holds an integer beyond ±(2^53 − 1): write such a number as a string.

@@ -1,6 +1,6 @@
-//! What is kept of a book outside of it: the signed checkpoints that it was proved by. From within, a book that was put back
-//! to an earlier state looks whole; held against a checkpoint that lies elsewhere it does not. Where they are kept is the
-//! keeper's business.
+//! What is kept of a book outside of it: the signed checkpoints that it was proved by. From within, a book that was put
+//! back to an earlier state looks whole; held against a checkpoint that lies elsewhere it does not. Where they are kept
+//! is the keeper's business.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -33,8 +33,8 @@ pub struct BookProof {
     pub faults: Vec<String>,
 }
 
-/// A checkpoint with the key that signed it, which was checked. As JSON an object of two texts: `key`, and `checkpoint`, the
-/// signed note.
+/// A checkpoint with the key that signed it, which was checked. As JSON an object of two texts: `key`, and
+/// `checkpoint`, the signed note.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Texts", into = "Texts")]
 pub struct Deposit {
@@ -152,8 +152,8 @@ impl Deposit {
         self.checkpoint.size
     }
 
-    /// Whether this can be the book that `earlier` was kept of, which has only grown since. That the records between are the
-    /// same is proved by whoever has the book.
+    /// Whether this can be the book that `earlier` was kept of, which has only grown since. That the records between
+    /// are the same is proved by whoever has the book.
     ///
     /// # Errors
     /// Why it can't.

@@ -52,9 +52,9 @@ pub struct Ledger {
 impl Ledger {
     /// Opens the book in `folder` for writing, and makes it if there is none (0700, the key in it 0600).
     ///
-    /// The newest epoch is examined first. A line that a crash left unfinished is cut off; an epoch that fails its check
-    /// is set aside whole and a new one begins, whose first record says why: [`Self::opening`] tells. Blocks on the
-    /// disk.
+    /// The newest epoch is examined first. A line that a crash left unfinished is cut off; an epoch that fails its
+    /// check is set aside whole and a new one begins, whose first record says why: [`Self::opening`] tells. Blocks on
+    /// the disk.
     ///
     /// # Errors
     /// When the folder can't be used, somebody else writes it, or it is the book of another origin.
@@ -62,8 +62,8 @@ impl Ledger {
         Self::on(open::open(folder, &options.origin)?, folder, options)
     }
 
-    /// Opens a book that failed once more, when the cause may be mended; this one takes nothing either way. Every record
-    /// that was acknowledged is there, and nothing is begun where the book is not. Blocks on the disk.
+    /// Opens a book that failed once more, when the cause may be mended; this one takes nothing either way. Every
+    /// record that was acknowledged is there, and nothing is begun where the book is not. Blocks on the disk.
     ///
     /// # Errors
     /// When the cause is not mended, or the folder holds another or an older book.

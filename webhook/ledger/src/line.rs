@@ -1,5 +1,5 @@
-//! The lines of a segment: an 8-digit check (CRC-32, IEEE), a space, a leaf, a newline. A leaf holds no newline, so what
-//! stands after the last newline of a file is a line that was never finished. What a leaf says is not known here.
+//! The lines of a segment: an 8-digit check (CRC-32, IEEE), a space, a leaf, a newline. A leaf holds no newline, so
+//! what stands after the last newline of a file is a line that was never finished. What a leaf says is not known here.
 
 use std::io::{self, BufRead, Read as _};
 

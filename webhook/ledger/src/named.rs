@@ -1,5 +1,5 @@
-//! What records name of the content that is kept beside them. A body is any JSON, so whoever wrote the records says what
-//! they name; here it is only looked whether that is there. What the content is, is looked at in `blobs`.
+//! What records name of the content that is kept beside them. A body is any JSON, so whoever wrote the records says
+//! what they name; here it is only looked whether that is there. What the content is, is looked at in `blobs`.
 
 use std::collections::HashSet;
 

@@ -1,6 +1,6 @@
-//! Who writes: whoever holds the pen, one at a time. Mostly that is a thread of its own, which writes records in groups.
-//! Where a record counts as soon as it is written, one that comes while that thread rests is written by whoever made it:
-//! to wake the thread, and to be woken by it, takes several times what writing does.
+//! Who writes: whoever holds the pen, one at a time. Mostly that is a thread of its own, which writes records in
+//! groups. Where a record counts as soon as it is written, one that comes while that thread rests is written by whoever
+//! made it: to wake the thread, and to be woken by it, takes several times what writing does.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -22,8 +22,8 @@ impl Pen {
         Self { shared: Arc::clone(&writer.shared), writer: Mutex::new(Some(writer)) }
     }
 
-    /// What the thread does: writes until the queue is closed and empty, or something fails. Then the writer is dropped,
-    /// which lets go of the folder.
+    /// What the thread does: writes until the queue is closed and empty, or something fails. Then the writer is
+    /// dropped, which lets go of the folder.
     pub(crate) fn write_all_that_comes(&self) -> Result<(), Failure> {
         let _fuse = Fuse::of(&self.shared);
         let outcome = self.write_groups();
@@ -34,8 +34,8 @@ impl Pen {
         outcome
     }
 
-    /// What the maker of a record does whom the queue left it to: writes it, unless somebody writes at the moment or the
-    /// segment may have to end; then the thread is woken. Blocks for no longer than a `write` takes.
+    /// What the maker of a record does whom the queue left it to: writes it, unless somebody writes at the moment or
+    /// the segment may have to end; then the thread is woken. Blocks for no longer than a `write` takes.
     pub(crate) fn write_own(&self) {
         let _fuse = Fuse::of(&self.shared);
         let mut writer = self.writer.try_lock().ok();

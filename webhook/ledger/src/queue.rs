@@ -93,7 +93,8 @@ struct Waiting {
     bytes: usize,
     gate: Gate,
     writer: Awaits,
-    /// Whether the writing thread looks after a while for itself, as it does until a checkpoint covers all that is written.
+    /// Whether the writing thread looks after a while for itself, as it does until a checkpoint covers all that is
+    /// written.
     looks_again: bool,
     /// When the last group was taken.
     taken: Option<Instant>,
@@ -161,8 +162,8 @@ impl Queue {
         Ok((appended, Hand::Writer))
     }
 
-    /// Waits until it is time for the next group: as soon as there is a record, and no sooner after the last group than the
-    /// bounds say. No longer than `until`, or the end of the queue.
+    /// Waits until it is time for the next group: as soon as there is a record, and no sooner after the last group than
+    /// the bounds say. No longer than `until`, or the end of the queue.
     pub(crate) fn wait_for_group(&self, until: Option<Instant>) {
         let line = self.wait(self.line(), Awaits::ARecord, until);
         if line.entries.is_empty() {

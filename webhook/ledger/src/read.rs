@@ -42,8 +42,8 @@ pub enum ReadError {
     },
 }
 
-/// The records of the book in `folder`, in the order of their ids, also of epochs that were set aside. No lock is needed;
-/// a line that is being written at the moment is left out.
+/// The records of the book in `folder`, in the order of their ids, also of epochs that were set aside. No lock is
+/// needed; a line that is being written at the moment is left out.
 ///
 /// # Errors
 /// When the folders can't be listed.

@@ -1,5 +1,5 @@
-//! The segment that is being written: appending to it, syncing it, cutting off what a failed write left, at once or when
-//! the book is opened again. Which records go there, and when, is the writer's business.
+//! The segment that is being written: appending to it, syncing it, cutting off what a failed write left, at once or
+//! when the book is opened again. Which records go there, and when, is the writer's business.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
@@ -19,8 +19,8 @@ pub(crate) struct Segment {
     bytes: u64,
 }
 
-/// Lines that a write which failed was to put at the end of a segment. The disk may have taken some of them, and refused
-/// to cut them off.
+/// Lines that a write which failed was to put at the end of a segment. The disk may have taken some of them, and
+/// refused to cut them off.
 #[derive(Debug)]
 pub(crate) struct Unwritten {
     leaves: PathBuf,

@@ -1,5 +1,5 @@
-//! Who signs checkpoints: a thread beside the writer now and then, so that no record waits for it, and the writer itself
-//! where a segment or the book ends. One at a time, and only over records that are synced.
+//! Who signs checkpoints: a thread beside the writer now and then, so that no record waits for it, and the writer
+//! itself where a segment or the book ends. One at a time, and only over records that are synced.
 
 use std::io;
 use std::sync::mpsc::{self, Receiver, SyncSender};

@@ -31,8 +31,8 @@ pub struct Report {
     pub blobs: BlobsReport,
 }
 
-/// What was proved of one epoch: every leaf is well-formed, canonical and at its place; every seal fits its segment; the
-/// tree over the covered records has the root that was signed.
+/// What was proved of one epoch: every leaf is well-formed, canonical and at its place; every seal fits its segment;
+/// the tree over the covered records has the root that was signed.
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct EpochReport {
@@ -102,8 +102,8 @@ pub enum VerifyError {
 /// without the private key; against somebody who replaced the keys too, use [`verify_naming`]. That the whole folder
 /// was put back to an earlier state can't be seen from within: for that, a checkpoint has to be kept elsewhere.
 ///
-/// Of what is kept beside the records it proves that what is there was not changed; that all is there which records name
-/// is proved by [`verify_naming`].
+/// Of what is kept beside the records it proves that what is there was not changed; that all is there which records
+/// name is proved by [`verify_naming`].
 ///
 /// It works beside a server that writes the book: a line that is being written at the moment is passed over.
 ///
@@ -113,8 +113,8 @@ pub fn verify(folder: &Path) -> Result<Report, VerifyError> {
     Inspection::of(folder, None)?.run(|_| Vec::new())
 }
 
-/// As [`verify`], and everything that records name by `names` has to be kept. Every epoch has to be signed with the public
-/// key of `trusted`, if there is one, under whatever epoch it was noted.
+/// As [`verify`], and everything that records name by `names` has to be kept. Every epoch has to be signed with the
+/// public key of `trusted`, if there is one, under whatever epoch it was noted.
 ///
 /// # Errors
 /// As [`verify`].

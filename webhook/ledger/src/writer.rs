@@ -1,5 +1,6 @@
-//! Writing: takes records together, writes them with one call, syncs them once, tells those who wait; seals segments that
-//! are full; has checkpoints signed now and then. Whatever fails here ends the book for this run. Who writes: see `pen`.
+//! Writing: takes records together, writes them with one call, syncs them once, tells those who wait; seals segments
+//! that are full; has checkpoints signed now and then. Whatever fails here ends the book for this run. Who writes: see
+//! `pen`.
 
 use std::fs::File;
 use std::sync::Arc;

@@ -33,7 +33,8 @@ use crate::proposal::Proposals;
 use crate::traces::{Followed, Traces};
 use crate::way::{Answered, Gate};
 
-/// What a book was proved to be last, for whoever keeps that elsewhere. None until it was read again for the first time.
+/// What a book was proved to be last, for whoever keeps that elsewhere. None until it was read again for the first
+/// time.
 pub type NewestProof = Arc<ArcSwapOption<BookProof>>;
 
 /// What the routers share.
@@ -147,8 +148,8 @@ struct Received {
     in_flight: InFlight,
 }
 
-/// What came, unless the call is refused. It is read only when it is known who calls: who may not call can't make us hold
-/// a body.
+/// What came, unless the call is refused. It is read only when it is known who calls: who may not call can't make us
+/// hold a body.
 async fn received(
     app: &App,
     call: Call,

@@ -1,5 +1,5 @@
-//! What stands around an object that is judged: its namespace, and other objects. Policy files tell of them, or a cluster
-//! that can be asked; how it is asked is not known here.
+//! What stands around an object that is judged: its namespace, and other objects. Policy files tell of them, or a
+//! cluster that can be asked; how it is asked is not known here.
 
 mod kept;
 mod seen;
@@ -27,8 +27,8 @@ pub enum Around {
 
 /// A cluster that can be asked.
 pub trait Cluster: Send + Sync {
-    /// What a namespace says of itself: as it was last seen, or as it is found before the deadline if it was never seen. A
-    /// Namespace and its workloads are often made together.
+    /// What a namespace says of itself: as it was last seen, or as it is found before the deadline if it was never
+    /// seen. A Namespace and its workloads are often made together.
     ///
     /// # Errors
     /// Why nothing is known of it.

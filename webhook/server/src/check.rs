@@ -179,8 +179,8 @@ impl Checker {
         Ok(Self { gate, namespace, accounts, corrections, rules, raised })
     }
 
-    /// The modes that policies really are in, where they are taken to be in another, by name; of a rollout the mildest that
-    /// is not off.
+    /// The modes that policies really are in, where they are taken to be in another, by name; of a rollout the mildest
+    /// that is not off.
     #[must_use]
     pub fn raised(&self) -> BTreeMap<String, Mode> {
         let mildest = |spec: &ClusterPolicySpec| {

@@ -1,6 +1,6 @@
-//! The body of a call: taken whole, or let fall. A caller that is still sending when its answer comes may never read it:
-//! over HTTP/1.1 it finds the connection closed, over HTTP/2 its stream reset. So what is not wanted is taken off the wire
-//! as well, without being held, so far and for so long.
+//! The body of a call: taken whole, or let fall. A caller that is still sending when its answer comes may never read
+//! it: over HTTP/1.1 it finds the connection closed, over HTTP/2 its stream reset. So what is not wanted is taken off
+//! the wire as well, without being held, so far and for so long.
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
-//! What is counted. Every label has few values: call, answer, a policy in force, its mode and outcome. Never a namespace, a
-//! name or any other text from a request. What each metric answers stands in `docs/metrics.md`; here is who counts, and in
-//! the modules what.
+//! What is counted. Every label has few values: call, answer, a policy in force, its mode and outcome. Never a
+//! namespace, a name or any other text from a request. What each metric answers stands in `docs/metrics.md`; here is
+//! who counts, and in the modules what.
 
 mod calls;
 mod connections;

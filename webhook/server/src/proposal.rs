@@ -1,7 +1,7 @@
-//! A change of our own resources, looked at before it is stored: with it in place, would the set still be one, of policies
-//! that do not contradict each other? A mistake is so told to whoever makes it, at once. It is a courtesy and no gate: what
-//! gets past is refused when the set is made, and `status` says it. What is right and can hardly be meant is told in
-//! `meant`.
+//! A change of our own resources, looked at before it is stored: with it in place, would the set still be one, of
+//! policies that do not contradict each other? A mistake is so told to whoever makes it, at once. It is a courtesy and
+//! no gate: what gets past is refused when the set is made, and `status` says it. What is right and can hardly be meant
+//! is told in `meant`.
 
 mod meant;
 
@@ -74,8 +74,8 @@ impl Proposals {
         Self { doctor, ..self }
     }
 
-    /// Admits the change, or refuses it with all that would be wrong by it. Blocks while modules are asked. Whether policies
-    /// contradict each other is tried no longer than `until`.
+    /// Admits the change, or refuses it with all that would be wrong by it. Blocks while modules are asked. Whether
+    /// policies contradict each other is tried no longer than `until`.
     #[must_use]
     pub fn answer(&self, review: &Review, until: Instant) -> Response {
         match self.looked_at(review, until) {
@@ -133,8 +133,8 @@ impl Proposals {
         problems.into_iter().filter(|problem| !known.contains(problem)).collect()
     }
 
-    /// Between which policies the change brings a contradiction, as far as that is found in time. Where there was no set
-    /// before, nobody knows what it brings: `status` tells of all.
+    /// Between which policies the change brings a contradiction, as far as that is found in time. Where there was no
+    /// set before, nobody knows what it brings: `status` tells of all.
     fn contradictions(&self, before: &Sources, after: &Sources, until: Instant) -> Vec<String> {
         let found = self.tried(after, until).unwrap_or_default();
         if found.is_empty() {
@@ -151,8 +151,8 @@ impl Proposals {
         Some(settled::faults(&set, &self.paths, until.min(Instant::now() + LONGEST)))
     }
 
-    /// What is wrong with the whole, or with this resource. What a namespace has of its own may be left out by a change of
-    /// the cluster's policies, and must not stand in its way.
+    /// What is wrong with the whole, or with this resource. What a namespace has of its own may be left out by a change
+    /// of the cluster's policies, and must not stand in its way.
     fn problems(&self, sources: &Sources, reference: &str) -> BTreeSet<String> {
         let Examined { refused, left_out, outline } = self.loader.examine(sources);
         let own = left_out.iter().filter(|problem| problem.is_of(reference));

@@ -1,6 +1,6 @@
 //! The set in force: policies with their compiled modules, exceptions, namespaces and other objects. Made whole by
-//! `set::load`, never changed but for how it runs, replaced whole. Requests that began under one set end under it. What it
-//! was made from outlasts a restart in `set::last_good`.
+//! `set::load`, never changed but for how it runs, replaced whole. Requests that began under one set end under it. What
+//! it was made from outlasts a restart in `set::last_good`.
 
 mod amended;
 mod conditions;

@@ -1,8 +1,8 @@
-//! A new set is tried before it is in force: its edits are made on a small corpus of objects, in namespaces of each kind
-//! that its policies tell apart, by the gate that requests pass. Policies that contradict each other, or that never come to
-//! rest, refuse the set; who wrote it learns so at once, and not from the first workload that meets them. What else goes
-//! wrong there, as that facts are missing, is nothing that a set is refused for: it has modes of its own. What no object
-//! of the corpus shows is guarded where requests are answered.
+//! A new set is tried before it is in force: its edits are made on a small corpus of objects, in namespaces of each
+//! kind that its policies tell apart, by the gate that requests pass. Policies that contradict each other, or that
+//! never come to rest, refuse the set; who wrote it learns so at once, and not from the first workload that meets them.
+//! What else goes wrong there, as that facts are missing, is nothing that a set is refused for: it has modes of its
+//! own. What no object of the corpus shows is guarded where requests are answered.
 
 mod namespaces;
 

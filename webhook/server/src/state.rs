@@ -1,6 +1,7 @@
-//! The state folder: what outlasts a restart and decides what is admitted. It belongs to the user that runs this, nobody else
-//! may write to it, and a file is there whole or not at all. What is sealed carries its own digest, so that what is found
-//! was written here or is refused as damaged. What is kept is told where it is made: `set::last_good`, `around::kept`.
+//! The state folder: what outlasts a restart and decides what is admitted. It belongs to the user that runs this,
+//! nobody else may write to it, and a file is there whole or not at all. What is sealed carries its own digest, so that
+//! what is found was written here or is refused as damaged. What is kept is told where it is made: `set::last_good`,
+//! `around::kept`.
 
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write as _};

@@ -1,6 +1,6 @@
 //! Traces: which calls are followed, and whom their spans are sent to. Each step on the way of a call is a span of
-//! `tracing` beside its code, in `STEPS`; where nobody listens for those, or nobody follows the call, there are none and a
-//! step costs a comparison. What waits to be sent is bounded in `queue`; `collector` sends it.
+//! `tracing` beside its code, in `STEPS`; where nobody listens for those, or nobody follows the call, there are none
+//! and a step costs a comparison. What waits to be sent is bounded in `queue`; `collector` sends it.
 //!
 //! A span says which call it is about and what came of it. Nothing of an object but its kind and namespace is in one.
 
@@ -69,8 +69,8 @@ pub enum TracesError {
 }
 
 impl Traces {
-    /// Gets ready to send. The collector is not asked whether it is there: it may come later, and go. To be called on the
-    /// runtime that is to send.
+    /// Gets ready to send. The collector is not asked whether it is there: it may come later, and go. To be called on
+    /// the runtime that is to send.
     ///
     /// # Errors
     /// If nothing can be sent as it is configured.

@@ -1,5 +1,5 @@
-//! Cases tried on a component: each is played against the instance that its settings make. What a case is, and how it is
-//! held against its end, is in `portreeve-cases`.
+//! Cases tried on a component: each is played against the instance that its settings make. What a case is, and how it
+//! is held against its end, is in `portreeve-cases`.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};

@@ -122,8 +122,8 @@ impl Met {
         self.set.break_glass().filter(|glass| glass.is_open(self.now))
     }
 
-    /// Whether it is let pass whatever becomes of its record: a book that fails must not stand in the way of what mends the
-    /// cluster, or the volume under the book.
+    /// Whether it is let pass whatever becomes of its record: a book that fails must not stand in the way of what mends
+    /// the cluster, or the volume under the book.
     fn is_never_held_up(&self) -> bool {
         self.plan == Plan::Pass || self.set.index().excludes(&self.review)
     }

@@ -34,8 +34,8 @@ pub(crate) struct Kept {
 pub enum Freshness {
     /// An answer that is remembered will do, and so will one that somebody else is waiting for.
     Remembered,
-    /// Only what was asked for since then will do, and it is remembered: what a restarted workload gets. With the time at
-    /// which a request came, it is asked for once in the request, however often the request needs it.
+    /// Only what was asked for since then will do, and it is remembered: what a restarted workload gets. With the time
+    /// at which a request came, it is asked for once in the request, however often the request needs it.
     Since(Instant),
 }
 

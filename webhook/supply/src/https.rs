@@ -1,5 +1,5 @@
-//! HTTPS clients: rustls with ring, the machine's certificate authorities and those of a file, no redirects. Whom they ask,
-//! and for what, is not known here.
+//! HTTPS clients: rustls with ring, the machine's certificate authorities and those of a file, no redirects. Whom they
+//! ask, and for what, is not known here.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -41,8 +41,8 @@ pub enum ClientError {
     Http(#[source] reqwest::Error),
 }
 
-/// The certificate authorities that the machine trusts. What can't be read is left out and logged: whoever needed it will
-/// not be reached when he is asked.
+/// The certificate authorities that the machine trusts. What can't be read is left out and logged: whoever needed it
+/// will not be reached when he is asked.
 #[must_use]
 pub fn machine_roots() -> RootCertStore {
     let found = rustls_native_certs::load_native_certs();

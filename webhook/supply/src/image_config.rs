@@ -10,7 +10,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The part of an image's configuration that is a fact for policies.
 ///
-/// As JSON: `{"user": "101", "exposedPorts": ["80/tcp"], "volumes": ["/data"], "baseImage": "debian:12"}`, all optional.
+/// As JSON: `{"user": "101", "exposedPorts": ["80/tcp"], "volumes": ["/data"], "baseImage": "debian:12"}`, all
+/// optional.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct ImageConfig {

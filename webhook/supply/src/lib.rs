@@ -2,7 +2,8 @@
 //!
 //! [`Images`] is what the server asks. It answers either out of a [lock file](ImageLock), without any contact, or from
 //! the [registries](Registries) that the [configuration](RegistriesConfig) lists, and from no others. What it answers
-//! is a fact: nothing in here decides about a workload. [`Modules`] brings the code of policies from the same registries.
+//! is a fact: nothing in here decides about a workload. [`Modules`] brings the code of policies from the same
+//! registries.
 //!
 //! The module [`mod@reference`] is pure and is all that is left without the feature `registries`. The feature
 //! `loopback-registry` adds a registry on a loopback port, for the demo and for tests.

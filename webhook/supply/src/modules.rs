@@ -1,5 +1,5 @@
-//! Policy modules out of registries: named by digest, checked against it, and kept in a folder by what they are, so that a
-//! registry is asked once for each and not at all by a restart. How they are kept is told in `shelf`.
+//! Policy modules out of registries: named by digest, checked against it, and kept in a folder by what they are, so
+//! that a registry is asked once for each and not at all by a restart. How they are kept is told in `shelf`.
 
 mod shelf;
 
@@ -56,8 +56,8 @@ impl ModuleError {
     }
 }
 
-/// Whether it would be the same whatever the registry answered: nobody may be asked, or by this digest there is something
-/// else than a module.
+/// Whether it would be the same whatever the registry answered: nobody may be asked, or by this digest there is
+/// something else than a module.
 fn is_of_what_was_named(why: &ResolveError) -> bool {
     match why {
         ResolveError::NotListed { .. } | ResolveError::BadAnswer { answer: BadAnswer::NotAModule, .. } => true,
@@ -76,8 +76,8 @@ pub struct PulledModule {
 }
 
 impl Modules {
-    /// From the configured registries, kept in `folder`. Where a lock file is configured nobody is asked, and there is what
-    /// the folder holds. Contacts nobody yet.
+    /// From the configured registries, kept in `folder`. Where a lock file is configured nobody is asked, and there is
+    /// what the folder holds. Contacts nobody yet.
     ///
     /// # Errors
     /// When the configuration contradicts itself, or a file that it names can't be read.

@@ -1,8 +1,8 @@
 //! A client of the OCI distribution protocol that contacts listed registries and nobody else.
 //!
-//! It asks three things: which digest a tag names, what an image's configuration says, and for the component of a policy
-//! module. It remembers no answers (the
-//! cache is in front of it) and keeps only what authorizes it, for as long as the registry said.
+//! It asks three things: which digest a tag names, what an image's configuration says, and for the component of a
+//! policy module. It remembers no answers (the cache is in front of it) and keeps only what authorizes it, for as long
+//! as the registry said.
 
 mod access;
 mod artifact;

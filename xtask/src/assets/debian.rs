@@ -1,5 +1,6 @@
-//! Programs out of Debian's packages: downloaded and unpacked, without installing anything, so that nobody has to be root.
-//! Where the system knows no such package, as in a container whose lists were removed, lists of our own are had first.
+//! Programs out of Debian's packages: downloaded and unpacked, without installing anything, so that nobody has to be
+//! root. Where the system knows no such package, as in a container whose lists were removed, lists of our own are had
+//! first.
 
 use std::io;
 use std::path::Path;

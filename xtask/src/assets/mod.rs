@@ -1,6 +1,6 @@
 //! `cargo xtask assets`: fills the folder with the programs that the tests start beside our own, where it is not full
-//! already. What comes out of Debian's packages is had in `debian`, what Go builds from pinned sources in `go`. Which tests
-//! use them, and how, is not known here.
+//! already. What comes out of Debian's packages is had in `debian`, what Go builds from pinned sources in `go`. Which
+//! tests use them, and how, is not known here.
 
 mod debian;
 mod go;
@@ -25,7 +25,8 @@ pub(crate) const ASSETS: &str = "KUBEBUILDER_ASSETS";
 struct Source {
     name: &'static str,
     programs: &'static [&'static str],
-    /// Whether they are no part of a control plane: then tests look into our own folder too, whatever the variable names.
+    /// Whether they are no part of a control plane: then tests look into our own folder too, whatever the variable
+    /// names.
     beside: bool,
     /// Whether what it takes is here.
     is_there: fn() -> bool,

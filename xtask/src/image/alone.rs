@@ -1,5 +1,6 @@
-//! Runs the program with the tree alone, as the image's user: what it prints, whether it finds names without the libraries
-//! that a C library loads for that elsewhere, whether it serves, and whether it writes where nobody told it to.
+//! Runs the program with the tree alone, as the image's user: what it prints, whether it finds names without the
+//! libraries that a C library loads for that elsewhere, whether it serves, and whether it writes where nobody told it
+//! to.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};

@@ -1,5 +1,6 @@
-//! The bill of materials of the image: CycloneDX 1.5 in JSON (<https://cyclonedx.org/docs/1.5/json/>), with every crate of the
-//! program's closure and what else is in the image. The same input makes the same bytes: it has no time and no serial number.
+//! The bill of materials of the image: CycloneDX 1.5 in JSON (<https://cyclonedx.org/docs/1.5/json/>), with every crate
+//! of the program's closure and what else is in the image. The same input makes the same bytes: it has no time and no
+//! serial number.
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! The static program: cargo is asked for it, and says what it compiled. What else is in the image is not known here.
 //!
-//! It is linked against the C library of the machine that builds, for the very target that build scripts run on: there the
-//! policies that ship are compiled ahead of time (`policies/builtin/build.rs`).
+//! It is linked against the C library of the machine that builds, for the very target that build scripts run on: there
+//! the policies that ship are compiled ahead of time (`policies/builtin/build.rs`).
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
-//! A copy of the image's tree that a program can be run in with nothing else around it: the tree is its root, its user is the
-//! image's. Beside the tree there is what a runtime mounts: names, a configuration, one volume. Of devices
-//! there are those of randomness alone; no `/proc`, no `/tmp`.
+//! A copy of the image's tree that a program can be run in with nothing else around it: the tree is its root, its user
+//! is the image's. Beside the tree there is what a runtime mounts: names, a configuration, one volume. Of devices there
+//! are those of randomness alone; no `/proc`, no `/tmp`.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -19,8 +19,8 @@ use crate::error::XtaskError;
 /// The one folder that the program may write to.
 pub(super) const VOLUME: &str = "var/lib/portreeve";
 
-/// What every runtime gives: linked statically, `getrandom` asks these files and not the kernel. Only root may make devices,
-/// so that they are files of random bytes here, more than the program reads in its short life.
+/// What every runtime gives: linked statically, `getrandom` asks these files and not the kernel. Only root may make
+/// devices, so that they are files of random bytes here, more than the program reads in its short life.
 const DEVICES: [&str; 2] = ["dev/random", "dev/urandom"];
 const RANDOM_BYTES: u64 = 1 << 20;
 

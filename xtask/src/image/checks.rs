@@ -1,5 +1,5 @@
-//! What has to hold of an image's tree. Each check is a function from what lies there to what is wrong with it; running the
-//! program is another matter (`alone.rs`).
+//! What has to hold of an image's tree. Each check is a function from what lies there to what is wrong with it; running
+//! the program is another matter (`alone.rs`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -26,7 +26,8 @@ pub(super) fn files(tree: &Path) -> Result<Vec<Finding>, ImageError> {
     Ok(findings)
 }
 
-/// Everybody may read all of it and nobody change it, and the program alone can be run: no shell, no loader, no other tool.
+/// Everybody may read all of it and nobody change it, and the program alone can be run: no shell, no loader, no other
+/// tool.
 fn permissions(entry: &Entry) -> Vec<Finding> {
     let is_program = entry.path == Path::new(PROGRAM);
     let may_run = is_program || entry.kind == Kind::Folder;
@@ -62,8 +63,8 @@ fn linked(program: &[u8]) -> Vec<Finding> {
     findings
 }
 
-/// The bill of materials as it lies in the tree names what cargo compiled into the program, and nothing else as that; with
-/// the versions and checksums of `Cargo.lock`, and a licence for each.
+/// The bill of materials as it lies in the tree names what cargo compiled into the program, and nothing else as that;
+/// with the versions and checksums of `Cargo.lock`, and a licence for each.
 pub(super) fn bill(tree: &Path, built: &Built, packages: &Packages) -> Result<Vec<Finding>, ImageError> {
     let bill: Bill = serde_json::from_slice(&tree::read(&tree.join(BILL))?)?;
     let compiled = packages.iter().filter(|(_, package)| built.compiled.contains(&package.id));

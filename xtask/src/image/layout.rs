@@ -1,6 +1,6 @@
-//! The tree as an OCI image layout (<https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md>), which tools
-//! copy to a registry: one layer, with no times and no owners, so that one tree always has one digest. How it is run
-//! stands here and in the `Dockerfile`, and a test compares the two.
+//! The tree as an OCI image layout (<https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md>), which
+//! tools copy to a registry: one layer, with no times and no owners, so that one tree always has one digest. How it is
+//! run stands here and in the `Dockerfile`, and a test compares the two.
 
 use std::collections::HashMap;
 use std::io::Write as _;

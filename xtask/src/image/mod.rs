@@ -1,6 +1,6 @@
-//! `cargo xtask image`: makes the image of the server without a container engine, and looks whether it is what it should be.
-//! The `Dockerfile` copies the same tree, which this command lays in its builder. What is done stands here, in order; how,
-//! in the modules.
+//! `cargo xtask image`: makes the image of the server without a container engine, and looks whether it is what it
+//! should be. The `Dockerfile` copies the same tree, which this command lays in its builder. What is done stands here,
+//! in order; how, in the modules.
 
 mod alone;
 mod bill;

@@ -1,5 +1,5 @@
-//! What the program talks to while it is tried: a name server that knows one name, and a registry that has nothing and notes
-//! by which name it was asked. Both listen on loopback, each in a thread that ends with this process.
+//! What the program talks to while it is tried: a name server that knows one name, and a registry that has nothing and
+//! notes by which name it was asked. Both listen on loopback, each in a thread that ends with this process.
 
 use std::io::{BufRead as _, BufReader, ErrorKind, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -52,8 +52,8 @@ fn in_labels(name: &str) -> Vec<u8> {
     name.split('.').flat_map(label).chain([0]).collect()
 }
 
-/// The reply to a query of one question (RFC 1035, section 4.1): an address of IPv4 for the name, none of another kind, and
-/// for another name that there is no such name.
+/// The reply to a query of one question (RFC 1035, section 4.1): an address of IPv4 for the name, none of another kind,
+/// and for another name that there is no such name.
 fn reply(query: &[u8], name: &[u8]) -> Option<Vec<u8>> {
     const HEADER: usize = 12;
     const ADDRESS: [u8; 2] = [0, 1];

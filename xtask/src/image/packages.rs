@@ -1,5 +1,5 @@
-//! What cargo knows of packages: their licences and what they need (`cargo metadata`), and the checksums of those that come
-//! from a registry (`Cargo.lock`).
+//! What cargo knows of packages: their licences and what they need (`cargo metadata`), and the checksums of those that
+//! come from a registry (`Cargo.lock`).
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,5 @@
-//! The files of the image, all of them: there is no base image. They are laid into a folder, and a folder is read as what it
-//! would be in an image: paths, modes, contents, and neither owners nor times.
+//! The files of the image, all of them: there is no base image. They are laid into a folder, and a folder is read as
+//! what it would be in an image: paths, modes, contents, and neither owners nor times.
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;

@@ -1,11 +1,11 @@
-//! Who may depend on whom. cli -> server, cluster -> supply, ledger, engine, certs -> admission; policies know the contract
-//! and not the host. What tests and xtask need is their own affair.
+//! Who may depend on whom. cli -> server, cluster -> supply, ledger, engine, certs -> admission; policies know the
+//! contract and not the host. What tests and xtask need is their own affair.
 
 use super::Finding;
 use crate::checkout::{Checkout, Dependency, Need, Package};
 
-/// The crates of ours that a crate may need outside its tests. A crate that is not in the table is a finding, so that its
-/// place is thought of.
+/// The crates of ours that a crate may need outside its tests. A crate that is not in the table is a finding, so that
+/// its place is thought of.
 const FLOORS: [(&str, &[&str]); 15] = [
     ("portreeve-admission", &[]),
     ("portreeve-engine", &["portreeve-admission"]),

@@ -1,5 +1,5 @@
-//! The tests that the table of invariants names are there: a function of that name, in a file of that module. Whether they
-//! prove what they are named for is for readers.
+//! The tests that the table of invariants names are there: a function of that name, in a file of that module. Whether
+//! they prove what they are named for is for readers.
 
 use super::Finding;
 use crate::checkout::Checkout;

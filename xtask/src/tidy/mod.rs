@@ -1,5 +1,5 @@
-//! `cargo xtask tidy`: the house rules that no compiler knows. Each is a function from the checkout to what is against it;
-//! what they share is here.
+//! `cargo xtask tidy`: the house rules that no compiler knows. Each is a function from the checkout to what is against
+//! it; what they share is here.
 
 mod dependencies;
 mod guards;
@@ -16,12 +16,13 @@ use crate::checkout::Checkout;
 use crate::error::XtaskError;
 
 /// The rules, by what they ask for.
-const RULES: [(&str, Rule); 10] = [
+const RULES: [(&str, Rule); 11] = [
     ("dependencies between crates point one way", dependencies::between_crates),
     ("crates keep out of each other's trades", dependencies::on_libraries),
     ("everything is under Apache-2.0", licences::everywhere),
     ("every source file says first what happens in it", sources::first_comments),
     ("a source file fits in one reading", sources::lengths),
+    ("comments are no wider than code", sources::widths),
     ("no word in the files that should not be published", words::forbidden),
     ("every policy comes with all that its users need", policies::complete),
     ("every policy has its page", policies::pages),

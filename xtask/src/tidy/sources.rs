@@ -6,6 +6,9 @@ use crate::checkout::Checkout;
 /// Lines beyond which there are two rooms in a file.
 const LONGEST: usize = 400;
 
+/// Columns that a line of comment may take: as many as rustfmt leaves to code. It breaks no comments by itself.
+const WIDEST: usize = 120;
+
 /// Files that may be longer, and why.
 const LONGER: [(&str, &str); 1] = [("wit/policy.wit", "the contract is read as one")];
 
@@ -19,7 +22,6 @@ pub(super) fn first_comments(checkout: &Checkout) -> Vec<Finding> {
 
 /// No Rust or WIT file is longer than one reading.
 pub(super) fn lengths(checkout: &Checkout) -> Vec<Finding> {
-    let is_source = |path: &str| path.ends_with(".rs") || path.ends_with(".wit");
     let may_be_longer = |path: &str| LONGER.iter().any(|(longer, _)| *longer == path);
     let sources = checkout.files.iter().filter(|(path, _)| is_source(path) && !may_be_longer(path));
     sources
@@ -27,6 +29,24 @@ pub(super) fn lengths(checkout: &Checkout) -> Vec<Finding> {
         .filter(|(_, lines)| *lines > LONGEST)
         .map(|(path, lines)| Finding::new(path, format!("has {lines} lines; past {LONGEST} there are two files in it")))
         .collect()
+}
+
+/// No line of comment is wider than code may be.
+pub(super) fn widths(checkout: &Checkout) -> Vec<Finding> {
+    let sources = checkout.files.iter().filter(|(path, _)| is_source(path));
+    sources.flat_map(|(path, text)| too_wide(text).map(|line| Finding::at_line(path, line, TOO_WIDE))).collect()
+}
+
+const TOO_WIDE: &str = "is a comment of more than 120 columns";
+
+fn too_wide(text: &str) -> impl Iterator<Item = usize> {
+    let is_comment = |line: &str| line.trim_start().starts_with("//");
+    let lines = text.lines().enumerate();
+    lines.filter(move |(_, line)| is_comment(line) && line.chars().count() > WIDEST).map(|(number, _)| number)
+}
+
+fn is_source(path: &str) -> bool {
+    path.ends_with(".rs") || path.ends_with(".wit")
 }
 
 #[cfg(test)]
@@ -48,5 +68,13 @@ mod tests {
         let checkout = with_files([("fits.rs", &fits), ("over.rs", &over), ("wit/policy.wit", &over)]);
         let [finding] = lengths(&checkout).try_into().unwrap();
         assert_eq!(finding.place, "over.rs");
+    }
+
+    #[test]
+    fn measures_comments() {
+        let fits = format!("    // {}\n", "ü".repeat(WIDEST - 7));
+        let text = format!("//! What.\n{fits}    // {}\n", "x".repeat(WIDEST - 6));
+        let [finding] = widths(&with_files([("a.rs", &text), ("a.md", &text)])).try_into().unwrap();
+        assert_eq!(finding.place, "a.rs:3");
     }
 }

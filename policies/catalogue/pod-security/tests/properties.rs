@@ -177,8 +177,8 @@ proptest! {
         prop_assert!(allows("privileged", minor, &pod));
     }
 
-    /// From 1.19 to 1.33 releases only added to what baseline allows, and so did those from 1.34 on, which asked for one
-    /// more thing.
+    /// From 1.19 to 1.33 releases only added to what baseline allows, and so did those from 1.34 on, which asked for
+    /// one more thing.
     #[test]
     fn a_newer_baseline_allows_what_an_older_one_did(
         pod in pod(Taste::Any),

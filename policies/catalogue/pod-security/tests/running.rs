@@ -1,5 +1,5 @@
-//! Pods that run already: they are seen as new ones are, and told of together, in an order and in words that the built-in
-//! controller made known.
+//! Pods that run already: they are seen as new ones are, and told of together, in an order and in words that the
+//! built-in controller made known.
 
 use serde_json::{Value, json};
 

@@ -27,8 +27,8 @@ pub(crate) struct Trial {
     pub(crate) pod: Value,
 }
 
-/// Checks that a fixture for the first one can't meet either: the API server refuses it otherwise (`hostProcess` without
-/// `hostNetwork`, `allowPrivilegeEscalation: false` beside `privileged: true` or an added SYS_ADMIN).
+/// Checks that a fixture for the first one can't meet either: the API server refuses it otherwise (`hostProcess`
+/// without `hostNetwork`, `allowPrivilegeEscalation: false` beside `privileged: true` or an added SYS_ADMIN).
 const COMPANIONS: [(&str, &str); 3] = [
     ("windowshostprocess", "hostnamespaces"),
     ("privileged", "allowprivilegeescalation"),

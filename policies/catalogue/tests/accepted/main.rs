@@ -1,6 +1,7 @@
-//! No edit makes an object that the API server refuses. Every object of every policy's cases, and those of `objects.yaml`,
-//! which were written to be stumbled over, are edited until they settle; what comes of it has no fault by the API server's
-//! own rules (`rules`) that it did not have before, and loses nothing when it is decoded into the typed API (`typed`).
+//! No edit makes an object that the API server refuses. Every object of every policy's cases, and those of
+//! `objects.yaml`, which were written to be stumbled over, are edited until they settle; what comes of it has no fault
+//! by the API server's own rules (`rules`) that it did not have before, and loses nothing when it is decoded into the
+//! typed API (`typed`).
 //!
 //! What the API server makes of it in truth is for the tests against a control plane.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]

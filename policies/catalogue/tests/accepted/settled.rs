@@ -1,5 +1,5 @@
-//! Objects before and after the edits of policies, as the host makes them: rewritten images first, then all others, until
-//! nothing changes.
+//! Objects before and after the edits of policies, as the host makes them: rewritten images first, then all others,
+//! until nothing changes.
 
 use std::collections::BTreeMap;
 use std::path::Path;

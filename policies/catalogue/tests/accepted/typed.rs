@@ -1,5 +1,5 @@
-//! Objects through the typed API: what is written has to be there again after decoding and encoding, so that no field is
-//! misspelt, misplaced or of the wrong type.
+//! Objects through the typed API: what is written has to be there again after decoding and encoding, so that no field
+//! is misspelt, misplaced or of the wrong type.
 
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::batch::v1::{CronJob, Job};

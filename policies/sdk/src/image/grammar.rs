@@ -1,5 +1,6 @@
 //! Which texts name an image at all, as container runtimes read them: the grammar of github.com/distribution/reference,
-//! and for digests the algorithms that the OCI image specification registers. Where an image comes from is not told here.
+//! and for digests the algorithms that the OCI image specification registers. Where an image comes from is not told
+//! here.
 
 use std::fmt;
 

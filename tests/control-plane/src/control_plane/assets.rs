@@ -1,6 +1,6 @@
 //! The programs of a control plane, and those beside them: in the folder in `KUBEBUILDER_ASSETS`, by the convention of
-//! envtest, else in the one that `cargo xtask assets` has filled. A folder need not have all of them: envtest's own has no
-//! controllers, which few tests ask for.
+//! envtest, else in the one that `cargo xtask assets` has filled. A folder need not have all of them: envtest's own has
+//! no controllers, which few tests ask for.
 
 use std::io;
 use std::path::PathBuf;
@@ -82,8 +82,8 @@ impl Assets {
     }
 }
 
-/// Where helm is, or what else lies beside the programs of a control plane: other people's folders have none, so that ours is
-/// looked at too. None where it is in neither.
+/// Where helm is, or what else lies beside the programs of a control plane: other people's folders have none, so that
+/// ours is looked at too. None where it is in neither.
 ///
 /// # Errors
 /// If the files that say where ours is can't be read.
@@ -92,7 +92,8 @@ pub fn beside(name: &str) -> io::Result<Option<PathBuf>> {
     Ok(folders.map(|folder| folder.join(name)).find(|path| path.exists()))
 }
 
-/// The files that define the kinds of a group, as others publish them; none, and a word about it, where they are not here.
+/// The files that define the kinds of a group, as others publish them; none, and a word about it, where they are not
+/// here.
 ///
 /// # Errors
 /// As [`beside`].

@@ -12,8 +12,8 @@ use crate::Fault;
 /// A control plane lives for minutes.
 const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Whoever shows it may do anything. It is no secret: the API server that takes it is reached from this machine alone, and
-/// ends with the test.
+/// Whoever shows it may do anything. It is no secret: the API server that takes it is reached from this machine alone,
+/// and ends with the test.
 const TOKEN: &str = "test";
 
 /// Files in the folder of a control plane.

@@ -1,6 +1,6 @@
-//! A real control plane on loopback: etcd, kube-apiserver and, where it is asked for, kube-controller-manager, with ports,
-//! certificates and folders of their own. There are no nodes: pods stay Pending. It ends with its value; its logs stay
-//! where a test failed.
+//! A real control plane on loopback: etcd, kube-apiserver and, where it is asked for, kube-controller-manager, with
+//! ports, certificates and folders of their own. There are no nodes: pods stay Pending. It ends with its value; its
+//! logs stay where a test failed.
 
 mod assets;
 mod credentials;
@@ -105,8 +105,8 @@ impl ControlPlane {
         [("API server", self.api_server.id()), ("store", self.etcd.id())]
     }
 
-    /// What service accounts asked its API server for so far: events of `audit.k8s.io/v1`, without what was in the objects.
-    /// Those that last, as watches do, are there twice.
+    /// What service accounts asked its API server for so far: events of `audit.k8s.io/v1`, without what was in the
+    /// objects. Those that last, as watches do, are there twice.
     ///
     /// # Errors
     /// If its log can't be read.
@@ -118,8 +118,8 @@ impl ControlPlane {
         Ok(whole.lines().map(serde_json::from_str).collect::<Result<_, _>>()?)
     }
 
-    /// Has the store forget all versions but the newest, as it does every few minutes: what refers to an older one holds no
-    /// longer.
+    /// Has the store forget all versions but the newest, as it does every few minutes: what refers to an older one
+    /// holds no longer.
     ///
     /// # Errors
     /// If it does not.
@@ -183,8 +183,8 @@ fn audit_policy() -> Value {
     })
 }
 
-/// It begins no trace itself, and takes part in those of its callers. Its own spans go to the port of discard, where nobody
-/// is: what it tells those whom it calls is what tests look at.
+/// It begins no trace itself, and takes part in those of its callers. Its own spans go to the port of discard, where
+/// nobody is: what it tells those whom it calls is what tests look at.
 fn tracing() -> Value {
     json!({
         "apiVersion": "apiserver.config.k8s.io/v1", "kind": "TracingConfiguration",

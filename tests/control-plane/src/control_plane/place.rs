@@ -1,6 +1,6 @@
-//! Where the programs of a control plane are kept once they are built: outside the clone, by the digest of the files that
-//! pin them, so that other pins mean other programs. How they are built is told in `cargo xtask assets`, which reads this
-//! file too; nothing is built here.
+//! Where the programs of a control plane are kept once they are built: outside the clone, by the digest of the files
+//! that pin them, so that other pins mean other programs. How they are built is told in `cargo xtask assets`, which
+//! reads this file too; nothing is built here.
 
 use std::io;
 use std::path::{Path, PathBuf};

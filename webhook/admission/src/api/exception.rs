@@ -48,8 +48,8 @@ pub struct Covered {
     /// at least a registry or a first part of the name, as in `team/*`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub images: Vec<String>,
-    /// The opt-out of a workload: an annotation of its template, or of an object without one. Whoever may write workloads
-    /// in the namespace may then use the exception.
+    /// The opt-out of a workload: an annotation of its template, or of an object without one. Whoever may write
+    /// workloads in the namespace may then use the exception.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub annotation: Option<OptOut>,
 }

@@ -7,7 +7,8 @@ use super::LabelSelector;
 use crate::case::{Operation, Request};
 use crate::policy::{is_wanted, one_of};
 
-/// What a policy applies to. A request has to meet all that is said here; what the module does not judge stays unjudged.
+/// What a policy applies to. A request has to meet all that is said here; what the module does not judge stays
+/// unjudged.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Match {

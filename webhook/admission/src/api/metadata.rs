@@ -1,4 +1,5 @@
-//! Whether an API server would take an object's metadata. What comes from one needs no look; what comes from files does.
+//! Whether an API server would take an object's metadata. What comes from one needs no look; what comes from files
+//! does.
 
 use super::Metadata;
 use super::names::{is_dns_label, is_dns_name, is_label_key};

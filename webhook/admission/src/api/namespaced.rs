@@ -1,4 +1,5 @@
-//! Policy: what a namespace asks of itself, beside what the cluster asks of it. Its violations are added to the others'.
+//! Policy: what a namespace asks of itself, beside what the cluster asks of it. Its violations are added to the
+//! others'.
 //!
 //! It has no `mutate`, no `facts` and no module of its author's own: it never edits, and who writes it can neither make
 //! the server run his code nor learn through it what he may not read.

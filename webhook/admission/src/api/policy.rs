@@ -21,8 +21,8 @@ pub struct ClusterPolicySpec {
     /// Whether its edits are made. Left out: yes in enforce and warn, no in audit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mutate: Option<bool>,
-    /// Namespaces where it is in another mode, by the first of these that selects them. All others, and what lives in no
-    /// namespace, have `mode`.
+    /// Namespaces where it is in another mode, by the first of these that selects them. All others, and what lives in
+    /// no namespace, have `mode`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rollout: Vec<Stage>,
     /// Its settings, valid against its own schema.

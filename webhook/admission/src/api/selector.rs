@@ -81,7 +81,8 @@ impl LabelSelector {
             && self.match_expressions.iter().all(|expression| expression.holds(labels.get(&expression.key)))
     }
 
-    /// Labels that it selects, no more than it asks for; none if these can't be found by taking the first that would do.
+    /// Labels that it selects, no more than it asks for; none if these can't be found by taking the first that would
+    /// do.
     #[must_use]
     pub fn satisfied(&self) -> Option<BTreeMap<String, String>> {
         let mut labels = self.match_labels.clone();

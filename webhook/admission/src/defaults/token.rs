@@ -1,6 +1,6 @@
-//! The token of the API server that its ServiceAccount plugin mounts in a Pod, in containers that have nothing mounted where
-//! clients look for it. Source: Kubernetes' `plugin/pkg/admission/serviceaccount/admission.go`. Whether a policy minds is its
-//! own affair.
+//! The token of the API server that its ServiceAccount plugin mounts in a Pod, in containers that have nothing mounted
+//! where clients look for it. Source: Kubernetes' `plugin/pkg/admission/serviceaccount/admission.go`. Whether a policy
+//! minds is its own affair.
 
 use serde_json::{Value, json};
 

@@ -11,7 +11,8 @@ use super::write::same_element;
 use crate::pointer::Pointer;
 use crate::verdict::{Change, Failure};
 
-/// Every policy in a contradiction, once for each partner: a guest that contradicts itself a million times is told once.
+/// Every policy in a contradiction, once for each partner: a guest that contradicts itself a million times is told
+/// once.
 pub(super) fn among(object: &Value, claims: &[Claim]) -> Vec<(String, Failure)> {
     let mut live: Vec<&Claim> = claims.iter().filter(|claim| !satisfied_default(object, claim)).collect();
     // What lies within a place stands right behind it then: nobody else can contradict a claim of it.

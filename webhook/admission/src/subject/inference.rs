@@ -1,6 +1,6 @@
-//! The pod of a KServe InferenceService's component: the component is a pod's spec, with the pod's labels and annotations
-//! beside its fields, and with a container that a serving runtime completes (`model`, or one named after a framework).
-//! Source: `pkg/apis/serving/v1beta1` of kserve.
+//! The pod of a KServe InferenceService's component: the component is a pod's spec, with the pod's labels and
+//! annotations beside its fields, and with a container that a serving runtime completes (`model`, or one named after a
+//! framework). Source: `pkg/apis/serving/v1beta1` of kserve.
 //!
 //! Not here, and judged when the Pod comes: what the runtime adds, its image above all.
 

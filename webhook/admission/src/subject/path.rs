@@ -1,5 +1,5 @@
-//! A way from an object to its templates: a JSON pointer in which `*` stands for every element of a list or every value of
-//! a map, and what is found at its end. Which kinds have which paths is told in `ready` and by the administrator.
+//! A way from an object to its templates: a JSON pointer in which `*` stands for every element of a list or every value
+//! of a map, and what is found at its end. Which kinds have which paths is told in `ready` and by the administrator.
 
 use std::fmt;
 use std::str::FromStr;
@@ -28,7 +28,8 @@ pub enum Holds {
     PodTemplate,
     /// The spec of a pod, bare. Its pods' labels and annotations are nowhere to be read or edited.
     PodSpec,
-    /// A template of an Argo Workflow: containers of several names, the rest of the pod there or in the workflow's spec.
+    /// A template of an Argo Workflow: containers of several names, the rest of the pod there or in the workflow's
+    /// spec.
     WorkflowTemplate,
     /// A component of a KServe InferenceService: a pod's spec, its labels and annotations beside it, and a container
     /// that the serving runtime completes.
@@ -77,8 +78,8 @@ impl TemplatePath {
         stops
     }
 
-    /// The first place on the way where something stands that leads nowhere, such as a text where an object should be, and
-    /// why it does.
+    /// The first place on the way where something stands that leads nowhere, such as a text where an object should be,
+    /// and why it does.
     pub(super) fn obstacle(&self, object: &Value) -> Option<(Pointer, String)> {
         let mut stops = vec![Stop { at: Pointer::root(), way: Vec::new() }];
         for token in self.pointer.tokens() {
@@ -127,8 +128,8 @@ fn leads_nowhere(value: &Value, step: &str) -> Option<String> {
     if is_way { None } else { shape::no_object(value) }
 }
 
-/// A way as people tell it from others: `replicatedJobs[workers]`, `pytorchReplicaSpecs.Worker`. What every way has is left
-/// out.
+/// A way as people tell it from others: `replicatedJobs[workers]`, `pytorchReplicaSpecs.Worker`. What every way has is
+/// left out.
 pub(super) fn telling(way: &[String]) -> String {
     let told = way.iter().filter(|step| !matches!(step.as_str(), "spec" | "template"));
     told.fold(String::new(), |name, step| {

@@ -1,9 +1,9 @@
-//! The kinds that have pod templates from the start: where each keeps them, in which form, whether they are edited there
-//! and whether they may change. Data; what it means is told in `subject` and `path`. An administrator adds to it with
-//! `templatePaths`.
+//! The kinds that have pod templates from the start: where each keeps them, in which form, whether they are edited
+//! there and whether they may change. Data; what it means is told in `subject` and `path`. An administrator adds to it
+//! with `templatePaths`.
 //!
-//! Not here, since there is nothing to judge before the Pods come: TrainJob (its templates are its runtime's), Flux's and
-//! Argo CD's applications, AppWrapper (whole objects inside), Tekton's tasks (steps, made into containers later).
+//! Not here, since there is nothing to judge before the Pods come: TrainJob (its templates are its runtime's), Flux's
+//! and Argo CD's applications, AppWrapper (whole objects inside), Tekton's tasks (steps, made into containers later).
 
 use super::path::Holds;
 
@@ -24,8 +24,8 @@ pub enum Edited {
     /// In the template, and in the Pods that are made of it.
     #[default]
     InPlace,
-    /// In the Pods alone: the kind's own admission would refuse what is put in, or others complete the template before it
-    /// becomes a Pod. It is judged as its Pods will be.
+    /// In the Pods alone: the kind's own admission would refuse what is put in, or others complete the template before
+    /// it becomes a Pod. It is judged as its Pods will be.
     AtPods,
 }
 

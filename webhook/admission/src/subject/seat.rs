@@ -1,5 +1,6 @@
-//! Where a pod template sits in its object: in one place as a rule, or in pieces where a kind has no template and one is
-//! put together of its fields. Whoever reads or edits a part of the template asks here where that part really stands.
+//! Where a pod template sits in its object: in one place as a rule, or in pieces where a kind has no template and one
+//! is put together of its fields. Whoever reads or edits a part of the template asks here where that part really
+//! stands.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,9 +1,9 @@
 //! The pod of an Argo Workflow's template, put together as the workflow controller does it: containers of the template,
-//! and of the pod's own fields those of the template, else those of the workflow. Source: `workflow/controller/workflowpod.go`
-//! of argo-workflows.
+//! and of the pod's own fields those of the template, else those of the workflow. Source:
+//! `workflow/controller/workflowpod.go` of argo-workflows.
 //!
-//! Not here, and judged when the Pod comes: `templateDefaults`, `podSpecPatch`, templates of another object by reference,
-//! the executor's own containers, and what is filled in for `{{…}}`.
+//! Not here, and judged when the Pod comes: `templateDefaults`, `podSpecPatch`, templates of another object by
+//! reference, the executor's own containers, and what is filled in for `{{…}}`.
 
 use serde_json::{Map, Value, json};
 

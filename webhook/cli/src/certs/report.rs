@@ -1,5 +1,5 @@
-//! What is told of a folder of certificates, as it is printed: for programs as it stands here, for people as `text` makes
-//! it. No key and no token is in it.
+//! What is told of a folder of certificates, as it is printed: for programs as it stands here, for people as `text`
+//! makes it. No key and no token is in it.
 
 use std::path::PathBuf;
 

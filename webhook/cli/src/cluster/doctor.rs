@@ -1,5 +1,5 @@
-//! `portreeve cluster doctor`: would the cluster, and we ourselves, come back if no replica of ours answered? Worked out from
-//! the policies in the cluster, and tried on it.
+//! `portreeve cluster doctor`: would the cluster, and we ourselves, come back if no replica of ours answered? Worked
+//! out from the policies in the cluster, and tried on it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -33,17 +33,17 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Looks for what would keep the cluster from coming back while no replica answers.
 ///
-/// What the policies in the cluster have to be registered with is worked out and examined. Then what a cluster comes back
-/// by (nodes, leases, pods of the control plane, of the network and of our own namespace) is created as dry runs, with the
-/// webhooks that are registered now. Nothing is changed.
+/// What the policies in the cluster have to be registered with is worked out and examined. Then what a cluster comes
+/// back by (nodes, leases, pods of the control plane, of the network and of our own namespace) is created as dry runs,
+/// with the webhooks that are registered now. Nothing is changed.
 ///
-/// With the server's configuration it is looked at as the server looks at it: policies come from where its own come from,
-/// further kinds hold templates, and a certificate that a controller makes needs that controller.
+/// With the server's configuration it is looked at as the server looks at it: policies come from where its own come
+/// from, further kinds hold templates, and a certificate that a controller makes needs that controller.
 ///
 /// What you may not create, or what the API server does not answer for, could not be tried, and is told so.
 ///
-/// Exit codes: 0 nothing stands in the way, as far as it could be tried; 1 something would, nothing at all could be tried, or
-/// the policies are refused; 2 there is no way to the cluster.
+/// Exit codes: 0 nothing stands in the way, as far as it could be tried; 1 something would, nothing at all could be
+/// tried, or the policies are refused; 2 there is no way to the cluster.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:
   portreeve cluster doctor
@@ -111,8 +111,8 @@ struct ShownFinding {
 struct ShownProof {
     /// Such as `Pod in kube-system`.
     what: String,
-    /// `passed`, `held-up` by us, `unknown` where somebody else refuses, or `untried` where you may not create it or the
-    /// API server does not answer.
+    /// `passed`, `held-up` by us, `unknown` where somebody else refuses, or `untried` where you may not create it or
+    /// the API server does not answer.
     outcome: &'static str,
     /// The refusal.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -19,10 +19,10 @@ use crate::output::{print_json, print_text};
 
 /// Keeps what the books of all replicas were proved to be, and says where they don't show all.
 ///
-/// Each replica reads its own book again once a day. Here its newest proof, with the signed checkpoint of every epoch, is put
-/// into a ConfigMap beside those before, and held against them: a book that was put back to an earlier state, replaced or lost
-/// since is a gap, and so is one that is not whole, or was not proved lately. With gaps it is kept all the same, and the
-/// gaps with it. Nothing of what books hold leaves them.
+/// Each replica reads its own book again once a day. Here its newest proof, with the signed checkpoint of every epoch,
+/// is put into a ConfigMap beside those before, and held against them: a book that was put back to an earlier state,
+/// replaced or lost since is a gap, and so is one that is not whole, or was not proved lately. With gaps it is kept all
+/// the same, and the gaps with it. Nothing of what books hold leaves them.
 ///
 /// Exit codes: 0 kept, without a gap; 1 kept, with gaps, or it can't be kept; 2 there is no way to the cluster.
 #[derive(Debug, clap::Args)]

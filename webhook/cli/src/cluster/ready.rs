@@ -1,4 +1,5 @@
-//! `portreeve cluster ready`: whether a server answers where the API server calls it, by a certificate that it would take.
+//! `portreeve cluster ready`: whether a server answers where the API server calls it, by a certificate that it would
+//! take.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};

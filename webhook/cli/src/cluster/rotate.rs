@@ -9,13 +9,13 @@ use crate::output::print_text;
 
 /// Asks for a new serving certificate and path token, or a new CA, before they are due.
 ///
-/// The leader renews within a minute whatever was issued before this call, in the order in which nobody is turned away: a
-/// new token is taken before it is registered, a new CA is trusted before it signs (a day later, unless
-/// `kubernetes.rotation.overlapSeconds` says otherwise), and the old ones stay as long. Asking twice does it once. Who asks
-/// needs to write one ConfigMap, `<secret>-rotation`, and neither sees nor writes a key.
+/// The leader renews within a minute whatever was issued before this call, in the order in which nobody is turned away:
+/// a new token is taken before it is registered, a new CA is trusted before it signs (a day later, unless
+/// `kubernetes.rotation.overlapSeconds` says otherwise), and the old ones stay as long. Asking twice does it once. Who
+/// asks needs to write one ConfigMap, `<secret>-rotation`, and neither sees nor writes a key.
 ///
-/// Exit codes: 0 the leader is asked; 1 there is no such Secret, or the request can't be written; 2 there is no way to the
-/// cluster.
+/// Exit codes: 0 the leader is asked; 1 there is no such Secret, or the request can't be written; 2 there is no way to
+/// the cluster.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:
   portreeve cluster rotate --namespace portreeve
@@ -27,8 +27,8 @@ pub(super) struct Arguments {
     /// Namespace of the server. Left out: that of the kubeconfig or of the service account.
     #[arg(long)]
     namespace: Option<String>,
-    /// The Secret that holds the certificates, as `kubernetes.certificateSecret` has it: `<fullname>-certificates` where the
-    /// chart installed it.
+    /// The Secret that holds the certificates, as `kubernetes.certificateSecret` has it: `<fullname>-certificates`
+    /// where the chart installed it.
     #[arg(long, value_name = "NAME", default_value = "portreeve-certificates")]
     secret: String,
     /// Does not look first whether that Secret is there: for an account that may not.

@@ -11,9 +11,9 @@ use crate::output::print_text;
 
 /// Takes the registrations away, before the server goes.
 ///
-/// Without this, an API server whose webhook is gone refuses, or holds up, what it would have asked about. Replicas that
-/// still run do not register again for two minutes: the lease of their leader is taken first, which takes some seconds.
-/// A configuration of the same name that is not ours stays. `helm uninstall` does it first.
+/// Without this, an API server whose webhook is gone refuses, or holds up, what it would have asked about. Replicas
+/// that still run do not register again for two minutes: the lease of their leader is taken first, which takes some
+/// seconds. A configuration of the same name that is not ours stays. `helm uninstall` does it first.
 ///
 /// Exit codes: 0 both are gone, or never were; 1 one of them stays; 2 there is no way to the cluster.
 #[derive(Debug, clap::Args)]

@@ -1,5 +1,5 @@
-//! `portreeve demo`: five platforms' workloads go through a real server on loopback and come out put right or denied, and
-//! the book is proved. The steps are here, in their order; what each one does is in the module of its name.
+//! `portreeve demo`: five platforms' workloads go through a real server on loopback and come out put right or denied,
+//! and the book is proved. The steps are here, in their order; what each one does is in the module of its name.
 
 mod api_server;
 mod embedded;
@@ -31,13 +31,13 @@ use visit::Visitor;
 
 /// Shows the whole of it on this machine, without a cluster.
 ///
-/// Makes a CA and a serving certificate, starts a registry that serves the platforms' images and a webhook that enforces
-/// the platforms' policies, both on loopback, and sends every workload of five platforms through /mutate and /validate
-/// over TLS, as an API server would. Shows what was put in and what was denied, sends each corrected workload once more
-/// to see that nothing changes, and proves the book whole. Nothing leaves this machine.
+/// Makes a CA and a serving certificate, starts a registry that serves the platforms' images and a webhook that
+/// enforces the platforms' policies, both on loopback, and sends every workload of five platforms through /mutate and
+/// /validate over TLS, as an API server would. Shows what was put in and what was denied, sends each corrected workload
+/// once more to see that nothing changes, and proves the book whole. Nothing leaves this machine.
 ///
-/// Exit codes: 0 every workload ended as its platform expects; 1 one did not, or a step failed; 2 the platforms can't be
-/// read.
+/// Exit codes: 0 every workload ended as its platform expects; 1 one did not, or a step failed; 2 the platforms can't
+/// be read.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "Examples:
   portreeve demo
@@ -48,7 +48,8 @@ pub(crate) struct Arguments {
     /// out: `tests/platforms` under this folder if it is there, else the five that this program carries.
     #[arg(long, value_name = "DIR")]
     platforms: Option<PathBuf>,
-    /// An empty folder for certificates, policies and the book. Left out: a new one among the temporary files. It stays.
+    /// An empty folder for certificates, policies and the book. Left out: a new one among the temporary files. It
+    /// stays.
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
     /// How the result is printed.

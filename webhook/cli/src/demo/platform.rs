@@ -1,4 +1,5 @@
-//! A platform as its folder has it: what runs there, what must be denied, its images, what is expected of each workload.
+//! A platform as its folder has it: what runs there, what must be denied, its images, what is expected of each
+//! workload.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! The folder that a demo is held in: certificates, policies, compiled policies and the book, and the webhook over them.
-//! It is a server like any other, configured as a file would.
+//! The folder that a demo is held in: certificates, policies, compiled policies and the book, and the webhook over
+//! them. It is a server like any other, configured as a file would.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};

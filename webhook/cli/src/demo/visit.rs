@@ -125,8 +125,8 @@ impl Policies {
         Verdict::Denied { call: call.path().to_owned(), violated, failed, message: answer.message().to_owned() }
     }
 
-    /// Whose warnings the user reads: of policies that only warn, and advice, which begins with the object's name and the
-    /// policy's.
+    /// Whose warnings the user reads: of policies that only warn, and advice, which begins with the object's name and
+    /// the policy's.
     fn warning(&self, answer: &Answer) -> BTreeSet<String> {
         let advised = answer.warnings.iter().filter_map(|warning| warning.split(": ").nth(1));
         let advised = advised.filter(|name| self.0.contains_key(*name));

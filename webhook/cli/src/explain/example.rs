@@ -38,8 +38,8 @@ pub(super) struct AfterReport {
     pub(super) value: Value,
 }
 
-/// The first case that is denied and the first that something is put into, if there are such; those that need no settings
-/// and no facts come before others.
+/// The first case that is denied and the first that something is put into, if there are such; those that need no
+/// settings and no facts come before others.
 pub(super) fn examples(cases: &[WrittenCase]) -> Vec<ExampleReport> {
     let denied = |case: &&WrittenCase| !case.expect.violations.is_empty();
     let edited = |case: &&WrittenCase| !case.expect.after.is_empty() && !case.expect.finds();

@@ -1,5 +1,5 @@
-//! What there is to know of a policy that ships, brought together from its manifest, its page, its cases and the platform
-//! profile. As it is printed for programs; `document` puts it into sentences.
+//! What there is to know of a policy that ships, brought together from its manifest, its page, its cases and the
+//! platform profile. As it is printed for programs; `document` puts it into sentences.
 
 use portreeve_admission::api::{ClusterPolicySpec, FailurePolicy, ModuleSource, Resource};
 use portreeve_cases::WrittenCase;

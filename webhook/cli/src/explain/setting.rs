@@ -1,4 +1,5 @@
-//! The settings of a policy as a flat list, out of their JSON Schema: a path, a type in words, a default, a description.
+//! The settings of a policy as a flat list, out of their JSON Schema: a path, a type in words, a default, a
+//! description.
 
 use std::borrow::Cow;
 
@@ -13,7 +14,8 @@ const DEEPEST: usize = 8;
 #[derive(Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct SettingReport {
-    /// Where it stands: `allowFor[].select.images`, with `[]` for each element of a list and `*` for each name of a mapping.
+    /// Where it stands: `allowFor[].select.images`, with `[]` for each element of a list and `*` for each name of a
+    /// mapping.
     pub(super) name: String,
     /// What it may be, in words.
     #[serde(rename = "type")]

@@ -21,9 +21,9 @@ use crate::output::{print_json, print_text, tell};
 /// Prints a backstop: ValidatingAdmissionPolicies that hold while no webhook answers.
 ///
 /// Each ClusterPolicy that can be said in the API server's own words (CEL) becomes a ValidatingAdmissionPolicy and its
-/// binding: its mode, selectors, settings and exceptions are kept. They refuse only what no default would have put right, such
-/// as `privileged: true`: while the webhook is away nobody puts anything in, and what is merely missing passes. Policies
-/// that can't be said, or not with their settings, are told of on stderr, with the reason.
+/// binding: its mode, selectors, settings and exceptions are kept. They refuse only what no default would have put
+/// right, such as `privileged: true`: while the webhook is away nobody puts anything in, and what is merely missing
+/// passes. Policies that can't be said, or not with their settings, are told of on stderr, with the reason.
 ///
 /// The backstop is made of the policies as they are now. Export it again when they change, or when an exception ends.
 ///
@@ -38,14 +38,15 @@ use crate::output::{print_json, print_text, tell};
   portreeve export vap policies/ --with image-digest -o json
   kubectl get validatingadmissionpolicies -l app.kubernetes.io/component=backstop")]
 pub(super) struct Arguments {
-    /// Policy files, folders of them (all *.yaml, *.yml and *.json), or `-` for stdin. Left out, or without a ClusterPolicy and
-    /// a PolicySet: the platform profile.
+    /// Policy files, folders of them (all *.yaml, *.yml and *.json), or `-` for stdin. Left out, or without a
+    /// ClusterPolicy and a PolicySet: the platform profile.
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// The namespace that the server runs in, which no policy sees.
     #[arg(long, short, value_name = "NAME", default_value = "portreeve")]
     namespace: String,
-    /// A policy that is left out otherwise, since it refuses what the webhook puts right as a rule; may be given several times.
+    /// A policy that is left out otherwise, since it refuses what the webhook puts right as a rule; may be given
+    /// several times.
     #[arg(long, value_name = "POLICY", value_parser = PossibleValuesParser::new(ON_REQUEST))]
     with: Vec<String>,
     /// Folder for compiled policies, private to you. Left out: `portreeve/policies` in your cache folder.

@@ -24,9 +24,9 @@ pub(crate) use report::TestReport;
 
 /// Plays cases against a policy: a request, what is known beside it, and how it has to end.
 ///
-/// The cases are tried on the policies that ship, or on those of a module. Which policy a file is about it says itself, by
-/// `policy: NAME` before its `cases:`; else --builtin says it, or the folder around the folder `cases` that it stands in, or
-/// there is only one in the module. Without a path the cases of the policies that ship are played.
+/// The cases are tried on the policies that ship, or on those of a module. Which policy a file is about it says itself,
+/// by `policy: NAME` before its `cases:`; else --builtin says it, or the folder around the folder `cases` that it
+/// stands in, or there is only one in the module. Without a path the cases of the policies that ship are played.
 ///
 /// Exit codes: 0 all cases ended as they say; 1 one did not; 2 something can't be read.
 #[derive(Debug, Args)]
@@ -44,7 +44,8 @@ Such a file:
     object: {apiVersion: v1, kind: Pod, metadata: {name: a}, spec: {containers: [{name: a, image: a}]}}
     expect: {violations: [{rule: missing-label}], message: team}")]
 pub(super) struct Arguments {
-    /// Files of cases, or folders: every *.yaml and *.yml in them, or only those in folders named `cases`, if there are any.
+    /// Files of cases, or folders: every *.yaml and *.yml in them, or only those in folders named `cases`, if there are
+    /// any.
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// The policy that ships for files that name none; without a path, the one whose cases are played.
@@ -129,8 +130,8 @@ fn tried(module: Option<&Path>) -> Result<Tried, Failure> {
     Ok(Tried { bytes: bytes.into(), policies })
 }
 
-/// The policy that a file's cases are about: as it says itself, as the command says, as its folder says, or the only one
-/// there is.
+/// The policy that a file's cases are about: as it says itself, as the command says, as its folder says, or the only
+/// one there is.
 fn policy_of<'a>(file: &'a CaseFile, arguments: &'a Arguments, tried: &'a Tried) -> Result<&'a str, TestError> {
     let by_folder = file.folder.as_ref().filter(|folder| tried.policies.contains(folder));
     let only = match tried.policies.as_slice() {

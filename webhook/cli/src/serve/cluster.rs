@@ -37,12 +37,12 @@ use resources::Reporting;
 pub(crate) use resources::sources_of;
 use survey::Surveyor;
 
-/// How long a start waits in all for what the API server has to tell. A replica that restarts while it is away serves what
-/// it knew.
+/// How long a start waits in all for what the API server has to tell. A replica that restarts while it is away serves
+/// what it knew.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long a start that failed for our resources tries to say so in their statuses. A lease that a lost replica left ends
-/// meanwhile.
+/// How long a start that failed for our resources tries to say so in their statuses. A lease that a lost replica left
+/// ends meanwhile.
 const LAST_WORDS: Duration = Duration::from_secs(25);
 
 /// A server that can't start in its cluster.
@@ -114,8 +114,8 @@ pub(super) async fn start(
     Ok((running, tie))
 }
 
-/// Unties a server that can't start. Where that is for our resources their statuses say so first: nobody else may be there who
-/// could, and whoever wrote them does not read our log.
+/// Unties a server that can't start. Where that is for our resources their statuses say so first: nobody else may be
+/// there who could, and whoever wrote them does not read our log.
 async fn give_up(error: StartError, reporting: Option<Reporting>, tie: Tie) -> StartError {
     if let (StartError::Policies(_) | StartError::LastGood { .. }, Some(reporting)) = (&error, reporting)
         && timeout(LAST_WORDS, reporting.tell_once(tie.standing())).await.is_err()

@@ -150,7 +150,8 @@ fn a_denial_is_a_line_of_the_log_that_names_its_call_and_its_record() {
     });
 }
 
-/// The catalogue taken for a module from outside, which runs on a thread of its own. `availability` says what it could not see.
+/// The catalogue taken for a module from outside, which runs on a thread of its own. `availability` says what it could
+/// not see.
 #[test]
 fn what_a_policy_from_outside_logs_says_whose_call_it_is_about() {
     let place = folder(&[]);

@@ -1,5 +1,5 @@
-//! Replicas come and go, and policies change, while pods come in: nobody is turned away who should not be, and every decision
-//! is in a book.
+//! Replicas come and go, and policies change, while pods come in: nobody is turned away who should not be, and every
+//! decision is in a book.
 
 use portreeve_tests::server::until;
 

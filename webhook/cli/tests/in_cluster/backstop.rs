@@ -1,5 +1,5 @@
-//! The backstop at a real API server, without any webhook: what is exported is taken as it is, what is bad is refused in our
-//! words, what the webhook would only have completed is taken, and nothing that was there before is held up.
+//! The backstop at a real API server, without any webhook: what is exported is taken as it is, what is bad is refused
+//! in our words, what the webhook would only have completed is taken, and nothing that was there before is held up.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

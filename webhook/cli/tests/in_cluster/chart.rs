@@ -1,5 +1,5 @@
-//! The server as its chart installs it: by the chart's configuration, with the rights of the chart's service account. They
-//! are enough, and none is left over. There is no node here, so the program is run beside the StatefulSet.
+//! The server as its chart installs it: by the chart's configuration, with the rights of the chart's service account.
+//! They are enough, and none is left over. There is no node here, so the program is run beside the StatefulSet.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -47,7 +47,8 @@ impl Installed {
         Some(Self { scene, objects: helm.render(&installation).unwrap(), account })
     }
 
-    /// A replica by the chart's configuration, but for what it has of a pod: paths, ports, and the way to the API server.
+    /// A replica by the chart's configuration, but for what it has of a pod: paths, ports, and the way to the API
+    /// server.
     async fn replica(&self) -> Replica {
         let text = self.objects.iter().find_map(|object| object["data"]["server.yaml"].as_str()).unwrap();
         let mut config: Value = serde_saphyr::from_str(text).unwrap();
@@ -74,7 +75,8 @@ impl Installed {
         run(&hook["spec"]["template"]["spec"], &self.account, str::to_owned);
     }
 
-    /// As the CronJob of this name does once a month, by an account of its own, with arguments as they would be said here.
+    /// As the CronJob of this name does once a month, by an account of its own, with arguments as they would be said
+    /// here.
     fn monthly(&self, name: &str, here: impl Fn(&str) -> String) {
         let is_it = |object: &&Value| object["kind"] == "CronJob" && object["metadata"]["name"] == name;
         let job = self.objects.iter().find(is_it).unwrap();

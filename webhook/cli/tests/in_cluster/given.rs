@@ -1,6 +1,6 @@
-//! Certificates that somebody else makes and gives us as files, as a controller in the cluster does: configured as the chart
-//! does it, mounted as the kubelet does it. Another CA comes with another certificate, at one replica sooner than at the
-//! other, and nobody is turned away.
+//! Certificates that somebody else makes and gives us as files, as a controller in the cluster does: configured as the
+//! chart does it, mounted as the kubelet does it. Another CA comes with another certificate, at one replica sooner than
+//! at the other, and nobody is turned away.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};

@@ -1,5 +1,5 @@
-//! The released program in a cluster, as its users have it: replicas as processes, tied to a real API server, behind one
-//! address. What the parts do each by itself is tested where they are.
+//! The released program in a cluster, as its users have it: replicas as processes, tied to a real API server, behind
+//! one address. What the parts do each by itself is tested where they are.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,5 +1,5 @@
-//! Policies whose modules come out of a registry, applied with kubectl: what can't be in force is refused there and then, and
-//! a registry that does not answer is nobody's fault.
+//! Policies whose modules come out of a registry, applied with kubectl: what can't be in force is refused there and
+//! then, and a registry that does not answer is nobody's fault.
 
 use portreeve_supply::loopback::{Fault, FixtureImage, LoopbackRegistry};
 use portreeve_tests::server::until;

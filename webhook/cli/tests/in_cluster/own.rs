@@ -1,4 +1,5 @@
-//! What namespaces may write of their own: exceptions as far as the policy allows them, and so many Policies and no more.
+//! What namespaces may write of their own: exceptions as far as the policy allows them, and so many Policies and no
+//! more.
 
 use portreeve_tests::server::until;
 use serde_json::{Value, json};

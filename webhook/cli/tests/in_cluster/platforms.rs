@@ -1,7 +1,7 @@
-//! The five platforms as their users have them: policies applied as resources, charts installed by helm, what is bad applied
-//! with kubectl, and what was rendered before it was committed. The program is in front, registered itself, and knows of the
-//! cluster what it is told there. On any cluster, with a server and a registration of the test's own, they are in
-//! `tests/cluster`.
+//! The five platforms as their users have them: policies applied as resources, charts installed by helm, what is bad
+//! applied with kubectl, and what was rendered before it was committed. The program is in front, registered itself, and
+//! knows of the cluster what it is told there. On any cluster, with a server and a registration of the test's own, they
+//! are in `tests/cluster`.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -62,8 +62,8 @@ impl Governed {
         installations
     }
 
-    /// All that runs on the platforms, as it stands now, but for hooks, which nobody here runs, and nodes, which no chart
-    /// makes. Jobs are named as in the manifests.
+    /// All that runs on the platforms, as it stands now, but for hooks, which nobody here runs, and nodes, which no
+    /// chart makes. Jobs are named as in the manifests.
     async fn standing(&self) -> Vec<Value> {
         let is_hook = |object: &Value| object["metadata"]["annotations"]["helm.sh/hook"].is_string();
         let objects = self.platforms.iter().flat_map(|platform| &platform.objects);
@@ -76,7 +76,8 @@ impl Governed {
         standing
     }
 
-    /// An object of the manifests under the name that the chart gives it: a Job's goes on with what stands for its template.
+    /// An object of the manifests under the name that the chart gives it: a Job's goes on with what stands for its
+    /// template.
     fn as_installed(&self, object: &Value) -> Value {
         let mut object = object.clone();
         if object["kind"] == "Job" {
@@ -91,8 +92,8 @@ impl Governed {
         object
     }
 
-    /// Waits until as many replicas are asked for as the manifests say: where there is an autoscaler, the chart does not say
-    /// it, and the autoscaler raises them.
+    /// Waits until as many replicas are asked for as the manifests say: where there is an autoscaler, the chart does
+    /// not say it, and the autoscaler raises them.
     async fn scaled(&self) {
         let deployments = self.platforms.iter().flat_map(|platform| &platform.objects);
         let deployments: Vec<&Value> = deployments.filter(|object| object["kind"] == "Deployment").collect();
@@ -134,7 +135,8 @@ fn apply_policies(scene: &Scene, platforms: &[Platform]) {
     scene.kubectl.run(&format!("apply --server-side{}", folders.collect::<String>())).unwrap();
 }
 
-/// In production, with what a document shows in place of a Secret, and without the kinds of operators, which are not here.
+/// In production, with what a document shows in place of a Secret, and without the kinds of operators, which are not
+/// here.
 fn production(platform: &Platform) -> Installation {
     Installation::of_platform(&platform.name, "prod")
         .with("placeholders.enabled=true")

@@ -1,7 +1,7 @@
-//! Pod Security conformance: the public fixtures and our own pods, and Deployments of them, by server-side dry run, once
-//! judged by the built-in controller alone and once by our policy alone: applied as a resource, in the program that registered
-//! itself. A user's namespaces have the same labels in both clusters. One by one both judges have to agree, and ours has to
-//! say what the built-in one says, word for word.
+//! Pod Security conformance: the public fixtures and our own pods, and Deployments of them, by server-side dry run,
+//! once judged by the built-in controller alone and once by our policy alone: applied as a resource, in the program
+//! that registered itself. A user's namespaces have the same labels in both clusters. One by one both judges have to
+//! agree, and ours has to say what the built-in one says, word for word.
 
 #[allow(dead_code, reason = "the policy's own tests need the rest of it")]
 #[path = "../../../../policies/catalogue/pod-security/tests/trials.rs"]

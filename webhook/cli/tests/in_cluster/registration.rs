@@ -1,5 +1,5 @@
-//! What policies ask for and must not be registered: refused when it is applied. Where it is in force all the same, what was
-//! registered before stays, and goes on being reached by the newest certificates and token.
+//! What policies ask for and must not be registered: refused when it is applied. Where it is in force all the same,
+//! what was registered before stays, and goes on being reached by the newest certificates and token.
 
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,5 @@
-//! Rights as words, `list pods` and `patch reports.openreports.io`: those that roles grant, and those that somebody used, by
-//! the API server's own audit.
+//! Rights as words, `list pods` and `patch reports.openreports.io`: those that roles grant, and those that somebody
+//! used, by the API server's own audit.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
-//! Certificate, CA and path token are renewed while pods come in, as `portreeve cluster rotate` asks for it: old and new are
-//! good for as long as anybody may hold the old, nobody is turned away, and every decision is in a book.
+//! Certificate, CA and path token are renewed while pods come in, as `portreeve cluster rotate` asks for it: old and
+//! new are good for as long as anybody may hold the old, nobody is turned away, and every decision is in a book.
 
 use std::process::{Command, Output};
 use std::time::Duration;

@@ -30,7 +30,8 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
-    /// A cluster with the namespaces `portreeve` and `shop`; none, and a word about it, where there is no control plane.
+    /// A cluster with the namespaces `portreeve` and `shop`; none, and a word about it, where there is no control
+    /// plane.
     pub(crate) async fn start() -> Option<Self> {
         Self::start_with(Controllers::Absent).await
     }

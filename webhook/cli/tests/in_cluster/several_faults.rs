@@ -1,5 +1,5 @@
-//! Pods with several faults at once, put together out of our own small ones: in which order and how far together faults are
-//! told shows only there. The same pods on every run.
+//! Pods with several faults at once, put together out of our own small ones: in which order and how far together faults
+//! are told shows only there. The same pods on every run.
 
 use serde_json::{Value, json};
 

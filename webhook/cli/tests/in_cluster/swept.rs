@@ -1,12 +1,12 @@
-//! A cluster that was there before is left as it was: what a test made in it goes with the test, registrations first, so that
-//! nobody waits for a server that is gone.
+//! A cluster that was there before is left as it was: what a test made in it goes with the test, registrations first,
+//! so that nobody waits for a server that is gone.
 
 use std::collections::BTreeSet;
 
 use portreeve_tests::kubectl::Kubectl;
 
-/// Kinds of which tests make objects, in the order in which these go, and the namespace that is looked into. What lives in a
-/// namespace of the test's own goes with it.
+/// Kinds of which tests make objects, in the order in which these go, and the namespace that is looked into. What lives
+/// in a namespace of the test's own goes with it.
 const KINDS: [(&str, Option<&str>); 10] = [
     ("validatingwebhookconfigurations.admissionregistration.k8s.io", None),
     ("mutatingwebhookconfigurations.admissionregistration.k8s.io", None),

@@ -1,6 +1,6 @@
-//! Users who create pods all the time, at a rate that all of them keep together if the machine can: pods that are admitted
-//! with a default put in, and pods that are denied. What came of each is known by its name, to be held against the books.
-//! In force is what a cluster has in force: the platform profile, and a policy of one's own.
+//! Users who create pods all the time, at a rate that all of them keep together if the machine can: pods that are
+//! admitted with a default put in, and pods that are denied. What came of each is known by its name, to be held against
+//! the books. In force is what a cluster has in force: the platform profile, and a policy of one's own.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -20,7 +20,8 @@ use crate::scene::{Scene, wants_label};
 /// How many there are, each with a connection of its own and one pod under way.
 const USERS: u32 = 16;
 
-/// How many pods a second they aim at together. Each is two calls of ours, one of either webhook: five hundred a second.
+/// How many pods a second they aim at together. Each is two calls of ours, one of either webhook: five hundred a
+/// second.
 const RATE: u32 = 250;
 
 /// How many answers are some.

@@ -1,8 +1,8 @@
-//! Pieces of CEL as text: literals, lists, patterns as regular expressions of RE2. What they are put together to say is told
-//! by the rules.
+//! Pieces of CEL as text: literals, lists, patterns as regular expressions of RE2. What they are put together to say is
+//! told by the rules.
 
-/// A string. No control character is in the literal as it is: a line break of either kind would end it, and others would be
-/// lost on the way through YAML.
+/// A string. No control character is in the literal as it is: a line break of either kind would end it, and others
+/// would be lost on the way through YAML.
 pub(super) fn text(text: &str) -> String {
     let mut literal = String::with_capacity(text.len().saturating_add(2));
     literal.push('\'');
@@ -53,7 +53,8 @@ pub(super) fn field_or(of: &str, path: &str, otherwise: &str) -> String {
     format!("{}.orValue({otherwise})", field(of, path))
 }
 
-/// What takes one of these patterns, in which `*` stands for any characters, as one regular expression of the whole text.
+/// What takes one of these patterns, in which `*` stands for any characters, as one regular expression of the whole
+/// text.
 pub(super) fn globs<'a>(patterns: impl IntoIterator<Item = &'a str>) -> String {
     one_of(patterns.into_iter().map(|pattern| glob(pattern, ".*")))
 }

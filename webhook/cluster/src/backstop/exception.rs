@@ -1,5 +1,5 @@
-//! Exceptions of a policy in CEL: whom they cover, rule by rule. Their end can't be said there, since the API server gives
-//! expressions no clock; whoever exports is told of it.
+//! Exceptions of a policy in CEL: whom they cover, rule by rule. Their end can't be said there, since the API server
+//! gives expressions no clock; whoever exports is told of it.
 
 use portreeve_admission::api::{Covered, OptOut};
 use portreeve_admission::exception::Exception;

@@ -1,5 +1,5 @@
-//! Names of images in CEL: in full as container runtimes read them, and patterns over them as the settings of policies write
-//! them. An image is always an expression here, patterns are texts.
+//! Names of images in CEL: in full as container runtimes read them, and patterns over them as the settings of policies
+//! write them. An image is always an expression here, patterns are texts.
 
 use super::cel::{glob, list, one_of, text};
 use super::left_out::Why;
@@ -23,8 +23,8 @@ pub(super) fn is_readable(image: &str) -> String {
     format!("({image}.matches({}) && !{image}.matches('^[0-9a-f]{{64}}$'))", text(READABLE))
 }
 
-/// A list with registry and repository in full: `docker.io/library/nginx` for `nginx`. A list, since that is how CEL gives a
-/// value a name.
+/// A list with registry and repository in full: `docker.io/library/nginx` for `nginx`. A list, since that is how CEL
+/// gives a value a name.
 fn in_full(image: &str) -> String {
     format!(
         "[{}].map(n, n.matches('^(localhost|[^/]*[.:A-Z][^/]*)/') ? n : 'docker.io/' + n)\
@@ -34,7 +34,8 @@ fn in_full(image: &str) -> String {
     )
 }
 
-/// Patterns over images, such as `nginx` or `quay.io/prometheus/*`. What is official on Docker Hub may be named in short.
+/// Patterns over images, such as `nginx` or `quay.io/prometheus/*`. What is official on Docker Hub may be named in
+/// short.
 #[derive(Debug, Clone)]
 pub(super) struct ImagePatterns {
     names: String,
@@ -64,7 +65,8 @@ impl ImagePatterns {
     }
 }
 
-/// Repositories, such as `registry.example/team/**`, by registry and path; a star of the registry never reaches past it.
+/// Repositories, such as `registry.example/team/**`, by registry and path; a star of the registry never reaches past
+/// it.
 #[derive(Debug, Clone)]
 pub(super) struct Repositories {
     names: String,

@@ -1,14 +1,15 @@
-//! A backstop: the few rules that hold inside the API server while no webhook answers, as ValidatingAdmissionPolicies in its
-//! own words (CEL). Pure: policies in, objects out; nothing is sent.
+//! A backstop: the few rules that hold inside the API server while no webhook answers, as ValidatingAdmissionPolicies
+//! in its own words (CEL). Pure: policies in, objects out; nothing is sent.
 //!
-//! With the webhook, objects are judged with the defaults that it put in; without it, as they were written. So that nothing is
-//! refused which the webhook would have mended, a backstop refuses only what no edit puts right: a bad value that somebody
-//! wrote. What is merely missing passes. A policy whose settings can't be said is left out, and told: a backstop is never
-//! stricter than the policy that it stands in for.
+//! With the webhook, objects are judged with the defaults that it put in; without it, as they were written. So that
+//! nothing is refused which the webhook would have mended, a backstop refuses only what no edit puts right: a bad value
+//! that somebody wrote. What is merely missing passes. A policy whose settings can't be said is left out, and told: a
+//! backstop is never stricter than the policy that it stands in for.
 //!
-//! What its rules say, the catalogue says too, in Rust: CEL has to be written by hand, since a compiled module can't be turned
-//! into expressions. Tests hold the two together: the lists that both have are compared, every setting of a policy is known
-//! to its rules here, and at a real API server they refuse what the webhook and the built-in controller refuse.
+//! What its rules say, the catalogue says too, in Rust: CEL has to be written by hand, since a compiled module can't be
+//! turned into expressions. Tests hold the two together: the lists that both have are compared, every setting of a
+//! policy is known to its rules here, and at a real API server they refuse what the webhook and the built-in controller
+//! refuse.
 
 mod cel;
 mod exception;

@@ -1,5 +1,5 @@
-//! A rule of a policy in CEL: what is at fault and what is said of it, as a variable that lists the sentences. What an update
-//! found as it is is no fault of it, by policy, rule and container, as in the webhook.
+//! A rule of a policy in CEL: what is at fault and what is said of it, as a variable that lists the sentences. What an
+//! update found as it is is no fault of it, by policy, rule and container, as in the webhook.
 
 use k8s_openapi::api::admissionregistration::v1::Variable;
 

@@ -1,5 +1,5 @@
-//! What the settings of several policies have in common: images and service accounts that something is for, and containers
-//! that a mesh adds.
+//! What the settings of several policies have in common: images and service accounts that something is for, and
+//! containers that a mesh adds.
 
 use std::collections::BTreeMap;
 

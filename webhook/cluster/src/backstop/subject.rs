@@ -1,5 +1,5 @@
-//! The pod template in CEL, wherever it sits, and once more as it was before an update. All of it is untyped: one policy sees
-//! several kinds, of which none has the fields of all.
+//! The pod template in CEL, wherever it sits, and once more as it was before an update. All of it is untyped: one
+//! policy sees several kinds, of which none has the fields of all.
 
 use k8s_openapi::api::admissionregistration::v1::Variable;
 

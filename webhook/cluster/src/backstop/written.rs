@@ -92,8 +92,8 @@ fn metadata(policy: &str) -> ObjectMeta {
     }
 }
 
-/// One for all rules, so that a user reads all that a policy finds at once. Sentences that are too many for the API server
-/// give way to one.
+/// One for all rules, so that a user reads all that a policy finds at once. Sentences that are too many for the API
+/// server give way to one.
 fn validation(policy: &Policy, rules: &[Rule]) -> Validation {
     let remedies: Vec<String> = rules.iter().map(|rule| format!("{} ({})", rule.remedy, rule.id)).collect();
     let mut message = format!("{} finds faults: {}", policy.id, remedies.join("; "));
@@ -187,8 +187,8 @@ fn rule(group: &str, resources: &[&str], operations: &[&str]) -> NamedRuleWithOp
     }
 }
 
-/// What is not looked at: mirrors of pods that run already, what is on its way out, templates that are as they were, and
-/// what the settings spare.
+/// What is not looked at: mirrors of pods that run already, what is on its way out, templates that are as they were,
+/// and what the settings spare.
 fn conditions(drafted: &Drafted) -> Vec<MatchCondition> {
     let always = [Condition::NotANode, Condition::NotLeaving];
     let named = |(name, expression): (&str, String)| MatchCondition { name: name.to_owned(), expression };

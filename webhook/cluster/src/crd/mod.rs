@@ -1,5 +1,5 @@
-//! The definitions of our kinds for an API server, made from the Rust types that the files are read with: one source, so
-//! that a ClusterPolicy reads alike in a file and in a cluster. Nothing is sent here; they stand in
+//! The definitions of our kinds for an API server, made from the Rust types that the files are read with: one source,
+//! so that a ClusterPolicy reads alike in a file and in a cluster. Nothing is sent here; they stand in
 //! `charts/portreeve/crds`, written by the test `definitions`.
 
 mod kind;

@@ -1,5 +1,5 @@
-//! What has to hold of our resources beyond their types, in CEL, so that the API server refuses what does not. Each rule
-//! is one that the server has too (named beside it): this way its answer comes at `kubectl apply`.
+//! What has to hold of our resources beyond their types, in CEL, so that the API server refuses what does not. Each
+//! rule is one that the server has too (named beside it): this way its answer comes at `kubectl apply`.
 
 use serde_json::{Value, json};
 
@@ -61,8 +61,8 @@ const NAMESPACE: &str = "is no name of a namespace: write lower-case letters and
 const IS_A_NAME: &str = "self.matches('^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$')";
 const NAME: &str = "begin and end with a letter or a digit, and write nothing else between but - _ .";
 
-/// What `jiff::Timestamp` takes. A format would make a timestamp of the text, and lose the words of the rule before, which
-/// tells of a text that is none. A day that is none can't be made a timestamp, which refuses it too.
+/// What `jiff::Timestamp` takes. A format would make a timestamp of the text, and lose the words of the rule before,
+/// which tells of a text that is none. A day that is none can't be made a timestamp, which refuses it too.
 const IS_IN_TIME: &str =
     r"!self.matches('^[0-9]{4}-[0-9]{2}-[0-9]{2}T') || timestamp(self) < timestamp('9999-12-30T22:00:00Z')";
 const IN_TIME: &str = "write a day that there is, before the end of the year 9999";

@@ -1,6 +1,6 @@
-//! A JSON Schema as schemars draws it from a Rust type, in the form that an API server takes: structural, which is one type
-//! for each place and nothing that is only said in a choice. What JSON Schema says in a choice between objects becomes
-//! rules in CEL. Rules that no type has are added in `rules`.
+//! A JSON Schema as schemars draws it from a Rust type, in the form that an API server takes: structural, which is one
+//! type for each place and nothing that is only said in a choice. What JSON Schema says in a choice between objects
+//! becomes rules in CEL. Rules that no type has are added in `rules`.
 //!
 //! The form is told in the Kubernetes documentation under "Specifying a structural schema".
 
@@ -59,8 +59,8 @@ fn says_something(default: &Value) -> bool {
     }
 }
 
-/// Fields beside the described ones: unknown ones are refused by every strict client and never kept, so that nothing is to
-/// be said; any are said by a keyword of their own; those of one type stay as they are.
+/// Fields beside the described ones: unknown ones are refused by every strict client and never kept, so that nothing is
+/// to be said; any are said by a keyword of their own; those of one type stay as they are.
 fn other_fields(schema: &mut Schema) {
     match schema.remove("additionalProperties") {
         None | Some(Value::Bool(false)) => {}
@@ -116,8 +116,8 @@ fn text<'a>(schema: &'a Schema, keyword: &str) -> &'a str {
     schema.get(keyword).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// An object of one of several shapes, each with a field that all others lack and that it needs: all fields together, and
-/// the rules that tell the shapes apart. Other fields may belong to several.
+/// An object of one of several shapes, each with a field that all others lack and that it needs: all fields together,
+/// and the rules that tell the shapes apart. Other fields may belong to several.
 fn union(alternatives: &[Schema]) -> Schema {
     let mut fields = Schema::new();
     let mut rules = vec![exactly_one(alternatives)];

@@ -1,5 +1,5 @@
-//! Whose turn it is, by what the lease says and how long it has said so. No clock is read here but for what is written into
-//! the lease for people.
+//! Whose turn it is, by what the lease says and how long it has said so. No clock is read here but for what is written
+//! into the lease for people.
 
 use std::time::{Duration, Instant};
 

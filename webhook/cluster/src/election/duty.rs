@@ -6,9 +6,9 @@ use tokio::sync::watch;
 
 use super::Standing;
 
-/// Runs a duty while we lead, and begins it anew each time that we come to. When we no longer lead it is broken off at its
-/// next await: whatever it writes then has to stand being written by two, as a write with a version does, or one that
-/// says the same. Ends when nobody tells our standing any more.
+/// Runs a duty while we lead, and begins it anew each time that we come to. When we no longer lead it is broken off at
+/// its next await: whatever it writes then has to stand being written by two, as a write with a version does, or one
+/// that says the same. Ends when nobody tells our standing any more.
 pub async fn while_leading(mut standing: watch::Receiver<Standing>, mut duty: impl AsyncFnMut()) {
     while is_told(&mut standing, Standing::Leader).await {
         let lasting = async {

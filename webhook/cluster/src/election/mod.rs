@@ -1,9 +1,9 @@
-//! The lease for what only one replica may do: whoever holds it signs certificates and writes the registration. What its
-//! holder does is not told here.
+//! The lease for what only one replica may do: whoever holds it signs certificates and writes the registration. What
+//! its holder does is not told here.
 //!
-//! A replica never compares its clock with another's. It looks whether the lease was renewed, and if not for as long as the
-//! lease says, by its own clock, it takes it; the API server lets only one do so, since each write names the version that it
-//! was made from. A holder that could not renew stops being one well before others may take over.
+//! A replica never compares its clock with another's. It looks whether the lease was renewed, and if not for as long as
+//! the lease says, by its own clock, it takes it; the API server lets only one do so, since each write names the
+//! version that it was made from. A holder that could not renew stops being one well before others may take over.
 
 mod ballot;
 mod duty;
@@ -106,7 +106,8 @@ impl Candidate {
         }
     }
 
-    /// This time, but for a holder no later than its patience ends: nothing that it waits for keeps it from stopping then.
+    /// This time, but for a holder no later than its patience ends: nothing that it waits for keeps it from stopping
+    /// then.
     fn no_later(&self, time: Instant, renewed: Option<Instant>) -> Instant {
         renewed.map_or(time, |renewed| time.min(renewed + self.times.patience))
     }

@@ -1,5 +1,5 @@
-//! The lease taken from whoever holds it, for a while: before something goes that a leader would put back. What goes is not
-//! known here.
+//! The lease taken from whoever holds it, for a while: before something goes that a leader would put back. What goes is
+//! not known here.
 
 use std::time::Duration;
 
@@ -50,8 +50,8 @@ pub enum SuspendError {
     },
 }
 
-/// Takes the lease, whoever holds it, so that no replica leads for this span, in whole seconds. When this returns, who held
-/// it has stopped to do what a leader does. After the span some replica leads again, if one is left.
+/// Takes the lease, whoever holds it, so that no replica leads for this span, in whole seconds. When this returns, who
+/// held it has stopped to do what a leader does. After the span some replica leads again, if one is left.
 ///
 /// # Errors
 /// When the lease can't be read or written.

@@ -1,9 +1,10 @@
-//! Events for the owners of workloads, of what was denied at the gate and what was warned of: `kubectl describe deployment`
-//! shows why there are no pods. The gate puts down what happened and goes on; a task of its own writes it, as series where
-//! it happens again and again, no faster than the limits say. What does not fit is dropped and counted, never queued.
+//! Events for the owners of workloads, of what was denied at the gate and what was warned of:
+//! `kubectl describe deployment` shows why there are no pods. The gate puts down what happened and goes on; a task of
+//! its own writes it, as series where it happens again and again, no faster than the limits say. What does not fit is
+//! dropped and counted, never queued.
 //!
-//! Of an object there is in an event its name, and what the policy says in its own words: these may quote the value that is at
-//! fault, as they do to whoever sent the object. Nothing else of the object is in it.
+//! Of an object there is in an event its name, and what the policy says in its own words: these may quote the value
+//! that is at fault, as they do to whoever sent the object. Nothing else of the object is in it.
 
 mod happening;
 mod limit;

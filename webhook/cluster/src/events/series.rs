@@ -1,5 +1,5 @@
-//! What happens again and again, counted: which happenings are worth an event, which raise a count, which there is no room
-//! for. Pure but for the times that are given; who writes is told in the module above.
+//! What happens again and again, counted: which happenings are worth an event, which raise a count, which there is no
+//! room for. Pure but for the times that are given; who writes is told in the module above.
 
 use std::collections::HashMap;
 use std::time::Duration;

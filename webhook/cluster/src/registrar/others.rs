@@ -6,8 +6,8 @@ use kube::{Resource, ResourceExt as _};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-/// What takes away entries and conditions that others put beside ours, which an apply leaves to them; none where there are
-/// none. It holds for what was just written alone.
+/// What takes away entries and conditions that others put beside ours, which an apply leaves to them; none where there
+/// are none. It holds for what was just written alone.
 pub(super) fn ours_alone<K: Resource + Serialize>(written: &K, wanted: &K) -> Option<Value> {
     let ours = entries(wanted);
     let others = names(&entries(written)) != names(&ours);

@@ -1,8 +1,8 @@
 //! Conditions that the API server checks before it asks, in CEL: each keeps away calls that would be answered without a
 //! look at any policy. They are told apart by type, so that `doctor` can say what they let through.
 //!
-//! An expression that can't be evaluated refuses the request, so that each one here asks whether a field is there before it
-//! reads it.
+//! An expression that can't be evaluated refuses the request, so that each one here asks whether a field is there
+//! before it reads it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -39,8 +39,8 @@ pub enum Condition {
         /// Of these kinds.
         kinds: Kinds,
     },
-    /// Not what leaves the spec as it was, nor how the control plane carries out what was judged before, where no policy
-    /// asked for more of the object.
+    /// Not what leaves the spec as it was, nor how the control plane carries out what was judged before, where no
+    /// policy asked for more of the object.
     ChangedSpecs {
         /// Of these kinds.
         kinds: Kinds,
@@ -63,8 +63,8 @@ const fn spared(group: &'static str, resource: &'static str) -> Spared {
     Spared { group, resource }
 }
 
-/// Heartbeats and elections; who may do what; where services are; nodes that join; the API itself; and our own resources,
-/// by which a bad policy is mended.
+/// Heartbeats and elections; who may do what; where services are; nodes that join; the API itself; and our own
+/// resources, by which a bad policy is mended.
 pub(super) const RECOVERY: [Spared; 16] = [
     spared("", "nodes"),
     spared("", "events"),
@@ -118,8 +118,8 @@ pub(super) fn by_star_alone(wanted: &Wanted) -> BTreeSet<Spared> {
     RECOVERY.iter().filter(alone).copied().collect()
 }
 
-/// Kinds that are asked for because of their templates alone, and those that are because of their specs, which hold their
-/// templates.
+/// Kinds that are asked for because of their templates alone, and those that are because of their specs, which hold
+/// their templates.
 fn seen_in_part(wanted: &Wanted, paths: &TemplatePaths, served: &Served) -> (Kinds, Kinds) {
     let (mut templates, mut specs) = (Kinds::new(), Kinds::new());
     let updates = wanted.templates.iter().chain(&wanted.of_spec).filter(|wish| wish.operation == Operation::Update);

@@ -1,5 +1,5 @@
-//! What a registration would hold up while nobody answers it: the control plane's own recovery, or ours. Each is a finding
-//! with its remedy; whether a set is refused for it is the loader's to say. Nothing is asked of a cluster here.
+//! What a registration would hold up while nobody answers it: the control plane's own recovery, or ours. Each is a
+//! finding with its remedy; whether a set is refused for it is the loader's to say. Nothing is asked of a cluster here.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -92,8 +92,8 @@ pub fn vital(registration: &Registration, surroundings: &Surroundings<'_>) -> Ve
     findings
 }
 
-/// What may be registered of what is demanded, with what was found and left out of it: a namespace that asks of itself what
-/// must not be held up there keeps nobody else's policies waiting.
+/// What may be registered of what is demanded, with what was found and left out of it: a namespace that asks of itself
+/// what must not be held up there keeps nobody else's policies waiting.
 ///
 /// # Errors
 /// What must not be held up, and would be by the policies of the cluster.
@@ -143,8 +143,8 @@ fn examine_entry(entry: &Entry, surroundings: &Surroundings<'_>) -> Vec<Finding>
         FailurePolicy::Fail => Harm::Refused,
         FailurePolicy::Ignore => Harm::Delayed(entry.timeout_seconds),
     };
-    // What the cluster's policies name is in their own entry. What a namespace names is held up in that namespace alone,
-    // and a cluster comes back without it.
+    // What the cluster's policies name is in their own entry. What a namespace names is held up in that namespace
+    // alone, and a cluster comes back without it.
     let of_cluster = entry.whose == Whose::Cluster;
     let resources = RECOVERY.iter().filter(|spared| of_cluster && reaches_resource(entry, spared));
     let dangers = resources.map(|spared| Danger::Resource(*spared)).chain(namespaces(entry, surroundings));

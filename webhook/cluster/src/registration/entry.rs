@@ -1,6 +1,6 @@
 //! How an entry is worked out, and when there is a second one. What a namespace asks of itself is asked about in that
-//! namespace alone: in the others the API server asks as if it were not there. So that nothing is asked twice, no namespace
-//! is in both.
+//! namespace alone: in the others the API server asks as if it were not there. So that nothing is asked twice, no
+//! namespace is in both.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -63,8 +63,8 @@ const USUAL: u64 = 10;
 /// The most that it may be told.
 const MOST: u64 = 30;
 
-/// Long enough that each policy has the time that it was given: policies get three quarters of what the API server waits,
-/// less a twentieth.
+/// Long enough that each policy has the time that it was given: policies get three quarters of what the API server
+/// waits, less a twentieth.
 fn timeout_seconds(policies: &[&Policy]) -> i32 {
     let longest = policies.iter().map(|policy| policy.timeout).max().unwrap_or(Duration::ZERO);
     let whole = longest.as_secs().saturating_add(1).saturating_mul(3) / 2;

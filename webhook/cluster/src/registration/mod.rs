@@ -1,8 +1,8 @@
 //! What is registered with the API server: one mutating and one validating entry, worked out from what the policies in
 //! force want to see. Pure; who writes it into a cluster is told in `registrar`.
 //!
-//! Nothing is asked for that no policy wants. What the API server can tell by itself (an excluded namespace, an object on its
-//! way out, a template that is as it was) it does not ask us about.
+//! Nothing is asked for that no policy wants. What the API server can tell by itself (an excluded namespace, an object
+//! on its way out, a template that is as it was) it does not ask us about.
 
 mod condition;
 pub mod doctor;

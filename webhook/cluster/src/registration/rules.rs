@@ -1,5 +1,5 @@
-//! Wishes written as the rules of a registration: few, in a fixed order, none that another takes in, each in the form that
-//! an API server accepts.
+//! Wishes written as the rules of a registration: few, in a fixed order, none that another takes in, each in the form
+//! that an API server accepts.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,6 +1,6 @@
-//! Which namespaces and objects an entry asks about: none that no policy sees, and of the others what all selectors of the
-//! policies have in common. A selector can't say "or", but of one label it can name several values. What it can't say is
-//! asked for, and the server selects.
+//! Which namespaces and objects an entry asks about: none that no policy sees, and of the others what all selectors of
+//! the policies have in common. A selector can't say "or", but of one label it can name several values. What it can't
+//! say is asked for, and the server selects.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -58,8 +58,8 @@ pub(super) fn objects(policies: &[&Policy]) -> LabelSelector {
     selectors.map(|selectors| translated(&common(&selectors))).unwrap_or_default()
 }
 
-/// What selects all that one of these selects: their requirements, as far as each of them has them. Values that they want
-/// of one label are put together.
+/// What selects all that one of these selects: their requirements, as far as each of them has them. Values that they
+/// want of one label are put together.
 fn common(selectors: &[api::LabelSelector]) -> api::LabelSelector {
     let Some((first, others)) = selectors.split_first() else { return api::LabelSelector::default() };
     if others.iter().all(|other| other == first) {

@@ -1,5 +1,5 @@
-//! Which version of a kind is asked for, and how its resource is called: as the API server says, where it was asked, else
-//! by what is known of Kubernetes itself.
+//! Which version of a kind is asked for, and how its resource is called: as the API server says, where it was asked,
+//! else by what is known of Kubernetes itself.
 
 use std::collections::BTreeMap;
 

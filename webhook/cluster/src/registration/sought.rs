@@ -1,5 +1,5 @@
-//! What of the objects that are there already the policies in force want to see: the same wishes as a registration's, read
-//! for objects in place of requests, and kept for each policy. Nothing is listed here.
+//! What of the objects that are there already the policies in force want to see: the same wishes as a registration's,
+//! read for objects in place of requests, and kept for each policy. Nothing is listed here.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,6 +1,6 @@
-//! What policies want to see, in single wishes: one resource with or without a subresource, one operation. Stars stay where
-//! a policy wrote them; what is never judged (`admission::plan`) is no wish. How wishes are written as rules is told in
-//! `rules`.
+//! What policies want to see, in single wishes: one resource with or without a subresource, one operation. Stars stay
+//! where a policy wrote them; what is never judged (`admission::plan`) is no wish. How wishes are written as rules is
+//! told in `rules`.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
-//! A registration as the API server's own objects, with where we are to be reached. What the API server is told by them is
-//! worked out before; here nothing is left to choose.
+//! A registration as the API server's own objects, with where we are to be reached. What the API server is told by them
+//! is worked out before; here nothing is left to choose.
 
 use std::fmt;
 
@@ -158,8 +158,8 @@ const MATCH_POLICY: &str = "Equivalent";
 /// Others who edit after us are seen too: our defaults settle on what they leave.
 const REINVOCATION: &str = "IfNeeded";
 
-/// Asks us of changes of our own resources, so that a mistake in one is told to whoever makes it. It never stands in the
-/// way: without us they are stored, and their status says later what is wrong.
+/// Asks us of changes of our own resources, so that a mistake in one is told to whoever makes it. It never stands in
+/// the way: without us they are stored, and their status says later what is wrong.
 fn resources(site: &Site) -> ValidatingWebhook {
     ValidatingWebhook {
         admission_review_versions: vec![REVIEWS.to_owned()],
@@ -185,8 +185,8 @@ fn changes(kinds: &[Kind]) -> RuleWithOperations {
     }
 }
 
-/// Asks us of the switch that drops denials and of its reason, which every record of that time has, and refuses both where
-/// we don't answer: who may set them, only we know.
+/// Asks us of the switch that drops denials and of its reason, which every record of that time has, and refuses both
+/// where we don't answer: who may set them, only we know.
 fn break_glass(site: &Site) -> ValidatingWebhook {
     let annotation = |object: &str, key: &str| {
         format!(

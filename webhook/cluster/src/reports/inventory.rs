@@ -1,5 +1,5 @@
-//! Which reports there are, and whether what is to be said stands in them already: of each a digest without its times, so
-//! that ten thousand take a few megabytes.
+//! Which reports there are, and whether what is to be said stands in them already: of each a digest without its times,
+//! so that ten thousand take a few megabytes.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};

@@ -1,5 +1,5 @@
-//! A report made of what was found of an object: which results there are, how much each weighs, how many are told and how
-//! long their words may be. How its fields are called is told in `shape`.
+//! A report made of what was found of an object: which results there are, how much each weighs, how many are told and
+//! how long their words may be. How its fields are called is told in `shape`.
 
 use std::collections::{BTreeMap, BTreeSet};
 

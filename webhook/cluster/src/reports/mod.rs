@@ -1,6 +1,6 @@
-//! What a scan found, as reports that people and dashboards read: `openreports.io/v1alpha1`, or `wgpolicyk8s.io/v1alpha2`
-//! for those who have that. One report for an object with something to tell, owned by it, so that it goes with it. Which
-//! objects are judged, and how, is not known here.
+//! What a scan found, as reports that people and dashboards read: `openreports.io/v1alpha1`, or
+//! `wgpolicyk8s.io/v1alpha2` for those who have that. One report for an object with something to tell, owned by it, so
+//! that it goes with it. Which objects are judged, and how, is not known here.
 //!
 //! A report is written only where it says something else than the one that stands; of an object with nothing to tell
 //! there is none.
@@ -104,8 +104,8 @@ impl Reports {
         Ok(inventory)
     }
 
-    /// Writes a report. Results that stand already keep the time when they were found first. Where its object's namespace
-    /// is gone meanwhile, nothing changed.
+    /// Writes a report. Results that stand already keep the time when they were found first. Where its object's
+    /// namespace is gone meanwhile, nothing changed.
     ///
     /// # Errors
     /// If the API server does not take it.
@@ -128,8 +128,8 @@ impl Reports {
         }
     }
 
-    /// Takes away the reports that nothing was said for: their object is gone, has nothing to tell any more or is no longer
-    /// looked at. Those of kinds that could not be listed stay. Gives how many went, and what did not.
+    /// Takes away the reports that nothing was said for: their object is gone, has nothing to tell any more or is no
+    /// longer looked at. Those of kinds that could not be listed stay. Gives how many went, and what did not.
     pub async fn sweep(&self, inventory: &Inventory, unlisted: &[GroupVersionKind]) -> (u64, Vec<ReportsError>) {
         let (mut removed, mut failed) = (0_u64, Vec::new());
         for idle in inventory.idle(unlisted) {

@@ -1,6 +1,6 @@
 //! A report as both APIs have it, as far as we write it: names and values of the fields are those of their Go types
-//! (`report_types.go` of OpenReports v1alpha1, `policyreport_types.go` of wgpolicyk8s.io v1alpha2). What is in a report is
-//! told in `made`.
+//! (`report_types.go` of OpenReports v1alpha1, `policyreport_types.go` of wgpolicyk8s.io v1alpha2). What is in a report
+//! is told in `made`.
 
 use std::collections::BTreeMap;
 use std::fmt;

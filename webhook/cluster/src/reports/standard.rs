@@ -40,7 +40,8 @@ impl Standard {
         }
     }
 
-    /// The object that is sent. Who found it stands once in an OpenReports report, and in every result of the older one.
+    /// The object that is sent. Who found it stands once in an OpenReports report, and in every result of the older
+    /// one.
     pub(super) fn object(self, mut report: Report) -> Sent {
         let ApiResource { api_version, kind, .. } = self.resource(report.scope_of_itself());
         let source = Some(SOURCE.to_owned());

@@ -1,11 +1,11 @@
 //! A scan of the objects that are there already: those that the policies want to see, a page at a time, each judged by
-//! whoever is given as judge, and what was found reported. It is done on a schedule, and at once when the policies change;
-//! a round that is under way then is brought to its end first, so that policies which change all the time don't keep any
-//! from its end. Nothing is decided here, and nothing edited.
+//! whoever is given as judge, and what was found reported. It is done on a schedule, and at once when the policies
+//! change; a round that is under way then is brought to its end first, so that policies which change all the time don't
+//! keep any from its end. Nothing is decided here, and nothing edited.
 //!
-//! What a controller made of its template is judged at the controller: a Deployment, not its ReplicaSets and Pods. So its
-//! owner reads one report. Only a policy that does not see the controller's template judges what was made of it. Never more
-//! than a page of objects is in memory.
+//! What a controller made of its template is judged at the controller: a Deployment, not its ReplicaSets and Pods. So
+//! its owner reads one report. Only a policy that does not see the controller's template judges what was made of it.
+//! Never more than a page of objects is in memory.
 
 mod kinds;
 mod object;
@@ -116,8 +116,8 @@ pub struct Scanner<J> {
 }
 
 impl<J: Judge> Scanner<J> {
-    /// A scan of what is `sought`, at once whenever that is sent anew or else after the round under way, and every so often.
-    /// How it goes is told the `audience`.
+    /// A scan of what is `sought`, at once whenever that is sent anew or else after the round under way, and every so
+    /// often. How it goes is told the `audience`.
     #[must_use]
     pub fn new(
         client: Client,
@@ -142,8 +142,8 @@ impl<J: Judge> Scanner<J> {
         while_leading(standing, duty).await;
     }
 
-    /// Scans until nobody says any more what is sought. May be broken off at any moment; called again, it goes on with the
-    /// page where it was.
+    /// Scans until nobody says any more what is sought. May be broken off at any moment; called again, it goes on with
+    /// the page where it was.
     pub async fn run(&mut self) {
         self.work.resume(self.every);
         while let Some(sought) = self.sought_when_due().await {
@@ -160,8 +160,8 @@ impl<J: Judge> Scanner<J> {
         }
     }
 
-    /// What is sought, once a round is due or under way; none when nobody says it any more. What is sent while a round is
-    /// under way stays unseen until it is done, and makes the next one due.
+    /// What is sought, once a round is due or under way; none when nobody says it any more. What is sent while a round
+    /// is under way stays unseen until it is done, and makes the next one due.
     async fn sought_when_due(&mut self) -> Option<Sought> {
         loop {
             let known = self.sought.borrow().clone();

@@ -56,8 +56,8 @@ impl Head {
         serde_json::from_str(object.get())
     }
 
-    /// Where an object of this kind is judged, in a round through these kinds: by policies that see its controller's template
-    /// too at the controller, by all others here. What a Pod controls is judged here.
+    /// Where an object of this kind is judged, in a round through these kinds: by policies that see its controller's
+    /// template too at the controller, by all others here. What a Pod controls is judged here.
     pub(super) fn judged_at<'a>(&self, kind: &'a ScannedKind, kinds: &[ScannedKind]) -> JudgedAt<'a> {
         if self.metadata.deletion_timestamp.is_some() {
             return JudgedAt::Nowhere;

@@ -1,5 +1,5 @@
-//! One round of a scan: which kinds it goes through, where it is, what came of it so far. It outlives an error and a loss of
-//! leadership, so that what was looked at is not looked at again.
+//! One round of a scan: which kinds it goes through, where it is, what came of it so far. It outlives an error and a
+//! loss of leadership, so that what was looked at is not looked at again.
 
 use std::fmt;
 use std::ops::AddAssign;
@@ -186,8 +186,8 @@ impl Round {
         }
     }
 
-    /// Goes on after a continuation that holds no longer: with the one that was given instead, or with the kind from its
-    /// beginning. A kind that was begun anew once and fails again so is left for this round.
+    /// Goes on after a continuation that holds no longer: with the one that was given instead, or with the kind from
+    /// its beginning. A kind that was begun anew once and fails again so is left for this round.
     pub(super) fn expired(&mut self, instead: Option<String>) {
         match instead {
             Some(instead) => self.continued = Some(instead),
@@ -199,8 +199,8 @@ impl Round {
         }
     }
 
-    /// Counts a page that the API server answered with an error, and tells whether it was tried often enough: a kind whose
-    /// conversion or own server fails must not keep all others from being judged.
+    /// Counts a page that the API server answered with an error, and tells whether it was tried often enough: a kind
+    /// whose conversion or own server fails must not keep all others from being judged.
     pub(super) fn refused_too_often(&mut self) -> bool {
         self.refused = self.refused.saturating_add(1);
         self.refused >= TRIED

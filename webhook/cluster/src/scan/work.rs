@@ -1,5 +1,5 @@
-//! The work of a round: pages are listed, their objects judged, what was found is reported, what is no longer said is taken
-//! away. How far it is stands in `round` after each page, so that it may be broken off anywhere.
+//! The work of a round: pages are listed, their objects judged, what was found is reported, what is no longer said is
+//! taken away. How far it is stands in `round` after each page, so that it may be broken off anywhere.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -118,8 +118,8 @@ impl<J: Judge> Work<J> {
         Ok(finished.unwrap_or_default())
     }
 
-    /// A round through what is sought and may be listed. Only to that what its controllers made can be left. A kind of which
-    /// it can't be told now is tried again when its turn comes.
+    /// A round through what is sought and may be listed. Only to that what its controllers made can be left. A kind of
+    /// which it can't be told now is tried again when its turn comes.
     async fn begin(&self, sought: &Sought) -> Result<Round, DiscoveryError> {
         let (mut listed, mut unlisted) = (Vec::new(), Vec::new());
         for kind in kinds(&self.client, sought).await? {

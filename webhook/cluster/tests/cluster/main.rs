@@ -1,5 +1,5 @@
-//! What this crate does at a real API server, in one binary so that it is linked once. Where there is no control plane to
-//! start, each test says that it is skipped and how to get one.
+//! What this crate does at a real API server, in one binary so that it is linked once. Where there is no control plane
+//! to start, each test says that it is skipped and how to get one.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,

@@ -1,5 +1,5 @@
-//! With the rights that docs/cluster.md lists, and no others, a scan reports and events are written; what may not be listed
-//! is passed over.
+//! With the rights that docs/cluster.md lists, and no others, a scan reports and events are written; what may not be
+//! listed is passed over.
 
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};

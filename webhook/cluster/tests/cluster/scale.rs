@@ -1,5 +1,6 @@
-//! What a scan of ten thousand workloads costs, with the settings that ship. `cargo test -p portreeve-cluster --test cluster
-//! -- --ignored --nocapture` makes them, which takes a minute or two, and prints times and memory.
+//! What a scan of ten thousand workloads costs, with the settings that ship.
+//! `cargo test -p portreeve-cluster --test cluster -- --ignored --nocapture` makes them, which takes a minute or two,
+//! and prints times and memory.
 
 use std::time::Duration;
 

@@ -61,7 +61,8 @@ pub(crate) async fn create(cluster: &Cluster, objects: Vec<Value>) -> Vec<Value>
     created.buffered(16).collect().await
 }
 
-/// Has the API server know reports, as those define them who set the standard. False where their definitions are not here.
+/// Has the API server know reports, as those define them who set the standard. False where their definitions are not
+/// here.
 pub(crate) async fn install_reports(cluster: &Cluster, standard: Standard) -> bool {
     let group = standard.resource(Scope::Namespaced).group;
     if !cluster.kubectl.define(&group).unwrap() {

@@ -174,8 +174,8 @@ impl CacheFolder {
         }
     }
 
-    /// Keeps the folder from growing, also by what a process that was killed left. A file that can't be deleted now will
-    /// be tried again with the next entry.
+    /// Keeps the folder from growing, also by what a process that was killed left. A file that can't be deleted now
+    /// will be tried again with the next entry.
     fn forget_the_oldest(&self) {
         let (mut seals, others): (Vec<_>, Vec<_>) =
             self.files().into_iter().partition(|(_, file)| is_kind(file, SEALED));

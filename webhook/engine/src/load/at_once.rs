@@ -1,6 +1,6 @@
-//! A module in force before it is frozen. Compiled as it came it is the same for all settings, so that this is done once
-//! for each module and kept like any other compiled component; with it a set of settings that nobody has seen serves at
-//! once, configured in every fresh instance, until the frozen component is compiled.
+//! A module in force before it is frozen. Compiled as it came it is the same for all settings, so that this is done
+//! once for each module and kept like any other compiled component; with it a set of settings that nobody has seen
+//! serves at once, configured in every fresh instance, until the frozen component is compiled.
 
 use std::sync::Arc;
 use std::time::Instant;

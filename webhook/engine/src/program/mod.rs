@@ -52,8 +52,9 @@ impl Program {
         Ok(Self { digest, label, circuits, runner, runtime })
     }
 
-    /// The same, of which no policy is ever suspended: each is asked anew, however often it ran out of time. For policies
-    /// that are known to do their work, so that whoever sends objects that take long costs nobody else their word.
+    /// The same, of which no policy is ever suspended: each is asked anew, however often it ran out of time. For
+    /// policies that are known to do their work, so that whoever sends objects that take long costs nobody else their
+    /// word.
     #[must_use]
     pub fn never_suspended(mut self) -> Self {
         self.circuits.values_mut().for_each(Circuit::stay_closed);
@@ -83,8 +84,8 @@ impl Program {
         self.runner.configure(&self.runtime)
     }
 
-    /// Judges the case by these instances. Blocks until all are done or the deadline has passed: one outcome for each of
-    /// them, in the order asked. An id that is not an instance of this program fails by contract.
+    /// Judges the case by these instances. Blocks until all are done or the deadline has passed: one outcome for each
+    /// of them, in the order asked. An id that is not an instance of this program fails by contract.
     #[must_use]
     pub fn evaluate(&self, case: &Case, ids: &[&str], deadline: Instant) -> Vec<Outcome> {
         self.runtime.counters.evaluations.add(1);

@@ -1,4 +1,5 @@
-//! What is put in force before it is frozen: at once, with every check and limit, and with the answers that it has frozen.
+//! What is put in force before it is frozen: at once, with every check and limit, and with the answers that it has
+//! frozen.
 
 use std::time::{Duration, Instant};
 

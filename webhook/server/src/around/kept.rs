@@ -1,6 +1,6 @@
-//! Namespaces as a cluster told of them, kept in the state folder: a replica that restarts while the API server is away knows
-//! them from there. Policies are chosen by a namespace's labels, and nearly all of them ask for it; other objects are not
-//! kept, since who asks for those has to do without them on many a day.
+//! Namespaces as a cluster told of them, kept in the state folder: a replica that restarts while the API server is away
+//! knows them from there. Policies are chosen by a namespace's labels, and nearly all of them ask for it; other objects
+//! are not kept, since who asks for those has to do without them on many a day.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -41,7 +41,8 @@ impl KeptNamespaces {
         Self(StateFolder::at(folder))
     }
 
-    /// Those that were kept last, each marked as such; none where the file is no use, which is told. Blocks on the disk.
+    /// Those that were kept last, each marked as such; none where the file is no use, which is told. Blocks on the
+    /// disk.
     #[must_use]
     pub fn load(&self) -> HashMap<String, Namespace> {
         let kept = self.0.unseal(FILE, VERSION).unwrap_or_else(|error| {

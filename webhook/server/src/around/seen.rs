@@ -1,6 +1,6 @@
-//! A cluster as it was last seen: its namespaces and the objects that facts are made of. Who watches it tells of them one
-//! by one; what nobody told of yet is unknown, and never an empty list. Until then namespaces may be known from before a
-//! restart (`around::kept`).
+//! A cluster as it was last seen: its namespaces and the objects that facts are made of. Who watches it tells of them
+//! one by one; what nobody told of yet is unknown, and never an empty list. Until then namespaces may be known from
+//! before a restart (`around::kept`).
 
 mod known;
 
@@ -20,7 +20,8 @@ use known::Known;
 use super::Cluster;
 use crate::set::{KnownFrom, Listed, Namespace};
 
-/// How long a namespace that is known from before is asked for all the same: an API server that is there answers sooner.
+/// How long a namespace that is known from before is asked for all the same: an API server that is there answers
+/// sooner.
 const ASKED: Duration = Duration::from_millis(500);
 
 /// A cluster as it was last seen.

@@ -1,5 +1,5 @@
-//! The ServiceAccounts among manifests that keep their token from Pods. An account that is not among them is taken for one
-//! that does not say, as every account is at first.
+//! The ServiceAccounts among manifests that keep their token from Pods. An account that is not among them is taken for
+//! one that does not say, as every account is at first.
 
 use std::collections::BTreeSet;
 

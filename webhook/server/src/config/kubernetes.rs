@@ -1,5 +1,5 @@
-//! The cluster that a server works in: how its API server is reached, and what is kept there. The server itself asks nobody;
-//! what is told of the cluster comes to it from outside.
+//! The cluster that a server works in: how its API server is reached, and what is kept there. The server itself asks
+//! nobody; what is told of the cluster comes to it from outside.
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -23,8 +23,8 @@ pub struct KubernetesConfig {
     /// Where policies come from.
     #[serde(default)]
     pub policies: PoliciesFrom,
-    /// Secret of our own namespace that all replicas take their certificate and their token from: the leader makes it, and
-    /// `tls.folder` is this replica's copy. Left out: the folders are this replica's own affair.
+    /// Secret of our own namespace that all replicas take their certificate and their token from: the leader makes it,
+    /// and `tls.folder` is this replica's copy. Left out: the folders are this replica's own affair.
     #[serde(default)]
     pub certificate_secret: Option<String>,
     /// How long what is in that Secret lasts.
@@ -33,7 +33,8 @@ pub struct KubernetesConfig {
     /// Lease of our own namespace, by which one replica does what only one may do.
     #[serde(default = "ours")]
     pub lease: String,
-    /// The group whose members may have denials dropped for a time, by an annotation of the PolicySet. Left out: nobody may.
+    /// The group whose members may have denials dropped for a time, by an annotation of the PolicySet. Left out: nobody
+    /// may.
     #[serde(default)]
     pub break_glass_group: Option<String>,
     /// Whether owners of workloads are told by Events what was denied and warned of.
@@ -48,8 +49,8 @@ pub struct KubernetesConfig {
 }
 
 impl KubernetesConfig {
-    /// Our own namespace: as it is configured, else as `$POD_NAMESPACE` says, which a pod has that serves without asking its
-    /// cluster too. Whoever has a connection knows where else it may be told.
+    /// Our own namespace: as it is configured, else as `$POD_NAMESPACE` says, which a pod has that serves without
+    /// asking its cluster too. Whoever has a connection knows where else it may be told.
     #[must_use]
     pub fn own_namespace(configured: Option<&Self>) -> Option<String> {
         let configured = configured.and_then(|kubernetes| kubernetes.namespace.clone());
@@ -66,7 +67,8 @@ pub struct RotationConfig {
     pub authority_days: u16,
     /// Days that a serving certificate holds.
     pub leaf_days: u16,
-    /// Seconds that a new CA is trusted before it signs, and a new token taken before it is registered; at least a minute.
+    /// Seconds that a new CA is trusted before it signs, and a new token taken before it is registered; at least a
+    /// minute.
     pub overlap_seconds: u32,
 }
 
@@ -108,9 +110,9 @@ pub struct RegistrationConfig {
     /// PEM of the CAs that our certificate is signed by, where it is not our own.
     #[serde(default)]
     pub ca_file: Option<PathBuf>,
-    /// Seconds that another certificate, where it is not our own, waits before it is served: until then the CA that signed
-    /// it is registered, whichever replica finds the files first. A CA that they hold no more stays registered for three
-    /// times as long.
+    /// Seconds that another certificate, where it is not our own, waits before it is served: until then the CA that
+    /// signed it is registered, whichever replica finds the files first. A CA that they hold no more stays registered
+    /// for three times as long.
     #[serde(default = "two_minutes")]
     pub overlap_seconds: u32,
 }
@@ -148,7 +150,8 @@ pub enum ServedAt {
     },
 }
 
-/// How what is in the cluster already is judged: by the leader, whenever the set in force changes, and from time to time.
+/// How what is in the cluster already is judged: by the leader, whenever the set in force changes, and from time to
+/// time.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ScanConfig {

@@ -20,8 +20,8 @@ pub struct LimitsConfig {
     pub namespaced_policies: NamespacedPolicies,
 }
 
-/// How many Policies of namespaces are in force: all of them run in one module, so that each costs every request that any of
-/// them sees. What is beyond is left out, the newest first.
+/// How many Policies of namespaces are in force: all of them run in one module, so that each costs every request that
+/// any of them sees. What is beyond is left out, the newest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct NamespacedPolicies {
@@ -31,8 +31,8 @@ pub struct NamespacedPolicies {
     pub in_total: usize,
 }
 
-/// Bounds of connections. A connection is a stranger's until a first call on it shows a token in force, or that TLS let a
-/// client certificate in: so who may not call can keep nobody out who may.
+/// Bounds of connections. A connection is a stranger's until a first call on it shows a token in force, or that TLS let
+/// a client certificate in: so who may not call can keep nobody out who may.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ConnectionLimits {
@@ -44,8 +44,8 @@ pub struct ConnectionLimits {
     pub handshake_seconds: Seconds<1>,
     /// How long a stranger's connection lasts, in seconds, handshake and the first call's headers in it.
     pub stranger_seconds: Seconds<1>,
-    /// How long a caller's connection may be silent, in seconds. The API server closes its own after 90, and should be the
-    /// one to do so; no call takes longer than 30.
+    /// How long a caller's connection may be silent, in seconds. The API server closes its own after 90, and should be
+    /// the one to do so; no call takes longer than 30.
     pub idle_seconds: Seconds<60>,
     /// Calls at once on one connection of HTTP/2.
     pub streams: NonZeroU32,

@@ -8,13 +8,13 @@ use reqwest::Url;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Where traces of requests are sent. A call with a `traceparent`, as the API server sends it where its tracing is on, is
-/// followed if its sampled flag says so; of all others a share.
+/// Where traces of requests are sent. A call with a `traceparent`, as the API server sends it where its tracing is on,
+/// is followed if its sampled flag says so; of all others a share.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TracesConfig {
-    /// A collector of OpenTelemetry, as `http://collector.observability:4318`: it is sent OTLP over HTTP, in protobuf, at
-    /// `/v1/traces` behind that.
+    /// A collector of OpenTelemetry, as `http://collector.observability:4318`: it is sent OTLP over HTTP, in protobuf,
+    /// at `/v1/traces` behind that.
     pub endpoint: CollectorUrl,
     /// PEM of the CAs that signed the collector's certificate. Left out: those that this machine trusts.
     #[serde(default)]

@@ -1,5 +1,5 @@
-//! A stream that ends by itself: a stranger's when its time is over or its place is taken, a caller's when it was silent
-//! for too long. Whose it is, is told by its seat.
+//! A stream that ends by itself: a stranger's when its time is over or its place is taken, a caller's when it was
+//! silent for too long. Whose it is, is told by its seat.
 
 use std::future::Future as _;
 use std::io::{self, ErrorKind};

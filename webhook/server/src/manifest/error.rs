@@ -108,8 +108,8 @@ pub struct IdentityChanged {
 }
 
 impl Fault {
-    /// This fault of a text with these words in it. Braces of a template are a mapping as a key to YAML, where they stand
-    /// alone.
+    /// This fault of a text with these words in it. Braces of a template are a mapping as a key to YAML, where they
+    /// stand alone.
     pub(super) fn in_text(self, text: &str) -> Self {
         match self {
             Self::NotYaml(_) | Self::NotJson(_) | Self::KeyNotText(_) if text.contains("{{") => {

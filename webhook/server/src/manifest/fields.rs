@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use super::error::Fault;
 use super::node::{Child, Content, Field, Written};
 
-/// The fields of a mapping so far. As in Kubernetes' reader they take effect in the order they are written: a field takes
-/// the place of one that a merge key above it brought, and a merge key's that of a field above.
+/// The fields of a mapping so far. As in Kubernetes' reader they take effect in the order they are written: a field
+/// takes the place of one that a merge key above it brought, and a merge key's that of a field above.
 #[derive(Default)]
 pub(super) struct Fields {
     list: Vec<Field>,

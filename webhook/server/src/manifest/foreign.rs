@@ -1,5 +1,5 @@
-//! Files that lie beside manifests and look like objects, but are read by a tool and never by an API server. They are known
-//! by what they say of themselves, whatever the file is called.
+//! Files that lie beside manifests and look like objects, but are read by a tool and never by an API server. They are
+//! known by what they say of themselves, whatever the file is called.
 
 use std::fmt;
 

@@ -1,8 +1,8 @@
 //! Kubernetes manifests: reading them from files, folders and streams with the line of every field, and printing a
 //! stream again with some objects changed. What is wrong with an object, and what it should be, is decided elsewhere.
 //!
-//! Texts are read as `kubectl` reads them: YAML by the rules of `sigs.k8s.io/yaml` (see [`read_stream`]), JSON strictly.
-//! The parsers are `granit-parser` and `serde_json`; what is done here is to walk what they report.
+//! Texts are read as `kubectl` reads them: YAML by the rules of `sigs.k8s.io/yaml` (see [`read_stream`]), JSON
+//! strictly. The parsers are `granit-parser` and `serde_json`; what is done here is to walk what they report.
 
 mod error;
 mod fields;

@@ -25,7 +25,8 @@ pub(super) struct Place {
     pub(super) end: usize,
 }
 
-/// A value and where it is written. For a block mapping or list that is from its first key or item to the end of its last.
+/// A value and where it is written. For a block mapping or list that is from its first key or item to the end of its
+/// last.
 #[derive(Debug)]
 pub(super) struct Node {
     pub(super) place: Place,

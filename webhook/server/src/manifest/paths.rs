@@ -71,10 +71,9 @@ pub struct Found {
     pub foreign: Vec<(Arc<str>, Foreign)>,
 }
 
-/// Reads the manifests of all paths: files whatever their name, folders recursively (`*.yaml`, `*.yml` and `*.json`, in the
-/// order of their names; what begins with a dot is skipped, and so are pipes and sockets; links are followed, but not in
-/// circles), and `-` for `stdin`,
-/// which is read where it is first named.
+/// Reads the manifests of all paths: files whatever their name, folders recursively (`*.yaml`, `*.yml` and `*.json`, in
+/// the order of their names; what begins with a dot is skipped, and so are pipes and sockets; links are followed, but
+/// not in circles), and `-` for `stdin`, which is read where it is first named.
 ///
 /// # Errors
 /// Everything that is wrong, one entry for each file.
@@ -91,7 +90,8 @@ pub fn read_paths(paths: &[PathBuf], stdin: &mut dyn Read) -> Result<Vec<Manifes
 }
 
 /// Reads what [`read_paths`] reads, but that a file met in a folder may be something else altogether: if none of its
-/// documents has an `apiVersion` or a `kind`, or none is for an API server, it is passed over. A file that is named must hold objects.
+/// documents has an `apiVersion` or a `kind`, or none is for an API server, it is passed over. A file that is named
+/// must hold objects.
 ///
 /// # Errors
 /// Everything that can't be read; half an object is an error wherever it stands.
@@ -121,8 +121,8 @@ impl Found {
     }
 }
 
-/// The files of this name in the folders among the paths and below, in the order in which they would be read. What can't
-/// be opened is left out: reading the manifests tells of it.
+/// The files of this name in the folders among the paths and below, in the order in which they would be read. What
+/// can't be opened is left out: reading the manifests tells of it.
 #[must_use]
 pub fn files_named(name: &str, paths: &[PathBuf]) -> Vec<PathBuf> {
     let folders = paths.iter().filter(|path| path.is_dir());

@@ -1,6 +1,6 @@
-//! What a YAML scalar means to Kubernetes: the rules of `sigs.k8s.io/yaml` (its `goyaml.v2/resolve.go`), which are those
-//! of YAML 1.1 with Go's integers. A reader of YAML 1.2 takes `defaultMode: 0644` for 644 and `on` for a text; the API
-//! server is sent 420 and true.
+//! What a YAML scalar means to Kubernetes: the rules of `sigs.k8s.io/yaml` (its `goyaml.v2/resolve.go`), which are
+//! those of YAML 1.1 with Go's integers. A reader of YAML 1.2 takes `defaultMode: 0644` for 644 and `on` for a text;
+//! the API server is sent 420 and true.
 
 use serde_json::{Number, Value};
 use serde_saphyr::granit_parser::Tag;

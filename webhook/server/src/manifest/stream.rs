@@ -13,11 +13,11 @@ use super::{Identity, Manifest, Origin, json, yaml};
 /// skipped; a `List`, and any other kind that ends so and has a list of `items`, is taken apart.
 ///
 /// `name` is what errors call the text: a file's name, or `stdin`. A text is JSON if its name ends in `.json`, or if it
-/// begins with a bracket and is JSON. YAML scalars mean what they mean to `kubectl`: unquoted `yes`, `on`, `y` and their
-/// like are booleans, `0644` is octal, `1_000` and `1e3` are the integer 1000; keys that are integers or booleans become
-/// texts; aliases are written out and `<<` merges in the order of the text. Refused, though some readers take them: a key
-/// that stands twice, fractions and null as keys, infinities, `!!binary`, more than 128 levels, and aliases that would
-/// repeat more than 32 MiB.
+/// begins with a bracket and is JSON. YAML scalars mean what they mean to `kubectl`: unquoted `yes`, `on`, `y` and
+/// their like are booleans, `0644` is octal, `1_000` and `1e3` are the integer 1000; keys that are integers or booleans
+/// become texts; aliases are written out and `<<` merges in the order of the text. Refused, though some readers take
+/// them: a key that stands twice, fractions and null as keys, infinities, `!!binary`, more than 128 levels, and aliases
+/// that would repeat more than 32 MiB.
 ///
 /// # Errors
 /// The first thing that is wrong, with its line and column.

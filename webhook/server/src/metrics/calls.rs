@@ -1,5 +1,5 @@
-//! What is counted of calls: how many come, how many are under way, how long they take, what becomes of them and of each
-//! policy in them.
+//! What is counted of calls: how many come, how many are under way, how long they take, what becomes of them and of
+//! each policy in them.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! What is counted of runs of policies, those of requests and those of scans: how long they take by policy and mode, how many
-//! run and how many wait for a turn.
+//! What is counted of runs of policies, those of requests and those of scans: how long they take by policy and mode,
+//! how many run and how many wait for a turn.
 
 use std::time::Duration;
 

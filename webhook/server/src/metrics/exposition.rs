@@ -1,6 +1,6 @@
-//! The two ways in which metrics are written: OpenMetrics, which has exemplars, and the older text format of Prometheus for
-//! whoever asks for no other. The second is made from the first: counters bear their whole name in it, and what it does not
-//! know is left out.
+//! The two ways in which metrics are written: OpenMetrics, which has exemplars, and the older text format of Prometheus
+//! for whoever asks for no other. The second is made from the first: counters bear their whole name in it, and what it
+//! does not know is left out.
 
 use std::fmt::Write as _;
 

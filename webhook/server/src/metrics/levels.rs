@@ -1,5 +1,5 @@
-//! What stands at some level now, and is read when somebody asks: the set in force, the book, the certificate, the runtime,
-//! and what is told to others.
+//! What stands at some level now, and is read when somebody asks: the set in force, the book, the certificate, the
+//! runtime, and what is told to others.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;

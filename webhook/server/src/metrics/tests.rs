@@ -1,4 +1,5 @@
-//! What is exported is what `docs/metrics.md` tells, name by name, kind by kind and label by label; and what is counted shows.
+//! What is exported is what `docs/metrics.md` tells, name by name, kind by kind and label by label; and what is counted
+//! shows.
 
 use std::collections::{BTreeMap, BTreeSet};
 

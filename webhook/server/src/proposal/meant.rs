@@ -1,6 +1,6 @@
-//! What is written as it should be and can hardly be meant: an end that has passed, a list of nothing that stands for all,
-//! a switch for half a year. Who applies it is told at once, while he still knows what he meant. Nothing of it is looked at
-//! where it is stored already.
+//! What is written as it should be and can hardly be meant: an end that has passed, a list of nothing that stands for
+//! all, a switch for half a year. Who applies it is told at once, while he still knows what he meant. Nothing of it is
+//! looked at where it is stored already.
 
 use std::collections::BTreeSet;
 

@@ -154,8 +154,8 @@ pub enum StartError {
 }
 
 impl StartError {
-    /// Whether it is about what somebody wrote: the configuration, or a file that it names and that can't be used. Else it is
-    /// about where the server was to run: a port, a folder of its own, a registry that gave no answer.
+    /// Whether it is about what somebody wrote: the configuration, or a file that it names and that can't be used. Else
+    /// it is about where the server was to run: a port, a folder of its own, a registry that gave no answer.
     #[must_use]
     pub fn is_input(&self) -> bool {
         match self {

@@ -1,6 +1,6 @@
-//! The compiler behind the set in force. A changed set serves at once, its policies configured anew for every request; here
-//! it is compiled meanwhile, so that they start as they were configured, and takes its own place. Nothing else about it
-//! changes: neither its digest nor what it answers.
+//! The compiler behind the set in force. A changed set serves at once, its policies configured anew for every request;
+//! here it is compiled meanwhile, so that they start as they were configured, and takes its own place. Nothing else
+//! about it changes: neither its digest nor what it answers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,8 @@ use super::assemble::Parts;
 use crate::health::{Health, Part, State};
 use crate::set::{PolicySet, chain};
 
-/// After a failure, this long until the next attempt: what failed is the machine's state as a rule, such as a full disk.
+/// After a failure, this long until the next attempt: what failed is the machine's state as a rule, such as a full
+/// disk.
 const RETRY: Duration = Duration::from_secs(60);
 
 /// Compiles each set that comes in force, the newest first, for as long as the server runs.

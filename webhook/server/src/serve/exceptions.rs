@@ -1,5 +1,5 @@
-//! Telling of exceptions that have ended or soon will: once in the log, and on `/readyz?verbose` until somebody mends or
-//! removes them. That an ended one no longer counts is decided at every request, not here.
+//! Telling of exceptions that have ended or soon will: once in the log, and on `/readyz?verbose` until somebody mends
+//! or removes them. That an ended one no longer counts is decided at every request, not here.
 
 use jiff::Timestamp;
 use portreeve_admission::exception::Exception;

@@ -1,4 +1,5 @@
-//! What an API server will expect of the serving certificate, as far as the configuration tells. Nothing is verified here.
+//! What an API server will expect of the serving certificate, as far as the configuration tells. Nothing is verified
+//! here.
 
 use std::path::PathBuf;
 

@@ -1,5 +1,5 @@
-//! What policy files hold, by digest: those of the policy folder, and those that modules are read from, wherever they lie.
-//! Whether something has changed is told here; what is made of it is told in `policies`.
+//! What policy files hold, by digest: those of the policy folder, and those that modules are read from, wherever they
+//! lie. Whether something has changed is told here; what is made of it is told in `policies`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -27,7 +27,8 @@ impl Fingerprint {
             for entry in std::fs::read_dir(&within).into_iter().flatten().flatten() {
                 let path = entry.path();
                 match std::fs::metadata(&path) {
-                    // A mounted volume keeps its versions in folders that begin with a dot; the links to them are enough.
+                    // A mounted volume keeps its versions in folders that begin with a dot; the links to them are
+                    // enough.
                     Ok(about) if about.is_dir() && !entry.file_name().as_encoded_bytes().starts_with(b".") => {
                         folders.push(path);
                     }

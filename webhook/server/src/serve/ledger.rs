@@ -1,7 +1,7 @@
-//! Looking after the book: one that failed is opened again by itself as soon as that can be done, less and less often the
-//! longer it can't; one that could make no record is tried in the same way. Meanwhile `/readyz?verbose` says why there is
-//! none, and calls end as the configuration says. What else asks to be looked after is shown there too: an epoch that was
-//! set aside, and a checkpoint that can't be written.
+//! Looking after the book: one that failed is opened again by itself as soon as that can be done, less and less often
+//! the longer it can't; one that could make no record is tried in the same way. Meanwhile `/readyz?verbose` says why
+//! there is none, and calls end as the configuration says. What else asks to be looked after is shown there too: an
+//! epoch that was set aside, and a checkpoint that can't be written.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

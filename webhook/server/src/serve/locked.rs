@@ -1,5 +1,5 @@
-//! The lock file that facts about images come from, taken up whole when it changes. One that can't be used changes nothing:
-//! the lock that was read before stays in force, which is told once and shown until the file is mended.
+//! The lock file that facts about images come from, taken up whole when it changes. One that can't be used changes
+//! nothing: the lock that was read before stays in force, which is told once and shown until the file is mended.
 
 use portreeve_supply::{ImageLock, Images, LockError, RegistriesConfig};
 use sha2::{Digest as _, Sha256};

@@ -1,5 +1,5 @@
-//! Where policies come from: the files that the configuration names, or somebody who tells of them, as a cluster does. When
-//! they are looked at, and what is made of them, is told in `policies`.
+//! Where policies come from: the files that the configuration names, or somebody who tells of them, as a cluster does.
+//! When they are looked at, and what is made of them, is told in `policies`.
 
 use std::fmt;
 use std::sync::Arc;

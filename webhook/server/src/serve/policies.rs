@@ -1,7 +1,7 @@
 //! Which set is in force: at the start and whenever policies change. What is put in force is kept, and a start whose
-//! policies are no use takes the set that was kept. Where a changed set is refused its policies wait, but exceptions and the
-//! switch that drops denials are taken up. None of it waits for the compiler, which follows in `compiled`. What a set is made
-//! of is told in `set`.
+//! policies are no use takes the set that was kept. Where a changed set is refused its policies wait, but exceptions
+//! and the switch that drops denials are taken up. None of it waits for the compiler, which follows in `compiled`. What
+//! a set is made of is told in `set`.
 
 use std::sync::Arc;
 
@@ -15,8 +15,8 @@ use crate::metrics::Metrics;
 use crate::set::{LastGood, LoadError, Loader, PolicySet, Problem, Sources, chain, platform, read_folder};
 use crate::settled::settled;
 
-/// The set to begin with: that of what there is, else the last good one; and what was looked at, if it need not be looked
-/// at again as it is. Whoever told of it hears what became of it, also where the start fails.
+/// The set to begin with: that of what there is, else the last good one; and what was looked at, if it need not be
+/// looked at again as it is. Whoever told of it hears what became of it, also where the start fails.
 ///
 /// # Errors
 /// Every problem of what there is, if no set was kept; and why that one is no use, if one was.
@@ -48,8 +48,9 @@ pub(super) fn at_start(
     }
 }
 
-/// Puts a changed set in force, or says why not and leaves the policies of the old one. `seen` is what was looked at before,
-/// and what was looked at now comes back; none where the same may do later, so that the next look tries it again.
+/// Puts a changed set in force, or says why not and leaves the policies of the old one. `seen` is what was looked at
+/// before, and what was looked at now comes back; none where the same may do later, so that the next look tries it
+/// again.
 pub(super) fn look(parts: &Parts, seen: Option<Seen>) -> Option<Seen> {
     let now = Seen::now(&parts.config, &parts.origin);
     if seen.as_ref().is_some_and(|seen| seen.is(&now)) {
@@ -68,7 +69,8 @@ enum Lasts {
     No,
 }
 
-/// Takes up what came of reading policies: the set, or what is wrong with it, and then its exceptions and its switch alone.
+/// Takes up what came of reading policies: the set, or what is wrong with it, and then its exceptions and its switch
+/// alone.
 fn take_up(parts: &Parts, seen: &Seen, made: Result<Made, LoadError>) -> Lasts {
     match made {
         Ok(made) => {
@@ -93,8 +95,8 @@ fn take_up(parts: &Parts, seen: &Seen, made: Result<Made, LoadError>) -> Lasts {
     }
 }
 
-/// The set that stays while its successor is refused, with the exceptions and the switch of now; none if it has them already.
-/// Of files nothing counts before all is right: they have one author.
+/// The set that stays while its successor is refused, with the exceptions and the switch of now; none if it has them
+/// already. Of files nothing counts before all is right: they have one author.
 fn amended(loader: &Loader, stays: &PolicySet, seen: &Seen) -> Option<Made> {
     let Seen::Told(Some(now)) = seen else { return None };
     let sources = Arc::new(stays.amended_by(now)?);
@@ -192,8 +194,8 @@ fn from_before(
     }
 }
 
-/// Puts a set in force, whether or not the book takes it now: a full disk must not keep denials from being dropped, or an
-/// exception from being withdrawn. What a record names is in the book before the record is.
+/// Puts a set in force, whether or not the book takes it now: a full disk must not keep denials from being dropped, or
+/// an exception from being withdrawn. What a record names is in the book before the record is.
 fn put_in_force(parts: &Parts, Made { sources, set }: &Made) {
     if let Err(error) = parts.gate.book.keep_set(set) {
         tracing::error!("{} is not in the book yet, and no record is made before: {}", set.digest(), chain(&error));

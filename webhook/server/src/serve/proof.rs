@@ -1,5 +1,6 @@
-//! Proving the book whole while it is written: soon after the start, then once a day, every byte of it is read again and
-//! held against what was signed, and all that its records name is there. What came of it is told; nothing is mended, and calls are answered as before.
+//! Proving the book whole while it is written: soon after the start, then once a day, every byte of it is read again
+//! and held against what was signed, and all that its records name is there. What came of it is told; nothing is
+//! mended, and calls are answered as before.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -59,7 +59,8 @@ async fn change(told: Option<&mut watch::Receiver<Option<Arc<Sources>>>>) {
     std::future::pending().await
 }
 
-/// One look at all that a handshake and a path are held against. What is wrong with any of it is shown until it is mended.
+/// One look at all that a handshake and a path are held against. What is wrong with any of it is shown until it is
+/// mended.
 fn certificates(parts: &Parts) {
     let tokens = tokens(parts);
     let renewed = if tokens.is_some() && tokens_are_renewed(parts) { None } else { renewed(parts) };

@@ -1,6 +1,6 @@
-//! A set in force whose successor is refused: its policies stay as they are, but whoever takes back an exception, or turns
-//! the switch that drops denials, does not wait until somebody else's policy is mended. Here is said what such a set is made
-//! from; when one is made is decided in `serve::policies`.
+//! A set in force whose successor is refused: its policies stay as they are, but whoever takes back an exception, or
+//! turns the switch that drops denials, does not wait until somebody else's policy is mended. Here is said what such a
+//! set is made from; when one is made is decided in `serve::policies`.
 
 use portreeve_admission::api::{Object, PolicySetSpec, Resource};
 use portreeve_admission::break_glass::{BreakGlass, REASON, UNTIL};
@@ -10,8 +10,8 @@ use super::draft::age;
 use super::folder::{Located, Sources};
 
 impl PolicySet {
-    /// What this set is made from, with the exceptions and the switch of these sources in place of its own; none if it has
-    /// those already.
+    /// What this set is made from, with the exceptions and the switch of these sources in place of its own; none if it
+    /// has those already.
     #[must_use]
     pub fn amended_by(&self, now: &Sources) -> Option<Sources> {
         let stays = |located: &&Located| !is_exception(located) && set_of(located).is_none();
@@ -27,7 +27,8 @@ impl PolicySet {
         Some(Sources { resources, namespaces, objects, written_by, unreadable: Vec::new() })
     }
 
-    /// The PolicySet in force with the switch of the one that stands there now. A switch that can't be read changes nothing.
+    /// The PolicySet in force with the switch of the one that stands there now. A switch that can't be read changes
+    /// nothing.
     fn switched_by(&self, now: &Sources) -> Option<Located> {
         let own = self.written.values().find_map(|located| Some((located, set_of(located)?)));
         let sets = now.resources.iter().filter_map(|located| Some((located, set_of(located)?)));

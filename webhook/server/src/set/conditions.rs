@@ -1,5 +1,5 @@
-//! `matchConditions` of a policy: compiled when the set is loaded, asked of each request that the policy's selectors let
-//! through. What they say costs no more than the object is large: there is no loop in a loop.
+//! `matchConditions` of a policy: compiled when the set is loaded, asked of each request that the policy's selectors
+//! let through. What they say costs no more than the object is large: there is no loop in a loop.
 
 mod written;
 

@@ -1,5 +1,5 @@
-//! What is wrong with sources, and what would be in force by them, without anything being put in force: for whoever asks
-//! before he changes them.
+//! What is wrong with sources, and what would be in force by them, without anything being put in force: for whoever
+//! asks before he changes them.
 
 use std::collections::BTreeSet;
 
@@ -35,10 +35,10 @@ pub struct Outline {
 }
 
 impl Loader {
-    /// All that is wrong with each of the sources, without putting anything in force. What one names and is not there is no
-    /// problem here: they come one by one, in any order. Nor is a registry that does not answer, which is no fault of what is
-    /// written. Blocks while modules are asked whether they take their settings,
-    /// and while one that was never seen is compiled.
+    /// All that is wrong with each of the sources, without putting anything in force. What one names and is not there
+    /// is no problem here: they come one by one, in any order. Nor is a registry that does not answer, which is no
+    /// fault of what is written. Blocks while modules are asked whether they take their settings, and while one that
+    /// was never seen is compiled.
     #[must_use]
     pub fn examine(&self, sources: &Sources) -> Examined {
         let mut draft = Draft::of_each(sources, self.bounds);

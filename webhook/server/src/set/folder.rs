@@ -42,8 +42,8 @@ pub enum WrittenBy {
     /// Whoever answers for all of it: anything wrong refuses the whole.
     #[default]
     OneHand,
-    /// Each namespace wrote its own part: what is wrong with that is left out, and the rest holds. No namespace can so keep
-    /// the cluster's policies from changing.
+    /// Each namespace wrote its own part: what is wrong with that is left out, and the rest holds. No namespace can so
+    /// keep the cluster's policies from changing.
     Namespaces,
 }
 
@@ -176,8 +176,8 @@ impl Sources {
         if problems.is_empty() { Ok(()) } else { Err(problems.into()) }
     }
 
-    /// Puts policies of lesser modes into this one, those of the profile too; what is off stays off. Gives those policies as
-    /// they were, by their names.
+    /// Puts policies of lesser modes into this one, those of the profile too; what is off stays off. Gives those
+    /// policies as they were, by their names.
     pub fn raise(&mut self, mode: Mode) -> BTreeMap<String, ClusterPolicySpec> {
         self.add_profile();
         let policies = self.resources.iter_mut().filter_map(|located| match &mut located.resource {
@@ -222,7 +222,8 @@ impl Sources {
         located.map_or(reference, place_of)
     }
 
-    /// A policy of the cluster's own, as it is named beside others: by its file where it has one, else by kind and name.
+    /// A policy of the cluster's own, as it is named beside others: by its file where it has one, else by kind and
+    /// name.
     pub(crate) fn named_policy(&self, name: &str) -> String {
         if self.is_of_profile(name) {
             return format!("ClusterPolicy/{name} of the platform profile");

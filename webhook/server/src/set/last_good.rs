@@ -2,8 +2,8 @@
 //! says and the modules that it runs. A restart whose policy files are missing or wrong serves from here. When a set is
 //! kept and when it is taken is decided in `serve`; compiled code is not here but in the engine's cache.
 //!
-//! `set.json` is written last, whole, and carries its own digest; `modules/` holds each module under its digest. So what
-//! is found is a set that was in force once, or is refused as damaged.
+//! `set.json` is written last, whole, and carries its own digest; `modules/` holds each module under its digest. So
+//! what is found is a set that was in force once, or is refused as damaged.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;

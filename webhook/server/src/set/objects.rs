@@ -1,7 +1,9 @@
-//! Objects that stand beside the one that is judged, as far as a source lists them: NetworkPolicies, budgets, autoscalers,
-//! Services and Pods by namespace, and Nodes. What a policy may know of them is answered here, in the words of the contract.
+//! Objects that stand beside the one that is judged, as far as a source lists them: NetworkPolicies, budgets,
+//! autoscalers, Services and Pods by namespace, and Nodes. What a policy may know of them is answered here, in the
+//! words of the contract.
 //!
-//! What a source does not list is missing, with the reason; it is never an empty list. Nobody is asked for anything here.
+//! What a source does not list is missing, with the reason; it is never an empty list. Nobody is asked for anything
+//! here.
 
 mod listed;
 mod pod;

@@ -1,5 +1,5 @@
-//! Policies of namespaces, which can't be granted facts: one that can judge nothing without is found before it is in force.
-//! Whether it can, its settings may say, so that it is tried.
+//! Policies of namespaces, which can't be granted facts: one that can judge nothing without is found before it is in
+//! force. Whether it can, its settings may say, so that it is tried.
 
 use std::time::{Duration, Instant};
 

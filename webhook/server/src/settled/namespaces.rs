@@ -1,5 +1,5 @@
-//! The namespaces that a new set is tried in: one that nobody labelled, and for each selector of a policy that edits one
-//! that it selects. Namespaces in which the same policies edit are one.
+//! The namespaces that a new set is tried in: one that nobody labelled, and for each selector of a policy that edits
+//! one that it selects. Namespaces in which the same policies edit are one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;

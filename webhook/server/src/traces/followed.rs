@@ -1,5 +1,5 @@
-//! A call that is followed: the span that its steps belong to, what it says of the call, and the name by which others find
-//! the trace.
+//! A call that is followed: the span that its steps belong to, what it says of the call, and the name by which others
+//! find the trace.
 
 use opentelemetry::TraceId;
 use opentelemetry::trace::TraceContextExt as _;

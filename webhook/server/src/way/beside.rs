@@ -10,8 +10,8 @@ use serde_json::value::RawValue;
 
 use crate::digest::sha256;
 
-/// Elements of a list that stand in a record by themselves, and the most that they may take, as JSON. What is over is there
-/// by count and digest. A record has a handful of lists and must stay a leaf of the book: under 64 KiB.
+/// Elements of a list that stand in a record by themselves, and the most that they may take, as JSON. What is over is
+/// there by count and digest. A record has a handful of lists and must stay a leaf of the book: under 64 KiB.
 const LISTED: usize = 40;
 const LISTED_BYTES: usize = 8 << 10;
 

@@ -1,6 +1,6 @@
 //! Recording: a correction is written, a decision is durable, before the answer leaves. Dry runs leave no record. An
-//! answer that could not wait for its record is a failure, unless it may leave without one, and a later record says which
-//! record was not told. A ledger that failed is opened again here; when that is tried is told in `serve::ledger`.
+//! answer that could not wait for its record is a failure, unless it may leave without one, and a later record says
+//! which record was not told. A ledger that failed is opened again here; when that is tried is told in `serve::ledger`.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -36,8 +36,8 @@ pub enum Book {
     Closed,
 }
 
-/// How long the first record after an opening may take, or after calls without one. It shows that the book can be written
-/// again.
+/// How long the first record after an opening may take, or after calls without one. It shows that the book can be
+/// written again.
 const FIRST_RECORD: Duration = Duration::from_secs(10);
 
 /// A record that could not be made.

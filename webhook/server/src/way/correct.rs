@@ -348,8 +348,8 @@ pub(super) async fn cases(
     Ok(cases)
 }
 
-/// Whoever others wait for takes at most half of the time that is left: facts, so that a slow registry leaves the policies
-/// theirs, and every look at an object that another one follows.
+/// Whoever others wait for takes at most half of the time that is left: facts, so that a slow registry leaves the
+/// policies theirs, and every look at an object that another one follows.
 pub(super) fn halfway(deadline: Instant) -> Instant {
     let now = Instant::now();
     now + deadline.saturating_duration_since(now) / 2

@@ -22,7 +22,8 @@ use crate::set::Listed;
 /// The annotation that `kubectl rollout restart` changes.
 const RESTARTED: &str = "kubectl.kubernetes.io/restartedAt";
 
-/// Why nothing is known of Pods where something else than a Namespace is judged: nobody reads thousands of them for each.
+/// Why nothing is known of Pods where something else than a Namespace is judged: nobody reads thousands of them for
+/// each.
 const OF_NAMESPACES: &str = "Pods that run are shown to whoever judges a Namespace, and to nobody else";
 
 /// Why nothing is known of signatures.
@@ -105,8 +106,8 @@ fn questions(kind: FactKind, template: &Template, before: Option<&Template>) -> 
         }
         FactKind::ImageDigest => template
             .image_names()
-            // What is pinned is not asked, unless a restart asks the tag again of what ran until now: who goes back to an
-            // earlier revision wants its digests.
+            // What is pinned is not asked, unless a restart asks the tag again of what ran until now: who goes back to
+            // an earlier revision wants its digests.
             .filter_map(|image| match image.split_once('@') {
                 None => Some(image),
                 Some((tagged, digest)) => (restart && had(before, digest)).then_some(tagged),

@@ -133,9 +133,9 @@ fn unhindered<'a>(policies: &[&'a Policy], correction: &Correction) -> Vec<&'a P
     policies.iter().copied().filter(|policy| hindrance(policy, correction).is_none()).collect()
 }
 
-/// Why the word of a policy does not count after these rounds. Rounds that broke off leave no edit of anybody's. Where that
-/// refuses, nobody else has a word about it; where it is let pass, the Pods will be judged as they are written, and so is
-/// this template.
+/// Why the word of a policy does not count after these rounds. Rounds that broke off leave no edit of anybody's. Where
+/// that refuses, nobody else has a word about it; where it is let pass, the Pods will be judged as they are written,
+/// and so is this template.
 pub(super) fn hindrance<'a>(policy: &Policy, correction: &'a Correction) -> Option<&'a Failure> {
     let own = correction.failures.iter().find(|failure| failure.policy == policy.id);
     let refusing = correction.failures.iter().find(|failure| failure.refuses());

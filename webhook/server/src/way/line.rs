@@ -1,5 +1,5 @@
-//! What the log says of a call. Every line that is written while it goes on says whose it is, by the uid of the call; one at
-//! its end says what came of it and names its record, by which the book is asked for all the rest.
+//! What the log says of a call. Every line that is written while it goes on says whose it is, by the uid of the call;
+//! one at its end says what came of it and names its record, by which the book is asked for all the rest.
 
 use portreeve_admission::decision::Answer;
 use portreeve_admission::message;

@@ -1,5 +1,5 @@
-//! What records name of the content beside them, read back: the other side of `record`, `beside` and a set's description.
-//! The digests of objects and patches name nothing here, since those are not kept.
+//! What records name of the content beside them, read back: the other side of `record`, `beside` and a set's
+//! description. The digests of objects and patches name nothing here, since those are not kept.
 
 use std::collections::BTreeMap;
 

@@ -27,8 +27,8 @@ use crate::digest::sha256;
 /// Characters of a text that stand in a record.
 const TEXT: usize = 240;
 
-/// The record of a `/mutate` call. Fields of records are in the order of the JSON, which is that of the alphabet: what is
-/// canonical as it stands takes a fraction of the time.
+/// The record of a `/mutate` call. Fields of records are in the order of the JSON, which is that of the alphabet: what
+/// is canonical as it stands takes a fraction of the time.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Corrected<'a> {

@@ -1,6 +1,7 @@
-//! Running policies: so many at once, and never longer than there is time. Modules from outside, and what ships on large
-//! objects, run off the runtime's own threads and have a share of the turns, so that what takes its time keeps nobody else
-//! waiting. A permit belongs to the work and is given back when the work ends, not when somebody stops waiting for it.
+//! Running policies: so many at once, and never longer than there is time. Modules from outside, and what ships on
+//! large objects, run off the runtime's own threads and have a share of the turns, so that what takes its time keeps
+//! nobody else waiting. A permit belongs to the work and is given back when the work ends, not when somebody stops
+//! waiting for it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -109,7 +110,8 @@ impl Runner {
         outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(lost)).collect()
     }
 
-    /// One module's share: one call for all of its policies that have this timeout. Each outcome with its policy's place.
+    /// One module's share: one call for all of its policies that have this timeout. Each outcome with its policy's
+    /// place.
     #[instrument(
         name = "evaluate", target = STEPS, level = "trace", skip_all,
         fields(policies = policies.len(), module = %module.program().digest())
@@ -152,8 +154,8 @@ impl Runner {
         placed(&places, outcomes)
     }
 
-    /// A turn for the module, one for a large object, and one of all, whichever it takes; none if they don't come before
-    /// the deadline.
+    /// A turn for the module, one for a large object, and one of all, whichever it takes; none if they don't come
+    /// before the deadline.
     async fn turn(
         &self,
         module: &LoadedModule,

@@ -1,5 +1,5 @@
-//! Which of the policies that a review's kind and labels let through meet it: as what they stand in its namespace, and by
-//! their conditions.
+//! Which of the policies that a review's kind and labels let through meet it: as what they stand in its namespace, and
+//! by their conditions.
 
 use std::cell::LazyCell;
 use std::collections::{BTreeMap, HashMap};

@@ -31,7 +31,8 @@ type Untold = BTreeSet<RecordId>;
 /// Digests that are remembered as held; beyond, they are forgotten and written again, which changes nothing.
 const REMEMBERED: usize = 100_000;
 
-/// Records whose answers never left that are remembered until it is on disk that they were not told: more than a queue holds.
+/// Records whose answers never left that are remembered until it is on disk that they were not told: more than a queue
+/// holds.
 const UNTOLD: usize = 100_000;
 
 /// Sets that are owed at one time. Calls under one that was in force longer ago have ended.
@@ -64,8 +65,8 @@ impl Shelf {
         &self.ledger
     }
 
-    /// Keeps what the records of this set will name. Where that can't be done now, it is owed: no record is made before.
-    /// Blocks on the disk.
+    /// Keeps what the records of this set will name. Where that can't be done now, it is owed: no record is made
+    /// before. Blocks on the disk.
     pub(super) fn keep_set(&self, set: &Arc<PolicySet>) -> Result<(), BookError> {
         let kept = self.write_set(set);
         if kept.is_err() {
@@ -83,8 +84,8 @@ impl Shelf {
         tokio::time::timeout_at(deadline.into(), self.keep_all(named)).await.unwrap_or(Err(BookError::TooLate))
     }
 
-    /// Makes a record and waits for it. Where its answer will not leave `without` it, and it comes to stand all the same, a
-    /// later record says so.
+    /// Makes a record and waits for it. Where its answer will not leave `without` it, and it comes to stand all the
+    /// same, a later record says so.
     pub(super) async fn record(
         &self,
         kind: &RecordKind,
@@ -144,8 +145,8 @@ impl Shelf {
         self.ledger.append(kind, body).map_err(|error| BookError::Refused(Arc::new(error)))
     }
 
-    /// The record may yet come to stand in the book, but its answer never left. It is remembered until it is on disk that
-    /// this was said: a disk that stalls may fail yet.
+    /// The record may yet come to stand in the book, but its answer never left. It is remembered until it is on disk
+    /// that this was said: a disk that stalls may fail yet.
     fn say_untold(&self, id: RecordId) {
         self.remember_untold(id.clone());
         let said = Body::of(&json!({"record": id.to_string()})).map_err(BookError::from);

@@ -1,5 +1,5 @@
-//! What is set for a pod as a whole reaches every container of it, those too that an exception spares. Where one is spared,
-//! it is set on the others, one by one. What a pod has and no container could have by itself stays the pod's.
+//! What is set for a pod as a whole reaches every container of it, those too that an exception spares. Where one is
+//! spared, it is set on the others, one by one. What a pod has and no container could have by itself stays the pod's.
 
 use portreeve_admission::pointer::Pointer;
 use portreeve_admission::template::Template;

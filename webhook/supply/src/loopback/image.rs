@@ -1,4 +1,5 @@
-//! Images that are made up, and policy modules: manifest, index and configuration as the OCI image specification wants them.
+//! Images that are made up, and policy modules: manifest, index and configuration as the OCI image specification wants
+//! them.
 
 use std::collections::BTreeMap;
 

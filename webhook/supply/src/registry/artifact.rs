@@ -1,4 +1,5 @@
-//! Manifests of policy modules, by the OCI image specification: an artifact whose one layer is a WebAssembly component. Pure.
+//! Manifests of policy modules, by the OCI image specification: an artifact whose one layer is a WebAssembly component.
+//! Pure.
 
 use serde::Deserialize;
 

@@ -85,8 +85,8 @@ pub enum CredentialFault {
 }
 
 impl Credentials {
-    /// Reads a file of at most some hundred entries; quick enough to be done whenever a registry asks. Who else may read
-    /// it is not asked: a mounted Secret is open to everybody in its container unless somebody says otherwise.
+    /// Reads a file of at most some hundred entries; quick enough to be done whenever a registry asks. Who else may
+    /// read it is not asked: a mounted Secret is open to everybody in its container unless somebody says otherwise.
     pub(super) fn read(path: &Path) -> Result<Self, CredentialsError> {
         let unreadable = |source| CredentialsError::Unreadable { path: path.into(), source };
         let bound = u64::try_from(LARGEST).unwrap_or(u64::MAX).saturating_add(1);

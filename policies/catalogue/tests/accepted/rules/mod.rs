@@ -1,5 +1,6 @@
 //! The API server's own rules for pods, as far as an edit could break them. Source: Kubernetes'
-//! `pkg/apis/core/validation/validation.go`, whose functions are named beside each rule. What no edit touches is not here.
+//! `pkg/apis/core/validation/validation.go`, whose functions are named beside each rule. What no edit touches is not
+//! here.
 
 mod containers;
 mod names;

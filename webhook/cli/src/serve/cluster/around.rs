@@ -1,5 +1,5 @@
-//! What stands around the objects that are judged: namespaces, and of other objects those that some policy in force knows
-//! of. Nothing else is watched, and what they no longer know of is forgotten.
+//! What stands around the objects that are judged: namespaces, and of other objects those that some policy in force
+//! knows of. Nothing else is watched, and what they no longer know of is forgotten.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
@@ -26,8 +26,8 @@ use tokio::time::sleep;
 
 use super::{Patience, Tie};
 
-/// How long a kind is watched on that the policies in force no longer know of: calls that came before may be judged by those
-/// that did, and no API server waits longer for them.
+/// How long a kind is watched on that the policies in force no longer know of: calls that came before may be judged by
+/// those that did, and no API server waits longer for them.
 const LAST_CALLS: Duration = Duration::from_secs(30);
 
 /// What is said where not all is known.
@@ -76,8 +76,8 @@ impl Ask for Live {
 }
 
 impl Surroundings {
-    /// Watches what the policies in force know of, now and later. Returns once all of it is known, or once that took too
-    /// long; how much is known is shown as it is from then on.
+    /// Watches what the policies in force know of, now and later. Returns once all of it is known, or once that took
+    /// too long; how much is known is shown as it is from then on.
     pub(super) async fn ready(self, parts: &Parts, patience: &mut Patience, tie: &mut Tie) {
         let sets = parts.sets.subscribe();
         let needed = needed(&sets.borrow());
@@ -92,8 +92,8 @@ impl Surroundings {
         tie.spawn(self.follow(sets, health, watches));
     }
 
-    /// Watches what the set in force knows of, and for no longer than it is needed what those before knew of; shows how much
-    /// is known.
+    /// Watches what the set in force knows of, and for no longer than it is needed what those before knew of; shows how
+    /// much is known.
     async fn follow(self, mut sets: watch::Receiver<Arc<PolicySet>>, health: Arc<Health>, mut watches: Watches) {
         loop {
             let needed = needed(&sets.borrow_and_update());

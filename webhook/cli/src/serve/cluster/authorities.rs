@@ -1,5 +1,6 @@
-//! The CAs that are registered where certificates come from elsewhere, as files: those in the file, and for a time those that
-//! were in it before. Replicas get their files at different times, and serve what the old CA signed until then.
+//! The CAs that are registered where certificates come from elsewhere, as files: those in the file, and for a time
+//! those that were in it before. Replicas get their files at different times, and serve what the old CA signed until
+//! then.
 
 use std::io;
 use std::path::PathBuf;

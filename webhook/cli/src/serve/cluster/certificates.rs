@@ -1,5 +1,5 @@
-//! The certificate and the token that a replica serves with, out of a Secret that all replicas share: the leader renews it
-//! there, and this replica keeps a copy in its folder, which the server reads as files that somebody else writes.
+//! The certificate and the token that a replica serves with, out of a Secret that all replicas share: the leader renews
+//! it there, and this replica keeps a copy in its folder, which the server reads as files that somebody else writes.
 
 use std::path::PathBuf;
 

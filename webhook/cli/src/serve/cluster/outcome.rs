@@ -1,5 +1,6 @@
-//! What became of a resource, in the words of its status. While the set that all resources make is refused, a resource is told
-//! what is in force by it still: another's mistake takes nothing from it, and exceptions and break-glass come and go meanwhile.
+//! What became of a resource, in the words of its status. While the set that all resources make is refused, a resource
+//! is told what is in force by it still: another's mistake takes nothing from it, and exceptions and break-glass come
+//! and go meanwhile.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! The registration, kept by the leader: worked out from the set in force and what the API server serves, examined for what
-//! it would hold up, and written with the certificates and the token that replicas serve with.
+//! The registration, kept by the leader: worked out from the set in force and what the API server serves, examined for
+//! what it would hold up, and written with the certificates and the token that replicas serve with.
 
 use std::error::Error;
 use std::future::pending;

@@ -76,8 +76,8 @@ async fn translate_all(
     }
 }
 
-/// What a set is made from by these resources. If they say what those before said, as where only a status was written, it
-/// is the same as before.
+/// What a set is made from by these resources. If they say what those before said, as where only a status was written,
+/// it is the same as before.
 fn translate(resources: Resources, before: Option<&Translated>) -> Translated {
     let resources = Arc::new(resources);
     if let Some(before) = before

@@ -1,4 +1,5 @@
-//! What is in the cluster already, judged again by the leader: whenever the set in force is another, and from time to time.
+//! What is in the cluster already, judged again by the leader: whenever the set in force is another, and from time to
+//! time.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -91,8 +92,8 @@ pub(super) async fn seek(surveyor: Surveyor, parts: Arc<Parts>, tell: watch::Sen
     }
 }
 
-/// Tells what a set of this digest wants to see, unless that was told last: a change of our resources that says nothing in
-/// the set makes the same one again.
+/// Tells what a set of this digest wants to see, unless that was told last: a change of our resources that says nothing
+/// in the set makes the same one again.
 fn tell_if_new(tell: &watch::Sender<Option<Sought>>, told: &mut Option<(String, Sought)>, now: (String, Sought)) {
     if told.as_ref() != Some(&now) {
         tell.send_replace(Some(now.1.clone()));

@@ -1,5 +1,5 @@
-//! What has to be known of the cluster to work out what policies in force want to see there. Who we are is asked once, which
-//! kinds there are once a minute and for each new set; namespaces are watched anyway.
+//! What has to be known of the cluster to work out what policies in force want to see there. Who we are is asked once,
+//! which kinds there are once a minute and for each new set; namespaces are watched anyway.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

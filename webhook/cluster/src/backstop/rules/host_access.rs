@@ -1,5 +1,5 @@
-//! host-access: namespaces, folders and ports of the node. Nothing of it is ever put in or taken away, so that the whole policy
-//! can be said.
+//! host-access: namespaces, folders and ports of the node. Nothing of it is ever put in or taken away, so that the
+//! whole policy can be said.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
-//! Folders of the node in CEL: a path taken apart as host-access does, so that a detour is seen, and the folders that hold it.
+//! Folders of the node in CEL: a path taken apart as host-access does, so that a detour is seen, and the folders that
+//! hold it.
 
 use serde::Deserialize;
 

@@ -1,5 +1,5 @@
-//! image-digest, where somebody asks for it: every image is named by digest. With the webhook all are; without it, those that
-//! nobody pinned are refused.
+//! image-digest, where somebody asks for it: every image is named by digest. With the webhook all are; without it,
+//! those that nobody pinned are refused.
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;

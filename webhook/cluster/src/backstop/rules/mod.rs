@@ -1,5 +1,5 @@
-//! What of each policy that ships can be said in CEL. A module for each policy reads its settings and gives its rules; here is
-//! which there are, and what they have in common.
+//! What of each policy that ships can be said in CEL. A module for each policy reads its settings and gives its rules;
+//! here is which there are, and what they have in common.
 
 mod drop_capabilities;
 mod host_access;
@@ -83,7 +83,8 @@ pub(super) fn draft(builtin: &str, settings: &Value, asked: OnRequest) -> Result
     }
 }
 
-/// Settings in the shape that is known here. The policy itself has taken them; one that is new to this module can't be said.
+/// Settings in the shape that is known here. The policy itself has taken them; one that is new to this module can't be
+/// said.
 fn read<Settings: DeserializeOwned>(settings: &Value) -> Result<Settings, Why> {
     serde_path_to_error::deserialize(settings)
         .map_err(|error| Why::setting(error.path().to_string(), error.inner().to_string()))

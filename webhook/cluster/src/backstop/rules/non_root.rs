@@ -1,4 +1,5 @@
-//! non-root: nobody asks for root. Who an image would run as can't be seen from here, and what is missing the webhook puts in.
+//! non-root: nobody asks for root. Who an image would run as can't be seen from here, and what is missing the webhook
+//! puts in.
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -82,7 +83,8 @@ fn administers(side: Side, holder: &str) -> String {
     format!("({} && {name}.lowerAscii() == 'containeradministrator')", side.is_windows())
 }
 
-/// Whether what a pod says in a field is for other containers than those of these images, which alone say nothing of it.
+/// Whether what a pod says in a field is for other containers than those of these images, which alone say nothing of
+/// it.
 fn reaches_others(exempt: &ImagePatterns, path: &str) -> Reaches {
     let (says, exempt) = (field("i", path), exempt.take("i.image"));
     Box::new(move |side| {

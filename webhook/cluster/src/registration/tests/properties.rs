@@ -139,7 +139,8 @@ fn review(group: &str, kind: &str, resource: &str, operation: Operation) -> Revi
 }
 
 proptest! {
-    /// What the set in force would show a policy that has a say in a decision, the API server asks about; and nothing else.
+    /// What the set in force would show a policy that has a say in a decision, the API server asks about; and nothing
+    /// else.
     #[test]
     fn exactly_what_a_policy_would_see_is_asked_about(policies in prop::collection::vec(any_policy(), 0..4)) {
         let deciding: Vec<Policy> = policies.iter().filter(|policy| policy.can.validate).cloned().collect();

@@ -1,5 +1,5 @@
-//! Where an entry asks: in the namespaces and about the objects that policies select, as far as a selector can say it, and of
-//! what a namespace asks of itself nowhere else.
+//! Where an entry asks: in the namespaces and about the objects that policies select, as far as a selector can say it,
+//! and of what a namespace asks of itself nowhere else.
 
 use portreeve_admission::api::{Expression, Operator};
 

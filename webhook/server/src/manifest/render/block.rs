@@ -21,7 +21,8 @@ impl Revision<'_> {
             kept = kept.max(Some(end(field)));
         }
         let added = added(fields, wanted)?;
-        // A mapping whose last field goes is added to below the last that stays; else the end is that of a merge key, too.
+        // A mapping whose last field goes is added to below the last that stays; else the end is that of a merge key,
+        // too.
         let last = written_here(fields).map(end).max();
         let below = if last == kept { node.place.end.max(last.unwrap_or_default()) } else { kept? };
         if !added.is_empty() {
@@ -76,8 +77,8 @@ impl Revision<'_> {
     }
 }
 
-/// What is wanted and not written here. A field that a merge key brought with another value is written, too: the later one
-/// counts. One that it brought and that is not wanted can't be taken away here.
+/// What is wanted and not written here. A field that a merge key brought with another value is written, too: the later
+/// one counts. One that it brought and that is not wanted can't be taken away here.
 fn added(fields: &[Field], wanted: &Map<String, Value>) -> Option<Map<String, Value>> {
     let merged = |key: &str| fields.iter().find(|field| field.key == key && field.child.written == Written::Merge);
     if fields.iter().any(|field| field.child.written == Written::Merge && !wanted.contains_key(&field.key)) {

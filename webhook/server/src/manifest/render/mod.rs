@@ -1,6 +1,6 @@
 //! Prints a stream again with some of its objects changed. What was not changed is kept to the byte; a changed YAML
-//! document is edited where it stands if that can be done exactly, else written anew; a changed JSON document is written
-//! anew. Everything printed is read back and compared before it is given out.
+//! document is edited where it stands if that can be done exactly, else written anew; a changed JSON document is
+//! written anew. Everything printed is read back and compared before it is given out.
 
 mod block;
 mod flow;

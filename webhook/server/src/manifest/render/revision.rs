@@ -1,5 +1,6 @@
-//! The changes that turn one document's text into another's: worked out by walking the text's nodes and the wanted value
-//! side by side, then made from first to last. Lists and mappings written by indentation are `block`'s, the others `flow`'s.
+//! The changes that turn one document's text into another's: worked out by walking the text's nodes and the wanted
+//! value side by side, then made from first to last. Lists and mappings written by indentation are `block`'s, the
+//! others `flow`'s.
 
 use serde_json::{Map, Value};
 
@@ -122,8 +123,8 @@ impl<'t> Revision<'t> {
         self.changes.push(Change { start, end, text });
     }
 
-    /// The document's text with all changes made; none if two of them touch the same bytes. Of insertions at one place the
-    /// one noted first comes first, and inner values are walked before what is added around them.
+    /// The document's text with all changes made; none if two of them touch the same bytes. Of insertions at one place
+    /// the one noted first comes first, and inner values are walked before what is added around them.
     fn applied(mut self, document: &Document) -> Option<String> {
         self.changes.sort_by_key(|change| (change.start, change.end));
         let mut printed = String::new();

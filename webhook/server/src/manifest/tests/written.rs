@@ -1,5 +1,5 @@
-//! Objects for the properties, and documents written of them in every manner, with the line of each field noted as it is
-//! written.
+//! Objects for the properties, and documents written of them in every manner, with the line of each field noted as it
+//! is written.
 
 use portreeve_admission::pointer::Pointer;
 use proptest::prelude::*;

@@ -1,6 +1,6 @@
-//! What the fact `running-pods` shows of a Pod: what the Pod Security Standards look at, and nothing else. Facts are kept
-//! beside the book, so what may hold a secret is cut off when a Pod is read: variables, commands, arguments, images,
-//! headers of probes, the settings of volumes, and annotations.
+//! What the fact `running-pods` shows of a Pod: what the Pod Security Standards look at, and nothing else. Facts are
+//! kept beside the book, so what may hold a secret is cut off when a Pod is read: variables, commands, arguments,
+//! images, headers of probes, the settings of volumes, and annotations.
 
 use std::collections::BTreeMap;
 

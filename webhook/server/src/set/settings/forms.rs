@@ -1,5 +1,5 @@
-//! What is said where a value may have one of several forms (`oneOf`, `anyOf`) and has none of them: which values or forms
-//! there are, and what the nearest of them misses. Any other fault is worded by the validator.
+//! What is said where a value may have one of several forms (`oneOf`, `anyOf`) and has none of them: which values or
+//! forms there are, and what the nearest of them misses. Any other fault is worded by the validator.
 
 use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::{JsonType, ValidationError};

@@ -1,6 +1,6 @@
-//! An edit as it is recorded: who asked for it, where, and, of images alone, what was there before the request and what is
-//! there now. Images are no secrets, and which digest went out for which is what people ask a book about; of all else that
-//! is edited the record holds no value.
+//! An edit as it is recorded: who asked for it, where, and, of images alone, what was there before the request and what
+//! is there now. Images are no secrets, and which digest went out for which is what people ask a book about; of all
+//! else that is edited the record holds no value.
 
 use std::borrow::Cow;
 
@@ -58,8 +58,8 @@ fn is_of_image(tokens: &[String]) -> bool {
     }
 }
 
-/// What ran before the request; where nothing did, what was written. A restart may come with the tag alone, while the digest
-/// that is given up stands in the object before.
+/// What ran before the request; where nothing did, what was written. A restart may come with the tag alone, while the
+/// digest that is given up stands in the object before.
 fn image_before<'a>(claim: &Claim, review: &'a Review) -> Option<&'a str> {
     let (tokens, came) = (claim.pointer.tokens(), review.object.as_deref().map(Document::value)?);
     let old = review.old_object.as_deref().map(Document::value);
@@ -67,7 +67,8 @@ fn image_before<'a>(claim: &Claim, review: &'a Review) -> Option<&'a str> {
     ran.or_else(|| claim.pointer.find(came)).and_then(Value::as_str)
 }
 
-/// What stands in `old` where this way leads to in `came`: elements of lists are the same by their names, not their places.
+/// What stands in `old` where this way leads to in `came`: elements of lists are the same by their names, not their
+/// places.
 fn counterpart<'a>(way: &[String], came: &Value, old: &'a Value) -> Option<&'a Value> {
     let [token, rest @ ..] = way else { return Some(old) };
     let next = match came {

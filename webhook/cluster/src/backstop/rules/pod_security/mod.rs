@@ -1,6 +1,6 @@
-//! pod-security: the checks of the Pod Security Standards by our own level, class by class of workload. What the labels of a
-//! namespace ask the API server enforces itself, webhook or not. What a level asks to be written and is missing passes, since
-//! other policies put it in.
+//! pod-security: the checks of the Pod Security Standards by our own level, class by class of workload. What the labels
+//! of a namespace ask the API server enforces itself, webhook or not. What a level asks to be written and is missing
+//! passes, since other policies put it in.
 
 mod baseline;
 mod class;
