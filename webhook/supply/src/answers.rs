@@ -54,6 +54,9 @@ pub(crate) enum NoAnswer<E> {
 pub(crate) trait Failure {
     /// Whether it takes the place of a remembered answer; if not, that one stays as long as it is kept.
     fn replaces_an_answer(&self) -> bool;
+
+    /// Whether anybody was asked; if not, it is not remembered, and whoever wants to know next asks again.
+    fn is_an_answer(&self) -> bool;
 }
 
 #[derive(Debug)]
@@ -105,57 +108,74 @@ where
     where
         F: Future<Output = Result<V, E>> + Send + 'static,
     {
-        let waiting = match self.look_up(&key, freshness) {
+        let waiting = match self.look_up(&key, freshness, deadline) {
             Found::Known(answer) => return answer.map_err(NoAnswer::Failed),
             Found::UnderWay(waiting) => waiting,
-            Found::Nothing if deadline <= Instant::now() => return Err(NoAnswer::Deadline),
-            Found::Nothing => self.begin(key, ask()),
+            Found::Entered(entered, waiting) => {
+                self.begin(key, entered, ask());
+                waiting
+            }
+            Found::Nothing => return Err(NoAnswer::Deadline),
         };
         wait(waiting, deadline).await
     }
 
-    fn look_up(&self, key: &K, freshness: Freshness) -> Found<V, E> {
+    /// What there is. Where that is nothing and there is time, a question is entered at the same moment, so that of two
+    /// who come at once one asks.
+    fn look_up(&self, key: &K, freshness: Freshness, deadline: Instant) -> Found<V, E> {
         let mut entries = locked(&self.entries);
-        match (entries.get(key), freshness) {
+        let now = Instant::now();
+        let found = match (entries.get(key), freshness) {
             (None, _) => Found::Nothing,
-            (Some(entry), Freshness::Remembered) => entry.found(Instant::now()),
+            (Some(entry), Freshness::Remembered) => entry.found(now),
             (Some(entry), Freshness::Since(then)) => entry.found_since(then),
+        };
+        match found {
+            Found::Nothing if now < deadline => entries.get_or_insert_mut(key.clone(), Entry::empty).enter(now),
+            found => found,
         }
     }
 
     /// Starts the question in a task of its own.
-    fn begin(&self, key: K, question: impl Future<Output = Result<V, E>> + Send + 'static) -> Waiting<V, E> {
-        let (tell, waiting) = watch::channel(None);
-        let at = Instant::now();
-        let asked = {
-            let mut entries = locked(&self.entries);
-            let entry = entries.get_or_insert_mut(key.clone(), Entry::empty);
-            entry.under_way = Some(Asked { at, answer: waiting.clone() });
-            entry.asked += 1;
-            entry.asked
-        };
+    fn begin(&self, key: K, entered: Entered<V, E>, question: impl Future<Output = Result<V, E>> + Send + 'static) {
+        let Entered { at, number, tell } = entered;
         let (entries, kept) = (Arc::clone(&self.entries), self.kept);
         tokio::spawn(async move {
             let answer = question.await;
-            if let Some(entry) = locked(&entries).peek_mut(&key).filter(|entry| entry.asked == asked) {
+            if let Some(entry) = locked(&entries).peek_mut(&key).filter(|entry| entry.asked == number) {
                 entry.learn(Asked { at, answer: answer.clone() }, kept, Instant::now());
             }
             // Nobody may be waiting any more; the answer is remembered all the same.
             let _ = tell.send(Some(answer));
         });
-        waiting
     }
 }
 
 enum Found<V, E> {
     Known(Result<V, E>),
     UnderWay(Waiting<V, E>),
+    Entered(Entered<V, E>, Waiting<V, E>),
     Nothing,
+}
+
+/// A question that is to be asked. Others wait for it already.
+struct Entered<V, E> {
+    at: Instant,
+    number: u64,
+    tell: watch::Sender<Option<Result<V, E>>>,
 }
 
 impl<V: Clone, E: Failure + Clone> Entry<V, E> {
     fn empty() -> Self {
         Self { known: None, newest: None, under_way: None, asked: 0 }
+    }
+
+    /// Puts down a question as under way.
+    fn enter(&mut self, at: Instant) -> Found<V, E> {
+        let (tell, waiting) = watch::channel(None);
+        self.under_way = Some(Asked { at, answer: waiting.clone() });
+        self.asked += 1;
+        Found::Entered(Entered { at, number: self.asked, tell }, waiting)
     }
 
     /// What is known goes before what is under way: that may fail, and it would not have been asked for this caller.
@@ -186,6 +206,9 @@ impl<V: Clone, E: Failure + Clone> Entry<V, E> {
 
     fn learn(&mut self, Asked { at, answer }: Asked<Result<V, E>>, kept: Kept, now: Instant) {
         self.under_way = None;
+        if answer.as_ref().is_err_and(|error| !error.is_an_answer()) {
+            return;
+        }
         self.newest = Some(Asked { at, answer: answer.clone() });
         let holds = self.known.as_ref().is_some_and(|known| known.answer.is_ok() && known.holds(now));
         if holds && answer.as_ref().is_err_and(|error| !error.replaces_an_answer()) {

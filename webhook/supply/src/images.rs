@@ -244,6 +244,10 @@ impl Failure for ResolveError {
     fn replaces_an_answer(&self) -> bool {
         self.is_registrys_word()
     }
+
+    fn is_an_answer(&self) -> bool {
+        !matches!(self, Self::NoTurn { .. })
+    }
 }
 
 fn unanswered(none: NoAnswer<ResolveError>, image: &ImageReference, begun: Instant) -> FactError {

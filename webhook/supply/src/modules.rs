@@ -86,17 +86,19 @@ impl Modules {
         Ok(Self { registries, shelf: folder.map(Shelf::in_folder) })
     }
 
-    /// The component that is named, `registry/repository@sha256:…`.
+    /// The component that is named, `registry/repository@sha256:…`. Takes no longer than the configuration gives each
+    /// host that is asked.
     ///
     /// # Errors
     /// Says what is wrong with the name, or which registry answered what.
-    pub async fn get(&self, named: &str, deadline: Instant) -> Result<Vec<u8>, ModuleError> {
+    pub async fn get(&self, named: &str) -> Result<Vec<u8>, ModuleError> {
         let reference: ImageReference = named.parse()?;
         let Some(digest) = reference.digest() else { return Err(ModuleError::NoDigest(named.to_owned())) };
         if let Some(component) = self.shelf.as_ref().and_then(|shelf| shelf.kept(digest)) {
             return Ok(component);
         }
         let Some(registries) = &self.registries else { return Err(ModuleError::NotKept(named.to_owned())) };
+        let deadline = Instant::now() + registries.module_limit_for(reference.host());
         let pulled = registries.module(&reference, digest, deadline).await;
         let pulled = pulled.map_err(|why| ModuleError::Unresolved { module: named.to_owned(), why })?;
         if let Some(shelf) = &self.shelf

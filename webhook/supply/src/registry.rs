@@ -18,7 +18,7 @@ mod token;
 
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::SemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 
 pub(crate) use artifact::module_of;
@@ -29,11 +29,11 @@ pub use listing::ListingError;
 use crate::image_config::ImageConfig;
 use crate::modules::PulledModule;
 use crate::reference::{Digest, ImageReference, RegistryHost};
-use crate::settings::{Platform, RegistriesConfig};
+use crate::settings::{Platform, RegistriesConfig, Timeouts};
 use access::Access;
 use conversation::Conversation;
 use endpoint::Endpoint;
-use listing::Listing;
+use listing::{Listing, Route};
 use question::{ConfigOf, DigestOf, ModuleOf, Question};
 
 /// The listed registries, ready to be asked.
@@ -41,9 +41,8 @@ use question::{ConfigOf, DigestOf, ModuleOf, Question};
 pub struct Registries {
     listing: Listing,
     access: Access,
-    permits: Semaphore,
     platform: Platform,
-    limit: Duration,
+    timeouts: Timeouts,
 }
 
 impl Registries {
@@ -55,9 +54,8 @@ impl Registries {
         Ok(Self {
             listing: Listing::new(config)?,
             access: Access::new(config.credentials_file.as_deref())?,
-            permits: Semaphore::new(config.cache.concurrent.get().into()),
             platform: config.platform.clone(),
-            limit: config.timeouts.request(),
+            timeouts: config.timeouts.clone(),
         })
     }
 
@@ -69,7 +67,10 @@ impl Registries {
     pub async fn resolve(&self, image: &ImageReference, deadline: Instant) -> Result<Digest, ResolveError> {
         match image.digest() {
             Some(digest) => Ok(digest.clone()),
-            None => self.ask(image, DigestOf { tag: &image.tag_or_latest() }, deadline).await,
+            None => {
+                let question = DigestOf { tag: &image.tag_or_latest() };
+                self.ask(image, question, self.timeouts.request(), deadline).await
+            }
         }
     }
 
@@ -85,7 +86,7 @@ impl Registries {
         deadline: Instant,
     ) -> Result<ImageConfig, ResolveError> {
         let platform = &self.platform;
-        self.ask(image, ConfigOf { digest, platform }, deadline).await
+        self.ask(image, ConfigOf { digest, platform }, self.timeouts.request(), deadline).await
     }
 
     /// The policy module with this digest. Manifest and component are checked against their digests.
@@ -98,7 +99,7 @@ impl Registries {
         digest: &Digest,
         deadline: Instant,
     ) -> Result<PulledModule, ResolveError> {
-        self.ask(module, ModuleOf { digest }, deadline).await
+        self.ask(module, ModuleOf { digest }, self.timeouts.module(), deadline).await
     }
 
     /// Whether this registry may be contacted.
@@ -107,13 +108,22 @@ impl Registries {
         self.listing.route(host).is_some()
     }
 
-    /// The longest that one question may take, every mirror tried.
+    /// The longest that one question about an image may take, every mirror tried.
     pub(crate) fn limit_for(&self, host: &RegistryHost) -> Duration {
-        let endpoints = self.listing.route(host).map_or(0, <[_]>::len);
-        self.limit.saturating_mul(u32::try_from(endpoints).unwrap_or(u32::MAX))
+        self.at_all_of(host, self.timeouts.request())
     }
 
-    /// Asks the mirrors in their order and then the registry, until one answers.
+    /// The longest that one module may take, every mirror tried.
+    pub(crate) fn module_limit_for(&self, host: &RegistryHost) -> Duration {
+        self.at_all_of(host, self.timeouts.module())
+    }
+
+    fn at_all_of(&self, host: &RegistryHost, each: Duration) -> Duration {
+        let endpoints = self.listing.route(host).map_or(0, |route| route.endpoints.len());
+        each.saturating_mul(u32::try_from(endpoints).unwrap_or(u32::MAX))
+    }
+
+    /// Asks the mirrors in their order and then the registry, each no longer than `limit`, until one answers.
     ///
     /// A mirror's failure of any kind is no answer, as with container runtimes: it is logged, and the next is asked.
     /// The error tells what each of them said.
@@ -121,14 +131,15 @@ impl Registries {
         &self,
         image: &ImageReference,
         question: Q,
+        limit: Duration,
         deadline: Instant,
     ) -> Result<Q::Answer, ResolveError> {
         let registry = image.host();
         let route = self.listing.route(registry).ok_or_else(|| ResolveError::not_listed(registry))?;
-        let _permit = self.permit(registry, deadline).await?;
+        let _turn = turn(route, registry, deadline).await?;
         let mut said = Vec::new();
-        for endpoint in route {
-            match self.ask_one(endpoint, image, &question, deadline).await {
+        for endpoint in &route.endpoints {
+            match self.ask_one(endpoint, image, &question, deadline.min(Instant::now() + limit)).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => {
                     tracing::debug!(%image, asked = %endpoint.host(), %error, "a registry gave no answer");
@@ -151,21 +162,22 @@ impl Registries {
     ) -> Result<Q::Answer, ResolveError> {
         let begun = Instant::now();
         let conversation = Conversation::new(endpoint, image.repository(), &self.access);
-        timeout_at(deadline.min(begun + self.limit), question.ask(&conversation))
+        timeout_at(deadline, question.ask(&conversation))
             .await
             .unwrap_or_else(|_| Err(ResolveError::timeout(endpoint.host(), begun)))
     }
+}
 
-    async fn permit(
-        &self,
-        registry: &RegistryHost,
-        deadline: Instant,
-    ) -> Result<tokio::sync::SemaphorePermit<'_>, ResolveError> {
-        let begun = Instant::now();
-        match timeout_at(deadline, self.permits.acquire()).await {
-            Ok(Ok(permit)) => Ok(permit),
-            // The semaphore is never closed, so this is the deadline.
-            Ok(Err(_)) | Err(_) => Err(ResolveError::timeout(registry, begun)),
-        }
+/// A turn to ask this registry.
+async fn turn<'r>(
+    route: &'r Route,
+    registry: &RegistryHost,
+    deadline: Instant,
+) -> Result<SemaphorePermit<'r>, ResolveError> {
+    let begun = Instant::now();
+    match timeout_at(deadline, route.turns.acquire()).await {
+        Ok(Ok(turn)) => Ok(turn),
+        // The semaphore is never closed, so this is the deadline.
+        Ok(Err(_)) | Err(_) => Err(ResolveError::no_turn(registry, begun)),
     }
 }

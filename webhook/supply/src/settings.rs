@@ -87,6 +87,8 @@ pub struct Timeouts {
     pub connect_milliseconds: NonZeroU32,
     /// For all that one question takes at one host (connection, token, redirects, bodies), in milliseconds.
     pub request_milliseconds: NonZeroU32,
+    /// For all of a policy module at one host, in seconds. It may have tens of mebibytes, and no request waits for it.
+    pub module_seconds: NonZeroU32,
 }
 
 /// How long an answer is remembered, and how many are.
@@ -99,7 +101,7 @@ pub struct CacheConfig {
     pub failed_seconds: u32,
     /// How many tags, and how many image configurations, are remembered.
     pub entries: NonZeroU32,
-    /// How many questions may be under way at once.
+    /// How many questions about the images or modules of one registry may be under way at once.
     pub concurrent: NonZeroU16,
 }
 
@@ -131,6 +133,12 @@ impl Timeouts {
     pub fn request(&self) -> Duration {
         Duration::from_millis(self.request_milliseconds.get().into())
     }
+
+    /// For all of one policy module at one host.
+    #[must_use]
+    pub fn module(&self) -> Duration {
+        Duration::from_secs(self.module_seconds.get().into())
+    }
 }
 
 impl Default for Timeouts {
@@ -138,6 +146,7 @@ impl Default for Timeouts {
         Self {
             connect_milliseconds: NonZeroU32::MIN.saturating_add(999),
             request_milliseconds: NonZeroU32::MIN.saturating_add(4_999),
+            module_seconds: NonZeroU32::MIN.saturating_add(119),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! What is remembered and for how long, who waits for whom, and what is asked once.
 
+use std::pin::pin;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::{Context, Waker};
 
 use super::*;
 
@@ -11,11 +13,16 @@ const FAILED: Duration = Duration::from_secs(5);
 enum Refusal {
     Gone,
     Outage,
+    NotAsked,
 }
 
 impl Failure for Refusal {
     fn replaces_an_answer(&self) -> bool {
         *self == Self::Gone
+    }
+
+    fn is_an_answer(&self) -> bool {
+        *self != Self::NotAsked
     }
 }
 
@@ -72,6 +79,31 @@ async fn a_failure_is_kept_for_a_shorter_time() {
     assert_eq!(counted.remembered(Ok(1)).await, failed);
     tokio::time::advance(FAILED).await;
     assert_eq!(counted.remembered(Ok(1)).await, Ok(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_was_asked_is_asked_the_next_time() {
+    let counted = Counted::new();
+    for asked in 1..3 {
+        assert_eq!(counted.remembered(Err(Refusal::NotAsked)).await, Err(NoAnswer::Failed(Refusal::NotAsked)));
+        assert_eq!(counted.asked(), asked);
+    }
+    let since = Freshness::Since(Instant::now());
+    assert_eq!(counted.get("key", since, Err(Refusal::NotAsked)).await, Err(NoAnswer::Failed(Refusal::NotAsked)));
+    assert_eq!(counted.get("key", since, Ok(1)).await, Ok(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_comes_while_a_question_is_about_to_be_asked_waits_for_it() {
+    let counted = Counted::new();
+    let ask = || {
+        // At the moment between the two: what was looked for is not there, and nobody was asked yet.
+        let second = pin!(counted.remembered(Ok(2)));
+        assert!(second.poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        async { Ok(1) }
+    };
+    let answer = counted.answers.get("key", Freshness::Remembered, Instant::now() + FOUND, ask).await;
+    assert_eq!((answer, counted.asked()), (Ok(1), 0));
 }
 
 #[tokio::test(start_paused = true)]

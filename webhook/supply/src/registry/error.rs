@@ -65,6 +65,17 @@ pub enum ResolveError {
         /// How long was waited.
         waited: Duration,
     },
+    /// Nobody was asked: other questions about what this registry holds took all the time that there was.
+    #[error(
+        "registry {registry} was not asked for {} ms: as many questions as may be were under way (`cache.concurrent`)",
+        waited.as_millis()
+    )]
+    NoTurn {
+        /// The registry that the image names.
+        registry: RegistryHost,
+        /// How long was waited.
+        waited: Duration,
+    },
     /// No connection, or one that broke: DNS, routing, TLS, a body cut short.
     #[error("registry {registry} could not be reached; check its name, its certificate and the network")]
     Unreachable {
@@ -211,6 +222,10 @@ impl ResolveError {
 
     pub(crate) fn timeout(registry: &RegistryHost, begun: Instant) -> Self {
         Self::Timeout { registry: registry.clone(), waited: begun.elapsed() }
+    }
+
+    pub(super) fn no_turn(registry: &RegistryHost, begun: Instant) -> Self {
+        Self::NoTurn { registry: registry.clone(), waited: begun.elapsed() }
     }
 
     pub(crate) fn interrupted(registry: &RegistryHost) -> Self {

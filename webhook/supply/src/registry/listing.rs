@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use thiserror::Error;
+use tokio::sync::Semaphore;
 
 use super::CredentialsError;
 use super::endpoint::{Endpoint, Transport};
@@ -13,9 +14,19 @@ use crate::https::{self, CaError, ClientError};
 use crate::reference::RegistryHost;
 use crate::settings::{HostPattern, RegistriesConfig, RegistryConfig, Timeouts};
 
-/// Every listed registry with the hosts that are asked for it, in order.
+/// Every listed registry with the way to it.
 #[derive(Debug)]
-pub(super) struct Listing(HashMap<RegistryHost, Vec<Arc<Endpoint>>>);
+pub(super) struct Listing(HashMap<RegistryHost, Route>);
+
+/// The way to what a registry holds.
+#[derive(Debug)]
+pub(super) struct Route {
+    /// The hosts that are asked, in order.
+    pub(super) endpoints: Vec<Arc<Endpoint>>,
+    /// How many more questions may be asked now. Each registry has its own, so that one that hangs is in nobody else's
+    /// way.
+    pub(super) turns: Semaphore,
+}
 
 /// A configuration of registries that does not fit together.
 #[derive(Debug, Error)]
@@ -83,13 +94,17 @@ impl Listing {
             timeouts: &config.timeouts,
             machine_roots: None,
         };
-        let routes = config.registries.iter().map(|entry| Ok((entry.host.clone(), build.route(entry)?)));
+        let concurrent = config.cache.concurrent.get().into();
+        let routes = config.registries.iter().map(|entry| {
+            let route = Route { endpoints: build.endpoints(entry)?, turns: Semaphore::new(concurrent) };
+            Ok((entry.host.clone(), route))
+        });
         Ok(Self(routes.collect::<Result<_, ListingError>>()?))
     }
 
-    /// Whom to ask for the images of this registry; none when it is not listed.
-    pub(super) fn route(&self, host: &RegistryHost) -> Option<&[Arc<Endpoint>]> {
-        self.0.get(host).map(Vec::as_slice)
+    /// Whom to ask for what this registry holds; none when it is not listed.
+    pub(super) fn route(&self, host: &RegistryHost) -> Option<&Route> {
+        self.0.get(host)
     }
 }
 
@@ -123,15 +138,15 @@ struct Build<'a> {
 }
 
 impl Build<'_> {
-    fn route(&mut self, entry: &RegistryConfig) -> Result<Vec<Arc<Endpoint>>, ListingError> {
-        let mut route = Vec::new();
+    fn endpoints(&mut self, entry: &RegistryConfig) -> Result<Vec<Arc<Endpoint>>, ListingError> {
+        let mut endpoints = Vec::new();
         for mirror in &entry.mirrors {
-            route.push(self.endpoint(mirror)?.mirroring(&entry.host));
+            endpoints.push(self.endpoint(mirror)?.mirroring(&entry.host));
         }
         if !entry.mirror_only {
-            route.push(self.endpoint(&entry.host)?);
+            endpoints.push(self.endpoint(&entry.host)?);
         }
-        Ok(route.into_iter().map(Arc::new).collect())
+        Ok(endpoints.into_iter().map(Arc::new).collect())
     }
 
     fn endpoint(&mut self, host: &RegistryHost) -> Result<Endpoint, ListingError> {

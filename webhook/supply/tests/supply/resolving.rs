@@ -270,6 +270,24 @@ async fn waiting_for_a_turn_ends_with_the_deadline() {
     let image = image(&registry, "team/app:v1");
     let short = Instant::now() + Duration::from_millis(50);
     let (first, second) = tokio::join!(client.resolve(&image, short), client.resolve(&image, short));
-    assert!(matches!((first, second), (Err(ResolveError::Timeout { .. }), Err(ResolveError::Timeout { .. }))));
+    assert!(matches!((first, second), (Err(ResolveError::Timeout { .. }), Err(ResolveError::NoTurn { .. }))));
     assert!(registry.asked().len() <= 1);
+}
+
+#[tokio::test]
+async fn a_registry_that_hangs_takes_no_turn_of_another() {
+    let (hanging, whole) = (registry().await, registry().await);
+    hanging.fault([Fault::Hang]);
+    let mut settings: RegistriesConfig = config([hanging.listed(), whole.listed()]);
+    settings.cache.concurrent = 1.try_into().unwrap();
+    let client = portreeve_supply::Registries::new(&settings).unwrap();
+    let (stuck, found) = (image(&hanging, "team/app:v1"), image(&whole, "team/app:v1"));
+    let asked = async {
+        tokio::select! {
+            biased;
+            answer = client.resolve(&stuck, soon()) => panic!("{answer:?}"),
+            found = client.resolve(&found, soon()) => found,
+        }
+    };
+    assert_eq!(asked.await.ok(), whole.digest("team/app", "v1"));
 }
