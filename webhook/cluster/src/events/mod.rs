@@ -74,6 +74,8 @@ pub struct EventWriter {
     period: Duration,
     /// Whether the last event could not be written.
     failing: bool,
+    /// Whether the last count could not be.
+    uncounted: bool,
 }
 
 /// Both ends. `instance` is who writes: the pod's name.
@@ -84,7 +86,7 @@ pub fn channel(client: Client, instance: &str, limits: &EventLimits) -> (EventSe
     let sender = EventSender { happened: send, dropped: Arc::clone(&dropped) };
     let series = Series::new(limits, Instant::now());
     let (instance, period) = (instance.to_owned(), limits.period);
-    (sender, EventWriter { client, instance, happened, dropped, series, period, failing: false })
+    (sender, EventWriter { client, instance, happened, dropped, series, period, failing: false, uncounted: false })
 }
 
 impl EventSender {
@@ -156,11 +158,16 @@ impl EventWriter {
         for Due { key, namespace, name, count, last } in self.series.due(Instant::now()) {
             let patch = Patch::Merge(written::series(count, last));
             match self.events(&namespace).patch(&name, &PatchParams::default(), &patch).await {
-                Ok(_) => self.series.is_told(&key, count),
+                Ok(_) => {
+                    self.uncounted = false;
+                    self.series.is_told(&key, count);
+                }
                 // It was deleted, or has expired: what happens next begins anew.
                 Err(kube::Error::Api(status)) if status.is_not_found() => self.series.forget(&key),
                 Err(error) => {
-                    tracing::debug!(error = crate::with_causes(&error), "the count of an event is told later");
+                    if !std::mem::replace(&mut self.uncounted, true) {
+                        tracing::warn!(error = crate::with_causes(&error), "counts of events are told later");
+                    }
                 }
             }
         }

@@ -137,9 +137,10 @@ impl Series {
         due
     }
 
-    /// Ends what did not happen for a while, and forgets limits that nobody is near.
+    /// Ends what did not happen for a while, even if its count could not be written: it would take a place for ever.
+    /// Forgets limits that nobody is near.
     pub(super) fn end_idle(&mut self, now: Instant) {
-        self.running.retain(|_, running| running.count > running.told || now.duration_since(running.seen) < END);
+        self.running.retain(|_, running| now.duration_since(running.seen) < END);
         self.by_object.retain(|_, bucket| !bucket.is_whole(now));
     }
 }
@@ -228,5 +229,15 @@ mod tests {
         series.is_told(&key("web", "a"), 2);
         series.end_idle(now + END * 2);
         assert_eq!(observe(&mut series, "web", "a", now + END * 2), Observed::First);
+    }
+
+    #[test]
+    fn a_series_whose_count_can_not_be_written_ends_too() {
+        let now = Instant::now();
+        let mut series = series(now);
+        observe(&mut series, "web", "a", now);
+        assert_eq!(observe(&mut series, "web", "a", now), Observed::Again);
+        series.end_idle(now + END);
+        assert_eq!(observe(&mut series, "web", "a", now + END), Observed::First);
     }
 }
