@@ -21,13 +21,12 @@ use std::time::Duration;
 use kube::Client;
 use portreeve_admission::decision::{Decision, Finding};
 use serde_json::Value;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 pub use kinds::ScannedKind;
 pub use round::{Counts, Finished};
 
-use crate::election::{Standing, while_leading};
 use crate::registration::Sought;
 use crate::reports::Reports;
 use work::Work;
@@ -129,17 +128,6 @@ impl<J: Judge> Scanner<J> {
     ) -> Self {
         let work = Work::new(client, judge, reports, settings, audience);
         Self { sought, due: Instant::now(), every: settings.every, work }
-    }
-
-    /// Scans while we lead, on a task of its own if that is wanted, until nobody tells our standing any more.
-    pub async fn run_while_leading(self, standing: watch::Receiver<Standing>) {
-        // Shared, since a duty that lends itself to each call can't be moved to another thread. Nobody else has it.
-        let scanner = Arc::new(Mutex::new(self));
-        let duty = move || {
-            let scanner = Arc::clone(&scanner);
-            async move { scanner.lock().await.run().await }
-        };
-        while_leading(standing, duty).await;
     }
 
     /// Scans until nobody says any more what is sought. May be broken off at any moment; called again, it goes on with

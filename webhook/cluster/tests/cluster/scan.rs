@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use portreeve_cluster::election::Standing;
+use portreeve_cluster::election::{Standing, while_leading};
 use portreeve_cluster::reports::Standard;
 use portreeve_control_plane::cluster::Cluster;
 use portreeve_control_plane::until;
@@ -105,9 +105,9 @@ async fn a_scan_whose_api_server_does_not_answer_goes_on_when_it_does() {
 async fn only_a_leader_scans_and_on_a_task_of_its_own() {
     let Some(cluster) = with_deployments(100).await else { return };
     let judge = Remembering::for_turns(50);
-    let Scan { scanner, mut finished, sought: _sought } = scan(&cluster, judge.clone(), Standard::OpenReports);
+    let Scan { mut scanner, mut finished, sought: _sought } = scan(&cluster, judge.clone(), Standard::OpenReports);
     let (tell, standing) = watch::channel(Standing::Leader);
-    tokio::spawn(scanner.run_while_leading(standing));
+    tokio::spawn(while_leading(standing, async move || scanner.run().await));
     until("fifty are judged", async || judge.judged().len() == 50).await.unwrap();
     tell.send(Standing::Follower).unwrap();
     until("nobody judges", async || judge.waiting() == 0).await.unwrap();
