@@ -4,7 +4,6 @@
 use std::error::Error;
 use std::future::pending;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use portreeve_certs::{CertificateFolder, FolderContents, FolderError};
@@ -21,7 +20,7 @@ use portreeve_server::serve::Parts;
 use portreeve_server::set::{PolicySet, chain};
 use tokio::sync::watch;
 use tokio::task::{JoinError, spawn_blocking};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::authorities::Authorities;
 use super::survey::Surveyor;
@@ -133,66 +132,85 @@ impl Registered {
         Self { renewed: Some(certificates), ..self }
     }
 
-    /// Keeps it in the cluster for as long as it is let run.
+    /// Keeps it in the cluster for as long as it is let run. What is known is written and put back while it is asked what
+    /// else there is.
     pub(super) async fn keep(&self, connection: &Connection, surveyor: &Surveyor, parts: &Parts) {
         let scene = Scene { connection, surveyor, parts };
         let shown = Shown(parts);
-        let mut sets = parts.sets.subscribe();
-        let mut renewed = self.renewed.clone();
-        let (first, mut unready) = self.first_look(&scene, &mut sets, &shown).await;
-        let wanted = watch::Sender::new(first);
-        let (tell, mut trouble) = watch::channel(None);
+        let wanted = watch::Sender::new(self.first(&scene, &shown).await);
+        let (tell, trouble) = watch::channel(None);
+        let (say, unready) = watch::channel(None);
         let registrar = Registrar::new(connection.client.clone());
-        let kept = registrar.keep(wanted.subscribe(), tell);
-        tokio::pin!(kept);
-        let mut looked = Instant::now();
-        loop {
-            shown.show(unready.as_ref(), &trouble.borrow_and_update());
-            let next_look = looked + if unready.is_some() { RETRY } else { LOOK };
-            tokio::select! {
-                () = &mut kept => return,
-                changed = sets.changed() => if changed.is_err() { return },
-                () = other(renewed.as_mut()) => {}
-                () = self.authorities.change() => {}
-                Ok(()) = trouble.changed() => continue,
-                () = sleep_until(next_look) => {}
-            }
-            looked = Instant::now();
-            let set = sets.borrow_and_update().clone();
-            unready = match self.look(&scene, &set).await {
-                Ok((now, stands_in_the_way)) => {
-                    wanted.send_if_modified(|before| std::mem::replace(before, now.clone()) != now);
-                    stands_in_the_way
-                }
-                Err(error) => Some(error),
-            };
+        tokio::select! {
+            () = registrar.keep(wanted.subscribe(), tell) => {}
+            () = self.look_after(&scene, &wanted, say) => {}
+            () = shown.follow(unready, trouble) => {}
         }
     }
 
-    /// Looks until it is known what has to be registered.
-    async fn first_look(
-        &self,
-        scene: &Scene<'_>,
-        sets: &mut watch::Receiver<Arc<PolicySet>>,
-        shown: &Shown<'_>,
-    ) -> (Target, Option<Unready>) {
-        loop {
-            let set = sets.borrow_and_update().clone();
-            match self.look(scene, &set).await {
-                Ok(looked) => return looked,
+    /// What has to be registered at first: where we are reached, as soon as that is known, with what policies ask for if
+    /// that is known soon.
+    async fn first(&self, scene: &Scene<'_>, shown: &Shown<'_>) -> Target {
+        let site = loop {
+            match self.site().await {
+                Ok(site) => break site,
                 Err(error) => shown.nothing_written(&error),
             }
             sleep(RETRY).await;
+        };
+        let set = scene.parts.sets.borrow().clone();
+        let asked = timeout(RETRY, self.asked(scene, &set)).await;
+        Target { registration: asked.ok().and_then(Result::ok).map(|(registration, _)| registration), site }
+    }
+
+    /// Looks what has to be registered, again whenever that may be something else, and says what of it has to wait.
+    async fn look_after(&self, scene: &Scene<'_>, wanted: &watch::Sender<Target>, say: watch::Sender<Option<Unready>>) {
+        let mut sets = scene.parts.sets.subscribe();
+        let mut renewed = self.renewed.clone();
+        loop {
+            let begun = Instant::now();
+            let set = sets.borrow_and_update().clone();
+            let unready = tokio::select! {
+                unready = self.look(wanted, self.asked(scene, &set)) => unready,
+                () = self.other_certificates(renewed.as_mut()) => continue,
+            };
+            let next_look = begun + if unready.is_some() { RETRY } else { LOOK };
+            say.send_replace(unready);
+            tokio::select! {
+                changed = sets.changed() => if changed.is_err() { return },
+                () = self.other_certificates(renewed.as_mut()) => {}
+                () = sleep_until(next_look) => {}
+            }
         }
     }
 
-    /// What has to be registered now. What the policies ask for may have to wait; where we are reached does not.
-    async fn look(&self, scene: &Scene<'_>, set: &PolicySet) -> Result<(Target, Option<Unready>), Unready> {
-        let site = self.site().await?;
-        Ok(match self.asked(scene, set).await {
-            Ok((registration, left_out)) => (Target { registration: Some(registration), site }, left_out),
-            Err(unready) => (Target { registration: None, site }, Some(unready)),
-        })
+    /// Sends what has to be registered now: where we are reached at once, and what the policies ask for when it is known.
+    /// Returns what has to wait, and why.
+    async fn look(
+        &self,
+        wanted: &watch::Sender<Target>,
+        asked: impl Future<Output = Result<(Registration, Option<Unready>), Unready>>,
+    ) -> Option<Unready> {
+        let site = match self.site().await {
+            Ok(site) => site,
+            Err(error) => return Some(error),
+        };
+        let registration = wanted.borrow().registration.clone();
+        send(wanted, Target { registration, site: site.clone() });
+        let (registration, unready) = match asked.await {
+            Ok((registration, left_out)) => (Some(registration), left_out),
+            Err(unready) => (None, Some(unready)),
+        };
+        send(wanted, Target { registration, site });
+        unready
+    }
+
+    /// Waits until there may be other certificates.
+    async fn other_certificates(&self, renewed: Option<&mut watch::Receiver<FolderContents>>) {
+        tokio::select! {
+            () = other(renewed) => {}
+            () = self.authorities.change() => {}
+        }
     }
 
     /// What the policies ask for, and what of it was left out.
@@ -229,6 +247,15 @@ fn token(folder: &CertificateFolder) -> Result<String, Unready> {
     Ok(folder.contents()?.token().ok_or(Unready::NoToken)?.to_owned())
 }
 
+/// Sends it if it is another than before.
+fn send(wanted: &watch::Sender<Target>, now: Target) {
+    wanted.send_if_modified(|before| {
+        let changed = *before != now;
+        *before = now;
+        changed
+    });
+}
+
 /// Waits until others are told of; for ever where nobody tells.
 async fn other(renewed: Option<&mut watch::Receiver<FolderContents>>) {
     if let Some(renewed) = renewed
@@ -243,6 +270,20 @@ async fn other(renewed: Option<&mut watch::Receiver<FolderContents>>) {
 struct Shown<'p>(&'p Parts);
 
 impl Shown<'_> {
+    /// Shows it from the first look on.
+    async fn follow(&self, mut unready: watch::Receiver<Option<Unready>>, mut trouble: watch::Receiver<Trouble>) {
+        if unready.changed().await.is_err() {
+            return;
+        }
+        loop {
+            self.show(unready.borrow_and_update().as_ref(), &trouble.borrow_and_update());
+            tokio::select! {
+                changed = unready.changed() => if changed.is_err() { return },
+                changed = trouble.changed() => if changed.is_err() { return },
+            }
+        }
+    }
+
     fn show(&self, unready: Option<&Unready>, trouble: &Trouble) {
         match (unready, trouble) {
             (_, Some(Lacking::All(error))) => self.nothing_written(error.as_ref()),
@@ -278,5 +319,40 @@ impl Drop for Shown<'_> {
     fn drop(&mut self) {
         self.0.health.set(Part::Registration, State::Good(KEPT_BY_THE_LEADER.to_owned()));
         self.0.metrics.registration_outdated(false);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use portreeve_certs::{Authority, AuthorityOptions, CommonName, Validity};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_new_ca_does_not_wait_for_what_policies_ask_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ca.crt");
+        let validity = Validity::starting(Timestamp::now(), Duration::from_secs(3600)).unwrap();
+        let options = AuthorityOptions { common_name: CommonName::parse("ca").unwrap(), validity };
+        let ca = Authority::create(&options).unwrap().certificate().to_pem();
+        std::fs::write(&path, &ca).unwrap();
+        let endpoint = Endpoint::Url("https://127.0.0.1:1".to_owned());
+        let registered = Registered {
+            name: "portreeve".to_owned(),
+            endpoint: endpoint.clone(),
+            authorities: Authorities::new(path, Duration::from_secs(60)),
+            tokens: None,
+            certificates: Certificates::InCluster,
+            renewed: None,
+        };
+        let site = Site { name: "portreeve".to_owned(), endpoint, ca_bundle: Vec::new(), token: None };
+        let wanted = watch::Sender::new(Target { registration: None, site });
+        let mut told = wanted.subscribe();
+        tokio::select! {
+            unready = registered.look(&wanted, pending()) => panic!("{unready:?}"),
+            sent = told.changed() => sent.unwrap(),
+        }
+        assert_eq!(told.borrow().site.ca_bundle, ca.as_bytes());
     }
 }
