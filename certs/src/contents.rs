@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use crate::file::{self, FileError, Secrecy};
 use crate::folder::{CertificateFolder, FolderError};
+use crate::rotation::RotationPolicy;
 
 /// The files of a [`CertificateFolder`], by their names in its table.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -29,6 +30,9 @@ const FILES: [(&str, Secrecy); 10] = [
 
 /// What a replica can't serve without.
 const TO_SERVE: [&str; 5] = ["ca-bundle.crt", "tls.crt", "tls.key", "token", "tokens"];
+
+/// The same where the certificate is somebody else's.
+const TO_LET_IN: [&str; 2] = ["token", "tokens"];
 
 /// What only whoever signs needs.
 const OF_THE_SIGNER: [&str; 5] = ["ca.key", "ca.crt", "ca-next.key", "ca-next.crt", "issued.crt"];
@@ -65,10 +69,11 @@ impl FolderContents {
         self.0.get("token").and_then(|bytes| std::str::from_utf8(bytes).ok())
     }
 
-    /// Whether a replica can serve with it.
+    /// Whether a replica can serve with it, where that is what this policy renews.
     #[must_use]
-    pub fn serves(&self) -> bool {
-        TO_SERVE.iter().all(|name| self.0.contains_key(name))
+    pub fn serves(&self, policy: &RotationPolicy) -> bool {
+        let needed = if policy.names().is_some() { TO_SERVE.as_slice() } else { TO_LET_IN.as_slice() };
+        needed.iter().all(|name| self.0.contains_key(name))
     }
 
     /// Whether there is nothing.
@@ -140,7 +145,6 @@ mod tests {
 
     use super::*;
     use crate::names::ServerNames;
-    use crate::rotation::RotationPolicy;
     use crate::serving::ServingCertificate;
     use crate::token::PathTokens;
 
@@ -188,6 +192,14 @@ mod tests {
         served.put_contents(&contents).unwrap();
         assert!(ServingCertificate::load(&served.leaf_certificate(), &served.leaf_key()).is_ok());
         assert!(PathTokens::load(&served, now()).unwrap().accepts(contents.token().unwrap()));
+    }
+
+    #[test]
+    fn tokens_alone_serve_where_the_certificate_is_somebody_elses() {
+        let tokens = FolderContents::of(["token", "tokens"].map(|name| (name.to_owned(), Vec::new())));
+        assert!(tokens.serves(&RotationPolicy::of_tokens()) && !tokens.serves(&policy()));
+        let one = FolderContents::of([("tokens".to_owned(), Vec::new())]);
+        assert!(!one.serves(&RotationPolicy::of_tokens()));
     }
 
     #[test]

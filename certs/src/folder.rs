@@ -19,7 +19,8 @@ use crate::token::TokenError;
 use crate::validity::{Validity, ValidityError};
 
 /// A folder (mode 0700) of certificates, keys (0600) and tokens (0600), changed by one process at a time. A CA put here
-/// from elsewhere is rotated like our own, and its key is gone then.
+/// from elsewhere is rotated like our own, and its key is gone then. Where the certificate is somebody else's, it holds
+/// tokens alone ([`RotationPolicy::of_tokens`]).
 ///
 /// | file | holds |
 /// |---|---|
@@ -76,16 +77,18 @@ impl CertificateFolder {
     }
 
     /// [`CertificateFolder::create`] where there is no key yet, else [`CertificateFolder::renew`]: what a server does
-    /// at its start. Of two that start at once, one creates and the other finds it done.
+    /// at its start. Of two that start at once, one creates and the other finds it done. With a policy of tokens alone,
+    /// those are made and renewed, and nothing else here is looked at.
     ///
     /// # Errors
     /// As those two.
     pub fn ensure(&self, now: Timestamp, policy: &RotationPolicy) -> Result<Rotation, FolderError> {
         file::make_private_folder(&self.path)?;
         let _lock = self.lock()?;
-        match self.key_there() {
-            None => self.create_locked(now, policy),
-            Some(_) => self.renew_locked(now, policy),
+        match (policy.names(), self.key_there()) {
+            (None, _) => rotation::run(self, now, policy),
+            (Some(_), None) => self.create_locked(now, policy),
+            (Some(_), Some(_)) => self.renew_locked(now, policy),
         }
     }
 
@@ -269,6 +272,9 @@ pub enum FolderError {
         /// The key.
         path: PathBuf,
     },
+    /// A certificate was to be made by a policy of tokens alone.
+    #[error("the certificate is for nobody: the policy has no names, and is for tokens alone")]
+    NoNames,
     /// A certificate can't be made.
     #[error(transparent)]
     Issue(#[from] IssueError),

@@ -3,7 +3,8 @@
 //! What happens here:
 //! - [`Authority`] makes a CA and signs serving and client certificates (ECDSA P-256).
 //! - [`CertificateFolder`] keeps them on disk with safe permissions and rotates them, and the token in the registered
-//!   webhook path, so that no client that holds the published bundle or path is ever turned away.
+//!   webhook path, so that no client that holds the published bundle or path is ever turned away; the token alone
+//!   where the certificate is somebody else's.
 //! - [`FolderContents`] takes such a folder elsewhere and back.
 //! - [`ServingCertificate`], [`Reloader`] and [`ClientAuthorities`] load what a TLS server needs and load it again when
 //!   the files change; [`server_config`] puts them together.

@@ -1,9 +1,12 @@
-//! Our own CA in a Secret of a real API server: made once, renewed by whoever leads, served by every replica.
+//! Our own CA, or the token alone, in a Secret of a real API server: made once, renewed by whoever leads, served by
+//! every replica.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
-use portreeve_certs::{CertificateFolder, FolderContents, PathTokens, RotationPolicy, ServerNames, ServingCertificate};
+use portreeve_certs::{
+    CertificateFolder, Existing, FolderContents, PathTokens, Renewal, RotationPolicy, ServerNames, ServingCertificate,
+};
 use portreeve_cluster::certificates::{CertificateSecret, CertificateSecretError};
 use portreeve_cluster::rotation::{Renewable, RotationRequests};
 use portreeve_tests::control_plane::Controllers;
@@ -66,7 +69,7 @@ async fn every_replica_serves_with_what_the_leader_made() {
     let (tell, told) = watch::channel(FolderContents::default());
     let following = tokio::spawn({
         let (secret, folder) = (secret.clone(), folder.clone());
-        async move { secret.follow(&folder, tell).await }
+        async move { secret.follow(&folder, &policy(), tell).await }
     });
     let made = secret.renew(Timestamp::now(), &policy()).await.unwrap().contents;
     until("the replica has it", async || *told.borrow() == made.clone().to_serve()).await.unwrap();
@@ -125,6 +128,54 @@ async fn whoever_leads_renews_once_what_somebody_asks_for() {
 }
 
 #[tokio::test]
+async fn tokens_alone_are_made_followed_and_renewed_once_when_somebody_asks() {
+    let Some((cluster, secret)) = scene().await else { return };
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = CertificateFolder::new(scratch.path().join("tokens"));
+    let (tell, told) = watch::channel(FolderContents::default());
+    let following = tokio::spawn({
+        let (secret, folder) = (secret.clone(), folder.clone());
+        async move { secret.follow(&folder, &RotationPolicy::of_tokens(), tell).await }
+    });
+    let requests = RotationRequests::about(cluster.api.client(), NAMESPACE, SECRET);
+    let made = secret.renew(Timestamp::now() - DAY, &RotationPolicy::of_tokens()).await.unwrap().contents;
+    assert_eq!(made.files().map(|(name, _)| name).collect::<Vec<_>>(), ["token", "tokens"]);
+    until("the replica has it", async || *told.borrow() == made).await.unwrap();
+    assert_eq!(Some(PathTokens::load(&folder, Timestamp::now()).unwrap().current()), made.token());
+
+    let kept = tokio::spawn({
+        let (secret, requests) = (secret.clone(), requests.clone());
+        async move { secret.keep_renewed(&RotationPolicy::of_tokens(), &requests).await }
+    });
+    requests.ask(Renewable::Certificate, Timestamp::now()).await.unwrap();
+    until("another is announced to the replica", async || *told.borrow() != made).await.unwrap();
+    assert_eq!(told.borrow().token(), made.token());
+    let in_a_day = PathTokens::load(&folder, Timestamp::now() + DAY * 2).unwrap();
+    assert_ne!(Some(in_a_day.current()), made.token());
+    kept.abort();
+    drop(told);
+    following.await.unwrap();
+}
+
+#[tokio::test]
+async fn tokens_that_somebody_made_by_hand_are_gone_on_with() {
+    let Some((cluster, secret)) = scene().await else { return };
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = CertificateFolder::new(scratch.path().join("made"));
+    folder.create(Timestamp::now() - DAY, &policy(), Existing::Keep).unwrap();
+    let (token, tokens) = (folder.token(), folder.tokens());
+    let files = format!("--from-file={} --from-file={}", token.display(), tokens.display());
+    cluster.kubectl.run(&format!("create secret generic -n {NAMESPACE} {SECRET} {files}")).unwrap();
+    let now = Timestamp::now();
+    let untouched = secret.renew(now, &RotationPolicy::of_tokens()).await.unwrap();
+    assert_eq!(untouched.done, []);
+    assert_eq!(untouched.contents.token(), folder.contents().unwrap().token());
+    let renewed = secret.renew(now + 60 * DAY, &RotationPolicy::of_tokens()).await.unwrap();
+    assert_eq!(renewed.done, [Renewal::TokenAnnounced]);
+    assert_eq!(renewed.contents.token(), untouched.contents.token());
+}
+
+#[tokio::test]
 async fn a_copy_that_can_not_be_kept_is_tried_again() {
     let Some((_cluster, secret)) = scene().await else { return };
     let scratch = tempfile::tempdir().unwrap();
@@ -136,7 +187,7 @@ async fn a_copy_that_can_not_be_kept_is_tried_again() {
     let made = secret.renew(Timestamp::now(), &policy()).await.unwrap().contents.to_serve();
     let following = tokio::spawn({
         let (secret, folder) = (secret.clone(), folder.clone());
-        async move { secret.follow(&folder, tell).await }
+        async move { secret.follow(&folder, &policy(), tell).await }
     });
     let soon = tokio::time::timeout(Duration::from_secs(3), told.changed());
     assert!(soon.await.is_err(), "it was told of what is not kept");

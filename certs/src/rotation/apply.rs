@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 
-use super::{Renewal, RotationPolicy, State};
+use super::{Renewal, RotationPolicy, State, Tokens};
 use crate::authority::{Authority, AuthorityOptions};
 use crate::certificate::Certificate;
 use crate::file::{self, FileError, Secrecy};
@@ -31,9 +31,23 @@ pub(super) fn apply(
         }
         Renewal::BundleRepaired => Ok(write_bundle(folder, state.bundle.iter().chain([&state.authority]))?),
         Renewal::LeafIssued(_) => issue_leaf(folder, now, policy),
-        Renewal::TokenAnnounced => announce_token(folder, state, now, policy),
-        Renewal::TokenPromoted => promote_token(folder, state, now),
-        Renewal::TokenRetired => Ok(write_tokens(folder, &state.tokens.clone().without_ended(now))?),
+        of_tokens => apply_to_tokens(folder, &state.tokens, of_tokens, now, policy),
+    }
+}
+
+/// The same of the steps that tokens alone are planned.
+pub(super) fn apply_to_tokens(
+    folder: &CertificateFolder,
+    tokens: &Tokens,
+    step: &Renewal,
+    now: Timestamp,
+    policy: &RotationPolicy,
+) -> Result<(), FolderError> {
+    match step {
+        Renewal::TokenAnnounced => announce_token(folder, tokens, now, policy),
+        Renewal::TokenPromoted => promote_token(folder, tokens, now),
+        Renewal::TokenRetired => Ok(write_tokens(folder, &tokens.log.clone().without_ended(now))?),
+        _ => Ok(()),
     }
 }
 
@@ -71,7 +85,8 @@ fn new_authority(now: Timestamp, policy: &RotationPolicy) -> Result<Authority, F
 }
 
 fn issue_leaf(folder: &CertificateFolder, now: Timestamp, policy: &RotationPolicy) -> Result<(), FolderError> {
-    let pair = folder.signer()?.issue_server(policy.names(), Validity::starting(now, policy.leaf())?)?;
+    let names = policy.names().ok_or(FolderError::NoNames)?;
+    let pair = folder.signer()?.issue_server(names, Validity::starting(now, policy.leaf())?)?;
     enter_issued(folder, pair.certificate(), now)?;
     folder.leaf().stage(&pair)?;
     Ok(folder.leaf().commit()?)
@@ -101,19 +116,19 @@ fn write_bundle<'a>(
 /// Where the list is lost, the token that is registered is the first of the new one: callers know it.
 fn announce_token(
     folder: &CertificateFolder,
-    state: &State,
+    tokens: &Tokens,
     now: Timestamp,
     policy: &RotationPolicy,
 ) -> Result<(), FolderError> {
     let after = |overlaps: u32| now.saturating_add(policy.overlap().saturating_mul(overlaps)).unwrap_or(Timestamp::MAX);
-    let registered_from = if state.tokens.current(now).is_some() { after(1) } else { now };
-    let known = state.registered.as_deref().filter(|_| state.tokens.newest().is_none());
+    let registered_from = if tokens.log.current(now).is_some() { after(1) } else { now };
+    let known = tokens.registered.as_deref().filter(|_| tokens.log.newest().is_none());
     let token = known.and_then(|text| text.parse().ok()).map_or_else(Token::new, Ok)?;
-    Ok(write_tokens(folder, &state.tokens.clone().announce(token, registered_from, after(2)))?)
+    Ok(write_tokens(folder, &tokens.log.clone().announce(token, registered_from, after(2)))?)
 }
 
-fn promote_token(folder: &CertificateFolder, state: &State, now: Timestamp) -> Result<(), FolderError> {
-    match state.tokens.current(now) {
+fn promote_token(folder: &CertificateFolder, tokens: &Tokens, now: Timestamp) -> Result<(), FolderError> {
+    match tokens.log.current(now) {
         Some(entry) => Ok(file::write(&folder.token(), entry.token.as_str().as_bytes(), Secrecy::Secret)?),
         None => Ok(()),
     }

@@ -7,7 +7,8 @@
 //! 3. When nothing the old CA signed holds any longer, it leaves the bundle.
 //!
 //! Leaves come new at two thirds of their life, and with each a path token, which goes the same way: taken first,
-//! registered when every replica has had the overlap's time to learn it, and taken for one overlap more.
+//! registered when every replica has had the overlap's time to learn it, and taken for one overlap more. Where the
+//! certificate is somebody else's, tokens come by themselves, as often.
 
 mod apply;
 mod plan;
@@ -25,7 +26,7 @@ use crate::certificate::{Certificate, Fingerprint};
 use crate::folder::{CertificateFolder, FolderError};
 use crate::status::Status;
 use crate::validity::whole_seconds;
-pub(crate) use state::State;
+pub(crate) use state::{State, Tokens};
 
 /// What a renewal did, and what comes next.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -125,16 +126,52 @@ pub(crate) fn run(
     let now = whole_seconds(now);
     let mut done = Vec::new();
     loop {
-        let state = State::load(folder)?;
-        let next = plan::upcoming(&state, now, policy);
+        let found = Found::load(folder, policy)?;
+        let next = found.upcoming(now, policy);
         if next.at > now {
             return Ok(Rotation { done, next });
         }
         if done.len() >= MOST_STEPS {
             return Err(FolderError::Unsettled { done, due: next.what });
         }
-        apply::apply(folder, &state, &next.what, now, policy)?;
+        found.apply(folder, &next.what, now, policy)?;
         done.push(next.what);
+    }
+}
+
+/// What is in the folder of what is ours.
+enum Found {
+    Certificates(Box<State>),
+    /// Where the certificate is somebody else's.
+    Tokens(Tokens),
+}
+
+impl Found {
+    fn load(folder: &CertificateFolder, policy: &RotationPolicy) -> Result<Self, FolderError> {
+        Ok(match policy.names() {
+            Some(_) => Self::Certificates(Box::new(State::load(folder)?)),
+            None => Self::Tokens(Tokens::load(folder)?),
+        })
+    }
+
+    fn upcoming(&self, now: Timestamp, policy: &RotationPolicy) -> Upcoming {
+        match self {
+            Self::Certificates(state) => plan::upcoming(state, now, policy),
+            Self::Tokens(tokens) => plan::upcoming_of_tokens(tokens, now, policy),
+        }
+    }
+
+    fn apply(
+        &self,
+        folder: &CertificateFolder,
+        step: &Renewal,
+        now: Timestamp,
+        policy: &RotationPolicy,
+    ) -> Result<(), FolderError> {
+        match self {
+            Self::Certificates(state) => apply::apply(folder, state, step, now, policy),
+            Self::Tokens(tokens) => apply::apply_to_tokens(folder, tokens, step, now, policy),
+        }
     }
 }
 

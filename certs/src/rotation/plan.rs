@@ -2,23 +2,36 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{LeafReason, Renewal, RotationPolicy, State, Upcoming};
+use super::{LeafReason, Renewal, RotationPolicy, State, Tokens, Upcoming};
 use crate::certificate::Certificate;
 
 /// The first step that is due at `now`, in the order in which they must be taken; when none is, the earliest to come.
 pub(super) fn upcoming(state: &State, now: Timestamp, policy: &RotationPolicy) -> Upcoming {
     let leaf = leaf(state, now, policy);
+    let issued = state.leaf.as_ref().map(|leaf| leaf.validity().issued_at());
     let in_order = [
         bundle(state, now),
         authority(state, now, policy),
         Some(leaf.clone()),
         retirement(state),
-        token(state, now),
-        token_end(state),
+        token(&state.tokens, issued, now),
+        token_end(&state.tokens),
     ];
+    first(in_order, now).unwrap_or(leaf)
+}
+
+/// The same where the certificate is somebody else's: a token has a leaf's life then, from its registration on.
+pub(super) fn upcoming_of_tokens(tokens: &Tokens, now: Timestamp, policy: &RotationPolicy) -> Upcoming {
+    let renewal = token_renewal(tokens, now, policy);
+    let in_order = [token(tokens, None, now), Some(renewal.clone()), token_end(tokens)];
+    first(in_order, now).unwrap_or(renewal)
+}
+
+/// The first that is due at `now`, else the earliest.
+fn first(in_order: impl IntoIterator<Item = Option<Upcoming>>, now: Timestamp) -> Option<Upcoming> {
     let steps: Vec<Upcoming> = in_order.into_iter().flatten().collect();
     let due = steps.iter().find(|step| step.at <= now);
-    due.or_else(|| steps.iter().min_by_key(|step| step.at)).cloned().unwrap_or(leaf)
+    due.or_else(|| steps.iter().min_by_key(|step| step.at)).cloned()
 }
 
 fn bundle(state: &State, now: Timestamp) -> Option<Upcoming> {
@@ -57,7 +70,7 @@ fn leaf(state: &State, now: Timestamp, policy: &RotationPolicy) -> Upcoming {
     if !leaf.signed_by(&state.authority) {
         return at_once(LeafReason::AuthorityChanged);
     }
-    if !policy.names().same_as(leaf.names()) {
+    if policy.names().is_some_and(|names| !names.same_as(leaf.names())) {
         return at_once(LeafReason::NamesChanged);
     }
     if policy.asks_for_leaf(leaf.validity(), now) {
@@ -88,24 +101,33 @@ fn needed_until(state: &State, authority: &Certificate) -> Timestamp {
     signed.map(|leaf| leaf.validity().not_after()).max().unwrap_or(Timestamp::UNIX_EPOCH).min(own)
 }
 
-fn token(state: &State, now: Timestamp) -> Option<Upcoming> {
+fn token_renewal(tokens: &Tokens, now: Timestamp, policy: &RotationPolicy) -> Upcoming {
+    let two_thirds = policy.leaf().saturating_mul(2) / 3;
+    let at = match tokens.log.newest().map(|newest| newest.registered_from) {
+        Some(from) if !policy.asks_for_token(from, now) => from.saturating_add(two_thirds).unwrap_or(Timestamp::MAX),
+        _ => now,
+    };
+    Upcoming { at, what: Renewal::TokenAnnounced }
+}
+
+/// What the tokens lack; `issued` is when the leaf that they go with was.
+fn token(tokens: &Tokens, issued: Option<Timestamp>, now: Timestamp) -> Option<Upcoming> {
     let announce = Upcoming { at: now, what: Renewal::TokenAnnounced };
     let promote = |at| Upcoming { at, what: Renewal::TokenPromoted };
-    let (Some(newest), Some(current)) = (state.tokens.newest(), state.tokens.current(now)) else {
+    let (Some(newest), Some(current)) = (tokens.log.newest(), tokens.log.current(now)) else {
         return Some(announce);
     };
-    let issued = state.leaf.as_ref().map(|leaf| leaf.validity().issued_at());
     if issued.is_some_and(|issued| issued > newest.registered_from) {
         return Some(announce);
     }
-    if state.registered.as_deref() != Some(current.token.as_str()) {
+    if tokens.registered.as_deref() != Some(current.token.as_str()) {
         return Some(promote(now));
     }
     (newest.registered_from > now).then(|| promote(newest.registered_from))
 }
 
-fn token_end(state: &State) -> Option<Upcoming> {
-    state.tokens.next_end().map(|at| Upcoming { at, what: Renewal::TokenRetired })
+fn token_end(tokens: &Tokens) -> Option<Upcoming> {
+    tokens.log.next_end().map(|at| Upcoming { at, what: Renewal::TokenRetired })
 }
 
 fn later(from: Timestamp, policy: &RotationPolicy) -> Timestamp {

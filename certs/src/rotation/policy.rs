@@ -1,4 +1,4 @@
-//! How long things live. Checked once, so that the plan can rely on the order of the times.
+//! What is ours to renew, and how long it lives. Checked once, so that the plan can rely on the order of the times.
 
 use std::time::Duration;
 
@@ -7,10 +7,11 @@ use jiff::Timestamp;
 use crate::names::ServerNames;
 use crate::validity::{Validity, whole_seconds};
 
-/// What the leaf is for and how long CA, leaf and overlap last.
+/// What the leaf is for and how long CA, leaf and overlap last; or, where the certificate is somebody else's, how long
+/// the token does.
 #[derive(Debug, Clone)]
 pub struct RotationPolicy {
-    names: ServerNames,
+    names: Option<ServerNames>,
     authority: Duration,
     leaf: Duration,
     overlap: Duration,
@@ -23,14 +24,19 @@ pub struct RotationPolicy {
 pub struct Asked {
     /// A CA that was. Its leaves and the token follow it, when it signs.
     pub authority: Option<Timestamp>,
-    /// A serving certificate that was. The token follows it.
+    /// A serving certificate that was. The token follows it, or is what is renewed where it is all that is ours.
     pub leaf: Option<Timestamp>,
 }
 
 impl RotationPolicy {
     /// Lifetimes that suit a webhook: a CA for a year, a leaf for 90 days, one day's overlap.
     pub fn new(names: ServerNames) -> Self {
-        Self { names, authority: 365 * DAY, leaf: 90 * DAY, overlap: DAY, asked: Asked::default() }
+        Self { names: Some(names), ..Self::of_tokens() }
+    }
+
+    /// Where the certificate is somebody else's: the token alone is renewed, when a leaf of our own would be.
+    pub fn of_tokens() -> Self {
+        Self { names: None, authority: 365 * DAY, leaf: 90 * DAY, overlap: DAY, asked: Asked::default() }
     }
 
     /// Other lifetimes. `overlap` is how long clients have to take up a new bundle or path before it is used.
@@ -59,17 +65,22 @@ impl RotationPolicy {
 
     /// Whether a CA of this validity is to be renewed, since somebody asked.
     pub(super) fn asks_for_authority(&self, validity: &Validity, now: Timestamp) -> bool {
-        is_asked(self.asked.authority, validity, now)
+        is_asked(self.asked.authority, validity.issued_at(), now)
     }
 
     /// The same of a leaf.
     pub(super) fn asks_for_leaf(&self, validity: &Validity, now: Timestamp) -> bool {
-        is_asked(self.asked.leaf, validity, now)
+        is_asked(self.asked.leaf, validity.issued_at(), now)
     }
 
-    /// The names that the leaf is for.
-    pub fn names(&self) -> &ServerNames {
-        &self.names
+    /// The same of a token that goes with no certificate of ours: with no CA either, whatever is asked for means it.
+    pub(super) fn asks_for_token(&self, registered_from: Timestamp, now: Timestamp) -> bool {
+        [self.asked.leaf, self.asked.authority].into_iter().any(|before| is_asked(before, registered_from, now))
+    }
+
+    /// The names that the leaf is for; none where the certificate is somebody else's, and the token alone is ours.
+    pub fn names(&self) -> Option<&ServerNames> {
+        self.names.as_ref()
     }
 
     /// How long a CA holds.
@@ -77,7 +88,7 @@ impl RotationPolicy {
         self.authority
     }
 
-    /// How long a leaf holds.
+    /// How long a leaf holds, or would: tokens come as often.
     pub fn leaf(&self) -> Duration {
         self.leaf
     }
@@ -88,9 +99,9 @@ impl RotationPolicy {
     }
 }
 
-fn is_asked(before: Option<Timestamp>, validity: &Validity, now: Timestamp) -> bool {
+fn is_asked(before: Option<Timestamp>, issued: Timestamp, now: Timestamp) -> bool {
     // The clock is read in whole seconds, and nobody who asks should wait for the next look for the rest of one.
-    before.map(whole_seconds).is_some_and(|before| before <= now && validity.issued_at() < before)
+    before.map(whole_seconds).is_some_and(|before| before <= now && issued < before)
 }
 
 const DAY: Duration = Duration::from_secs(86_400);

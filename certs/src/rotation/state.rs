@@ -19,27 +19,41 @@ pub(crate) struct State {
     pub(crate) leaf: Option<Certificate>,
     /// Every leaf that still holds; `None` when the file is lost and nobody knows.
     pub(crate) issued: Option<Vec<Certificate>>,
+    /// Its tokens.
+    pub(crate) tokens: Tokens,
+}
+
+/// The tokens at one moment: all that there is to know where the certificate is somebody else's.
+#[derive(Clone)]
+pub(crate) struct Tokens {
     /// Every token taken.
-    pub(crate) tokens: TokenLog,
+    pub(crate) log: TokenLog,
     /// What the `token` file says to register.
     pub(crate) registered: Option<String>,
+}
+
+impl Tokens {
+    pub(crate) fn load(folder: &CertificateFolder) -> Result<Self, FolderError> {
+        let log = file::read_if_there(&folder.tokens(), Secrecy::Secret)?;
+        let registered = file::read_if_there(&folder.token(), Secrecy::Secret)?;
+        Ok(Self {
+            log: log.map_or_else(|| Ok(TokenLog::default()), |bytes| TokenLog::parse(&bytes, &folder.tokens()))?,
+            registered: registered.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
+        })
+    }
 }
 
 impl State {
     pub(crate) fn load(folder: &CertificateFolder) -> Result<Self, FolderError> {
         let authority = certificate_if_there(&folder.authority().certificate)?;
         let leaf = folder.leaf();
-        let tokens = file::read_if_there(&folder.tokens(), Secrecy::Secret)?;
-        let registered = file::read_if_there(&folder.token(), Secrecy::Secret)?;
         Ok(Self {
             authority: authority.ok_or_else(|| FolderError::NoAuthority { folder: folder.path().to_owned() })?,
             announced: certificate_if_there(&folder.authority().next_certificate)?,
             bundle: certificates_if_there(&folder.bundle())?.unwrap_or_default(),
             leaf: if leaf.key.exists() { certificate_if_there(&leaf.certificate)? } else { None },
             issued: certificates_if_there(&folder.issued())?,
-            tokens: tokens
-                .map_or_else(|| Ok(TokenLog::default()), |bytes| TokenLog::parse(&bytes, &folder.tokens()))?,
-            registered: registered.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
+            tokens: Tokens::load(folder)?,
         })
     }
 

@@ -13,4 +13,6 @@ mod rotation;
 #[cfg(test)]
 mod serving;
 #[cfg(test)]
+mod tokens;
+#[cfg(test)]
 mod wire;

@@ -1,6 +1,7 @@
-//! Our own CA, its serving pair and the path tokens in a Secret: the leader renews them there, every replica takes from
-//! there what it serves with. How something is renewed, and in which order so that nobody is turned away, is the
-//! business of `portreeve_certs`; what the API server is told of it is the registration's.
+//! Our own CA, its serving pair and the path tokens in a Secret, or the tokens alone where the certificate is somebody
+//! else's: the leader renews them there, every replica takes from there what it serves with. How something is renewed,
+//! and in which order so that nobody is turned away, is the business of `portreeve_certs`; what the API server is told
+//! of it is the registration's.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -74,7 +75,7 @@ pub enum CertificateSecretError {
         name: String,
     },
     /// What it holds can't be renewed.
-    #[error("what the Secret {name:?} holds can't be renewed; restore it, or delete it for a new CA")]
+    #[error("what the Secret {name:?} holds can't be renewed; restore it, or delete it for a new one")]
     Unusable {
         /// Its name.
         name: String,
@@ -191,8 +192,13 @@ impl CertificateSecret {
 
     /// Keeps in a folder what there is to serve with, and tells each time that it changed, until nobody listens any
     /// more. What can't be had or kept is logged and tried again; the last good files stay. A Secret that holds nothing
-    /// of ours is as good as none.
-    pub async fn follow(&self, folder: &CertificateFolder, told: watch::Sender<FolderContents>) {
+    /// of ours, or not all that this policy renews and replicas need, is as good as none.
+    pub async fn follow(
+        &self,
+        folder: &CertificateFolder,
+        policy: &RotationPolicy,
+        told: watch::Sender<FolderContents>,
+    ) {
         let secrets = watcher::watch_object(self.secrets.clone(), &self.name).default_backoff();
         pin_mut!(secrets);
         let mut unkept: Option<FolderContents> = None;
@@ -208,7 +214,7 @@ impl CertificateSecret {
                 }
             };
             match seen {
-                Some(Ok(secret)) => match to_serve(secret.as_ref()) {
+                Some(Ok(secret)) => match to_serve(secret.as_ref(), policy) {
                     Some(contents) => unkept = self.keep(folder, contents, &told).await,
                     // Until the leader made it, and when somebody took away it or what it held: what is served goes on.
                     None => tracing::info!(secret = self.name, "the Secret is not there (yet)"),
@@ -320,12 +326,14 @@ fn contents(secret: &Secret) -> FolderContents {
 }
 
 /// What there is to serve with; none where somebody took away the Secret or a part of what it held.
-fn to_serve(secret: Option<&Secret>) -> Option<FolderContents> {
-    secret.map(|secret| contents(secret).to_serve()).filter(FolderContents::serves)
+fn to_serve(secret: Option<&Secret>, policy: &RotationPolicy) -> Option<FolderContents> {
+    secret.map(|secret| contents(secret).to_serve()).filter(|contents| contents.serves(policy))
 }
 
 #[cfg(test)]
 mod tests {
+    use portreeve_certs::ServerNames;
+
     use super::*;
 
     fn holding(names: &[&str]) -> Secret {
@@ -349,6 +357,8 @@ mod tests {
     #[test]
     fn a_secret_that_lacks_a_part_of_what_we_serve_with_is_as_good_as_none() {
         let whole = ["ca-bundle.crt", "tls.crt", "tls.key", "token", "tokens"];
+        let policy = RotationPolicy::new(ServerNames::parse(["localhost"]).unwrap());
+        let to_serve = |secret: Option<&Secret>| to_serve(secret, &policy);
         for secret in [None, Some(Secret::default()), Some(holding(&["others"])), Some(holding(&["ca.key"]))] {
             assert_eq!(to_serve(secret.as_ref()), None, "{secret:?}");
         }

@@ -19,7 +19,7 @@ use crate::FIELD_MANAGER;
 /// What somebody asks to be renewed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Renewable {
-    /// The serving certificate, and the token with it.
+    /// The serving certificate, and the token with it; the token where it is all that is ours.
     Certificate,
     /// The CA, which the certificate and the token follow when it signs.
     Authority,
@@ -41,7 +41,7 @@ pub enum RotationRequestError {
     /// Nobody would read it.
     #[error(
         "there is no Secret {secret:?} in the namespace {namespace:?}: name the one that the server has as \
-         `kubernetes.certificateSecret`"
+         `kubernetes.certificateSecret` or `kubernetes.tokenSecret`"
     )]
     NoSecret {
         /// The Secret that was meant.

@@ -12,7 +12,8 @@ use crate::output::print_text;
 /// The leader renews within a minute whatever was issued before this call, in the order in which nobody is turned away:
 /// a new token is taken before it is registered, a new CA is trusted before it signs (a day later, unless
 /// `kubernetes.rotation.overlapSeconds` says otherwise), and the old ones stay as long. Asking twice does it once. Who
-/// asks needs to write one ConfigMap, `<secret>-rotation`, and neither sees nor writes a key.
+/// asks needs to write one ConfigMap, `<secret>-rotation`, and neither sees nor writes a key. Where the certificate is
+/// somebody else's, `--secret` names the Secret of the token, which alone is renewed.
 ///
 /// Exit codes: 0 the leader is asked; 1 there is no such Secret, or the request can't be written; 2 there is no way to
 /// the cluster.
@@ -20,15 +21,16 @@ use crate::output::print_text;
 #[command(after_long_help = "Examples:
   portreeve cluster rotate --namespace portreeve
   portreeve cluster rotate --namespace portreeve --authority
-  portreeve cluster rotate --namespace platform --secret gate-certificates")]
+  portreeve cluster rotate --namespace platform --secret gate-certificates
+  portreeve cluster rotate --namespace platform --secret gate-token")]
 pub(super) struct Arguments {
     #[command(flatten)]
     which: Which,
     /// Namespace of the server. Left out: that of the kubeconfig or of the service account.
     #[arg(long)]
     namespace: Option<String>,
-    /// The Secret that holds the certificates, as `kubernetes.certificateSecret` has it: `<fullname>-certificates`
-    /// where the chart installed it.
+    /// The Secret that holds the certificates or the token, as `kubernetes.certificateSecret` or
+    /// `kubernetes.tokenSecret` has it: `<fullname>-certificates` or `<fullname>-token` where the chart installed it.
     #[arg(long, value_name = "NAME", default_value = "portreeve-certificates")]
     secret: String,
     /// Does not look first whether that Secret is there: for an account that may not.
@@ -48,7 +50,7 @@ pub(super) async fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
     }
     let (what, words) = match arguments.authority {
         true => (Renewable::Authority, "CA"),
-        false => (Renewable::Certificate, "serving certificate"),
+        false => (Renewable::Certificate, "serving certificate or token"),
     };
     // Certificates know whole seconds.
     let now = Timestamp::now();

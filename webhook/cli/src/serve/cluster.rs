@@ -29,6 +29,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::{Instant, timeout};
 
+use certificates::Shared;
 use events::Notes;
 use examiner::Examiner;
 use registration::Registered;
@@ -85,11 +86,10 @@ pub(super) async fn start(
     config.kubernetes = Some(KubernetesConfig { namespace: Some(connection.namespace.clone()), ..kubernetes.clone() });
     let mut tie = Tie::stand(&connection, kubernetes, &config.replica);
     let registered = Registered::read(kubernetes, &config, &connection)?;
-    let (config, registered) = match &kubernetes.certificate_secret {
-        Some(secret) => {
-            let shared = certificates::from_secret(config, &connection, secret, kubernetes.rotation, &mut tie).await?;
-            let (config, renewed) = shared;
-            (config, registered.map(|registered| registered.renewed_by(renewed)))
+    let (config, registered) = match Shared::of(kubernetes, &config)? {
+        Some(shared) => {
+            let renewed = shared.begin(&connection, &mut tie).await?;
+            (shared.served(config), registered.map(|registered| registered.renewed_by(renewed)))
         }
         None => (config, registered),
     };

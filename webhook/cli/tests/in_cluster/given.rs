@@ -1,6 +1,6 @@
 //! Certificates that somebody else makes and gives us as files, as a controller in the cluster does: configured as the
 //! chart does it, mounted as the kubelet does it. Another CA comes with another certificate, at one replica sooner than
-//! at the other, and nobody is turned away.
+//! at the other, and nobody is turned away. The token is ours all the same, and renewed by us.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -13,7 +13,7 @@ use portreeve_tests::server::until;
 use serde_json::{Value, json};
 
 use crate::replica::Replica;
-use crate::rotation::told;
+use crate::rotation::{rotate_in, told};
 use crate::scene::Scene;
 use crate::users::Users;
 
@@ -21,11 +21,11 @@ use crate::users::Users;
 const OVERLAP: u64 = 10;
 
 /// A Secret: a CA, and a certificate that it signed.
-struct Secret(CertificateFolder);
+pub(crate) struct Secret(CertificateFolder);
 
 impl Secret {
     /// A new one under a name.
-    fn make(at: &Path, name: &str) -> Self {
+    pub(crate) fn make(at: &Path, name: &str) -> Self {
         let folder = CertificateFolder::new(at.join(name));
         let policy = RotationPolicy::new(ServerNames::parse(["localhost", "127.0.0.1"]).unwrap());
         folder.create(Timestamp::now(), &policy, Existing::Keep).unwrap();
@@ -38,10 +38,10 @@ impl Secret {
 }
 
 /// What a replica has mounted of it.
-struct Mount(PathBuf);
+pub(crate) struct Mount(PathBuf);
 
 impl Mount {
-    fn of(secret: &Secret, at: &Path, name: &str) -> Self {
+    pub(crate) fn of(secret: &Secret, at: &Path, name: &str) -> Self {
         let mount = Self(at.join(name));
         fs::create_dir(&mount.0).unwrap();
         mount.hold(secret);
@@ -65,13 +65,27 @@ impl Mount {
         fs::rename(self.0.join("..new"), self.0.join("..data")).unwrap();
     }
 
+    /// With a token that is given as well.
     fn configure(&self, tokens: &CertificateFolder, config: &mut Value) {
-        config["tls"] = json!({"certificate": self.0.join("tls.crt"), "key": self.0.join("tls.key")});
+        self.configure_certificate(config);
         config["callers"] = json!({"tokenFolder": tokens.path()});
+        config["kubernetes"]["registration"]["overlapSeconds"] = json!(OVERLAP);
+    }
+
+    /// With a token of ours in a Secret of this name, renewed as soon as may be.
+    fn configure_with_tokens_in(&self, secret: &str, config: &mut Value) {
+        self.configure_certificate(config);
+        config["callers"] = json!({"tokenFolder": "tokens"});
+        config["kubernetes"]["tokenSecret"] = json!(secret);
+        config["kubernetes"]["rotation"] = json!({"overlapSeconds": 60});
+    }
+
+    /// The certificate alone.
+    pub(crate) fn configure_certificate(&self, config: &mut Value) {
+        config["tls"] = json!({"certificate": self.0.join("tls.crt"), "key": self.0.join("tls.key")});
         let kubernetes = config["kubernetes"].as_object_mut().unwrap();
         kubernetes.remove("certificateSecret");
         kubernetes["registration"]["caFile"] = json!(self.0.join("ca.crt"));
-        kubernetes["registration"]["overlapSeconds"] = json!(OVERLAP);
     }
 }
 
@@ -112,6 +126,31 @@ async fn nobody_is_turned_away_while_files_of_another_ca_come_to_one_replica_aft
         before = next;
     }
 
+    everybody_was_served(users, replicas).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_turned_away_while_we_renew_the_token_beside_a_given_certificate() {
+    let Some(scene) = Scene::start().await else { return };
+    let secret = Secret::make(scene.folder(), "given");
+    let mount = Mount::of(&secret, scene.folder(), "mount");
+    let replica = |name| scene.replica_with(name, |config| mount.configure_with_tokens_in("tokens", config));
+    let replicas = [replica("one").await, replica("two").await];
+    scene.registered().await;
+    let first = told(&scene);
+    assert_eq!(first.bundle.trim(), secret.authority().trim());
+    let users = Users::begin(&scene, &replicas).await;
+
+    rotate_in("tokens", &scene, &[]);
+    until("another token is registered", async || told(&scene).path != first.path).await.unwrap();
+    assert_eq!(told(&scene).bundle, first.bundle);
+    users.go_on().await;
+
+    everybody_was_served(users, replicas).await;
+}
+
+/// Ends it all: each user was answered, and each answer is in a book.
+async fn everybody_was_served(users: Users, replicas: [Replica; 2]) {
     let served = users.end().await;
     let mut records = Vec::new();
     for replica in replicas {

@@ -46,11 +46,16 @@ fn certificate(scene: &Scene) -> String {
     scene.kubectl.run("get secret portreeve -n portreeve -o jsonpath={.data.tls\\.crt}").unwrap()
 }
 
-/// Asks for a renewal.
+/// Asks for a renewal of the certificate that replicas share.
 pub(crate) fn rotate(scene: &Scene, more: &[&str]) {
+    rotate_in("portreeve", scene, more);
+}
+
+/// Asks for a renewal of what is in a Secret.
+pub(crate) fn rotate_in(secret: &str, scene: &Scene, more: &[&str]) {
     // Times of certificates are whole seconds: what was made in the second of the request is not from before it.
     std::thread::sleep(Duration::from_secs(1));
-    let output = asked(scene, &[&["--secret", "portreeve"], more].concat());
+    let output = asked(scene, &[&["--secret", secret], more].concat());
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 

@@ -27,7 +27,12 @@ pub struct KubernetesConfig {
     /// and `tls.folder` is this replica's copy. Left out: the folders are this replica's own affair.
     #[serde(default)]
     pub certificate_secret: Option<String>,
-    /// How long what is in that Secret lasts.
+    /// Where the certificate is somebody else's (`tls: {certificate, key}`): Secret of our own namespace that all
+    /// replicas take the token from. The leader makes it, and renews the token when it would a certificate of our own;
+    /// `callers.tokenFolder` is this replica's copy. Left out: the token is somebody else's too.
+    #[serde(default)]
+    pub token_secret: Option<String>,
+    /// How long what is in that Secret lasts. Tokens last as long as a certificate.
     #[serde(default)]
     pub rotation: RotationConfig,
     /// Lease of our own namespace, by which one replica does what only one may do.
@@ -58,14 +63,14 @@ impl KubernetesConfig {
     }
 }
 
-/// How long our own certificates last. Each is renewed at two thirds of its life, or when somebody asks
+/// How long our own certificates and tokens last. Each is renewed at two thirds of its life, or when somebody asks
 /// (`portreeve cluster rotate`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct RotationConfig {
     /// Days that a CA holds.
     pub authority_days: u16,
-    /// Days that a serving certificate holds.
+    /// Days that a serving certificate holds. The token comes new with it; in a Secret of its own, as often.
     pub leaf_days: u16,
     /// Seconds that a new CA is trusted before it signs, and a new token taken before it is registered; at least a
     /// minute.
