@@ -7,7 +7,7 @@ use portreeve_supply::reference::ImageReference;
 use portreeve_supply::{ImageConfig, RegistriesConfig};
 use portreeve_tests::gate::{Setting, mutate};
 use portreeve_tests::places::checkout;
-use portreeve_tests::review::create;
+use portreeve_tests::review::{create, update};
 use serde_json::{Value, json};
 
 const MIRRORED_AND_PINNED: &str = "
@@ -39,6 +39,51 @@ async fn an_image_is_pinned_to_what_its_mirror_holds() {
     let digest = registry.digest("mirror.example/hub/team/web", "1").unwrap();
     let image = told.object["spec"]["containers"][0]["image"].as_str().unwrap();
     assert_eq!(image, format!("mirror.example/hub/team/web:1@{digest}"));
+}
+
+const PINNED_AND_NON_ROOT: &str = "
+apiVersion: portreeve.dev/v1alpha1
+kind: ClusterPolicy
+metadata: {name: digest}
+spec: {module: {builtin: image-digest}, facts: [image-digest]}
+---
+apiVersion: portreeve.dev/v1alpha1
+kind: ClusterPolicy
+metadata: {name: non-root}
+spec: {module: {builtin: non-root}, settings: {defaultUser: 1000}, facts: [image-config]}
+";
+
+/// Whoever looks into an image looks into the one that will run, not into the one whose place it takes.
+#[tokio::test]
+async fn what_is_known_of_an_image_is_known_of_the_one_that_it_is_pinned_to() {
+    let image = ("docker.io/team/web".to_owned(), "1".to_owned(), FixtureImage::default());
+    let registry = LoopbackRegistry::start([image]).await.unwrap();
+    let registries = RegistriesConfig {
+        registries: vec![registry.listed(), registry.in_place_of("docker.io".parse().unwrap())],
+        ..RegistriesConfig::default()
+    };
+    let gate = Setting::default().with(PINNED_AND_NON_ROOT).unwrap().registries(registries).gate().unwrap();
+    let deployment = |annotations: Value| {
+        json!({
+            "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": "shop"},
+            "spec": {"template": {
+                "metadata": {"annotations": annotations},
+                "spec": {"containers": [{"name": "app", "image": "team/web:1"}]},
+            }},
+        })
+    };
+    let user =
+        |object: &Value| object["spec"]["template"]["spec"]["containers"][0]["securityContext"]["runAsUser"].clone();
+    let created = mutate(&gate, &create(&deployment(json!({})))).await.unwrap().object;
+    assert_eq!(user(&created), 1000, "the image runs as root");
+
+    let with_a_user = FixtureImage { user: Some("5000".into()), ..FixtureImage::default() };
+    let moved = registry.retag("docker.io/team/web", "1", &with_a_user);
+    let restarted = deployment(json!({"kubectl.kubernetes.io/restartedAt": "2026-01-01T00:00:00Z"}));
+    let restarted = mutate(&gate, &update(&restarted, &created)).await.unwrap().object;
+    let image = restarted["spec"]["template"]["spec"]["containers"][0]["image"].as_str().unwrap();
+    assert_eq!(image, format!("team/web:1@{moved}"));
+    assert_eq!(user(&restarted), Value::Null, "the new image has a user of its own: {restarted}");
 }
 
 /// Where they differed, a policy would trust a name that the host looks up as another, or not at all.

@@ -61,7 +61,7 @@ impl Policy for ImageDigest {
             title: "Images by digest",
             description: "Every image is named by digest, so that what was reviewed is what runs. A tag is given the \
                           digest that it names now and stays readable beside it; a restart asks again.",
-            can: Can::MUTATE,
+            can: Can::REWRITE_IMAGES,
             facts: &[FactNeed { kind: DigestFact::KIND, why: "it says what a tag names now", required: true }],
             schema: include_str!("schema.json"),
             controls: &["CC6.8", "CC7.1", "CC8.1"],

@@ -46,7 +46,8 @@ pub(crate) struct Row {
 /// A policy that is configured.
 struct Configured {
     name: &'static str,
-    can: Can,
+    /// When it is asked: what renames images first, then what rewrites them by what is known of them, then all others.
+    stage: usize,
     judge: Judge,
 }
 
@@ -118,15 +119,20 @@ fn configured(policy: &Registration, settings: &Value) -> Configured {
     let manifest = policy.manifest();
     let judge = policy.configure(&settings.to_string());
     let judge = judge.unwrap_or_else(|error| panic!("{}: {error:?}", manifest.name));
-    Configured { name: manifest.name, can: manifest.can, judge }
+    let stage = match (manifest.can == Can::REWRITE_IMAGES, manifest.facts.is_empty()) {
+        (true, true) => 0,
+        (true, false) => 1,
+        (false, _) => 2,
+    };
+    Configured { name: manifest.name, stage, judge }
 }
 
 /// Edits until nothing changes. A policy that comes to no verdict has no edits.
 fn settle(policies: &[Configured], object: &Value, written: &dyn Fn(&Value) -> WrittenCase) -> Value {
     let mut settling = Settling::new(Arc::new(Document::from_value(object.clone())), Editable::Everything);
-    for rewrites in [true, false] {
+    for stage in 0..3 {
         settling.next_stage();
-        let stage: Vec<_> = policies.iter().filter(|policy| (policy.can == Can::REWRITE_IMAGES) == rewrites).collect();
+        let stage: Vec<_> = policies.iter().filter(|policy| policy.stage == stage).collect();
         loop {
             let verdicts = ask(&stage, &written(settling.object().value()));
             let asked: Vec<Asked<'_>> = verdicts
