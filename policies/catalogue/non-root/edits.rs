@@ -6,8 +6,8 @@ use portreeve_sdk::{Case, Verdict};
 use serde_json::json;
 
 use super::before::Before;
-use super::user::{Runs, User, for_a_group};
-use super::{FLAG, Governed, IMAGE_USER, LOW_PORT, LowPorts, NON_ROOT, Stance, USER};
+use super::user::{Runs, User, Users, for_a_group};
+use super::{FLAG, Governed, IMAGE_USER, LOW_PORT, LowPorts, NON_ROOT, NonRoot, Stance, USER};
 use crate::storage::Storage;
 
 const FIRST_PORT_FOR_ALL: i64 = 1024;
@@ -19,11 +19,11 @@ const POD: &str = "/spec/securityContext";
 
 /// Sets flags, users, groups and the sysctl.
 pub(super) fn make(
+    policy: &NonRoot,
     case: &Case<'_>,
     storage: &Storage<'_>,
     pod: &Pod,
     governed: &[Governed<'_>],
-    low_ports: LowPorts,
     verdict: &mut Verdict,
 ) {
     let before = Before::of(case);
@@ -41,8 +41,8 @@ pub(super) fn make(
     let had_it = before.had_sysctl(PORT_SYSCTL, "0");
     let held_to_it = governed.iter().filter(|governed| had_it && governed.runs.starts());
     let mut opened = made_non_root.into_iter().chain(given).chain(held_to_it.map(|governed| governed.container));
-    let sets_it = low_ports == LowPorts::Sysctl && !pod.is_on_host_network() && !has_it_by_slashes(pod);
-    if sets_it && opened.any(|container| listens_low(case, container)) {
+    let sets_it = policy.low_ports == LowPorts::Sysctl && !pod.is_on_host_network() && !has_it_by_slashes(pod);
+    if sets_it && opened.any(|container| listens_low(case, &policy.users, container)) {
         let sysctl = json!({"name": PORT_SYSCTL, "value": "0"});
         verdict.append_unique(LOW_PORT, [POD, "/sysctls"].concat(), sysctl, &["name"]);
     }
@@ -93,13 +93,16 @@ fn group_of_volumes(before: &Before<'_>, storage: &Storage<'_>, governed: &[Gove
     verdict.set_default(IMAGE_USER, [POD, "/fsGroupChangePolicy"].concat(), "OnRootMismatch");
 }
 
-/// Whether it listens on a port that only root may open: one that it declares, or if it declares none, its image.
-pub(super) fn listens_low(case: &Case<'_>, container: &Container) -> bool {
+/// Whether it listens on a port that only root may open: one that it declares, or if it declares none, its image, or
+/// what is known of the image.
+pub(super) fn listens_low(case: &Case<'_>, users: &Users, container: &Container) -> bool {
     let low = |port: i64| (1..FIRST_PORT_FOR_ALL).contains(&port);
     if !container.ports.is_empty() {
         return container.ports.iter().any(|port| low(port.container_port));
     }
     let number = |port: &String| port.split('/').next()?.parse().ok();
-    case.fact::<ImageConfig>(&container.image)
-        .is_ok_and(|config| config.exposed_ports.iter().filter_map(number).any(low))
+    match case.fact::<ImageConfig>(&container.image) {
+        Ok(config) => config.exposed_ports.iter().filter_map(number).any(low),
+        Err(_) => users.known_ports(container).iter().copied().any(low),
+    }
 }

@@ -5,7 +5,7 @@ use portreeve_sdk::{Case, Verdict};
 use serde_json::Value;
 
 use super::edits::listens_low;
-use super::user::Runs;
+use super::user::{Runs, Users};
 use super::{FLAG, Governed, IMAGE_USER, LOW_PORT, NON_ROOT, ROOT_USER, Stance, USER, Unknown};
 
 const SET_FLAG: &str = "set securityContext.runAsNonRoot to true";
@@ -137,14 +137,14 @@ fn image(governed: &Governed<'_>, unknown: &Unknown, verdict: &mut Verdict) {
 }
 
 /// On the node's network the kubelet refuses the sysctl that opens low ports.
-pub(super) fn low_ports_of_the_node(case: &Case<'_>, governed: &[Governed<'_>], verdict: &mut Verdict) {
+pub(super) fn low_ports_of_the_node(case: &Case<'_>, users: &Users, governed: &[Governed<'_>], verdict: &mut Verdict) {
     let binds = |governed: &&Governed<'_>| {
         let added = governed.container.added_capabilities();
         added.iter().any(|capability| matches!(capability.as_str(), "NET_BIND_SERVICE" | "ALL"))
     };
     let non_root = governed.iter().filter(|governed| governed.stance == Stance::NonRoot && governed.runs.starts());
     for Governed { container, .. } in non_root.filter(|governed| !binds(governed)) {
-        if listens_low(case, container) {
+        if listens_low(case, users, container) {
             verdict
                 .advisory(LOW_PORT)
                 .container(container)

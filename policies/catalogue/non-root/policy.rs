@@ -139,11 +139,11 @@ impl Policy for NonRoot {
             judge::container(case, pod, governed, &self.unknown, &mut verdict);
         }
         if self.low_ports == LowPorts::Sysctl && pod.is_on_host_network() {
-            judge::low_ports_of_the_node(case, &governed, &mut verdict);
+            judge::low_ports_of_the_node(case, &self.users, &governed, &mut verdict);
         }
         // Windows has neither numbers for users nor groups: the API server refuses them there.
         if !pod.is_windows() {
-            edits::make(case, &storage, pod, &governed, self.low_ports, &mut verdict);
+            edits::make(self, case, &storage, pod, &governed, &mut verdict);
         }
         Ok(verdict)
     }

@@ -81,6 +81,9 @@ struct Known {
     gid: Option<Id>,
     #[serde(default)]
     fs_group: Option<Id>,
+    /// Ports that it listens on unless it is told otherwise.
+    #[serde(default)]
+    ports: Vec<i64>,
 }
 
 /// A user to run as.
@@ -209,10 +212,18 @@ impl Users {
 
     fn known(&self, pod: &Pod, container: &Container) -> Option<User> {
         let ruled = self.rules.iter().find(|rule| rule.select.takes(pod, container));
-        let known = || self.known.iter().find(|known| ImagePattern::any(&known.images, &container.image));
         ruled
             .map(|rule| User::new(rule.uid, rule.gid, rule.fs_group))
-            .or_else(|| known().map(|known| User::new(known.uid, known.gid, known.fs_group)))
+            .or_else(|| self.known_image(container).map(|known| User::new(known.uid, known.gid, known.fs_group)))
+    }
+
+    /// The ports that its image listens on, as far as that is known without asking a registry.
+    pub(super) fn known_ports(&self, container: &Container) -> &[i64] {
+        self.known_image(container).map_or(&[], |known| &known.ports)
+    }
+
+    fn known_image(&self, container: &Container) -> Option<&Known> {
+        self.known.iter().find(|known| ImagePattern::any(&known.images, &container.image))
     }
 }
 
