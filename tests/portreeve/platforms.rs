@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use portreeve_admission::api::Resource;
 use portreeve_server::check::{Checker, Verdict};
-use portreeve_server::manifest::{Manifest, read_paths};
+use portreeve_server::manifest::{Manifest, read_paths, read_stream};
 use portreeve_server::set::{Sources, read_folder};
 use portreeve_supply::loopback::{FixtureImage, LoopbackRegistry};
 use portreeve_supply::reference::ImageReference;
@@ -95,6 +95,29 @@ async fn each_platform_passes_by_its_own_policies_but_for_what_it_must_refuse() 
         let expected: BTreeSet<String> = manifests.iter().filter(to_be_refused).map(name).collect();
         assert_eq!(refused(platform, &manifests, images).await, expected, "{platform}");
     }
+}
+
+/// An inline NFS volume: baseline lets it in, restricted does not, and no edit puts it right.
+#[tokio::test(flavor = "multi_thread")]
+async fn in_the_namespace_that_arbitex_shares_gpu_pods_need_baseline_and_all_others_restricted() {
+    let pod = |name: &str, resource: &str| {
+        let resources = json!({"cpu": "1", "memory": "1Gi", resource: "1"});
+        let object = json!({
+            "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "arbitex"},
+            "spec": {
+                "containers": [{
+                    "name": "app", "image": "arbitex.azurecr.io/ner-gpu:v0.29.0",
+                    "resources": {"requests": resources, "limits": resources},
+                }],
+                "volumes": [{"name": "models", "nfs": {"server": "nfs.example", "path": "/models"}}],
+            },
+        });
+        read_stream("pod.json", &object.to_string()).unwrap().remove(0)
+    };
+    let (_registry, images) = images("arbitex").await;
+    let mut manifests = read_paths(&[folder("arbitex", "manifests")], &mut std::io::empty()).unwrap();
+    manifests.extend([pod("with-gpu", "nvidia.com/gpu"), pod("without", "ephemeral-storage")]);
+    assert_eq!(refused("arbitex", &manifests, images).await, BTreeSet::from(["Pod without".to_owned()]));
 }
 
 fn in_force(platform: &str) -> BTreeSet<String> {
