@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use portreeve_admission::pointer::Pointer;
+use serde_json::Value;
 
 use super::error::{Fault, ManifestError};
 use super::foreign::Foreign;
@@ -88,7 +89,7 @@ impl Stream {
     fn manifests(&self, file: &Arc<str>) -> Result<Vec<Manifest>, ManifestError> {
         let mut manifests = Vec::new();
         for (at, document) in self.documents.iter().enumerate() {
-            take_apart(file, Origin { document: at, path: Pointer::root() }, &document.root, &mut manifests)?;
+            take_apart(file, Origin { document: at, path: Pointer::root() }, &document.root, None, &mut manifests)?;
         }
         Ok(manifests)
     }
@@ -98,38 +99,56 @@ fn take_apart(
     file: &Arc<str>,
     origin: Origin,
     node: &Arc<Node>,
+    list: Option<&Node>,
     manifests: &mut Vec<Manifest>,
 ) -> Result<(), ManifestError> {
     let Content::Map { .. } = node.content else {
         return Err(Fault::NotAnObject.at(file, node.place.spot()));
     };
     let Some(items) = list_items(node) else {
-        manifests.push(manifest(file, origin, node)?);
+        manifests.push(manifest(file, origin, node, list)?);
         return Ok(());
     };
     for (at, item) in items.iter().enumerate() {
         let origin = Origin { path: origin.path.child("items").child(at), ..origin };
-        take_apart(file, origin, item, manifests)?;
+        take_apart(file, origin, item, Some(node), manifests)?;
     }
     Ok(())
 }
 
-fn manifest(file: &Arc<str>, origin: Origin, node: &Arc<Node>) -> Result<Manifest, ManifestError> {
-    let value = node.value();
+/// An object, alone or an item of this list.
+fn manifest(file: &Arc<str>, origin: Origin, node: &Arc<Node>, list: Option<&Node>) -> Result<Manifest, ManifestError> {
+    let mut value = node.value();
+    if let Some(list) = list.filter(|_| !looks_like_an_object(node)) {
+        name_as_item(&mut value, list);
+    }
     let fault = |field| Foreign::of(node).map_or(Fault::Missing(field), Fault::Foreign);
     let identity = Identity::of(&value).map_err(|field| fault(field).at(file, node.place.spot()))?;
     Ok(Manifest { source: Arc::clone(file), origin, node: Arc::clone(node), identity, value })
 }
 
+/// Gives an item the version and kind that its list says for all: an API server writes a `PodList` so.
+fn name_as_item(item: &mut Value, list: &Node) {
+    let text = |name: &str| match &list.child(name)?.0.node.content {
+        Content::Scalar(Value::String(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    let kind = text("kind").and_then(|kind| kind.strip_suffix("List")).filter(|kind| !kind.is_empty());
+    if let (Some(item), Some(kind), Some(version)) = (item.as_object_mut(), kind, text("apiVersion")) {
+        item.insert("apiVersion".to_owned(), version.into());
+        item.insert("kind".to_owned(), kind.into());
+    }
+}
+
 /// The items, if this is a list of objects. A `List` may have none, or null.
 fn list_items(node: &Node) -> Option<Vec<Arc<Node>>> {
     let (kind, _) = node.child("kind")?;
-    let Content::Scalar(serde_json::Value::String(kind)) = &kind.node.content else { return None };
+    let Content::Scalar(Value::String(kind)) = &kind.node.content else { return None };
     match node.child("items").map(|(items, _)| &items.node.content) {
         Some(Content::List { items, .. }) if kind.ends_with("List") => {
             Some(items.iter().map(|item| Arc::clone(&item.node)).collect())
         }
-        Some(Content::Scalar(serde_json::Value::Null)) | None if kind == "List" => Some(Vec::new()),
+        Some(Content::Scalar(Value::Null)) | None if kind == "List" => Some(Vec::new()),
         _ => None,
     }
 }

@@ -85,7 +85,7 @@ fn wanted(stream: &Stream, edited: &[Manifest]) -> Result<Vec<Option<Value>>, Re
         let path = manifest.origin.path.to_string();
         let value = wanted.get_or_insert_with(|| document.root.value());
         let slot = value.pointer_mut(&path).ok_or_else(foreign)?;
-        if super::Identity::of(slot).ok().as_ref() != Some(&manifest.identity) {
+        if *slot != manifest.node.value() {
             return Err(foreign());
         }
         *slot = manifest.value.clone();

@@ -49,6 +49,16 @@ fn takes_lists_apart_wherever_they_stand() {
 }
 
 #[test]
+fn an_item_without_a_kind_has_that_of_its_list() {
+    let text = "apiVersion: apps/v1\nkind: DeploymentList\nitems:\n- metadata: {name: a}\n- {apiVersion: v1, kind: B, metadata: {name: b}}\n";
+    let [named, other] = read(text).try_into().unwrap();
+    assert_eq!((&named.value()["apiVersion"], &named.value()["kind"]), (&"apps/v1".into(), &"Deployment".into()));
+    assert_eq!(other.value()["kind"], "B");
+    let half = read_stream("a.yaml", "apiVersion: v1\nkind: List\nitems:\n- metadata: {name: a}\n").unwrap_err();
+    assert!(half.to_string().contains("apiVersion"), "{half}");
+}
+
+#[test]
 fn a_list_may_be_empty() {
     assert!(read("apiVersion: v1\nkind: List\nitems: []\n").is_empty());
     assert!(read("apiVersion: v1\nkind: List\n").is_empty());

@@ -186,6 +186,14 @@ fn an_item_of_a_list_is_edited_in_the_list() {
 }
 
 #[test]
+fn an_item_is_edited_in_a_list_that_says_its_kind() {
+    let text = "apiVersion: v1\nkind: ThingList\nitems:\n- metadata:\n    name: one\n  spec:\n    a: 1\n";
+    let printed = edited(text, |spec| spec["b"] = json!(2));
+    assert!(printed.starts_with(text), "{printed}");
+    assert_eq!(read(&printed)[0].value()["spec"], json!({"a": 1, "b": 2}));
+}
+
+#[test]
 fn changed_json_is_printed_pretty_and_the_rest_is_kept() {
     let one = |spec: &str| format!(r#"{{"apiVersion":"v1","kind":"Thing","metadata":{{"name":"one"}},"spec":{spec}}}"#);
     let text = format!("{}\n{}\n", one("{}"), one("{\"k\": 1}"));
