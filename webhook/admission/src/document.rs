@@ -54,6 +54,13 @@ impl Document {
         })
     }
 
+    /// Why the text can't be taken apart; none if it can.
+    #[must_use]
+    pub fn fault(&self) -> Option<String> {
+        let text = self.text.as_deref()?.get();
+        serde_json::from_str::<Value>(text).err().map(|error| error.to_string())
+    }
+
     /// The part at `pointer`.
     pub fn find(&self, pointer: &Pointer) -> Option<&Value> {
         pointer.find(self.value())

@@ -37,11 +37,12 @@ pub fn denial(review: &Review, decision: &Decision) -> String {
     lines.join("\n")
 }
 
-/// A missing fact may be the author's to mend, such as a tag that does not exist; any other failure is not.
+/// A missing fact may be the author's to mend, such as a tag that does not exist, and what can't be read is; any other
+/// failure is not.
 fn refusing(failure: &PolicyFailure) -> String {
     let words = format!("- {} failed: {}", failure.policy, failure.failure);
     match failure.failure {
-        Failure::MissingFact { .. } => words,
+        Failure::MissingFact { .. } | Failure::Unreadable(_) => words,
         _ => format!("{words}; this is no fault of the workload"),
     }
 }

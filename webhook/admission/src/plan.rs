@@ -74,15 +74,17 @@ impl Plan {
 
 fn never_held_up(review: &Review) -> bool {
     let request = &review.request;
-    let judged = match (request.operation, request.subresource.as_deref()) {
-        (Operation::Delete, _) => false,
-        (Operation::Connect, subresource) => subresource.is_some_and(|name| CONNECTED_SUBRESOURCES.contains(&name)),
-        (Operation::Create | Operation::Update, subresource) => {
-            subresource.is_none_or(|name| JUDGED_SUBRESOURCES.contains(&name))
-        }
-    };
     let leaving = request.operation == Operation::Update && (review.meta.deleting || review.old_meta.deleting);
-    !judged || leaving
+    !may_be_judged(request.operation, request.subresource.as_deref()) || leaving
+}
+
+/// Whether such requests are judged, whatever object they are about.
+pub(crate) fn may_be_judged(operation: Operation, subresource: Option<&str>) -> bool {
+    match operation {
+        Operation::Delete => false,
+        Operation::Connect => subresource.is_some_and(|name| CONNECTED_SUBRESOURCES.contains(&name)),
+        Operation::Create | Operation::Update => subresource.is_none_or(|name| JUDGED_SUBRESOURCES.contains(&name)),
+    }
 }
 
 /// A ReplicaSet of a Deployment, a Job of a CronJob: an edit would make its controller disown it and make another.

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use crate::case::{GroupVersionKind, GroupVersionResource, Operation, Request};
 use crate::document::Document;
 use crate::meta::ObjectMeta;
+use crate::plan::may_be_judged;
 use crate::pointer::Pointer;
 use crate::shape::ShapeError;
 
@@ -178,8 +179,14 @@ impl Envelope {
 impl RawRequest {
     fn into_review(self) -> Result<Review, ReviewFault> {
         let operation = operation(&self.operation)?;
-        let meta = object_meta("object", self.object.as_deref())?;
-        let old_meta = object_meta("oldObject", self.old_object.as_deref())?;
+        let judged = may_be_judged(operation, self.sub_resource.as_deref().filter(|name| !name.is_empty()));
+        // What is never held up is not held up by odd metadata either.
+        let read = |field, object: Option<&RawValue>| match object_meta(field, object) {
+            Err(_) if !judged => Ok(ObjectMeta::default()),
+            read => read,
+        };
+        let meta = read("object", self.object.as_deref())?;
+        let old_meta = read("oldObject", self.old_object.as_deref())?;
         for field in required(operation) {
             let there = if *field == "object" { self.object.is_some() } else { self.old_object.is_some() };
             if !there {

@@ -9,7 +9,6 @@ use serde_json::Value;
 use crate::document::Document;
 use crate::edit::{Claim, Made, RoundError, make};
 use crate::plan::{Editable, added_ephemeral};
-use crate::pointer::Pointer;
 use crate::subject::Seat;
 use crate::verdict::{Edit, Failure};
 
@@ -95,7 +94,7 @@ impl Settling {
         }
         let mut value = self.object.value().clone();
         if value.is_null() {
-            return Round::Broken(unreadable(&claims));
+            return Round::Broken(unreadable(&self.object, &claims));
         }
         match make(&mut value, &claims) {
             Ok(Made(made)) if made.is_empty() => Round::Settled,
@@ -136,11 +135,11 @@ impl Settling {
 }
 
 /// An object that can't be taken apart can't be edited: nobody's edits are made.
-fn unreadable(claims: &[Claim]) -> Vec<(String, Failure)> {
+fn unreadable(object: &Document, claims: &[Claim]) -> Vec<(String, Failure)> {
     let mut policies: Vec<&str> = claims.iter().map(|claim| claim.policy.as_str()).collect();
     policies.dedup();
-    let reason = "the object can't be read as a whole".to_owned();
-    let failure = Failure::BadEdit { pointer: Pointer::root(), reason };
+    let reason = object.fault().unwrap_or_else(|| "it is null".to_owned());
+    let failure = Failure::Unreadable(format!("the object can't be read as a whole: {reason}"));
     policies.into_iter().map(|policy| (policy.to_owned(), failure.clone())).collect()
 }
 
@@ -203,6 +202,18 @@ mod tests {
             [("a", edit("/metadata/name", Change::Set(json!("x")))), ("b", edit("/spec/x", Change::Set(json!(2))))];
         let Round::Refused(failures) = round(&mut settling, &ask) else { panic!("not refused") };
         assert!(matches!(&failures[..], [(policy, Failure::BadEdit { .. })] if policy == "a"));
+    }
+
+    #[test]
+    fn an_object_that_can_not_be_read_is_told_in_the_words_of_the_parser() {
+        let text = serde_json::value::RawValue::from_string(r#"{"spec": {"x": 1e999}}"#.to_owned()).unwrap();
+        let mut settling = Settling::new(Arc::new(Document::from_text(text)), Editable::Everything);
+        let Round::Broken(failures) = round(&mut settling, &[("a", edit("/spec/y", Change::Set(json!(1))))]) else {
+            panic!("it was read")
+        };
+        let [(_, failure)] = &failures[..] else { panic!("{failures:?}") };
+        let told = "the object can't be read as a whole: number out of range at line 1 column 20";
+        assert_eq!(failure.to_string(), told);
     }
 
     #[test]

@@ -128,7 +128,7 @@ pub enum Failure {
     /// Nothing was free to run it in time.
     #[error("there was no turn for it before its deadline")]
     NoTurn,
-    /// The template can't be read.
+    /// The template, or the object as a whole, can't be read.
     #[error("{0}")]
     Unreadable(String),
     /// Whether it is for the request can't be told.

@@ -97,6 +97,17 @@ fn a_failure_never_sounds_like_a_violation() {
 }
 
 #[test]
+fn what_can_not_be_read_is_the_authors_to_mend() {
+    let one = policy("digest", Mode::Enforce, FailurePolicy::Fail);
+    let outcome = Outcome::Failed(Failure::Unreadable("the object is cut short".into()));
+    let text = denial(
+        &review(&json!({"name": "web"})),
+        &decide(vec![Found { policy: &one, subject: None, outcome, before: None }]),
+    );
+    assert_eq!(text.lines().last(), Some("- digest failed: the object is cut short"));
+}
+
+#[test]
 fn warnings_tell_what_only_warns_and_what_was_let_pass() {
     let warn = policy("probes", Mode::Warn, FailurePolicy::Fail);
     let ignore = policy("digest", Mode::Enforce, FailurePolicy::Ignore);

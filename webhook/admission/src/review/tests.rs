@@ -48,6 +48,24 @@ fn takes_the_name_from_the_old_object_when_a_collection_is_deleted() {
 }
 
 #[test]
+fn odd_metadata_holds_nothing_up_that_is_never_held_up() {
+    let odd = json!({"metadata": {"name": "web", "labels": {"a": 1}}});
+    let mut leaving = review();
+    leaving["request"]["operation"] = json!("DELETE");
+    leaving["request"]["object"] = Value::Null;
+    leaving["request"]["oldObject"] = odd.clone();
+    let mut status = review();
+    status["request"]["operation"] = json!("UPDATE");
+    status["request"]["subResource"] = json!("status");
+    (status["request"]["object"], status["request"]["oldObject"]) = (odd.clone(), odd.clone());
+    for review in [leaving, status.clone()] {
+        assert!(decoded(&review).is_ok(), "{review}");
+    }
+    status["request"]["subResource"] = Value::Null;
+    assert!(matches!(decoded(&status).unwrap_err().reason, ReviewFault::BadObject { field: "object", .. }));
+}
+
+#[test]
 fn a_body_that_is_not_json_can_only_be_answered_by_http() {
     let error = decode(b"{\"kind\":").unwrap_err();
     assert!(error.uid.is_none());
