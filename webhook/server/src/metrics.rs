@@ -11,6 +11,7 @@ mod scans;
 
 use std::time::{Duration, SystemTime};
 
+use opentelemetry::TraceId;
 use portreeve_admission::api::Mode;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 use prometheus_client::metrics::exemplar::HistogramWithExemplars;
@@ -203,6 +204,12 @@ impl Metrics {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct TraceLabels {
     trace_id: String,
+}
+
+impl TraceLabels {
+    fn of(trace: TraceId) -> Self {
+        Self { trace_id: trace.to_string() }
+    }
 }
 
 /// How long something took, with a trace of the newest in each bucket.

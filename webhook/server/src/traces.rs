@@ -31,7 +31,7 @@ use tracing_subscriber::layer::{Context, Filter};
 use tracing_subscriber::registry::LookupSpan;
 
 pub use followed::Followed;
-pub(crate) use followed::about;
+pub(crate) use followed::{about, trace_of};
 pub use queue::Sent;
 
 use crate::config::{ServerConfig, TracesConfig};

@@ -259,6 +259,8 @@ fn a_slow_answer_leads_to_its_trace_by_an_exemplar() {
         let newer = served.metrics("application/openmetrics-text; version=1.0.0").await;
         let bucket = newer.lines().find(|line| line.contains(TRACE)).unwrap();
         assert!(bucket.starts_with("portreeve_re") && bucket.contains("_seconds_bucket{"), "{bucket}");
+        let of_policies = |line: &str| line.starts_with("portreeve_policy_seconds_bucket{") && line.contains(TRACE);
+        assert!(newer.lines().any(of_policies), "{newer}");
         let older = served.metrics("text/plain; version=0.0.4").await;
         assert!(older.contains("# TYPE portreeve_requests_total counter\n") && !older.contains(TRACE), "{older}");
     });

@@ -98,7 +98,7 @@ impl Calls {
     }
 
     pub(super) fn answered(&self, call: Call, answered: &mut Answered, took: Duration, followed: &Followed) {
-        let (labels, trace) = (CallLabels { call }, trace(followed));
+        let (labels, trace) = (CallLabels { call }, followed.trace().map(TraceLabels::of));
         observe(&self.seconds.get_or_create(&labels), took, trace.as_ref());
         if let Some(took) = answered.recorded_in {
             observe(&self.record_seconds.get_or_create(&labels), took, trace.as_ref());
@@ -131,8 +131,4 @@ impl Calls {
     pub(super) fn unreadable(&self, call: Call) {
         self.unreadable.get_or_create(&CallLabels { call }).inc();
     }
-}
-
-fn trace(followed: &Followed) -> Option<TraceLabels> {
-    followed.trace().map(|trace| TraceLabels { trace_id: trace.to_string() })
 }

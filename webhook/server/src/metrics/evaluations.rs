@@ -3,15 +3,16 @@
 
 use std::time::Duration;
 
+use opentelemetry::TraceId;
 use portreeve_admission::api::Mode;
 use portreeve_admission::policy::Policy;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::metrics::histogram::exponential_buckets;
 use prometheus_client::registry::Registry;
 
-use super::level;
+use super::{Seconds, TraceLabels, level, observe};
 use crate::way::Runner;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -23,7 +24,7 @@ struct PolicyLabels {
 /// Where runs of policies are counted; copies count together.
 #[derive(Debug, Clone)]
 pub struct Evaluations {
-    seconds: Family<PolicyLabels, Histogram, fn() -> Histogram>,
+    seconds: Family<PolicyLabels, Seconds, fn() -> Seconds>,
     turns: Gauge,
     running: Gauge,
     waiting: Gauge,
@@ -63,12 +64,12 @@ impl Evaluations {
         new
     }
 
-    /// A run that these policies took part in.
-    pub(crate) fn took(&self, policies: &[&Policy], took: Duration) {
-        let seconds = took.as_secs_f64();
+    /// A run that these policies took part in, and the trace in which it is seen.
+    pub(crate) fn took(&self, policies: &[&Policy], took: Duration, trace: Option<TraceId>) {
+        let trace = trace.map(TraceLabels::of);
         for policy in policies {
             let labels = PolicyLabels { policy: policy.id.clone(), mode: policy.mode.name() };
-            self.seconds.get_or_create(&labels).observe(seconds);
+            observe(&self.seconds.get_or_create(&labels), took, trace.as_ref());
         }
     }
 
@@ -91,6 +92,6 @@ impl Evaluations {
 }
 
 /// From a sixteenth of a millisecond to sixteen seconds, each four times the one before.
-fn times() -> Histogram {
-    Histogram::new(exponential_buckets(0.000_062_5, 4.0, 10))
+fn times() -> Seconds {
+    Seconds::new(exponential_buckets(0.000_062_5, 4.0, 10))
 }

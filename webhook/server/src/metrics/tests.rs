@@ -77,7 +77,7 @@ fn documented() -> BTreeMap<String, (String, BTreeSet<String>)> {
 #[test]
 fn what_is_exported_is_what_is_documented_with_kinds_and_labels() {
     let metrics = counted();
-    metrics.evaluations().took(&[&policy("seccomp", Mode::Audit)], Duration::from_millis(1));
+    metrics.evaluations().took(&[&policy("seccomp", Mode::Audit)], Duration::from_millis(1), None);
     assert_eq!(exported(&metrics), documented());
 }
 
@@ -100,7 +100,7 @@ fn policy(id: &str, mode: Mode) -> Policy {
 #[test]
 fn a_policy_is_counted_by_its_mode_in_calls_and_in_runs() {
     let metrics = counted();
-    metrics.evaluations().took(&[&policy("seccomp", Mode::Warn)], Duration::from_millis(1));
+    metrics.evaluations().took(&[&policy("seccomp", Mode::Warn)], Duration::from_millis(1), None);
     let text = metrics.text(Exposition::OpenMetrics).unwrap();
     for line in [
         "portreeve_policy_outcomes_total{call=\"Validate\",policy=\"seccomp\",mode=\"enforce\",outcome=\"denied\"} 1",
@@ -111,9 +111,19 @@ fn a_policy_is_counted_by_its_mode_in_calls_and_in_runs() {
 }
 
 #[test]
+fn a_run_that_is_followed_leads_to_its_trace() {
+    let metrics = Metrics::default();
+    let trace = TraceId::from(0x4bf9_2f35);
+    metrics.evaluations().took(&[&policy("slow", Mode::Warn)], Duration::from_secs(10), Some(trace));
+    let text = metrics.text(Exposition::OpenMetrics).unwrap();
+    let exemplar = format!(" # {{trace_id=\"{trace}\"}} 10.0 ");
+    assert!(text.lines().any(|line| line.starts_with("portreeve_policy_seconds_bucket") && line.contains(&exemplar)));
+}
+
+#[test]
 fn a_run_of_up_to_sixteen_seconds_is_told_from_a_longer_one() {
     let metrics = Metrics::default();
-    metrics.evaluations().took(&[&policy("slow", Mode::Warn)], Duration::from_secs(10));
+    metrics.evaluations().took(&[&policy("slow", Mode::Warn)], Duration::from_secs(10), None);
     let text = metrics.text(Exposition::OpenMetrics).unwrap();
     let bounds: Vec<f64> = text
         .lines()
@@ -166,7 +176,7 @@ fn a_scan_is_counted_with_what_it_could_not_do() {
 #[test]
 fn a_policy_that_is_gone_is_forgotten() {
     let metrics = counted();
-    metrics.evaluations().took(&[&policy("seccomp", Mode::Warn)], Duration::from_millis(1));
+    metrics.evaluations().took(&[&policy("seccomp", Mode::Warn)], Duration::from_millis(1), None);
     let shown = || metrics.text(Exposition::OpenMetrics).unwrap().contains("seccomp");
     assert!(shown());
     metrics.forget("seccomp");

@@ -54,12 +54,7 @@ impl Followed {
     /// The trace, if there is one that can be found.
     #[must_use]
     pub fn trace(&self) -> Option<TraceId> {
-        if self.0.is_disabled() {
-            return None;
-        }
-        let context = self.0.context();
-        let span = context.span().span_context().clone();
-        span.is_sampled().then(|| span.trace_id())
+        trace_of(&self.0)
     }
 
     /// Puts down what came of the call.
@@ -76,6 +71,16 @@ impl Followed {
             self.0.record("otel.status_code", "ERROR");
         }
     }
+}
+
+/// The trace that a step happens in, if there is one that can be found.
+pub(crate) fn trace_of(step: &Span) -> Option<TraceId> {
+    if step.is_disabled() {
+        return None;
+    }
+    let context = step.context();
+    let span = context.span().span_context().clone();
+    span.is_sampled().then(|| span.trace_id())
 }
 
 /// Puts down, for the call that goes on here, what it is about.

@@ -17,7 +17,7 @@ use tracing::{Span, instrument};
 
 use crate::metrics::Evaluations;
 use crate::set::{LoadedModule, PolicySet};
-use crate::traces::STEPS;
+use crate::traces::{STEPS, trace_of};
 
 /// Bytes of objects past which they are large: few objects are, and what they take is no longer less than a change of
 /// threads.
@@ -133,7 +133,7 @@ impl Runner {
         if module.turns().is_none() && weight == Weight::Usual {
             let asked: Vec<&str> = policies.iter().map(|policy| policy.id.as_str()).collect();
             let outcomes = module.program().evaluate(&case, &asked, deadline);
-            self.counted.took(&policies, begun.elapsed());
+            self.counted.took(&policies, begun.elapsed(), trace_of(&Span::current()));
             return placed(&places, outcomes);
         }
         let asked: Vec<String> = policies.iter().map(|policy| policy.id.clone()).collect();
@@ -150,7 +150,7 @@ impl Runner {
                 Ok(Err(_)) => failed(&Failure::Trap("the run was lost".to_owned())),
                 Err(_) => failed(&Failure::NoTurn),
             };
-        self.counted.took(&policies, begun.elapsed());
+        self.counted.took(&policies, begun.elapsed(), trace_of(&Span::current()));
         placed(&places, outcomes)
     }
 
