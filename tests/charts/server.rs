@@ -94,6 +94,15 @@ fn policy_files_that_nobody_would_read_are_refused() {
 
 /// Every file that the configuration names is in a volume, and every volume is mounted.
 #[test]
+fn a_group_that_nobody_asks_about_is_refused() {
+    let Some(helm) = helm() else { return };
+    let unasked = || Installation::of_server(None).with("breakGlassGroup=rescuers,registration.enabled=false");
+    let fault = helm.render(&unasked()).unwrap_err().to_string();
+    assert!(fault.contains("breakGlassGroup names a group"), "{fault}");
+    helm.render(&unasked().with("policies.from=files")).unwrap();
+}
+
+#[test]
 fn the_files_that_the_configuration_names_are_mounted() {
     let Some(helm) = helm() else { return };
     let sources = ["own", "secret", "cert-manager,certificate.certManager.issuerRef.name=ca"];

@@ -3,6 +3,9 @@
 {{- if and .Values.image.requireDigest (empty .Values.image.digest) }}
 {{- fail "image.digest is empty, and a tag can be moved to another image: give --set image.digest=sha256:…, as `crane digest` or the pipeline that pushed it says, or image.requireDigest=false to run by the tag" }}
 {{- end }}
+{{- if and .Values.breakGlassGroup (eq .Values.policies.from "resources") (not .Values.registration.enabled) }}
+{{- fail "breakGlassGroup names a group, and with registration.enabled=false nobody asks whether who sets break-glass is in it: switch the registration on, or name no group" }}
+{{- end }}
 {{- $alerts := .Values.monitoring.alerts }}
 {{- $scraped := or .Values.monitoring.serviceMonitor.enabled $alerts.enabled }}
 {{- if and $scraped .Values.networkPolicy.enabled (empty .Values.networkPolicy.metricsFrom) }}

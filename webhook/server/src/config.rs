@@ -229,7 +229,11 @@ impl ServerConfig {
     /// # Errors
     /// Names the file, and where in it something is wrong.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        Ok(read::<Self>(path)?.relative_to(folder_of(path)))
+        let config = read::<Self>(path)?;
+        match config.kubernetes.as_ref().and_then(KubernetesConfig::contradiction) {
+            Some(reason) => Err(ConfigError::Invalid { path: path.to_owned(), place: String::new(), reason }),
+            None => Ok(config.relative_to(folder_of(path))),
+        }
     }
 
     /// Makes every relative path start from `folder`.

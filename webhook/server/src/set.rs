@@ -18,7 +18,7 @@ mod sample;
 mod settings;
 mod ungranted;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -150,10 +150,17 @@ impl PolicySet {
         self.break_glass.as_ref()
     }
 
-    /// What namespaces wrote that is wrong, and so is not in force.
+    /// What is not in force and keeps nothing else from it: what namespaces wrote that is wrong, and a switch that
+    /// nobody may set.
     #[must_use]
     pub fn left_out(&self) -> &[Problem] {
         &self.left_out
+    }
+
+    /// How many resources that is about.
+    #[must_use]
+    pub fn resources_left_out(&self) -> usize {
+        self.left_out.iter().map(|problem| &problem.place).collect::<BTreeSet<_>>().len()
     }
 
     /// A resource as it was written when the set was made from it, by kind and name as in `Policy/shop/labels`.

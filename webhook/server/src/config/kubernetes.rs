@@ -39,7 +39,8 @@ pub struct KubernetesConfig {
     #[serde(default = "ours")]
     pub lease: String,
     /// The group whose members may have denials dropped for a time, by an annotation of the PolicySet. Left out: nobody
-    /// may.
+    /// may, and an annotation of a PolicySet in the cluster does nothing. Whoever sets it is asked by way of the
+    /// registration. Of policy files whoever writes them decides.
     #[serde(default)]
     pub break_glass_group: Option<String>,
     /// Whether owners of workloads are told by Events what was denied and warned of.
@@ -183,6 +184,16 @@ pub enum ReportsConfig {
 }
 
 impl KubernetesConfig {
+    /// What can't be meant together, in words.
+    pub(super) fn contradiction(&self) -> Option<String> {
+        let is_unasked = self.policies == PoliciesFrom::Resources && self.registration.is_none();
+        let group = self.break_glass_group.as_ref().filter(|_| is_unasked)?;
+        Some(format!(
+            "kubernetes.breakGlassGroup names {group:?}, and without kubernetes.registration nobody asks whether who \
+             sets break-glass is in it: have this server registered by itself, or name no group"
+        ))
+    }
+
     /// Paths that may be relative.
     pub(super) fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
         let ca_file = self.registration.as_mut().and_then(|registration| registration.ca_file.as_mut());

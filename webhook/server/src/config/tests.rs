@@ -111,3 +111,13 @@ fn a_missing_file_is_named() {
     let error = ServerConfig::read(Path::new("/nowhere/server.yaml")).unwrap_err();
     assert!(error.to_string().contains("/nowhere/server.yaml"));
 }
+#[test]
+fn a_group_that_nobody_asks_about_is_refused() {
+    let group = "breakGlassGroup: rescuers";
+    let error = read(&format!("{LEAST}kubernetes: {{{group}}}\n")).unwrap_err().to_string();
+    assert!(error.contains("server.yaml: kubernetes.breakGlassGroup names \"rescuers\""), "{error}");
+    for beside in ["registration: {at: {service: portreeve}}", "policies: files"] {
+        assert!(read(&format!("{LEAST}kubernetes: {{{group}, {beside}}}\n")).is_ok(), "{beside}");
+    }
+}
+

@@ -36,6 +36,7 @@ pub(super) struct Levels {
     policies_in_force: Gauge,
     policies_refused: Gauge,
     policies_compiled: Gauge,
+    resources_left_out: Gauge,
     break_glass: Gauge,
     exceptions: Family<TermLabels, Gauge>,
     registration_outdated: Gauge,
@@ -79,6 +80,11 @@ impl Levels {
             "policies_compiled",
             "0 while the set in force is being compiled, and configured anew for every call",
             self.policies_compiled.clone(),
+        );
+        registry.register(
+            "resources_left_out",
+            "Resources that the set in force leaves out, since something is wrong with them",
+            self.resources_left_out.clone(),
         );
         registry.register("break_glass", "1 while denials are dropped", self.break_glass.clone());
         registry.register("exceptions", "Exceptions of the set in force, by how they end", self.exceptions.clone());
@@ -183,6 +189,7 @@ impl Levels {
         let (set, now) = (gate.set.load(), (gate.clock)());
         self.policies_in_force.set(level(set.policies().len()));
         self.policies_compiled.set(i64::from(set.is_compiled()));
+        self.resources_left_out.set(level(set.resources_left_out()));
         for term in Term::ALL {
             let count = set.exceptions().iter().filter(|exception| exception.term(now) == term).count();
             self.exceptions.get_or_create(&TermLabels { term: term.name() }).set(level(count));

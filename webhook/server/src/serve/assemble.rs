@@ -344,7 +344,9 @@ fn loader(config: &ServerConfig) -> Result<Loader, StartError> {
         RegistryModules::open(&config.registries, config.state.as_ref().map(|state| state.folder.as_path()))?;
     let labels = config.namespace_defaults.labels.clone();
     let loader = Loader::new(engine, portreeve_builtin::CATALOGUE, labels, own_namespace);
-    Ok(loader.with_bounds(config.limits.namespaced_policies).with_registry(registry))
+    let loader = loader.with_bounds(config.limits.namespaced_policies).with_registry(registry.for_a_server());
+    let group = config.kubernetes.as_ref().and_then(|kubernetes| kubernetes.break_glass_group.as_ref());
+    Ok(if group.is_some() { loader } else { loader.without_break_glass() })
 }
 
 /// How much is known of the cluster before anybody told.

@@ -237,7 +237,11 @@ fn refused(health: &Health, stays: &PolicySet, error: &dyn std::error::Error) {
     }
 }
 
-/// What is in force, in a line.
+/// What is in force, in a line, and what is left out of it.
 fn in_force(set: &PolicySet) -> String {
-    format!("{} policies in force, set {}", set.policies().len(), set.digest())
+    let line = format!("{} policies in force, set {}", set.policies().len(), set.digest());
+    match set.left_out() {
+        [] => line,
+        [first, ..] => format!("{line}; resources left out: {}, such as {first}", set.resources_left_out()),
+    }
 }

@@ -1,17 +1,21 @@
 //! What sources say, sorted out: the profile, the set, which policies are in force, exceptions, which module carries
-//! what. Names are checked here; what a policy's own manifest has to say is checked in `drafted`.
+//! what. Names are checked here; what a policy's own manifest has to say is checked in `drafted`, and how much
+//! namespaces may ask of themselves in `bounds`.
+
+mod bounds;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 
 use jiff::Timestamp;
 use portreeve_admission::api::{ClusterPolicySpec, ModuleSource, Object, PolicyExceptionSpec, PolicySetSpec, Resource};
-use portreeve_admission::break_glass::BreakGlass;
+use portreeve_admission::break_glass::{BreakGlass, UNTIL};
 use portreeve_admission::exception::Exception;
 use portreeve_builtin::RULES;
 
 use super::folder::{Located, Sources, WrittenBy, place_of};
 use super::load::{LoadError, Problem};
+use super::registry::Lacking;
 use crate::config::NamespacedPolicies;
 
 /// A set in the making, with all that is wrong so far.
@@ -24,10 +28,21 @@ pub(super) struct Draft {
     exceptions: Vec<Excepted>,
     problems: Vec<Problem>,
     written_by: WrittenBy,
+    switch: Switch,
     break_glass: Option<BreakGlass>,
     left_out: Vec<Problem>,
     /// Whether some of it may do later.
     pub(super) passing: bool,
+}
+
+/// Whether the switch that drops denials counts where it stands in a cluster, where many may annotate a set.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Switch {
+    /// Whoever set it was asked whether he may.
+    #[default]
+    Heeded,
+    /// Nobody may set it.
+    Ignored,
 }
 
 /// What a problem leads to.
@@ -43,7 +58,7 @@ pub(super) enum Weight {
 pub(super) struct Finished {
     /// Exceptions.
     pub(super) exceptions: Vec<(Exception, PolicyExceptionSpec)>,
-    /// What was wrong with a namespace's own part.
+    /// What was wrong with a namespace's own part, and a switch that nobody may set.
     pub(super) left_out: Vec<Problem>,
     /// Whether denials are dropped for a time.
     pub(super) break_glass: Option<BreakGlass>,
@@ -93,6 +108,8 @@ const FILE_IN_A_CLUSTER: &str =
 const POLICY_IN_A_SET: &str =
     "a Policy can't be part of a set: write a ClusterPolicy whose match.namespaceSelector names the namespace";
 
+const POLICY_OF_NO_NAMESPACE: &str = "metadata.namespace: a Policy is a namespace's own, and this one names none";
+
 impl Group {
     /// Where the module is first named.
     pub(super) fn place(&self) -> &str {
@@ -141,17 +158,18 @@ impl Source {
 
 impl Draft {
     /// Sorts out what the sources say, and keeps what is to be in force.
-    pub(super) fn of(sources: &Sources, bounds: NamespacedPolicies) -> Self {
-        let mut draft = Self::of_each(sources, bounds);
+    pub(super) fn of(sources: &Sources, bounds: NamespacedPolicies, switch: Switch) -> Self {
+        let mut draft = Self::of_each(sources, bounds, switch);
         draft.choose();
         draft
     }
 
     /// Sorts out what the sources say, each for itself: whether what one names is there is not asked.
-    pub(super) fn of_each(sources: &Sources, bounds: NamespacedPolicies) -> Self {
+    pub(super) fn of_each(sources: &Sources, bounds: NamespacedPolicies, switch: Switch) -> Self {
         let mut all = sources.clone();
         all.add_profile();
-        let mut draft = Self { problems: all.unreadable.clone(), written_by: all.written_by, ..Self::default() };
+        let (problems, written_by) = (all.unreadable.clone(), all.written_by);
+        let mut draft = Self { problems, written_by, switch, ..Self::default() };
         draft.sort(&all);
         draft.bound(bounds);
         draft.disallow();
@@ -182,10 +200,21 @@ impl Draft {
                 self.problems.push(problem);
                 Weight::RefusesAll
             }
-            WrittenBy::Namespaces => {
+            WrittenBy::Namespaces | WrittenBy::Gathered => {
                 self.left_out.push(problem);
                 Weight::LeftOut
             }
+        }
+    }
+
+    /// Puts down that the module of these policies can't be had.
+    pub(super) fn lacks(&mut self, group: &Group, Lacking { reason, passing }: Lacking) {
+        if self.written_by == WrittenBy::Gathered {
+            let places = group.policies.iter().map(|policy| policy.place.clone());
+            self.left_out.extend(places.map(|place| Problem { place, reason: reason.clone() }));
+        } else {
+            self.passing |= passing;
+            self.problem(group.place(), reason);
         }
     }
 
@@ -243,6 +272,13 @@ impl Draft {
             self.problem(&place_of(located), format!("spec.{error}"));
         }
         match BreakGlass::of(&set.metadata.annotations) {
+            Ok(Some(_)) if self.ignores_switch() => {
+                let reason = format!(
+                    "metadata.annotations: {UNTIL} is not heeded and denials count, since kubernetes.breakGlassGroup \
+                     names no group that may set it: take it back, or name one"
+                );
+                self.left_out.push(Problem { place: place_of(located), reason });
+            }
             Ok(glass) => self.break_glass = glass,
             Err(error) => self.problem(&place_of(located), error.to_string()),
         }
@@ -255,9 +291,14 @@ impl Draft {
         }
     }
 
+    /// Whoever writes policy files decides about the switch too.
+    fn ignores_switch(&self) -> bool {
+        self.written_by == WrittenBy::Namespaces && self.switch == Switch::Ignored
+    }
+
     /// Whether a module may come from there. Whoever writes to a cluster says nothing of a replica's disk.
     fn may_read(&self, source: &Source) -> bool {
-        self.written_by == WrittenBy::OneHand || !matches!(source, Source::File(_))
+        self.written_by != WrittenBy::Namespaces || !matches!(source, Source::File(_))
     }
 
     fn add(&mut self, located: &Located) {
@@ -287,7 +328,11 @@ impl Draft {
                 }
             },
             Resource::Policy(object) => match (self.written_by, &object.metadata.namespace) {
-                (WrittenBy::Namespaces, Some(namespace)) => self.policies.push(InForce {
+                (WrittenBy::OneHand, _) => self.problem(&place_of(located), POLICY_IN_A_SET),
+                (_, None) => {
+                    self.problem_of_namespace(place_of(located), POLICY_OF_NO_NAMESPACE.to_owned());
+                }
+                (_, Some(namespace)) => self.policies.push(InForce {
                     name: format!("{namespace}/{}", object.metadata.name),
                     created: object.metadata.created,
                     namespace: Some(namespace.clone()),
@@ -295,28 +340,7 @@ impl Draft {
                     spec: object.spec.clone().for_cluster(),
                     source: Source::Builtin,
                 }),
-                _ => self.problem(&place_of(located), POLICY_IN_A_SET),
             },
-        }
-    }
-
-    /// Leaves out what namespaces ask of themselves beyond the bounds, the newest first.
-    fn bound(&mut self, bounds: NamespacedPolicies) {
-        let (mut own, of_cluster): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.policies).into_iter().partition(|policy| policy.namespace.is_some());
-        self.policies = of_cluster;
-        // What is not stored yet is the newest of all.
-        own.sort_by(|a, b| (a.created.is_none(), a.created, &a.name).cmp(&(b.created.is_none(), b.created, &b.name)));
-        let (mut kept, mut kept_of) = (0, HashMap::<String, usize>::new());
-        for policy in own {
-            let of_namespace = kept_of.entry(policy.namespace.clone().unwrap_or_default()).or_default();
-            if let Some(reason) = beyond(bounds, *of_namespace, kept) {
-                self.problem_of(&policy, reason);
-                continue;
-            }
-            *of_namespace += 1;
-            kept += 1;
-            self.policies.push(policy);
         }
     }
 
@@ -360,20 +384,4 @@ impl Draft {
 /// The order of PolicySets, the oldest first. What is not stored yet is the newest of all.
 pub(super) fn age(set: &Object<PolicySetSpec>) -> (bool, Option<Timestamp>) {
     (set.metadata.created.is_none(), set.metadata.created)
-}
-
-/// Why one more Policy would be too many, after so many of its namespace and so many in all; none if it is not.
-fn beyond(bounds: NamespacedPolicies, of_namespace: usize, in_total: usize) -> Option<String> {
-    let NamespacedPolicies { per_namespace, in_total: most } = bounds;
-    let again = "remove one that is older, or ask whoever runs this server";
-    if of_namespace >= per_namespace {
-        return Some(format!(
-            "the namespace has {per_namespace} Policies in force already, and no more count \
-             (limits.namespacedPolicies.perNamespace): {again}"
-        ));
-    }
-    let full = in_total >= most;
-    full.then(|| {
-        format!("all namespaces together have {most} Policies in force already, and no more count (limits.namespacedPolicies.inTotal): {again}")
-    })
 }

@@ -41,7 +41,7 @@ impl Loader {
     /// was never seen is compiled.
     #[must_use]
     pub fn examine(&self, sources: &Sources) -> Examined {
-        let mut draft = Draft::of_each(sources, self.bounds);
+        let mut draft = Draft::of_each(sources, self.bounds, self.switch);
         let set = draft.set.clone().unwrap_or_default();
         let mut policies = Vec::new();
         for group in draft.groups() {

@@ -45,6 +45,9 @@ pub enum WrittenBy {
     /// Each namespace wrote its own part: what is wrong with that is left out, and the rest holds. No namespace can so
     /// keep the cluster's policies from changing.
     Namespaces,
+    /// Both, for whoever looks at what is or would be in force somewhere else: files may name modules as in one hand,
+    /// and what is wrong with a namespace's own part is left out. So is a policy whose module can't be had here.
+    Gathered,
 }
 
 /// Where the policies come from that manifests are judged by.
@@ -230,7 +233,7 @@ impl Sources {
         }
         match self.written_by {
             WrittenBy::Namespaces => format!("ClusterPolicy/{name}"),
-            WrittenBy::OneHand => self.place_of_policy(name),
+            WrittenBy::OneHand | WrittenBy::Gathered => self.place_of_policy(name),
         }
     }
 

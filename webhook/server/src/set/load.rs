@@ -16,7 +16,7 @@ use portreeve_engine::{Engine, Instance, Manifest, Program, Rehearsal};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
-use super::draft::{Draft, Finished, Group, Source, Weight};
+use super::draft::{Draft, Finished, Group, Source, Switch, Weight};
 use super::drafted::{Drafted, draft_policy, instance_by_name};
 use super::folder::{Located, Sources};
 use super::namespace::Namespace;
@@ -37,6 +37,7 @@ pub struct Loader {
     default_labels: BTreeMap<String, String>,
     own_namespace: Option<String>,
     pub(super) bounds: NamespacedPolicies,
+    pub(super) switch: Switch,
     registry: Option<RegistryModules>,
 }
 
@@ -85,8 +86,8 @@ impl Loader {
         default_labels: BTreeMap<String, String>,
         own_namespace: Option<String>,
     ) -> Self {
-        let bounds = NamespacedPolicies::default();
-        Self { engine, builtin, default_labels, own_namespace, bounds, registry: None }
+        let (bounds, switch) = (NamespacedPolicies::default(), Switch::default());
+        Self { engine, builtin, default_labels, own_namespace, bounds, switch, registry: None }
     }
 
     /// One that takes modules out of registries too.
@@ -99,6 +100,18 @@ impl Loader {
     #[must_use]
     pub fn with_bounds(self, bounds: NamespacedPolicies) -> Self {
         Self { bounds, ..self }
+    }
+
+    /// The same where nobody may set the switch that drops denials: in a cluster it is left out.
+    #[must_use]
+    pub fn without_break_glass(self) -> Self {
+        Self { switch: Switch::Ignored, ..self }
+    }
+
+    /// Waits for the modules that registries are still giving, and returns how many there were. For whoever has no set
+    /// to go on with. Blocks.
+    pub(crate) fn await_modules(&self) -> usize {
+        self.registry.as_ref().map_or(0, RegistryModules::await_all)
     }
 
     /// The engine that policies run on.
@@ -140,7 +153,7 @@ impl Loader {
     }
 
     fn make(&self, sources: &Sources, put: PutInForce) -> Result<PolicySet, LoadError> {
-        let mut draft = Draft::of(sources, self.bounds);
+        let mut draft = Draft::of(sources, self.bounds, self.switch);
         let set = draft.set.clone().unwrap_or_default();
         let groups = draft.groups();
         let modules: Vec<Made> =
@@ -182,11 +195,7 @@ impl Loader {
 
     /// One module with its policies, put in force; none if something is wrong, which the draft then knows.
     fn module(&self, draft: &mut Draft, group: Group, set: &PolicySetSpec, put: PutInForce) -> Option<Made> {
-        let lacking = |lacking: Lacking| {
-            draft.passing |= lacking.passing;
-            draft.problem(group.place(), lacking.reason);
-        };
-        let bytes = self.bytes(&group).map_err(lacking).ok()?;
+        let bytes = self.bytes(&group).map_err(|lacking| draft.lacks(&group, lacking)).ok()?;
         // What was in force before comes from the cache, manifests and all. Only what is new is asked what it is.
         let by_name: Option<Vec<Instance>> = group.policies.iter().map(instance_by_name).collect();
         let cached = by_name.and_then(|instances| put(&self.engine, &bytes, &instances).ok());

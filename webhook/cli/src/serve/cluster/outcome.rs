@@ -36,7 +36,7 @@ pub(super) fn unread(Unreadable { stored, reason }: &Unreadable, became: &Became
 fn in_set(known: &Known, set: &PolicySet, now: Timestamp) -> Outcome {
     let place = &known.stored.place;
     if let Some(message) = said_of(place, set.left_out()) {
-        return Outcome { readiness: Readiness::Refused { message }, digest: None };
+        return Outcome { readiness: Readiness::Refused { message }, digest: digest(place, set) };
     }
     let readiness = match &known.resource {
         Resource::ClusterPolicy(policy) => {
@@ -241,6 +241,19 @@ mod tests {
         let became = became(Some(std::slice::from_ref(&quiet)), &[open.clone(), wrong]);
         assert!(matches!(of(&open, &became).readiness, Readiness::HeldUp { .. }));
         assert!(matches!(of(&quiet, &became).readiness, Readiness::Kept { .. }));
+    }
+
+    #[test]
+    fn a_switch_that_nobody_may_set_is_told_of_the_set_that_is_in_force_without_it() {
+        let mut open = set("ours", &[]);
+        open["metadata"]["annotations"] = json!({
+            "portreeve.dev/break-glass-until": "2030-01-01T12:00:00Z", "portreeve.dev/break-glass-reason": "a storm",
+        });
+        let sources = Arc::new(sources_of(&resources(std::slice::from_ref(&open))));
+        let made = loader().unwrap().without_break_glass().load_at_once(&sources).unwrap();
+        let outcome = of(&open, &Became { sources, made: Ok(Arc::new(made)) });
+        assert!(matches!(outcome.readiness, Readiness::Refused { .. }) && outcome.digest.is_some());
+        assert!(said(&outcome).contains("breakGlassGroup names no group"), "{}", said(&outcome));
     }
 
     #[test]
