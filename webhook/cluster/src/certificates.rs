@@ -220,7 +220,8 @@ impl CertificateSecret {
                     None => tracing::info!(secret = self.name, "the Secret is not there (yet)"),
                 },
                 Some(Err(error)) => {
-                    tracing::debug!(error = crate::with_causes(&error), "the watch of the Secret begins again");
+                    let error = crate::with_causes(&error);
+                    tracing::warn!(secret = self.name, error, "the watch of the Secret begins again");
                 }
                 None => return,
             }

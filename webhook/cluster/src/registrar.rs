@@ -297,7 +297,7 @@ where
     objects.filter_map(async |seen| match seen {
         Ok(object) => Some(object.and_then(|object| object.resource_version())),
         Err(error) => {
-            tracing::debug!(error = crate::with_causes(&error), "the watch of the registration begins again");
+            tracing::warn!(error = crate::with_causes(&error), "the watch of the registration begins again");
             None
         }
     })

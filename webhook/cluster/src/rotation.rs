@@ -131,7 +131,8 @@ impl RotationRequests {
             match seen {
                 Some(Ok(map)) => drop(tell.send_replace(map.and_then(|map| map.data).map(asked).unwrap_or_default())),
                 Some(Err(error)) => {
-                    tracing::debug!(error = crate::with_causes(&error), "the watch of the ConfigMap begins again");
+                    let error = crate::with_causes(&error);
+                    tracing::warn!(map = self.name, error, "the watch of the ConfigMap begins again");
                 }
                 None => return,
             }
