@@ -166,8 +166,6 @@ async fn exceptions_and_the_switch_are_taken_up_while_a_policy_is_refused() {
 }
 
 #[tokio::test]
-async fn the_rest_of_a_set_waits_and_a_switch_that_can_not_be_read_changes_nothing() {
-#[tokio::test]
 async fn a_switch_that_nobody_may_set_is_left_out_and_told() {
     let told = sources(&[SECCOMP, &switched_on()].concat());
     let (mut teller, outside) = Teller::new(Some(Arc::clone(&told)));
@@ -206,74 +204,6 @@ async fn what_a_namespace_got_wrong_is_counted_and_shown_beside_what_is_in_force
 
 #[tokio::test]
 async fn the_rest_of_a_set_waits_and_a_switch_that_can_not_be_read_changes_nothing() {
-#[tokio::test]
-async fn a_switch_that_nobody_may_set_is_left_out_and_told() {
-    let told = sources(&[SECCOMP, &switched_on()].concat());
-    let (mut teller, outside) = Teller::new(Some(Arc::clone(&told)));
-    let wire = Wire::start_with(&[], json!({"ledger": null}), outside).await.unwrap();
-    assert!(teller.heard(&told).await.is_ok());
-    assert_eq!((set(&wire).break_glass(), in_force(&wire)), (None, vec!["sealed".to_owned()]));
-    let readiness = wire.operations("/readyz?verbose").await.unwrap().1;
-    let words = "(PolicySet/ours): metadata.annotations: portreeve.dev/break-glass-until is not heeded";
-    assert!(readiness.contains("[+] denials: count") && readiness.contains(words), "{readiness}");
-}
-
-#[tokio::test]
-async fn who_writes_policy_files_sets_the_switch_in_them() {
-    let files = [SECCOMP, &switched_on()].concat();
-    let wire = Wire::start(&[("policies.yaml", &files)], json!({"ledger": null})).await.unwrap();
-    assert!(set(&wire).break_glass().is_some());
-}
-
-#[tokio::test]
-async fn what_a_namespace_got_wrong_is_counted_and_shown_beside_what_is_in_force() {
-    let wrong = SECCOMP.replace("ClusterPolicy", "Policy").replace("{name: sealed}", "{name: own, namespace: shop}");
-    let wrong = wrong.replace("seccomp}", "seccomp}, settings: {profiles: 1}");
-    let stray = EXCEPTION.replace("policy: sealed", "policy: gone");
-    let (mut teller, outside) = Teller::new(Some(sources(SECCOMP)));
-    let wire = start(outside).await.unwrap();
-    let says = async |path: &str, words: &str| wire.operations(path).await.unwrap().1.contains(words);
-    assert!(says("/metrics", "portreeve_resources_left_out 0\n").await);
-    let now = sources(&[SECCOMP, "---\n", &wrong, &stray].concat());
-    teller.sources.send_replace(Some(Arc::clone(&now)));
-    teller.heard(&now).await.unwrap();
-    assert!(says("/metrics", "portreeve_resources_left_out 2\n").await);
-    let line =
-        format!("[+] policies: 1 policies in force, set {}; resources left out: 2, such as ", set(&wire).digest());
-    until("it is shown", async || says("/readyz?verbose", &line).await).await.unwrap();
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_switch_does_not_wait_for_a_registry_and_is_not_turned_back_by_what_had_to() {
-    let registry = LoopbackRegistry::start([]).await.unwrap();
-    let digest = registry.module("policies/catalogue", "v1", portreeve_builtin::CATALOGUE.to_vec());
-    registry.fault([Trouble::Slow(Duration::from_secs(2))]);
-    let first = sources(&[SECCOMP, SET].concat());
-    let (mut teller, outside) = Teller::new(Some(Arc::clone(&first)));
-    let registries = json!({"registries": [{"host": registry.host().as_str(), "insecure": true}]});
-    let more = json!({"ledger": null, "kubernetes": cluster(), "registries": registries});
-    let wire = Wire::start_with(&[], more, outside).await.unwrap();
-    teller.heard(&first).await.unwrap();
-
-    let named = format!("{}/policies/catalogue:v1@{digest}", registry.host());
-    let slow = format!(
-        "---\napiVersion: portreeve.dev/v1alpha1\nkind: ClusterPolicy\nmetadata: {{name: slow}}\n\
-         spec: {{module: {{oci: {named:?}, policy: drop-capabilities}}}}\n"
-    );
-    teller.sources.send_replace(Some(sources(&[SECCOMP, SET, &slow].concat())));
-    until("the registry is waited for", async || !registry.asked().is_empty()).await.unwrap();
-    teller.sources.send_replace(Some(sources(&[SECCOMP, &switched_on(), &slow].concat())));
-    let mut sets = wire.running.parts.sets.subscribe();
-    sets.wait_for(|set| set.break_glass().is_some()).await.unwrap();
-    let heard = teller.became.borrow().clone().unwrap();
-    assert!(Arc::ptr_eq(&heard.sources, &first), "it waited for the registry");
-    assert_eq!(in_force(&wire), ["sealed"]);
-    while in_force(&wire) != ["sealed", "slow"] {
-        sets.changed().await.unwrap();
-        assert!(sets.borrow_and_update().break_glass().is_some());
-    }
-}
-
     let (mut teller, outside) = Teller::new(Some(sources(&[SECCOMP, &switched_on()].concat())));
     let wire = start(outside).await.unwrap();
     let before = set(&wire);

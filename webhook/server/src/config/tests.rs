@@ -107,11 +107,6 @@ fn registries_may_have_a_file_of_their_own() {
 }
 
 #[test]
-fn a_missing_file_is_named() {
-    let error = ServerConfig::read(Path::new("/nowhere/server.yaml")).unwrap_err();
-    assert!(error.to_string().contains("/nowhere/server.yaml"));
-}
-#[test]
 fn a_group_that_nobody_asks_about_is_refused() {
     let group = "breakGlassGroup: rescuers";
     let error = read(&format!("{LEAST}kubernetes: {{{group}}}\n")).unwrap_err().to_string();
@@ -121,3 +116,8 @@ fn a_group_that_nobody_asks_about_is_refused() {
     }
 }
 
+#[test]
+fn a_missing_file_is_named() {
+    let error = ServerConfig::read(Path::new("/nowhere/server.yaml")).unwrap_err();
+    assert!(error.to_string().contains("/nowhere/server.yaml"));
+}
