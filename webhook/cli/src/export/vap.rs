@@ -10,8 +10,8 @@ use jiff::Timestamp;
 use portreeve_admission::policy::Policy;
 use portreeve_cluster::backstop::{Backstop, Demand, InForce, ON_REQUEST, Stated};
 use portreeve_engine::{Engine, Options};
-use portreeve_server::manifest::read_paths;
-use portreeve_server::set::{COMPILED, Loader, PolicySet, Sources};
+use portreeve_server::manifest::{Manifest, read_paths};
+use portreeve_server::set::{COMPILED, Loader, PolicySet, Problem, Sources, WrittenBy};
 use serde_json::{Value, json};
 
 use crate::judging::cache;
@@ -21,9 +21,10 @@ use crate::output::{print_json, print_text, tell};
 /// Prints a backstop: ValidatingAdmissionPolicies that hold while no webhook answers.
 ///
 /// Each ClusterPolicy that can be said in the API server's own words (CEL) becomes a ValidatingAdmissionPolicy and its
-/// binding: its mode, selectors, settings and exceptions are kept. They refuse only what no default would have put
-/// right, such as `privileged: true`: while the webhook is away nobody puts anything in, and what is merely missing
-/// passes. Policies that can't be said, or not with their settings, are told of on stderr, with the reason.
+/// binding: its mode, selectors, settings and exceptions are kept. So does each Policy, for its own namespace. They
+/// refuse only what no default would have put right, such as `privileged: true`: while the webhook is away nobody puts
+/// anything in, and what is merely missing passes. Policies that can't be said, or not with their settings, are told of
+/// on stderr, with the reason; so is what a namespace got wrong, which a cluster leaves out of its set too.
 ///
 /// The backstop is made of the policies as they are now. Export it again when they change, or when an exception ends.
 ///
@@ -35,6 +36,8 @@ use crate::output::{print_json, print_text, tell};
     --prune-allowlist=admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy \\
     --prune-allowlist=admissionregistration.k8s.io/v1/ValidatingAdmissionPolicyBinding
                                                                    and takes away what is no longer exported
+  kubectl get clusterpolicies,policysets,policyexceptions,policies -A -o yaml | portreeve export vap -
+                                                                   what a cluster has
   portreeve export vap policies/ --with image-digest -o json
   kubectl get validatingadmissionpolicies -l app.kubernetes.io/component=backstop")]
 pub(super) struct Arguments {
@@ -78,18 +81,31 @@ enum ExportError {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
-    let manifests = read_paths(&arguments.paths, &mut stdin().lock()).map_err(Failure::input)?;
+    let mut manifests = read_paths(&arguments.paths, &mut stdin().lock()).map_err(Failure::input)?;
+    manifests.retain(|manifest| !is_namespaces_fault(manifest));
     let (sources, _) = Sources::among(&manifests).map_err(ExportError::Refused).map_err(Failure::input)?;
-    let set = load(arguments, &sources)?;
+    let set = load(arguments, &Sources { written_by: WrittenBy::Gathered, ..sources })?;
     let backstop = of_set(&set, &arguments.with);
     let objects: Vec<Value> = backstop.policies.iter().flat_map(objects).collect();
     match arguments.output {
         Form::Json => print_json(&json!({"apiVersion": "v1", "kind": "List", "items": objects}))?,
         Form::Yaml => print_text(&documents(&objects).map_err(Failure::failed)?)?,
     }
+    set.left_out().iter().for_each(|problem| tell(&left_out(problem)));
     backstop.left_out.iter().for_each(|left_out| tell(&left_out.to_string()));
     backstop.policies.iter().flat_map(endings).for_each(|words| tell(&words));
     Ok(Outcome::Fine)
+}
+
+/// Whether it is a namespace's and can't be read, which is told.
+fn is_namespaces_fault(manifest: &Manifest) -> bool {
+    let of_namespace = ["Policy", "PolicyException"].contains(&manifest.kind());
+    let problem = of_namespace.then(|| Sources::default().add(manifest).err()).flatten();
+    problem.inspect(|problem| tell(&left_out(problem))).is_some()
+}
+
+fn left_out(problem: &Problem) -> String {
+    format!("{} is left out: {}", problem.place, problem.reason)
 }
 
 /// The set as it would be in force, so that only what a server takes is exported.

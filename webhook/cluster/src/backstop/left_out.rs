@@ -4,7 +4,7 @@
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{policy} is left out: {why}")]
 pub struct LeftOut {
-    /// The name of the ClusterPolicy.
+    /// The name of the ClusterPolicy, or of the Policy behind its namespace's, as in `shop/labels`.
     pub policy: String,
     /// Why.
     pub why: Why,
@@ -19,6 +19,9 @@ pub enum Why {
     /// Only its code knows what it asks.
     #[error("its code comes from outside, and only that knows what it asks")]
     Outside,
+    /// No object may have its name.
+    #[error("its name is so long that no object may have it with what makes it a backstop's")]
+    LongName,
     /// It takes facts, or more than expressions can say.
     #[error("{0} asks for what the API server has no words for")]
     NoWords(String),

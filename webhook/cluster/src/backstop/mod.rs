@@ -98,12 +98,18 @@ impl Backstop {
     }
 }
 
+/// Letters that the name of an object may have.
+const LONGEST_NAME: usize = 253;
+
 fn stated(in_force: &InForce<'_>, demand: &Demand<'_>) -> Result<Stated, Why> {
     let InForce { policy, builtin, settings } = in_force;
     if policy.mildest() == Mode::Off {
         return Err(Why::Off);
     }
     let builtin = builtin.ok_or(Why::Outside)?;
+    if written::name(policy).len() > LONGEST_NAME {
+        return Err(Why::LongName);
+    }
     let asked = if demand.with.iter().any(|name| name == builtin) { OnRequest::Asked } else { OnRequest::NotAsked };
     let drafted: Drafted = rules::draft(builtin, settings, asked)?;
     let counting: Vec<&Exception> =

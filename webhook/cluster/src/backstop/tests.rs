@@ -77,6 +77,25 @@ fn a_policy_is_known_by_its_own_name() {
 }
 
 #[test]
+fn a_policy_of_a_namespace_is_asked_there_alone_and_its_name_tells_whose_it_is() {
+    let own = Policy { of_namespace: Some("shop".to_owned()), ..policy("shop/sealed", Mode::Enforce) };
+    let backstop = backstop_of(&own, Some("seccomp"), &json!({}), &[]);
+    let [Stated { policy: taken, binding, .. }] = &backstop.policies[..] else { panic!("{backstop:?}") };
+    assert_eq!(taken.metadata.name.as_deref(), Some("sealed.shop.namespaces.backstop.portreeve.dev"));
+    assert_eq!(taken.metadata.name, binding.metadata.name);
+    let selector = binding.spec.match_resources.as_ref().unwrap().namespace_selector.as_ref().unwrap();
+    let [named] = selector.match_expressions.as_deref().unwrap() else { panic!("{selector:?}") };
+    assert_eq!((named.key.as_str(), named.operator.as_str()), ("kubernetes.io/metadata.name", "In"));
+    assert_eq!(named.values.as_deref(), Some(&["shop".to_owned()][..]));
+}
+
+#[test]
+fn a_name_that_no_object_may_have_is_left_out() {
+    let backstop = backstop_of(&policy(&"a".repeat(253), Mode::Enforce), Some("seccomp"), &json!({}), &[]);
+    assert_eq!((backstop.policies, &backstop.left_out[0].why), (Vec::new(), &Why::LongName));
+}
+
+#[test]
 fn a_mode_is_what_becomes_of_a_fault() {
     for (mode, action) in [(Mode::Enforce, "Deny"), (Mode::Warn, "Warn"), (Mode::Audit, "Audit")] {
         let backstop = backstop_of(&policy("p", mode), Some("seccomp"), &json!({}), &[]);

@@ -16,7 +16,7 @@ use super::exception::Exceptions;
 use super::rule::Rule;
 use super::rules::{Drafted, Judged};
 use super::subject::{template_of, variables};
-use crate::registration::{Condition, not_in, translated};
+use crate::registration::{Condition, not_in, of_namespaces, translated};
 
 /// By which all of them are found, to be listed or deleted.
 const LABELS: [(&str, &str); 2] =
@@ -34,7 +34,7 @@ pub(super) fn policy(
     let faults = Variable { name: FAULTS.to_owned(), expression: all };
     let excluded: Vec<String> = excluded.iter().cloned().collect();
     ValidatingAdmissionPolicy {
-        metadata: metadata(&policy.id),
+        metadata: metadata(policy),
         spec: Some(ValidatingAdmissionPolicySpec {
             failure_policy: Some(failure_policy(policy.failure_policy).to_owned()),
             match_constraints: Some(MatchResources {
@@ -56,15 +56,14 @@ pub(super) fn policy(
 
 /// Of whom it is asked, and what becomes of who does not meet it.
 pub(super) fn binding(policy: &Policy, at_most: Mode) -> ValidatingAdmissionPolicyBinding {
-    let selector = |selector: Option<&portreeve_admission::api::LabelSelector>| selector.map(translated);
-    let namespace_selector: Option<LabelSelector> = selector(policy.matching.namespace_selector.as_ref());
-    let object_selector = selector(policy.matching.object_selector.as_ref());
+    let namespace_selector: Option<LabelSelector> = of_namespaces(policy).as_ref().map(translated);
+    let object_selector = policy.matching.object_selector.as_ref().map(translated);
     let resource_rules = own_rules(&policy.matching);
     let selects = namespace_selector.is_some() || object_selector.is_some() || resource_rules.is_some();
     ValidatingAdmissionPolicyBinding {
-        metadata: metadata(&policy.id),
+        metadata: metadata(policy),
         spec: ValidatingAdmissionPolicyBindingSpec {
-            policy_name: name(&policy.id),
+            policy_name: name(policy),
             validation_actions: vec![action(lesser(policy.mildest(), at_most)).to_owned()],
             match_resources: selects.then(|| MatchResources {
                 namespace_selector,
@@ -80,11 +79,15 @@ pub(super) fn binding(policy: &Policy, at_most: Mode) -> ValidatingAdmissionPoli
 /// The variable with all sentences.
 const FAULTS: &str = "faults";
 
-fn name(policy: &str) -> String {
-    format!("{policy}.backstop.portreeve.dev")
+/// What it is called. A namespace's own has its namespace behind its name, as names in DNS have.
+pub(super) fn name(policy: &Policy) -> String {
+    match policy.id.split_once('/') {
+        Some((namespace, name)) => format!("{name}.{namespace}.namespaces.backstop.portreeve.dev"),
+        None => format!("{}.backstop.portreeve.dev", policy.id),
+    }
 }
 
-fn metadata(policy: &str) -> ObjectMeta {
+fn metadata(policy: &Policy) -> ObjectMeta {
     ObjectMeta {
         name: Some(name(policy)),
         labels: Some(LABELS.map(|(key, value)| (key.to_owned(), value.to_owned())).into()),

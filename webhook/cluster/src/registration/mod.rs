@@ -28,7 +28,7 @@ pub use sought::{Seekers, Sought};
 pub use wanted::idle_rules;
 pub use written::{Configurations, Endpoint, Site};
 
-pub(crate) use selector::{not_in, translated};
+pub(crate) use selector::{not_in, of_namespaces, translated};
 
 /// One of the two calls that the API server makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -22,7 +22,7 @@ pub(super) fn namespaces(policies: &[&Policy], excluded: &[String]) -> LabelSele
 }
 
 /// Which namespaces a policy sees; none if all.
-fn of_namespaces(policy: &Policy) -> Option<api::LabelSelector> {
+pub(crate) fn of_namespaces(policy: &Policy) -> Option<api::LabelSelector> {
     let Some(own) = &policy.of_namespace else { return policy.matching.namespace_selector.clone() };
     let name = Expression { key: NAME.to_owned(), operator: Operator::In, values: vec![own.clone()] };
     let mut selector = policy.matching.namespace_selector.clone().unwrap_or_default();
