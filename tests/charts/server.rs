@@ -105,7 +105,8 @@ fn a_group_that_nobody_asks_about_is_refused() {
 #[test]
 fn the_files_that_the_configuration_names_are_mounted() {
     let Some(helm) = helm() else { return };
-    let sources = ["own", "secret", "cert-manager,certificate.certManager.issuerRef.name=ca"];
+    let issued = "cert-manager,certificate.certManager.issuerRef.name=ca";
+    let sources = ["own", "secret", issued, "secret,callers.token.secretName=by-hand"];
     for source in sources.map(|source| format!("certificate.source={source}")) {
         for callers in ["token", "certificate,callers.certificate.secretName=callers"] {
             let installation = Installation::of_server(None).with(&source).with(&format!("callers.by={callers}"));
@@ -286,7 +287,16 @@ fn the_schema_of_the_values_knows_what_the_definition_of_a_policy_set_knows() {
 #[test]
 fn a_job_asks_for_new_certificates_once_a_month_and_may_do_nothing_else() {
     let Some(helm) = helm() else { return };
-    let objects = helm.render(&Installation::of_server(Some("prod"))).unwrap();
+    let production = || Installation::of_server(Some("prod"));
+    asks_once_a_month(&helm.render(&production()).unwrap(), "certificateSecret");
+    let issued = production().with("certificate.source=cert-manager,certificate.certManager.issuerRef.name=ca");
+    for token_alone in [production().with("certificate.source=secret"), issued] {
+        asks_once_a_month(&helm.render(&token_alone).unwrap(), "tokenSecret");
+    }
+}
+
+/// That a job asks about the Secret by this key of the server's configuration.
+fn asks_once_a_month(objects: &[Value], key: &str) {
     let named = |kind: &str| {
         let is_its = |object: &&Value| object["kind"] == kind && object["metadata"]["name"] == "portreeve-cert-rotate";
         objects.iter().find(is_its).unwrap_or_else(|| panic!("no {kind}"))
@@ -294,7 +304,7 @@ fn a_job_asks_for_new_certificates_once_a_month_and_may_do_nothing_else() {
     let job = named("CronJob");
     assert_eq!(job["spec"]["schedule"], "0 0 1 * *");
     let pod = &job["spec"]["jobTemplate"]["spec"]["template"]["spec"];
-    let secret = configuration(&objects)["kubernetes"]["certificateSecret"].clone();
+    let secret = configuration(objects)["kubernetes"][key].clone();
     assert_eq!(pod["containers"][0]["args"], json!(["cluster", "rotate", "--secret", secret, "--unchecked"]));
     assert_eq!(pod["serviceAccountName"], named("ServiceAccount")["metadata"]["name"]);
     let rule = json!({
@@ -337,11 +347,17 @@ fn a_job_keeps_evidence_of_every_replica_once_a_month_and_may_write_that_alone()
 }
 
 #[test]
-fn where_somebody_else_renews_certificates_no_job_asks_for_it() {
+fn where_somebody_else_renews_all_of_it_no_job_asks_for_it() {
     let Some(helm) = helm() else { return };
-    for off in ["certificate.source=secret", "certificate.rotate.enabled=false"] {
+    let by_certificate = "certificate.source=secret,callers.by=certificate,callers.certificate.secretName=callers";
+    let by_hand = "certificate.source=secret,callers.token.secretName=by-hand";
+    for off in [by_hand, by_certificate, "certificate.rotate.enabled=false"] {
         let objects = helm.render(&Installation::of_server(None).with(off)).unwrap();
         let is_its = |object: &Value| object["metadata"]["name"] == "portreeve-cert-rotate";
         assert!(!objects.iter().any(is_its), "{off}");
+        if off != "certificate.rotate.enabled=false" {
+            let roles = objects.iter().filter(|object| object["kind"] == "Role");
+            assert!(!roles.into_iter().any(|role| role.to_string().contains("secrets")), "{off}");
+        }
     }
 }

@@ -55,10 +55,14 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- default (printf "%s-%s" (include "portreeve.fullname" .) $suffix) .Values.certificate.secretName -}}
 {{- end -}}
 
-{{- define "portreeve.tokenSecret" -}}
-{{- $beside := printf "%s-token" (include "portreeve.fullname" .) -}}
-{{- $own := ternary $beside (include "portreeve.certificateSecret" .) (eq .Values.certificate.source "cert-manager") -}}
-{{- default $own .Values.callers.token.secretName -}}
+{{- /* What the leader makes and renews: certificate and token, or the token where somebody else makes the certificate.
+       Empty where the token is somebody else's too, or not asked for. */ -}}
+{{- define "portreeve.secretOfOurs" -}}
+{{- if eq .Values.certificate.source "own" -}}
+{{- include "portreeve.certificateSecret" . -}}
+{{- else if and (eq .Values.callers.by "token") (empty .Values.callers.token.secretName) -}}
+{{- include "portreeve.fullname" . }}-token
+{{- end -}}
 {{- end -}}
 
 {{- /* A book that ends with its pod is no evidence: each new pod would be a gap. */ -}}

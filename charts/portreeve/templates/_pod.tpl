@@ -4,13 +4,15 @@
 - name: config
   configMap:
     name: {{ include "portreeve.fullname" . }}
-{{- if eq .Values.certificate.source "own" }}
-# In memory: keys are in it. The server makes a folder of its own there, which is private as the volume itself can't be.
+{{- if include "portreeve.secretOfOurs" . }}
+# In memory: keys and tokens are in it. The server makes a folder of its own there, which is private as the volume
+# itself can't be.
 - name: certificates
   emptyDir:
     medium: Memory
     sizeLimit: 4Mi
-{{- else }}
+{{- end }}
+{{- if ne .Values.certificate.source "own" }}
 - name: certificate
   secret:
     secretName: {{ include "portreeve.certificateSecret" . }}
@@ -26,7 +28,7 @@
 - name: callers
   secret:
     {{- if eq .Values.callers.by "token" }}
-    secretName: {{ include "portreeve.tokenSecret" . }}
+    secretName: {{ .Values.callers.token.secretName }}
     defaultMode: 0400
     items:
       - { key: tokens, path: tokens }
@@ -83,9 +85,9 @@
     sizeLimit: 64Mi
 {{- end -}}
 
-{{- /* Empty where the tokens are beside a certificate of our own. */ -}}
+{{- /* Empty where callers are let in by a token of ours, which is in no mount. */ -}}
 {{- define "portreeve.callersApart" -}}
-{{- if not (and (eq .Values.certificate.source "own") (eq .Values.callers.by "token")) -}}yes{{- end -}}
+{{- if not (and (include "portreeve.secretOfOurs" .) (eq .Values.callers.by "token")) -}}yes{{- end -}}
 {{- end -}}
 
 {{- /* The port of the collector that traces are sent to. */ -}}

@@ -15,7 +15,7 @@ tls:
   {{- end }}
 callers:
   {{- if not (include "portreeve.callersApart" .) }}
-  tokenFolder: /run/portreeve/certificates
+  tokenFolder: /run/portreeve/{{ ternary "certificates" "tokens" (eq .Values.certificate.source "own") }}
   {{- else if eq .Values.callers.by "token" }}
   tokenFolder: /etc/portreeve/callers
   {{- else }}
@@ -64,9 +64,9 @@ limits: {{- toYaml . | nindent 2 }}
 {{- /* What it does in the cluster. Its namespace comes from the pod. */ -}}
 {{- define "portreeve.kubernetes" -}}
 policies: {{ .Values.policies.from }}
-{{- if eq .Values.certificate.source "own" }}
-certificateSecret: {{ include "portreeve.certificateSecret" . }}
-rotation: {{- toYaml .Values.certificate.lifetimes | nindent 2 }}
+{{- with include "portreeve.secretOfOurs" . }}
+{{ ternary "certificateSecret" "tokenSecret" (eq $.Values.certificate.source "own") }}: {{ . }}
+rotation: {{- toYaml $.Values.certificate.lifetimes | nindent 2 }}
 {{- end }}
 lease: {{ include "portreeve.fullname" . }}
 events: {{ .Values.events.enabled }}

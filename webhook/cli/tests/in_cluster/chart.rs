@@ -4,12 +4,14 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use portreeve_tests::api_server::{ApiServer, Run};
 use portreeve_tests::helm::{Helm, Installation};
 use portreeve_tests::server::{cache, until};
 use serde_json::{Value, json};
 
+use crate::given::{Mount, Secret};
 use crate::replica::Replica;
 use crate::rights::{Asked, granted};
 use crate::scene::{Scene, deployment, wants_label};
@@ -36,12 +38,18 @@ struct Installed {
 impl Installed {
     /// Installs it; nothing, and a word about it, where there is no control plane or no helm.
     async fn start(scene: Option<Scene>) -> Option<Self> {
+        Self::start_with(scene, "certificate.source=own").await
+    }
+
+    /// The same with a value.
+    async fn start_with(scene: Option<Scene>, value: &str) -> Option<Self> {
         let scene = scene?;
         let Some(helm) = Helm::find().unwrap() else {
             println!("skipped: no helm. `cargo xtask assets` builds one, or put one on the path");
             return None;
         };
-        let installation = Installation::of_server(None).with(&format!("registration.url=https://{}", scene.front.at));
+        let registered = format!("registration.url=https://{}", scene.front.at);
+        let installation = Installation::of_server(None).with(&registered).with(value);
         helm.clone().at(scene.kubeconfig()).install(&installation).unwrap();
         let account = account(&scene, "portreeve");
         Some(Self { scene, objects: helm.render(&installation).unwrap(), account })
@@ -50,13 +58,19 @@ impl Installed {
     /// A replica by the chart's configuration, but for what it has of a pod: paths, ports, and the way to the API
     /// server.
     async fn replica(&self) -> Replica {
+        let own = json!({"folder": "certs", "names": ["localhost", "127.0.0.1"]});
+        self.replica_with(|config| config["tls"] = own).await
+    }
+
+    /// The same with a certificate of its own kind.
+    async fn replica_with(&self, certificate: impl FnOnce(&mut Value)) -> Replica {
         let text = self.objects.iter().find_map(|object| object["data"]["server.yaml"].as_str()).unwrap();
         let mut config: Value = serde_saphyr::from_str(text).unwrap();
         for port in ["listen", "operations"] {
             config[port] = json!("127.0.0.1:0");
         }
         config["replica"] = json!("portreeve-0");
-        config["tls"] = json!({"folder": "certs", "names": ["localhost", "127.0.0.1"]});
+        certificate(&mut config);
         config["callers"] = json!({"tokenFolder": "certs"});
         config["cache"] = json!(cache());
         config["state"]["folder"] = json!("state");
@@ -123,7 +137,7 @@ async fn the_rights_that_the_chart_gives_are_enough_and_none_is_left_over() {
     }
     reports_come_change_and_go(scene).await;
     let asked = |account| Asked::by(&format!("system:serviceaccount:portreeve:{account}"), &scene.asked_by_accounts());
-    certificates_are_renewed(&installed).await;
+    is_renewed_monthly(&installed, "portreeve-certificates", "tls.crt").await;
     evidence_is_kept(&installed, &replica).await;
     installed.uninstall();
     for account in ACCOUNTS {
@@ -137,6 +151,20 @@ async fn the_rights_that_the_chart_gives_are_enough_and_none_is_left_over() {
     };
     let used = until("every right was used", async || left_over().is_empty()).await;
     assert!(used.is_ok(), "left over: {:#?}", left_over());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn they_are_enough_for_the_token_where_the_certificate_is_given() {
+    let scene = Scene::of_our_own().await;
+    let Some(installed) = Installed::start_with(scene, "certificate.source=secret").await else { return };
+    let scene = &installed.scene;
+    let mount = Mount::of(&Secret::make(scene.folder(), "given"), scene.folder(), "mount");
+    let _replica = installed.replica_with(|config| mount.configure_certificate(config)).await;
+    is_renewed_monthly(&installed, "portreeve-token", "tokens").await;
+    for account in ["portreeve", "portreeve-cert-rotate"] {
+        let by = format!("system:serviceaccount:portreeve:{account}");
+        assert_eq!(Asked::by(&by, &scene.asked_by_accounts()).refused, [""; 0], "{account}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -163,13 +191,16 @@ async fn the_account_of_the_chart_may_not_touch_what_is_anothers() {
 /// The accounts of the chart: the server's, and those of the jobs that ask for new certificates and keep evidence.
 const ACCOUNTS: [&str; 3] = ["portreeve", "portreeve-cert-rotate", "portreeve-soc2-evidence"];
 
-/// What the CronJob asks for is done.
-async fn certificates_are_renewed(installed: &Installed) {
-    let secret = "get secret portreeve-certificates -n portreeve -o jsonpath={.data.tls\\.crt}";
-    let holds = || installed.scene.kubectl.run(secret).unwrap();
+/// What the CronJob asks for is done: this file of this Secret is another.
+async fn is_renewed_monthly(installed: &Installed, secret: &str, file: &str) {
+    let get = format!("get secret {secret} -n portreeve -o jsonpath={{.data.{}}}", file.replace('.', "\\."));
+    let holds = || installed.scene.kubectl.run(&get).unwrap();
     let before = holds();
+    // Times of certificates and tokens are whole seconds: what was made in the second of the request is not from before
+    // it.
+    std::thread::sleep(Duration::from_secs(1));
     installed.monthly("portreeve-cert-rotate", str::to_owned);
-    until("there is a new certificate", async || holds() != before).await.unwrap();
+    until("what is shared is renewed", async || holds() != before).await.unwrap();
 }
 
 /// Of the one replica that there is; names of pods lead nowhere here.
