@@ -161,6 +161,26 @@ async fn a_book_is_not_whole_without_any_one_of_the_contents_that_its_records_na
 }
 
 #[tokio::test]
+async fn what_is_recorded_of_a_template_that_can_not_be_read_is_what_was_answered() {
+    for (failure_policy, refused, recorded) in [("Ignore", false, "unchanged"), ("Fail", true, "failed")] {
+        let folder = tempfile::tempdir().unwrap();
+        let book = folder.path().join("book");
+        let policy = format!(
+            "apiVersion: portreeve.dev/v1alpha1\nkind: ClusterPolicy\nmetadata: {{name: drop}}\n\
+             spec: {{module: {{builtin: drop-capabilities}}, failurePolicy: {failure_policy}}}\n"
+        );
+        let gate = Setting::default().with(&policy).unwrap().ledger(ledger(&book)).gate().unwrap();
+        let mut object = deployment("team/web:1");
+        object["spec"]["template"] = json!("text");
+        let answered = gate.mutate(create(&object).to_string().as_bytes(), plenty()).await.unwrap();
+        assert_eq!(answered.response.refusal.is_some(), refused, "{failure_policy}");
+        let [correction] = &bodies(&book)[..] else { panic!("one call, one record") };
+        assert_eq!(correction["answer"], recorded, "{correction}");
+        assert!(correction["unreadable"].as_str().unwrap().contains("/spec/template"), "{correction}");
+    }
+}
+
+#[tokio::test]
 async fn the_facts_of_the_object_before_an_update_are_in_the_record() {
     let folder = tempfile::tempdir().unwrap();
     let book = folder.path().join("book");

@@ -25,7 +25,7 @@ use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use portreeve_admission::break_glass::{BreakGlass, drop_denials};
 use portreeve_admission::case::{Case, FactKind};
-use portreeve_admission::decision::{Answer, Decision, PolicyFailure};
+use portreeve_admission::decision::{Answer, Decision};
 use portreeve_admission::matching::{is_namespace, selected};
 use portreeve_admission::plan::{Editable, Plan};
 use portreeve_admission::policy::Policy;
@@ -177,7 +177,7 @@ impl Gate {
         let met = self.meet(review, deadlines.judged).await;
         let correction = self.correct(&met, deadlines.judged).await;
         let recorded = self.record_correction(&met, &correction, deadlines.recorded).await;
-        if correction.failures.iter().any(PolicyFailure::refuses) {
+        if correction.answer() != Answer::Allowed {
             self.tell(&met, &Decision { failures: correction.failures.clone(), ..Decision::default() });
         }
         let answered = respond::to_mutate(&met, &correction, recorded);

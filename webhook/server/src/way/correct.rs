@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use portreeve_admission::break_glass::drop_refusals;
 use portreeve_admission::case::{Case, Facts, Subject};
-use portreeve_admission::decision::{Decision, PolicyFailure};
+use portreeve_admission::decision::{Answer, Decision, PolicyFailure};
 use portreeve_admission::document::Document;
 use portreeve_admission::edit::Claim;
 use portreeve_admission::exception::{Exception, Occasion};
@@ -54,6 +54,12 @@ impl Correction {
     #[must_use]
     pub fn nothing() -> Self {
         Self::default()
+    }
+
+    /// How the call is answered. Violations are for `/validate`: here only a failure refuses.
+    #[must_use]
+    pub fn answer(&self) -> Answer {
+        if self.failures.iter().any(PolicyFailure::refuses) { Answer::Failed } else { Answer::Allowed }
     }
 
     /// The same with the object as it came.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use portreeve_admission::api::{FailurePolicy, Mode};
 use portreeve_admission::case::{GroupVersionKind, GroupVersionResource, Operation};
-use portreeve_admission::decision::{Finding, PolicyFailure, Standing};
+use portreeve_admission::decision::{Answer, Finding, PolicyFailure, Standing};
 use portreeve_admission::document::Document;
 use portreeve_admission::patch::Patch;
 use portreeve_admission::review::Review;
@@ -146,13 +146,10 @@ pub(super) struct Page {
 
 /// The record of a `/mutate` call.
 pub(super) fn correction(met: &Met, correction: &Correction) -> Result<Page, BodyError> {
-    let answer = match (
-        &correction.object,
-        correction.unreadable.is_some() || correction.failures.iter().any(PolicyFailure::refuses),
-    ) {
-        (_, true) => "failed",
-        (Some(_), false) => "corrected",
-        (None, false) => "unchanged",
+    let answer = match (correction.answer(), &correction.object) {
+        (Answer::Allowed, Some(_)) => "corrected",
+        (Answer::Allowed, None) => "unchanged",
+        (answer, _) => answer.name(),
     };
     let mut beside = Beside::default();
     let record = Corrected {

@@ -22,17 +22,16 @@ use crate::traces::STEPS;
 #[instrument(name = "respond", target = STEPS, level = "trace", skip_all)]
 pub(super) fn to_mutate(met: &Met, correction: &Correction, recorded: Recorded) -> Answered {
     let uid = &met.review.uid;
-    let refusing = correction.failures.iter().any(PolicyFailure::refuses);
-    let unreadable = correction.unreadable.as_ref().filter(|_| refusing);
-    let (response, answer) = if let Some(unreadable) = unreadable {
-        (Response::refused(uid, RefusalKind::BadRequest, unreadable.to_string()), Answer::Failed)
-    } else if refusing {
-        let failed = Decision { failures: correction.failures.clone(), ..Decision::default() };
-        let message = message::denial(&met.review, &failed);
-        let audit = audit(&failed, Answer::Failed);
-        (Response { audit, ..Response::refused(uid, RefusalKind::InternalError, message) }, Answer::Failed)
-    } else {
-        (corrected(met, correction), Answer::Allowed)
+    let answer = correction.answer();
+    let response = match (&correction.unreadable, answer) {
+        (_, Answer::Allowed) => corrected(met, correction),
+        (Some(unreadable), _) => Response::refused(uid, RefusalKind::BadRequest, unreadable.to_string()),
+        (None, _) => {
+            let failed = Decision { failures: correction.failures.clone(), ..Decision::default() };
+            let message = message::denial(&met.review, &failed);
+            let audit = audit(&failed, answer);
+            Response { audit, ..Response::refused(uid, RefusalKind::InternalError, message) }
+        }
     };
     let outcomes = outcomes(met, &correction.asked, &correction.failures, &[]);
     let answered = Answered { rounds: correction.rounds, ..judged(met, response, answer, outcomes) };
