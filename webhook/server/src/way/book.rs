@@ -47,20 +47,20 @@ pub enum BookError {
     #[error("the record was not kept in time")]
     TooLate,
     /// The ledger takes no more.
-    #[error("the book takes no record: {0}")]
-    Refused(Arc<AppendError>),
+    #[error("the book takes no record")]
+    Refused(#[source] Arc<AppendError>),
     /// The ledger failed.
-    #[error("the book failed: {0}")]
-    Failed(Failure),
+    #[error("the book failed")]
+    Failed(#[source] Failure),
     /// The ledger failed and can't be opened again.
     #[error("the book can't be opened again")]
     Reopen(#[source] Arc<OpenError>),
     /// The body can't be a record.
-    #[error("the record can't be written: {0}")]
-    Body(Arc<BodyError>),
+    #[error("the record can't be written")]
+    Body(#[source] Arc<BodyError>),
     /// What the record names could not be kept.
-    #[error("what the record names could not be kept: {0}")]
-    Content(Arc<FileError>),
+    #[error("what the record names could not be kept")]
+    Content(#[source] Arc<FileError>),
 }
 
 impl BookError {
@@ -232,5 +232,22 @@ impl Gate {
                 Recorded::Missing(error, without)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_that_led_to_a_missing_record_is_told() {
+        let append = BookError::Refused(Arc::new(AppendError::Failed(Failure::WriterLost)));
+        let told = "the book takes no record: the book takes no more records: the book's writer ended unexpectedly: \
+                    open the book again";
+        assert_eq!(chain(&append), told);
+        let failed = chain(&BookError::Failed(Failure::FolderGone("/book".into())));
+        assert!(failed.starts_with("the book failed: /book was removed while the book was open"), "{failed}");
+        let body = BookError::from(Body::of(&u64::MAX).unwrap_err());
+        assert!(chain(&body).starts_with("the record can't be written: the record's body "), "{}", chain(&body));
     }
 }

@@ -17,6 +17,7 @@ use super::book::{BookError, Recorded};
 use super::{Answered, Correction, Judgement, Met};
 use crate::config::WithoutRecord;
 use crate::metrics::PolicyOutcome;
+use crate::set::chain;
 use crate::traces::STEPS;
 
 #[instrument(name = "respond", target = STEPS, level = "trace", skip_all)]
@@ -88,7 +89,7 @@ fn finish(met: &Met, mut answered: Answered, recorded: Recorded) -> Answered {
         }
         Recorded::Missing(error, WithoutRecord::Answer) => {
             let why = if met.is_never_held_up() { "it is never held up" } else { "as is configured" };
-            tracing::error!(%error, "answered without a record: {why}");
+            tracing::error!(error = chain(&error), "answered without a record: {why}");
             answered.unrecorded = Some(WithoutRecord::Answer);
         }
         Recorded::Missing(error, WithoutRecord::Refuse) => return unrecorded(met, answered, &error),
@@ -97,7 +98,7 @@ fn finish(met: &Met, mut answered: Answered, recorded: Recorded) -> Answered {
 }
 
 fn unrecorded(met: &Met, answered: Answered, error: &BookError) -> Answered {
-    tracing::error!(%error, "refused, since no record could be kept");
+    tracing::error!(error = chain(error), "refused, since no record could be kept");
     let message = format!("{} could not be admitted: {}", message::object(&met.review), error.for_users());
     let response = Response::refused(&met.review.uid, RefusalKind::InternalError, message);
     Answered { response, answer: Answer::Failed, unrecorded: Some(WithoutRecord::Refuse), ..answered }

@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use super::beside::Content;
 use super::book::BookError;
 use crate::config::WithoutRecord;
-use crate::set::PolicySet;
+use crate::set::{PolicySet, chain};
 
 /// A ledger, which content it holds already, and which of its records were never told.
 pub struct Shelf {
@@ -153,7 +153,7 @@ impl Shelf {
         match said.and_then(|said| self.append(&RecordKind::UNDELIVERED, &said)) {
             Ok(saying) => drop(tokio::spawn(forget_once_said(Arc::clone(&self.untold), id, saying))),
             Err(error) => {
-                tracing::error!(record = %id, %error, "an answer was not given and the book can't say so yet");
+                tracing::error!(record = %id, error = chain(&error), "an answer was not given and the book can't say so yet");
             }
         }
     }
