@@ -2,10 +2,11 @@
 //! one. What is made of them is not known here.
 
 use std::fmt::Debug;
+use std::time::Duration;
 
 use futures_util::{StreamExt, pin_mut};
 use k8s_openapi::api::core::v1::Namespace;
-use kube::api::DynamicObject;
+use kube::api::{DynamicObject, WatchParams};
 use kube::core::PartialObjectMeta;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
@@ -13,8 +14,15 @@ use portreeve_admission::case::GroupVersionKind;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tokio::time::sleep;
 
 pub use kube::runtime::watcher::Event;
+
+/// How long after a refusal it is asked again whether we may watch.
+const AGAIN: Duration = Duration::from_secs(10);
+
+/// A label that no object has.
+const NOBODYS: &str = "portreeve.dev/nobodys";
 
 /// How much of an object is to be seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +56,7 @@ async fn told<K>(objects: Api<K>, kind: &GroupVersionKind, mut tell: impl FnMut(
 where
     K: Resource + Clone + Debug + DeserializeOwned + Serialize + Send + 'static,
 {
+    allowed(&objects, kind).await;
     let events = watcher::watcher(objects, watcher::Config::default()).default_backoff();
     pin_mut!(events);
     while let Some(event) = events.next().await {
@@ -61,6 +70,18 @@ where
                 tracing::warn!(kind = kind.kind, error = crate::with_causes(&error), "the watch begins again");
             }
         }
+    }
+}
+
+/// Waits as long as the API server says that we may not watch. Where we may list all the same, as for scans, what was
+/// listed once would be taken for what there is, for ever.
+async fn allowed<K: Clone + Debug + DeserializeOwned>(objects: &Api<K>, kind: &GroupVersionKind) {
+    let nothing = WatchParams::default().labels(NOBODYS).timeout(1);
+    while let Err(kube::Error::Api(status)) = objects.watch(&nothing, "0").await.map(drop)
+        && status.is_forbidden()
+    {
+        tracing::warn!(kind = kind.kind, error = status.message, "it may not be watched");
+        sleep(AGAIN).await;
     }
 }
 

@@ -1,13 +1,14 @@
 //! The server as its chart installs it: by the chart's configuration, with the rights of the chart's service account.
 //! They are enough, and none is left over. There is no node here, so the program is run beside the StatefulSet.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use portreeve_tests::api_server::{ApiServer, Run};
 use portreeve_tests::helm::{Helm, Installation};
+use portreeve_tests::platform::named;
 use portreeve_tests::server::{cache, until};
 use serde_json::{Value, json};
 
@@ -27,9 +28,14 @@ const FOR_OTHER_DAYS: [&str; 5] = [
     "patch clusterreports.openreports.io",
 ];
 
+/// Every fact, also the one that no policy of the profile asks for.
+const ALL_FACTS: &str = "facts={autoscalers,disruption-budgets,network-policies,running-pods,services,zones}";
+
 /// A release of the chart in a cluster.
 struct Installed {
     scene: Scene,
+    helm: Helm,
+    installation: Installation,
     objects: Vec<Value>,
     /// What leads to the API server as the release's service account.
     account: PathBuf,
@@ -50,9 +56,11 @@ impl Installed {
         };
         let registered = format!("registration.url=https://{}", scene.front.at);
         let installation = Installation::of_server(None).with(&registered).with(value);
-        helm.clone().at(scene.kubeconfig()).install(&installation).unwrap();
+        let objects = helm.render(&installation).unwrap();
+        let helm = helm.at(scene.kubeconfig());
+        helm.install(&installation).unwrap();
         let account = account(&scene, "portreeve");
-        Some(Self { scene, objects: helm.render(&installation).unwrap(), account })
+        Some(Self { scene, helm, installation, objects, account })
     }
 
     /// A replica by the chart's configuration, but for what it has of a pod: paths, ports, and the way to the API
@@ -80,6 +88,16 @@ impl Installed {
         let replica = self.scene.replica_with("portreeve-0", |own| *own = config).await;
         self.scene.registered().await;
         replica
+    }
+
+    /// The versions in which the release's objects are stored, by kind and name.
+    async fn versions(&self) -> BTreeMap<String, String> {
+        let mut versions = BTreeMap::new();
+        for object in self.objects.iter().filter(|object| object["metadata"]["annotations"]["helm.sh/hook"].is_null()) {
+            let (stored, _) = self.scene.api.get(object).await.unwrap().done().unwrap();
+            versions.insert(named(object), stored["metadata"]["resourceVersion"].to_string());
+        }
+        versions
     }
 
     /// As the hook does that runs before the replicas go.
@@ -122,7 +140,7 @@ fn account(scene: &Scene, name: &str) -> PathBuf {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_rights_that_the_chart_gives_are_enough_and_none_is_left_over() {
-    let Some(installed) = Installed::start(Scene::of_our_own().await).await else { return };
+    let Some(installed) = Installed::start_with(Scene::of_our_own().await, ALL_FACTS).await else { return };
     let scene = &installed.scene;
     if !scene.kubectl.define("openreports.io").unwrap() {
         return;
@@ -165,6 +183,33 @@ async fn they_are_enough_for_the_token_where_the_certificate_is_given() {
         let by = format!("system:serviceaccount:portreeve:{account}");
         assert_eq!(Asked::by(&by, &scene.asked_by_accounts()).refused, [""; 0], "{account}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upgrade_to_what_is_there_changes_nothing_beside_a_replica_at_work() {
+    let Some(installed) = Installed::start(Scene::start().await).await else { return };
+    let _replica = installed.replica().await;
+    let scene = &installed.scene;
+    scene.put_in_force(&wants_label("team", "team")).await;
+    is_in_force(scene, &of_the_chart()).await;
+    let before = installed.versions().await;
+    assert!(before.len() > 10, "{before:?}");
+    for _ in 0..2 {
+        installed.helm.upgrade(&installed.installation).unwrap();
+        assert_eq!(installed.versions().await, before);
+    }
+    assert!(scene.denial(&deployment("web")).await.contains("team"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_that_knows_of_what_may_not_be_watched_is_told_what_is_missing_and_why() {
+    let Some(installed) = Installed::start(Scene::start().await).await else { return };
+    let replica = installed.replica().await;
+    installed.scene.put_in_force(&knows_of_pods()).await;
+    let missing = "[!] cluster: the API server did not tell yet of: Pod; the log says why";
+    until(missing, async || replica.says("/readyz?verbose").await.contains(missing)).await.unwrap();
+    let why = async || replica.log().contains("cannot watch resource");
+    until("the log says why", why).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -229,16 +274,27 @@ async fn resources_say_what_became_of_them(scene: &Scene) {
             "expires": "2099-01-01T00:00:00Z", "match": {"images": ["registry.example/retired"]},
         },
     });
-    // It knows of what no policy of the profile asks for.
-    let knows = json!({
-        "apiVersion": "portreeve.dev/v1alpha1", "kind": "ClusterPolicy", "metadata": {"name": "knows"},
-        "spec": {"module": {"builtin": "pod-security"}, "mode": "audit", "facts": ["namespace", "running-pods"]},
-    });
-    for resource in [own, exception, knows] {
+    for resource in [own, exception, knows_of_pods()] {
         scene.put_in_force(&resource).await;
     }
-    let set = json!({"apiVersion": "portreeve.dev/v1alpha1", "kind": "PolicySet", "metadata": {"name": "platform"}});
-    let says = async || scene.readiness(&set).await.is_some_and(|ready| ready["status"] == "True");
+    is_in_force(scene, &of_the_chart()).await;
+}
+
+/// A policy that knows of what no policy of the profile asks for.
+fn knows_of_pods() -> Value {
+    json!({
+        "apiVersion": "portreeve.dev/v1alpha1", "kind": "ClusterPolicy", "metadata": {"name": "knows"},
+        "spec": {"module": {"builtin": "pod-security"}, "mode": "audit", "facts": ["namespace", "running-pods"]},
+    })
+}
+
+/// The PolicySet that the chart makes.
+fn of_the_chart() -> Value {
+    json!({"apiVersion": "portreeve.dev/v1alpha1", "kind": "PolicySet", "metadata": {"name": "platform"}})
+}
+
+async fn is_in_force(scene: &Scene, set: &Value) {
+    let says = async || scene.readiness(set).await.is_some_and(|ready| ready["status"] == "True");
     until("the chart's PolicySet is in force", says).await.unwrap();
 }
 

@@ -189,7 +189,7 @@ fn show(seen: &Seen, watched: &BTreeSet<Watched>, health: &Health) -> bool {
     let state = if unknown.is_empty() {
         State::Good(format!("watched: {}", all(watched).map(name).collect::<Vec<_>>().join(", ")))
     } else {
-        State::Kept(format!("{NOT_YET}: {}{}", unknown.join(", "), from_before(seen)))
+        State::Kept(format!("{NOT_YET}: {}; the log says why{}", unknown.join(", "), from_before(seen)))
     };
     health.set(Part::Cluster, state);
     unknown.is_empty()
