@@ -1,11 +1,15 @@
 //! Policies applied with kubectl: in force in every replica within seconds, refused with words that help, never half.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use portreeve_tests::server::until;
 use serde_json::{Value, json};
 
 use crate::scene::{Scene, deployment, wants_label};
+
+/// What the quickest of a few changes may take. A second or two is promised; this is a debug build beside other tests.
+/// A change that waited for the compiler, or for the next of its kind, would not keep it.
+const SOON: Duration = Duration::from_secs(5);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_applied_is_in_force_in_every_replica_within_seconds_and_says_so() {
@@ -13,14 +17,18 @@ async fn what_is_applied_is_in_force_in_every_replica_within_seconds_and_says_so
     let replicas = [scene.replica("one").await, scene.replica("two").await];
     scene.registered().await;
     scene.put_in_force(&wants_label("team", "team")).await;
-    let applied = Instant::now();
-    scene.apply(&wants_label("owner", "owner")).await;
-    for replica in &replicas {
-        replica.has_in_force(2).await;
+    let mut quickest = Duration::MAX;
+    for (before, label) in ["owner", "stage", "tier"].into_iter().enumerate() {
+        let applied = Instant::now();
+        scene.apply(&wants_label(label, label)).await;
+        for replica in &replicas {
+            replica.has_in_force(before + 2).await;
+        }
+        quickest = quickest.min(applied.elapsed());
     }
-    println!("in force everywhere {:?} after it was applied", applied.elapsed());
+    assert!(quickest < SOON, "in force everywhere {quickest:?} after it was applied");
     let said = scene.refusal(&deployment("web")).await.unwrap();
-    assert!(said.contains("team") && said.contains("owner"), "{said}");
+    assert!(["team", "owner", "stage", "tier"].iter().all(|label| said.contains(label)), "{said}");
     let shown = scene.kubectl.run("get clusterpolicies").unwrap();
     assert!(shown.contains("team") && shown.contains("True"), "{shown}");
 }
