@@ -180,6 +180,16 @@ async fn probes_tell_of_life_and_readiness_with_reasons() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_reaches_the_port_of_the_webhook_learns_how_each_part_is_and_no_reasons() {
+    let wire = wire().await;
+    let answer = wire.client(Speaks::Http1).unwrap().get(wire.url("/readyz?verbose")).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    let told = answer.text().await.unwrap();
+    assert!(told.starts_with("[+] policies: ok\n") && told.contains("[!] state: reason withheld\n"), "{told}");
+    assert!(!told.contains("sha256:") && !told.contains('/'), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_bad_new_set_is_refused_the_old_one_kept_and_the_reason_shown() {
     let wire = wire().await;
     let file = wire.folder.path().join("policies/drop.yaml");

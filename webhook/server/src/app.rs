@@ -69,7 +69,8 @@ pub fn webhook(app: App) -> Router {
         .route("/validate/{token}", post(validate))
         .route("/resources", post(resources))
         .route("/resources/{token}", post(resources))
-        .merge(probes())
+        .route("/livez", get(livez))
+        .route("/readyz", get(readyz_without_reasons))
         .fallback(nothing_here)
         .method_not_allowed_fallback(wrong_method)
         .with_state(app)
@@ -87,11 +88,12 @@ async fn wrong_method(request: Request) -> HttpResponse {
 
 /// Our own endpoints for probes, metrics and what is kept of the book elsewhere.
 pub fn operations(app: App) -> Router {
-    probes().route("/metrics", get(metrics)).route("/proof", get(proof)).with_state(app)
-}
-
-fn probes() -> Router<App> {
-    Router::new().route("/livez", get(livez)).route("/readyz", get(readyz))
+    Router::new()
+        .route("/livez", get(livez))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+        .route("/proof", get(proof))
+        .with_state(app)
 }
 
 /// What the API server adds to the path.
@@ -267,9 +269,18 @@ struct Verbosity {
     verbose: Option<String>,
 }
 
+/// As the API server does it: whoever reaches this port learns what is not well, and not why.
+async fn readyz_without_reasons(State(app): State<App>, query: Query<Verbosity>) -> HttpResponse {
+    readiness(&app, &query, Health::outline)
+}
+
 async fn readyz(State(app): State<App>, query: Query<Verbosity>) -> HttpResponse {
+    readiness(&app, &query, Health::report)
+}
+
+fn readiness(app: &App, asked: &Verbosity, whole: impl Fn(&Health) -> String) -> HttpResponse {
     let status = if app.health.ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let text = if query.verbose.is_some() { app.health.report() } else { app.health.line() };
+    let text = if asked.verbose.is_some() { whole(&app.health) } else { app.health.line() };
     (status, text).into_response()
 }
 

@@ -106,17 +106,48 @@ impl Health {
         if self.ready() { "ok\n" } else { "not ready\n" }.to_owned()
     }
 
-    /// A line for each part.
+    /// A line for each part, for whoever looks after the server: with paths, names and reasons.
     #[must_use]
     pub fn report(&self) -> String {
+        self.lines(State::text)
+    }
+
+    /// The same for whoever comes by: whether each part is as it should be, and nothing of why.
+    #[must_use]
+    pub fn outline(&self) -> String {
+        self.lines(State::withheld)
+    }
+
+    fn lines(&self, told: fn(&State) -> &str) -> String {
         let parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
         let line = |part: &Part| match parts.get(part) {
-            Some(State::Good(text)) => format!("[+] {}: {text}\n", part.name()),
-            Some(State::Kept(text)) => format!("[!] {}: {text}\n", part.name()),
-            Some(State::Down(text)) => format!("[-] {}: {text}\n", part.name()),
+            Some(state) => format!("{} {}: {}\n", state.sign(), part.name(), told(state)),
             None => format!("[-] {}: not yet\n", part.name()),
         };
         Part::ALL.iter().map(line).collect()
+    }
+}
+
+impl State {
+    fn sign(&self) -> &'static str {
+        match self {
+            Self::Good(_) => "[+]",
+            Self::Kept(_) => "[!]",
+            Self::Down(_) => "[-]",
+        }
+    }
+
+    fn text(&self) -> &str {
+        match self {
+            Self::Good(text) | Self::Kept(text) | Self::Down(text) => text,
+        }
+    }
+
+    fn withheld(&self) -> &'static str {
+        match self {
+            Self::Good(_) => "ok",
+            Self::Kept(_) | Self::Down(_) => "reason withheld",
+        }
     }
 }
 
@@ -146,6 +177,20 @@ mod tests {
         health.set(Part::Policies, State::Kept("a.yaml:3: no such policy".into()));
         assert!(health.ready());
         assert!(health.report().contains("[!] policies: a.yaml:3: no such policy"));
+    }
+
+    #[test]
+    fn who_comes_by_learns_how_each_part_is_and_nothing_of_why() {
+        let health = all_good();
+        health.set(Part::Policies, State::Kept("a.yaml:3: no such policy".into()));
+        health.set(Part::Ledger, State::Down("/var/lib/book is full".into()));
+        let outline = health.outline();
+        for line in ["[!] policies: reason withheld\n", "[-] ledger: reason withheld\n", "[+] serving: ok\n"] {
+            assert!(outline.contains(line), "{outline}");
+        }
+        for secret in ["a.yaml", "/var/lib", "in force"] {
+            assert!(!outline.contains(secret), "{outline}");
+        }
     }
 
     #[test]
