@@ -4,14 +4,14 @@
 use std::time::Duration;
 
 use portreeve_tests::review::create;
-use portreeve_tests::server::{Speaks, Wire};
+use portreeve_tests::server::{Speaks, Wire, until};
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
-use crate::raw;
+use crate::raw::{self, Kept};
 
 const DROP: &str = "apiVersion: portreeve.dev/v1alpha1\nkind: ClusterPolicy\nmetadata: {name: drop}\nspec: {module: {builtin: drop-capabilities}}\n";
 
@@ -19,12 +19,15 @@ async fn wire(connections: Value) -> Wire {
     Wire::start(&[("drop.yaml", DROP)], json!({"limits": {"connections": connections}})).await.unwrap()
 }
 
-async fn call(wire: &Wire, client: &Client) -> StatusCode {
-    let review = create(&json!({
+fn review() -> Value {
+    create(&json!({
         "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web", "namespace": "shop"},
         "spec": {"containers": [{"name": "app", "image": "team/web:1"}]},
-    }));
-    wire.call(client, "mutate", review.to_string()).send().await.unwrap().status()
+    }))
+}
+
+async fn call(wire: &Wire, client: &Client) -> StatusCode {
+    wire.call(client, "mutate", review().to_string()).send().await.unwrap().status()
 }
 
 async fn connected(wire: &Wire) -> TcpStream {
@@ -90,6 +93,31 @@ async fn a_caller_too_many_is_told_so() {
     assert_eq!(call(&wire, &first).await, StatusCode::OK);
     assert_eq!(call(&wire, &second).await, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(call(&wire, &first).await, StatusCode::OK);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_is_read_when_there_is_room_for_it_and_who_waits_too_long_is_told_so() {
+    let limits = json!({"bodyBytes": 65_536, "bytesUnderWay": 70_000});
+    let wire = Wire::start(&[("drop.yaml", DROP)], json!({"limits": limits})).await.unwrap();
+    let mut slow = Kept::open(&wire).await;
+    slow.begin(&wire.path("mutate"), 65_536).await;
+    let taken = async || wire.operations("/metrics").await.unwrap().1.contains("in_flight{call=\"Mutate\"} 1");
+    until("its body has its room", taken).await.unwrap();
+
+    let client = wire.client(Speaks::Http1).unwrap();
+    let asked = |bytes: usize| {
+        let url = wire.url(&format!("{}?timeout=1s", wire.path("mutate")));
+        let call = client.post(url).header("content-type", "application/json");
+        call.body(format!("{:bytes$}", review().to_string())).send()
+    };
+    assert_eq!(asked(0).await.unwrap().status(), StatusCode::OK, "there is room for a small one");
+    let refused = asked(8192).await.unwrap();
+    assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(refused.text().await.unwrap().contains("limits.bytesUnderWay"));
+
+    drop(slow);
+    let answered = async || asked(8192).await.unwrap().status() == StatusCode::OK;
+    until("there is room again", answered).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -19,7 +19,7 @@ use portreeve_admission::review::{ReviewError, decode};
 use portreeve_ledger::BookProof;
 use serde::Deserialize;
 use serde_json::json;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinError;
 use tracing::Instrument as _;
 
@@ -58,6 +58,8 @@ pub struct App {
     pub examinations: Arc<Semaphore>,
     /// The largest body, in bytes.
     pub body_bytes: usize,
+    /// What is left of the bytes that bodies under way may have together.
+    pub room: Arc<Semaphore>,
 }
 
 /// Our own endpoints for the API server: `/mutate` and `/validate`, with the token behind them if there is one.
@@ -96,6 +98,9 @@ pub fn operations(app: App) -> Router {
         .with_state(app)
 }
 
+/// Why a body was not read.
+const NO_ROOM: &str = "too many bytes are under way already (limits.bytesUnderWay says how many may be): try again";
+
 /// What the API server adds to the path.
 #[derive(Deserialize)]
 struct Parameters {
@@ -117,7 +122,7 @@ async fn validate(State(app): State<App>, token: Token, query: Asked, request: R
 
 /// Changes of our own resources. They are no decision about a workload, and the book does not tell of them.
 async fn resources(State(app): State<App>, token: Token, query: Asked, request: Request) -> HttpResponse {
-    let Received { body, deadlines, followed, in_flight, .. } =
+    let Received { body, deadlines, followed, under_way, .. } =
         match received(&app, Call::Resources, token, query, request).await {
             Ok(received) => received,
             Err(refusal) => return refusal,
@@ -132,7 +137,7 @@ async fn resources(State(app): State<App>, token: Token, query: Asked, request: 
         return refuse(StatusCode::SERVICE_UNAVAILABLE, "too many changes are looked at already: try again");
     };
     let answer = move || {
-        let _until_answered = (in_flight, turn);
+        let _until_answered = (under_way, turn);
         followed.span().in_scope(|| proposals.answer(&review, deadlines.judged))
     };
     match tokio::task::spawn_blocking(answer).await {
@@ -147,7 +152,13 @@ struct Received {
     body: Bytes,
     deadlines: Deadlines,
     followed: Followed,
-    in_flight: InFlight,
+    under_way: UnderWay,
+}
+
+/// What a call holds until it is answered.
+struct UnderWay {
+    _counted: InFlight,
+    _room: OwnedSemaphorePermit,
 }
 
 /// What came, unless the call is refused. It is read only when it is known who calls: who may not call can't make us
@@ -171,10 +182,28 @@ async fn received(
     // Whoever may not call begins no trace.
     let followed =
         app.traces.as_ref().map_or_else(Followed::by_nobody, |traces| traces.follow(call, incoming.headers()));
+    let room = match incoming.expected(app.body_bytes) {
+        Ok(bytes) => room(app, bytes, deadlines.judged).await,
+        Err(refusal) => Err(refusal),
+    };
+    let room = match room {
+        Ok(room) => room,
+        Err(refusal) => return Err(refused(incoming, refusal).await),
+    };
+    let under_way = UnderWay { _counted: in_flight, _room: room };
     match tokio::time::timeout_at(deadlines.judged.into(), incoming.taken(app.body_bytes)).await {
-        Ok(Ok(body)) => Ok(Received { begun, body, deadlines, followed, in_flight }),
+        Ok(Ok(body)) => Ok(Received { begun, body, deadlines, followed, under_way }),
         Ok(Err(refusal)) => Err(refused(incoming, refusal).await),
         Err(_) => Err(refuse(StatusCode::REQUEST_TIMEOUT, "the body did not come in time")),
+    }
+}
+
+/// Room for the whole body, before any of it is read: two that are read by halves would wait for each other.
+async fn room(app: &App, bytes: usize, until: Instant) -> Result<OwnedSemaphorePermit, Refusal> {
+    let room = Arc::clone(&app.room).acquire_many_owned(u32::try_from(bytes).unwrap_or(u32::MAX));
+    match tokio::time::timeout_at(until.into(), room).await {
+        Ok(Ok(room)) => Ok(room),
+        Ok(Err(_)) | Err(_) => Err((StatusCode::SERVICE_UNAVAILABLE, NO_ROOM.to_owned())),
     }
 }
 
@@ -214,7 +243,7 @@ async fn answer<Judged>(
 where
     Judged: Future<Output = Result<Answered, ReviewError>> + Send + 'static,
 {
-    let Received { begun, body, deadlines, followed, in_flight } =
+    let Received { begun, body, deadlines, followed, under_way } =
         match received(&app, call, token, query, request).await {
             Ok(received) => received,
             Err(refusal) => return refusal,
@@ -222,7 +251,7 @@ where
     // A task of its own: a caller that hangs up does not stop a decision halfway, and it is counted.
     let judged = judge(Arc::clone(&app.gate), body, deadlines).instrument(followed.span().clone());
     let work = tokio::spawn(async move {
-        let _until_answered = in_flight;
+        let _until_answered = under_way;
         match judged.await {
             Ok(mut answered) => {
                 followed.came_to(&answered);

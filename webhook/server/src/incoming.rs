@@ -36,17 +36,23 @@ impl Incoming {
         &self.headers
     }
 
-    /// The body, if it is JSON by its own account, not larger than `limit` bytes, and whole.
-    pub(crate) async fn taken(&mut self, limit: usize) -> Result<Bytes, Refusal> {
+    /// The bytes that it will have at most, if it is JSON by its own account and not larger than `limit` bytes.
+    pub(crate) fn expected(&self, limit: usize) -> Result<usize, Refusal> {
         let kind = self.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let kind = kind.split(';').next().unwrap_or_default().trim();
         if !kind.eq_ignore_ascii_case("application/json") {
             let message = format!("content-type is {kind:?}; an AdmissionReview is sent as application/json");
             return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
         }
-        if self.body.size_hint().lower() > u64::try_from(limit).unwrap_or(u64::MAX) {
-            return Err(too_large(limit));
+        let told = self.body.size_hint().upper().map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+        match told {
+            Some(bytes) if bytes > limit => Err(too_large(limit)),
+            told => Ok(told.unwrap_or(limit)),
         }
+    }
+
+    /// The body, if it is whole and not larger than `limit` bytes.
+    pub(crate) async fn taken(&mut self, limit: usize) -> Result<Bytes, Refusal> {
         self.begun = true;
         match Limited::new(&mut self.body, limit).collect().await {
             Ok(whole) => Ok(whole.to_bytes()),

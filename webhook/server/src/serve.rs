@@ -37,6 +37,9 @@ use crate::metrics::Port;
 /// The most that is held of a connection's bytes before they are made use of, headers above all.
 const HEADERS: usize = 64 << 10;
 
+/// The most that is held of bodies on a connection of HTTP/2 before there is room for them.
+const UNREAD: u32 = 64 << 10;
+
 /// How long an accepted call may go on after the order to stop: no API server waits longer.
 const LAST_CALLS: Duration = Duration::from_secs(30);
 
@@ -83,7 +86,12 @@ pub async fn start_with(config: ServerConfig, outside: Outside) -> Result<Runnin
         .acceptor(door)
         .handle(handle.clone());
     server.http_builder().http1().max_buf_size(HEADERS);
-    server.http_builder().http2().max_concurrent_streams(limits.streams.get());
+    server
+        .http_builder()
+        .http2()
+        .max_concurrent_streams(limits.streams.get())
+        .initial_stream_window_size(UNREAD)
+        .initial_connection_window_size(UNREAD);
     let served = server.serve(webhook(app.clone()).into_make_service());
     let (tell, stopped) = oneshot::channel();
     let looked_after = Arc::clone(&parts);

@@ -12,6 +12,9 @@ use serde::{Deserialize, Serialize};
 pub struct LimitsConfig {
     /// The largest body, in bytes: 64 KiB at least. An object may have 3 MiB, and a review carries two.
     pub body_bytes: BodyBytes,
+    /// Bytes of bodies that are read or judged at once, and never fewer than one body may have. Whose body finds no room
+    /// in time is answered 503.
+    pub bytes_under_way: usize,
     /// How many evaluations may run at once. Left out: twice the number of processors.
     pub evaluations: Option<NonZeroUsize>,
     /// Connections to the port of the webhook.
@@ -78,10 +81,19 @@ impl Default for LimitsConfig {
     fn default() -> Self {
         Self {
             body_bytes: BodyBytes(8 << 20),
+            bytes_under_way: 32 << 20,
             evaluations: None,
             connections: ConnectionLimits::default(),
             namespaced_policies: NamespacedPolicies::default(),
         }
+    }
+}
+
+impl LimitsConfig {
+    /// Bytes of bodies that there may be at once: as many as are configured, and one body at least.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        self.bytes_under_way.max(self.body_bytes.get())
     }
 }
 

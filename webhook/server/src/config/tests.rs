@@ -59,6 +59,13 @@ fn bounds_that_would_let_nothing_through_are_refused() {
 }
 
 #[test]
+fn there_is_always_room_for_one_body() {
+    let room = |limits: &str| read(&format!("{LEAST}limits: {{{limits}}}\n")).unwrap().limits.room();
+    assert_eq!(room("bytesUnderWay: 0"), 8 << 20);
+    assert_eq!(room("bodyBytes: 65536, bytesUnderWay: 100000"), 100_000);
+}
+
+#[test]
 fn a_connection_is_never_idle_sooner_than_a_call_may_take() {
     let limits = |seconds: u32| format!("{LEAST}limits: {{connections: {{idleSeconds: {seconds}}}}}\n");
     assert_eq!(read(&limits(60)).unwrap().limits.connections.idle_seconds.duration().as_secs(), 60);

@@ -260,6 +260,7 @@ impl Parts {
             },
             examinations: Arc::new(Semaphore::new(EXAMINATIONS)),
             body_bytes: self.config.limits.body_bytes.get(),
+            room: Arc::new(Semaphore::new(self.config.limits.room().min(Semaphore::MAX_PERMITS))),
         }
     }
 }
