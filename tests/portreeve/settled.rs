@@ -1,14 +1,22 @@
 //! A set is tried before it is in force: policies that contradict each other or never come to rest refuse it, and
 //! nothing else does.
 
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use portreeve_admission::subject::TemplatePaths;
-use portreeve_server::set::{Sources, platform, read_folder};
-use portreeve_server::settled::settled;
-use portreeve_tests::gate::{Setting, loader};
+use portreeve_admission::decision::Answer;
+use portreeve_engine::{Engine, Limits, Options};
+use portreeve_server::deadline::Deadlines;
+use portreeve_server::set::{Loader, PolicySet, Sources, platform, read_folder};
+use portreeve_server::settled::Trials;
+use portreeve_tests::gate::{Setting, cache, loader, plenty};
 use portreeve_tests::platform;
+use portreeve_tests::review::create;
+use portreeve_tests::server::until;
+use serde_json::json;
+use tokio::task::spawn_blocking;
 
 use crate::hostile::policies;
 
@@ -81,6 +89,42 @@ fn a_policy_that_fails_otherwise_refuses_no_set_and_holds_none_up() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn however_many_sets_are_tried_a_request_finds_its_turn() {
+    // As many as trials have together, and one.
+    let limits = Limits { evaluations: 5, ..Limits::default() };
+    let engine = Engine::new(Options { cache: cache().unwrap(), limits, ..Options::default() }).unwrap();
+    let loader = Loader::new(engine, portreeve_builtin::CATALOGUE, BTreeMap::new(), None);
+    let (folder, both) = (tempfile::tempdir().unwrap(), policies("loop", "Fail").replace("200ms", "2s"));
+    let (drop, guest) = both.split_once("---\n").unwrap();
+    let sources = |text: &str| {
+        std::fs::write(folder.path().join("policies.yaml"), text).unwrap();
+        read_folder(folder.path()).unwrap()
+    };
+    let gate = Setting::default().gate().unwrap();
+    gate.set.store(Arc::new(loader.load(&sources(drop)).unwrap()));
+    let slow = Arc::new(sources(guest));
+    let sets: Vec<PolicySet> = (0..8).map(|_| loader.load(&slow).unwrap()).collect();
+
+    let trials = Trials::default();
+    let tried = |set| {
+        let (trials, slow) = (trials.clone(), Arc::clone(&slow));
+        spawn_blocking(move || trials.settled(set, &slow).is_ok())
+    };
+    let tried: Vec<_> = sets.into_iter().map(tried).collect();
+    until("they are tried", async || loader.engine().stats().evaluations >= 4).await.unwrap();
+    let pod = json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web", "namespace": "shop"},
+        "spec": {"containers": [{"name": "app", "image": "team/web:1"}]},
+    });
+    let judged = Instant::now() + Duration::from_millis(500);
+    let answered = gate.validate(create(&pod).to_string().as_bytes(), Deadlines { judged, ..plenty() }).await.unwrap();
+    assert_eq!(answered.answer, Answer::Denied, "{:?}", answered.response);
+    for tried in tried {
+        assert!(tried.await.unwrap());
+    }
+}
+
 #[test]
 fn what_ships_and_what_the_platforms_have_comes_to_rest() {
     let platforms = platform::all();
@@ -104,7 +148,7 @@ fn each_platforms_own_policies_come_to_rest() {
 fn tried(sources: &Sources) -> Duration {
     let set = loader().unwrap().load(sources).unwrap();
     let begun = Instant::now();
-    if let Err(error) = settled(set, sources, &TemplatePaths::default()) {
+    if let Err(error) = Trials::default().settled(set, sources) {
         panic!("{error}");
     }
     begun.elapsed()

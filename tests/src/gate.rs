@@ -17,7 +17,7 @@ use portreeve_server::config::WithoutRecord;
 use portreeve_server::deadline::Deadlines;
 use portreeve_server::manifest::read_stream;
 use portreeve_server::set::{LoadError, Loader, Sources, platform};
-use portreeve_server::settled::settled;
+use portreeve_server::settled::Trials;
 use portreeve_server::way::{Book, Gate, Runner};
 use portreeve_supply::{Images, RegistriesConfig};
 use serde_json::Value;
@@ -136,7 +136,7 @@ impl Setting {
     /// If there is no engine.
     pub fn problems(self) -> Result<Vec<String>, Fault> {
         let loaded = loader()?.load(&self.sources);
-        match loaded.and_then(|set| settled(set, &self.sources, &TemplatePaths::default())) {
+        match loaded.and_then(|set| Trials::default().settled(set, &self.sources)) {
             Ok(_) => Ok(Vec::new()),
             Err(LoadError { problems, .. }) => Ok(problems.iter().map(ToString::to_string).collect()),
         }

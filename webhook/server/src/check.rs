@@ -35,7 +35,7 @@ use crate::around::Around;
 use crate::creation::{self, kind};
 use crate::manifest::Manifest;
 use crate::set::{COMPILED, LoadError, Loader, PolicySet, RegistryModules, Rules, Sources, read_folder};
-use crate::settled::settled;
+use crate::settled::Trials;
 use crate::way::{Book, Correction, Gate, Met, Runner};
 
 /// How long one object may take, registries included: nobody's request waits.
@@ -165,7 +165,7 @@ impl Checker {
             None => loader,
         };
         let gate = Gate {
-            set: ArcSwap::new(settled(loader.load(&sources)?, &sources, &options.paths)?),
+            set: ArcSwap::new(Trials::of(options.paths.clone()).settled(loader.load(&sources)?, &sources)?),
             images: options.images,
             book: Book::Closed,
             around: Around::PolicyFiles,

@@ -17,11 +17,10 @@ use portreeve_admission::document::Document;
 use portreeve_admission::policy::Policy;
 use portreeve_admission::response::{RefusalKind, Response};
 use portreeve_admission::review::Review;
-use portreeve_admission::subject::TemplatePaths;
 use tokio::sync::watch;
 
 use crate::set::{Examined, Loader, Located, Outline, Problem, Sources, WrittenBy, of_kind};
-use crate::settled::{self, Fault};
+use crate::settled::{Fault, Trials};
 
 /// Looks at changes of our own resources.
 #[derive(Clone)]
@@ -30,8 +29,8 @@ pub struct Proposals {
     sources: watch::Receiver<Option<Arc<Sources>>>,
     /// Who may have denials dropped.
     break_glass_group: Option<String>,
-    /// Where pod templates are.
-    paths: TemplatePaths,
+    /// Tries the set that a change makes.
+    trials: Trials,
     /// Who looks at what the set would be registered with.
     doctor: Option<Arc<dyn Doctor>>,
 }
@@ -59,13 +58,13 @@ impl Proposals {
         sources: watch::Receiver<Option<Arc<Sources>>>,
         break_glass_group: Option<String>,
     ) -> Self {
-        Self { loader, sources, break_glass_group, paths: TemplatePaths::default(), doctor: None }
+        Self { loader, sources, break_glass_group, trials: Trials::default(), doctor: None }
     }
 
-    /// The same where pod templates are at these paths too.
+    /// The same with trials in common with others.
     #[must_use]
-    pub fn with_paths(self, paths: TemplatePaths) -> Self {
-        Self { paths, ..self }
+    pub fn with_trials(self, trials: Trials) -> Self {
+        Self { trials, ..self }
     }
 
     /// The same, looked at by this one too.
@@ -148,7 +147,7 @@ impl Proposals {
     /// What is wrong between the policies of the set that these make; none if they make none.
     fn tried(&self, sources: &Sources, until: Instant) -> Option<Vec<Fault>> {
         let set = Arc::new(self.loader.load_at_once(sources).ok()?);
-        Some(settled::faults(&set, &self.paths, until.min(Instant::now() + LONGEST)))
+        Some(self.trials.faults(&set, until.min(Instant::now() + LONGEST)))
     }
 
     /// What is wrong with the whole, or with this resource. What a namespace has of its own may be left out by a change

@@ -15,15 +15,15 @@ use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use portreeve_admission::decision::PolicyFailure;
 use portreeve_admission::policy::Policy;
-use portreeve_admission::review::decode;
+use portreeve_admission::review::{ReviewError, decode};
 use portreeve_admission::subject::TemplatePaths;
 use portreeve_admission::verdict::Failure;
 use portreeve_supply::{ImageLock, Images};
 
 use crate::around::Around;
 use crate::creation;
-use crate::manifest::{Manifest, read_stream};
-use crate::set::{LoadError, PolicySet, Problem, Sources};
+use crate::manifest::{Manifest, ManifestError, read_stream};
+use crate::set::{LoadError, PolicySet, Problem, Sources, chain};
 use crate::way::{Book, Gate, Runner};
 
 use namespaces::Tried;
@@ -39,17 +39,111 @@ const CORPUS: &str = include_str!("settled/corpus.yaml");
 /// Who makes the objects of the corpus.
 const USER: &str = "portreeve:settled";
 
-/// The set, if its policies come to rest on every object of the corpus. Blocks meanwhile.
-///
-/// # Errors
-/// Each contradiction, with the policies, the place and the first object that showed it.
-pub fn settled(set: PolicySet, sources: &Sources, paths: &TemplatePaths) -> Result<Arc<PolicySet>, LoadError> {
-    let set = Arc::new(set);
-    let faults = faults(&set, paths, Instant::now() + LONGEST);
-    if faults.is_empty() {
-        return Ok(set);
+/// Tries sets, so many evaluations at once, whoever asks for it.
+#[derive(Debug, Clone)]
+pub struct Trials {
+    /// The kinds that have pod templates.
+    paths: TemplatePaths,
+    runner: Runner,
+}
+
+impl Default for Trials {
+    fn default() -> Self {
+        Self::of(TemplatePaths::default())
     }
-    Err(faults.iter().map(|fault| fault.problem(sources)).collect::<Vec<_>>().into())
+}
+
+impl Trials {
+    /// Trials where pod templates are at these paths.
+    #[must_use]
+    pub fn of(paths: TemplatePaths) -> Self {
+        Self { paths, runner: Runner::new(TURNS) }
+    }
+
+    /// The set, if its policies come to rest on every object of the corpus. Blocks meanwhile.
+    ///
+    /// # Errors
+    /// Each contradiction, with the policies, the place and the first object that showed it.
+    pub fn settled(&self, set: PolicySet, sources: &Sources) -> Result<Arc<PolicySet>, LoadError> {
+        let set = Arc::new(set);
+        let faults = self.faults(&set, Instant::now() + LONGEST);
+        if faults.is_empty() {
+            return Ok(set);
+        }
+        Err(faults.iter().map(|fault| fault.problem(sources)).collect::<Vec<_>>().into())
+    }
+
+    /// What is wrong between the policies of a set, as far as it is found by then. Blocks meanwhile. A trial that can't
+    /// be made finds nothing, which is told.
+    pub(crate) fn faults(&self, set: &Arc<PolicySet>, end: Instant) -> Vec<Fault> {
+        if !set.policies().iter().any(Policy::edits) {
+            return Vec::new();
+        }
+        let begun = Instant::now();
+        let faults = waited_for(self.tried(set, end)).flatten().unwrap_or_else(|error| {
+            tracing::error!(
+                "the set {} was not tried, and nothing is known against it: {}",
+                set.digest(),
+                chain(&error)
+            );
+            Vec::new()
+        });
+        tracing::debug!(took = ?begun.elapsed(), "the set was tried");
+        faults
+    }
+
+    /// What is wrong, each between the same policies once.
+    async fn tried(&self, set: &Arc<PolicySet>, end: Instant) -> Result<Vec<Fault>, NotTried> {
+        let corpus = corpus()?;
+        let (mut faults, mut known) = (Vec::new(), BTreeSet::new());
+        for tried in namespaces::of(set) {
+            let gate = self.gate(Arc::clone(set), tried.clone());
+            for manifest in &corpus {
+                let failures = failures(&gate, &tried, manifest, end).await?;
+                if Instant::now() >= end || failures.iter().any(|failed| is_for_time(&failed.failure)) {
+                    tracing::warn!(object = %seen_on(manifest, &tried), "the set was not tried any further, since it takes long");
+                    return Ok(faults);
+                }
+                let found = found(&failures, &seen_on(manifest, &tried));
+                faults.extend(found.into_iter().filter(|fault| known.insert(fault.policies.clone())));
+            }
+        }
+        Ok(faults)
+    }
+
+    /// A gate behind which nothing is known but this namespace.
+    fn gate(&self, set: Arc<PolicySet>, tried: Tried) -> Gate {
+        Gate {
+            set: ArcSwap::new(set),
+            images: Images::from_lock(ImageLock::default()),
+            book: Book::Closed,
+            around: Around::Cluster(Arc::new(tried)),
+            paths: self.paths.clone(),
+            runner: self.runner.clone(),
+            clock: Timestamp::now,
+            witness: None,
+        }
+    }
+}
+
+/// Why a trial can't be made. It is a courtesy: requests are guarded all the same.
+#[derive(Debug, thiserror::Error)]
+enum NotTried {
+    #[error("there is no thread for it")]
+    NoThread(#[source] std::io::Error),
+    #[error("there is no runtime for it")]
+    NoRuntime(#[source] std::io::Error),
+    #[error("its thread panicked")]
+    Panicked,
+    #[error("what it is tried on can't be read")]
+    Corpus(#[from] ManifestError),
+    #[error("{object} can't be judged")]
+    Object { object: String, source: Box<ReviewError> },
+}
+
+/// What sets are tried on.
+fn corpus() -> Result<Vec<Manifest>, ManifestError> {
+    read_stream("corpus.yaml", CORPUS)
 }
 
 /// What is wrong between policies, and where it was seen.
@@ -60,56 +154,18 @@ pub(crate) struct Fault {
     seen: String,
 }
 
-/// What is wrong between the policies of a set, as far as it is found by then. Blocks meanwhile.
-pub(crate) fn faults(set: &Arc<PolicySet>, paths: &TemplatePaths, end: Instant) -> Vec<Fault> {
-    if !set.policies().iter().any(Policy::edits) {
-        return Vec::new();
-    }
-    let begun = Instant::now();
-    let faults = waited_for(tried(set, paths, end)).unwrap_or_default();
-    tracing::debug!(took = ?begun.elapsed(), "the set was tried");
-    faults
-}
-
-/// What is wrong, each between the same policies once.
-async fn tried(set: &Arc<PolicySet>, paths: &TemplatePaths, end: Instant) -> Vec<Fault> {
-    let corpus = read_stream("corpus.yaml", CORPUS).unwrap_or_default();
-    let (mut faults, mut known) = (Vec::new(), BTreeSet::new());
-    for tried in namespaces::of(set) {
-        let gate = gate(Arc::clone(set), paths, tried.clone());
-        for manifest in &corpus {
-            let Some(failures) = failures(&gate, &tried, manifest, end).await else { continue };
-            if Instant::now() >= end || failures.iter().any(|failed| is_for_time(&failed.failure)) {
-                tracing::warn!(object = %seen_on(manifest, &tried), "the set was not tried any further, since it takes long");
-                return faults;
-            }
-            let found = found(&failures, &seen_on(manifest, &tried));
-            faults.extend(found.into_iter().filter(|fault| known.insert(fault.policies.clone())));
-        }
-    }
-    faults
-}
-
-/// A gate behind which nothing is known but this namespace.
-fn gate(set: Arc<PolicySet>, paths: &TemplatePaths, tried: Tried) -> Gate {
-    Gate {
-        set: ArcSwap::new(set),
-        images: Images::from_lock(ImageLock::default()),
-        book: Book::Closed,
-        around: Around::Cluster(Arc::new(tried)),
-        paths: paths.clone(),
-        runner: Runner::new(TURNS),
-        clock: Timestamp::now,
-        witness: None,
-    }
-}
-
-/// Who failed while this object was put right; none if it is no object that can be judged.
-async fn failures(gate: &Gate, tried: &Tried, manifest: &Manifest, end: Instant) -> Option<Vec<PolicyFailure>> {
+/// Who failed while this object was put right.
+async fn failures(
+    gate: &Gate,
+    tried: &Tried,
+    manifest: &Manifest,
+    end: Instant,
+) -> Result<Vec<PolicyFailure>, NotTried> {
     let review = creation::review(manifest, Some(&tried.name), manifest.value(), USER);
-    let review = decode(review.to_string().as_bytes()).ok()?;
+    let review = decode(review.to_string().as_bytes())
+        .map_err(|source| NotTried::Object { object: seen_on(manifest, tried), source: Box::new(source) })?;
     let met = gate.meet(review, end).await;
-    Some(gate.correct(&met, end).await.failures)
+    Ok(gate.correct(&met, end).await.failures)
 }
 
 /// Whether a policy was not done in time: what it would have asked for is not known.
@@ -168,17 +224,39 @@ impl Fault {
     }
 }
 
-/// Waits for work from wherever this is called, on a thread of its own; none if there is no thread for it.
-fn waited_for<T: Send>(work: impl Future<Output = T> + Send) -> Option<T> {
+/// Waits for work from wherever this is called, on a thread of its own.
+fn waited_for<T: Send>(work: impl Future<Output = T> + Send) -> Result<T, NotTried> {
     let run = || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().ok()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+        let runtime = runtime.map_err(NotTried::NoRuntime)?;
         let done = runtime.block_on(work);
         // A run that goes on ends at its deadline, and nobody waits for it.
         runtime.shutdown_background();
-        Some(done)
+        Ok(done)
     };
     std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().name("settled".to_owned()).spawn_scoped(scope, run).ok()?;
-        thread.join().ok().flatten()
+        let thread = std::thread::Builder::new().name("settled".to_owned()).spawn_scoped(scope, run);
+        thread.map_err(NotTried::NoThread)?.join().unwrap_or(Err(NotTried::Panicked))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_that_sets_are_tried_on_can_be_judged() {
+        let corpus = corpus().unwrap();
+        assert!(!corpus.is_empty());
+        for manifest in corpus {
+            let review = creation::review(&manifest, Some("shop"), manifest.value(), USER);
+            decode(review.to_string().as_bytes()).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_trial_that_panics_is_not_one_that_found_nothing() {
+        let ended: Result<(), NotTried> = waited_for(async { panic!("out of its mind") });
+        assert!(matches!(ended, Err(NotTried::Panicked)));
+    }
 }

@@ -29,13 +29,17 @@ use crate::health::{Health, KEPT_BY_THE_LEADER, Part, State};
 use crate::metrics::Metrics;
 use crate::proposal::{Doctor, Proposals};
 use crate::set::{COMPILED, LastGoodError, LoadError, Loader, PolicySet, RegistryModules};
-use crate::settled;
+use crate::settled::{self, Trials};
 use crate::traces::Traces;
 use crate::way::{Book, BookError, Gate, Runner};
 use crate::witness::Witness;
 
 /// Changes of our own resources that are looked at at one time: each may load a module.
 const EXAMINATIONS: usize = 4;
+
+/// Sets that are made at one time: one for each of those changes, the one to come in force, and the one in force with
+/// other exceptions meanwhile. Each configures one module at a time.
+const LOADS: usize = EXAMINATIONS + 2;
 
 /// What a server is put together from.
 pub struct Parts {
@@ -45,6 +49,8 @@ pub struct Parts {
     pub gate: Arc<Gate>,
     /// Makes sets, and has the engine.
     pub loader: Arc<Loader>,
+    /// Tries them.
+    pub trials: Trials,
     /// The serving certificate.
     pub certificate: Arc<Reloader>,
     /// Whose client certificates are let in, if that is asked.
@@ -198,7 +204,8 @@ impl Parts {
         let paths = template_paths(&config.template_paths)?;
         let book = book(&config, &health)?;
         let loader = Arc::new(loader(&config)?);
-        let (set, seen) = policies::at_start(&loader, &config, &origin, &health, &metrics)?;
+        let trials = Trials::of(paths.clone());
+        let (set, seen) = policies::at_start(&loader, &trials, &config, &origin, &health, &metrics)?;
         exceptions::look(set.exceptions(), &health, Timestamp::now());
         break_glass::look(set.break_glass(), &health, &metrics, Timestamp::now());
         compiled::look(&set, &health);
@@ -225,6 +232,7 @@ impl Parts {
             config,
             gate,
             loader,
+            trials,
             certificate,
             clients,
             callers,
@@ -255,7 +263,7 @@ impl Parts {
                     let group =
                         self.config.kubernetes.as_ref().and_then(|kubernetes| kubernetes.break_glass_group.clone());
                     let proposals = Proposals::of(Arc::clone(&self.loader), told.sources.clone(), group);
-                    Some(proposals.with_paths(self.gate.paths.clone()).with_doctor(self.doctor.clone()))
+                    Some(proposals.with_trials(self.trials.clone()).with_doctor(self.doctor.clone()))
                 }
             },
             examinations: Arc::new(Semaphore::new(EXAMINATIONS)),
@@ -336,8 +344,8 @@ fn loader(config: &ServerConfig) -> Result<Loader, StartError> {
         None => Cache::None,
     };
     let evaluations = config.limits.evaluations.map_or_else(twice_the_processors, NonZeroUsize::get);
-    // A trial that is slow must not make a request wait.
-    let slots = evaluations.saturating_add(settled::TURNS);
+    // Neither a trial nor a module that is slow to be configured must make a request wait.
+    let slots = evaluations.saturating_add(settled::TURNS + LOADS);
     let limits = Limits { evaluations: u32::try_from(slots).unwrap_or(u32::MAX), ..Limits::default() };
     let engine = Engine::new(Options { cache, limits, embedded: &COMPILED, ..Options::default() })?;
     let own_namespace = KubernetesConfig::own_namespace(config.kubernetes.as_ref());

@@ -9,11 +9,11 @@ use portreeve_admission::policy::Policy;
 
 use super::assemble::{Parts, StartError};
 use super::origin::{Became, Origin, Refused, Seen};
-use crate::config::{ServerConfig, template_paths};
+use crate::config::ServerConfig;
 use crate::health::{Health, Part, State};
 use crate::metrics::Metrics;
 use crate::set::{LastGood, LoadError, Loader, PolicySet, Problem, Sources, chain, platform, read_folder};
-use crate::settled::settled;
+use crate::settled::Trials;
 
 /// The set to begin with: that of what there is, else the last good one; and what was looked at, if it need not be
 /// looked at again as it is. Whoever told of it hears what became of it, also where the start fails.
@@ -22,6 +22,7 @@ use crate::settled::settled;
 /// Every problem of what there is, if no set was kept; and why that one is no use, if one was.
 pub(super) fn at_start(
     loader: &Loader,
+    trials: &Trials,
     config: &ServerConfig,
     origin: &Origin,
     health: &Health,
@@ -29,7 +30,7 @@ pub(super) fn at_start(
 ) -> Result<(Arc<PolicySet>, Option<Seen>), StartError> {
     let last_good = last_good(config);
     // Before it is read: what changes meanwhile is seen at the first look.
-    let Read { seen, made } = read_set(loader, config, Seen::now(config, origin));
+    let Read { seen, made } = read_set(loader, trials, config, Seen::now(config, origin));
     match made {
         Ok(Made { sources, set }) => {
             keep(last_good.as_ref(), &sources, &set, health);
@@ -56,7 +57,7 @@ pub(super) fn look(parts: &Parts, seen: Option<Seen>) -> Option<Seen> {
     if seen.as_ref().is_some_and(|seen| seen.is(&now)) {
         return seen;
     }
-    let Read { seen: now, made } = read_set(&parts.loader, &parts.config, now);
+    let Read { seen: now, made } = read_set(&parts.loader, &parts.trials, &parts.config, now);
     match take_up(parts, &now, made) {
         Lasts::Yes => Some(now),
         Lasts::No => None,
@@ -133,7 +134,7 @@ struct Made {
 }
 
 /// The set of what is to be looked at.
-fn read_set(loader: &Loader, config: &ServerConfig, seen: Seen) -> Read {
+fn read_set(loader: &Loader, trials: &Trials, config: &ServerConfig, seen: Seen) -> Read {
     let sources = match (&seen, &config.policies) {
         (Seen::Files(_), Some(folder)) => read_folder(folder).map(Arc::new),
         (Seen::Told(None), _) => Err(nobody_told()),
@@ -147,7 +148,7 @@ fn read_set(loader: &Loader, config: &ServerConfig, seen: Seen) -> Read {
                 Seen::Files(files) => Seen::Files(files.with_modules(sources.module_files())),
                 seen => seen,
             };
-            let made = made(loader, config, sources);
+            let made = made(loader, trials, sources);
             Read { seen, made }
         }
         Err(error) => Read { seen, made: Err(error) },
@@ -155,11 +156,9 @@ fn read_set(loader: &Loader, config: &ServerConfig, seen: Seen) -> Read {
 }
 
 /// The set of these sources, tried before it is in force.
-fn made(loader: &Loader, config: &ServerConfig, sources: Arc<Sources>) -> Result<Made, LoadError> {
+fn made(loader: &Loader, trials: &Trials, sources: Arc<Sources>) -> Result<Made, LoadError> {
     let set = loader.load_at_once(&sources)?;
-    // What they are not is told before any set is made.
-    let paths = template_paths(&config.template_paths).unwrap_or_default();
-    Ok(Made { set: settled(set, &sources, &paths)?, sources })
+    Ok(Made { set: trials.settled(set, &sources)?, sources })
 }
 
 fn nobody_told() -> LoadError {
