@@ -1,6 +1,7 @@
 //! Policies whose modules come out of a registry.
 
 use std::path::Path;
+use std::time::Duration;
 
 use portreeve_supply::loopback::{Fault as Trouble, FixtureImage, LoopbackRegistry};
 use portreeve_tests::gate::Fault;
@@ -61,6 +62,22 @@ async fn what_was_in_force_stays_until_the_registry_answers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn certificates_and_tokens_do_not_wait_for_a_registry() {
+    let (registry, named) = published().await;
+    let builtin = "apiVersion: portreeve.dev/v1alpha1\nkind: ClusterPolicy\nmetadata: {name: drop}\n\
+                   spec: {module: {builtin: drop-capabilities}, mode: audit}\n";
+    let wire = started(&registry, builtin).await.unwrap();
+    registry.fault([Trouble::Hang]);
+    std::fs::write(wire.folder.path().join("policies/drop.yaml"), policy(&named)).unwrap();
+    until("the registry is waited for", async || !registry.asked().is_empty()).await.unwrap();
+    std::fs::write(wire.folder.path().join("certs/tokens"), "no token").unwrap();
+    let report = async || wire.operations("/readyz?verbose").await.unwrap().1;
+    until("the tokens are looked at", async || report().await.contains("[!] certificate: ")).await.unwrap();
+    let told = report().await;
+    assert!(told.contains("[+] policies: 1 policies in force"), "only after the registry: {told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_restart_while_the_registry_is_away_takes_the_module_up_once_it_answers() {
     let (registry, named) = published().await;
     let builtin = "apiVersion: portreeve.dev/v1alpha1\nkind: ClusterPolicy\nmetadata: {name: drop}\n\
@@ -111,4 +128,29 @@ async fn what_is_wrong_with_a_module_is_said_where_it_is_named() {
             "{error}"
         );
     }
+}
+
+/// Longer than a server with a set waits, for the manifest and the module behind it.
+const SLOW: Trouble = Trouble::Slow(Duration::from_secs(3));
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_module_that_takes_longer_than_is_waited_for_is_in_force_when_it_is_there() {
+    let (registry, named) = published().await;
+    let builtin = "apiVersion: portreeve.dev/v1alpha1\nkind: ClusterPolicy\nmetadata: {name: drop}\n\
+                   spec: {module: {builtin: drop-capabilities}, mode: audit}\n";
+    let wire = started(&registry, builtin).await.unwrap();
+    registry.fault([SLOW]);
+    std::fs::write(wire.folder.path().join("policies/drop.yaml"), policy(&named)).unwrap();
+    let shows = async |words: &str| wire.operations("/readyz?verbose").await.unwrap().1.contains(words);
+    until("nobody waits any more", async || shows("is still being pulled").await).await.unwrap();
+    until("the module is in force", async || code(&wire).await == 403).await.unwrap();
+    assert_eq!(registry.asked().iter().filter(|asked| asked.path.starts_with("/v2/policies")).count(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_without_a_set_waits_for_a_module_that_takes_long() {
+    let (registry, named) = published().await;
+    registry.fault([SLOW]);
+    let wire = started(&registry, &policy(&named)).await.unwrap();
+    assert_eq!(code(&wire).await, 403);
 }

@@ -3,12 +3,14 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use portreeve_ledger::verify_naming;
 use portreeve_server::manifest::read_stream;
 use portreeve_server::serve::{Became, Origin, Outside, Told};
 use portreeve_server::set::{LastGood, PolicySet, Sources, WrittenBy, platform};
 use portreeve_server::way::named;
+use portreeve_supply::loopback::{Fault as Trouble, LoopbackRegistry};
 use portreeve_tests::gate::Fault;
 use portreeve_tests::review::create;
 use portreeve_tests::server::{Speaks, Wire, until};
@@ -200,6 +202,37 @@ async fn what_a_namespace_got_wrong_is_counted_and_shown_beside_what_is_in_force
     let line =
         format!("[+] policies: 1 policies in force, set {}; resources left out: 2, such as ", set(&wire).digest());
     until("it is shown", async || says("/readyz?verbose", &line).await).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_switch_does_not_wait_for_a_registry_and_is_not_turned_back_by_what_had_to() {
+    let registry = LoopbackRegistry::start([]).await.unwrap();
+    let digest = registry.module("policies/catalogue", "v1", portreeve_builtin::CATALOGUE.to_vec());
+    registry.fault([Trouble::Slow(Duration::from_secs(2))]);
+    let first = sources(&[SECCOMP, SET].concat());
+    let (mut teller, outside) = Teller::new(Some(Arc::clone(&first)));
+    let registries = json!({"registries": [{"host": registry.host().as_str(), "insecure": true}]});
+    let more = json!({"ledger": null, "kubernetes": cluster(), "registries": registries});
+    let wire = Wire::start_with(&[], more, outside).await.unwrap();
+    teller.heard(&first).await.unwrap();
+
+    let named = format!("{}/policies/catalogue:v1@{digest}", registry.host());
+    let slow = format!(
+        "---\napiVersion: portreeve.dev/v1alpha1\nkind: ClusterPolicy\nmetadata: {{name: slow}}\n\
+         spec: {{module: {{oci: {named:?}, policy: drop-capabilities}}}}\n"
+    );
+    teller.sources.send_replace(Some(sources(&[SECCOMP, SET, &slow].concat())));
+    until("the registry is waited for", async || !registry.asked().is_empty()).await.unwrap();
+    teller.sources.send_replace(Some(sources(&[SECCOMP, &switched_on(), &slow].concat())));
+    let mut sets = wire.running.parts.sets.subscribe();
+    sets.wait_for(|set| set.break_glass().is_some()).await.unwrap();
+    let heard = teller.became.borrow().clone().unwrap();
+    assert!(Arc::ptr_eq(&heard.sources, &first), "it waited for the registry");
+    assert_eq!(in_force(&wire), ["sealed"]);
+    while in_force(&wire) != ["sealed", "slow"] {
+        sets.changed().await.unwrap();
+        assert!(sets.borrow_and_update().break_glass().is_some());
+    }
 }
 
 #[tokio::test]

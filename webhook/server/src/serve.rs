@@ -52,7 +52,7 @@ pub struct Running {
     /// What it was put together from.
     pub parts: Arc<Parts>,
     handle: Handle<SocketAddr>,
-    watches: [JoinHandle<()>; 4],
+    watches: [JoinHandle<()>; 5],
     stopped: oneshot::Receiver<()>,
 }
 
@@ -110,6 +110,7 @@ pub async fn start_with(config: ServerConfig, outside: Outside) -> Result<Runnin
     tokio::spawn(probes.serve(operations(app).into_make_service()));
     let watches = [
         tokio::spawn(watch::watch(Arc::clone(&parts))),
+        tokio::spawn(policies::watch(Arc::clone(&parts))),
         tokio::spawn(ledger::look_after(Arc::clone(&parts))),
         tokio::spawn(proof::follow(Arc::clone(&parts))),
         tokio::spawn(compiled::follow(Arc::clone(&parts))),

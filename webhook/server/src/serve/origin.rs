@@ -28,6 +28,14 @@ impl Origin {
             Self::Told(told) => Some(told.sources.clone()),
         }
     }
+
+    /// What was told last, if somebody tells.
+    pub(super) fn newest(&self) -> Option<Arc<Sources>> {
+        match self {
+            Self::Files => None,
+            Self::Told(told) => told.sources.borrow().clone(),
+        }
+    }
 }
 
 /// The two ends of a conversation with somebody who knows all resources.
@@ -76,7 +84,7 @@ impl Seen {
     /// What there is now.
     pub(super) fn now(config: &ServerConfig, origin: &Origin) -> Self {
         match (origin, &config.policies) {
-            (Origin::Told(told), _) => Self::Told(told.sources.borrow().clone()),
+            (Origin::Told(_), _) => Self::Told(origin.newest()),
             (Origin::Files, Some(folder)) => Self::Files(Fingerprint::of_folder(folder)),
             (Origin::Files, None) => Self::Profile,
         }

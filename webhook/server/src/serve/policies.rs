@@ -1,14 +1,19 @@
 //! Which set is in force: at the start and whenever policies change. What is put in force is kept, and a start whose
-//! policies are no use takes the set that was kept. Where a changed set is refused its policies wait, but exceptions
-//! and the switch that drops denials are taken up. None of it waits for the compiler, which follows in `compiled`. What
-//! a set is made of is told in `set`.
+//! policies are no use takes the set that was kept. Where a changed set is refused or has to be waited for, its policies
+//! wait, but exceptions and the switch that drops denials are taken up. Compiling, but for modules that were never seen,
+//! follows in `compiled`. What a set is made of is told in `set`.
 
 use std::sync::Arc;
 
 use portreeve_admission::policy::Policy;
+use tokio::sync::watch;
+use tokio::task::{JoinError, spawn_blocking};
+use tokio::time::{MissedTickBehavior, timeout};
 
 use super::assemble::{Parts, StartError};
 use super::origin::{Became, Origin, Refused, Seen};
+use super::watch::{EVERY, show_cut_short};
+use super::{break_glass, exceptions};
 use crate::config::ServerConfig;
 use crate::health::{Health, Part, State};
 use crate::metrics::Metrics;
@@ -30,7 +35,11 @@ pub(super) fn at_start(
 ) -> Result<(Arc<PolicySet>, Option<Seen>), StartError> {
     let last_good = last_good(config);
     // Before it is read: what changes meanwhile is seen at the first look.
-    let Read { seen, made } = read_set(loader, trials, config, Seen::now(config, origin));
+    let read = || read_set(loader, trials, config, Seen::now(config, origin));
+    let Read { seen, made } = match read() {
+        Read { made: Err(error), .. } if error.passing && must_wait(loader, last_good.as_ref()) => read(),
+        read => read,
+    };
     match made {
         Ok(Made { sources, set }) => {
             keep(last_good.as_ref(), &sources, &set, health);
@@ -41,7 +50,7 @@ pub(super) fn at_start(
         Err(error) => {
             metrics.set_refused(true);
             let passing = error.passing;
-            let before = from_before(last_good.as_ref(), loader, &seen, &error, health);
+            let before = from_before(last_good.as_ref(), loader, origin, &error, health);
             let stays = before.as_ref().ok().map(Arc::clone);
             tell(origin, &seen, Err(Refused { error, stays }));
             Ok((before?, (!passing).then_some(seen)))
@@ -49,65 +58,158 @@ pub(super) fn at_start(
     }
 }
 
-/// Puts a changed set in force, or says why not and leaves the policies of the old one. `seen` is what was looked at
-/// before, and what was looked at now comes back; none where the same may do later, so that the next look tries it
-/// again.
-pub(super) fn look(parts: &Parts, seen: Option<Seen>) -> Option<Seen> {
-    let now = Seen::now(&parts.config, &parts.origin);
-    if seen.as_ref().is_some_and(|seen| seen.is(&now)) {
-        return seen;
+/// Waits for modules that are still being pulled, where there is no set to serve meanwhile; whether there were any.
+fn must_wait(loader: &Loader, last_good: Option<&LastGood>) -> bool {
+    if last_good.is_some_and(LastGood::is_kept) {
+        return false;
     }
-    let Read { seen: now, made } = read_set(&parts.loader, &parts.trials, &parts.config, now);
-    match take_up(parts, &now, made) {
-        Lasts::Yes => Some(now),
-        Lasts::No => None,
+    tracing::info!("no set was kept: the start waits for the modules of this one");
+    loader.await_modules() > 0
+}
+
+/// Looks after policies for as long as the server runs: every second, since a poll also sees the symlink swap of a
+/// mounted volume, and when somebody tells of others.
+pub(super) async fn watch(parts: Arc<Parts>) {
+    let mut seen = parts.seen.clone();
+    let mut ticks = tokio::time::interval(EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut told = parts.origin.told();
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = change(told.as_mut()) => {}
+        }
+        seen = match look(&parts, seen).await {
+            Ok(now) => now,
+            Err(error) => {
+                show_cut_short(&parts.health, Part::Policies, &error);
+                None
+            }
+        };
     }
 }
 
-/// Whether what became of sources stays so until others come.
-enum Lasts {
-    Yes,
-    No,
+/// Waits until somebody tells of other policies; for ever where nobody does.
+async fn change(told: Option<&mut watch::Receiver<Option<Arc<Sources>>>>) {
+    if let Some(told) = told
+        && told.changed().await.is_ok()
+    {
+        return;
+    }
+    std::future::pending().await
+}
+
+/// Puts a changed set in force, or says why not and leaves the policies of the old one. `seen` is what was looked at
+/// before, and what was looked at now comes back; none where the same may do later, so that the next look tries it
+/// again. A set may have to wait, for a registry or the compiler; exceptions and the switch do not wait for it.
+async fn look(parts: &Arc<Parts>, seen: Option<Seen>) -> Result<Option<Seen>, JoinError> {
+    let reading = Arc::clone(parts);
+    let mut read = spawn_blocking(move || read_changed(&reading, seen));
+    let mut is_amended = false;
+    let read = loop {
+        match timeout(EVERY, &mut read).await {
+            Ok(read) => break read?,
+            Err(_) => {
+                let amending = Arc::clone(parts);
+                is_amended |= spawn_blocking(move || amend(&amending)).await?;
+            }
+        }
+    };
+    let taking = Arc::clone(parts);
+    let take = move || {
+        let seen = match read {
+            Changed::Not(seen) => seen,
+            Changed::To(read) if is_amended => take_up(&taking, unreverted(&taking, read)),
+            Changed::To(read) => take_up(&taking, read),
+        };
+        look_at_ends(&taking);
+        seen
+    };
+    spawn_blocking(take).await
+}
+
+/// What there is, held against what was looked at before.
+enum Changed {
+    Not(Option<Seen>),
+    To(Read),
+}
+
+fn read_changed(parts: &Parts, seen: Option<Seen>) -> Changed {
+    let now = Seen::now(&parts.config, &parts.origin);
+    if seen.as_ref().is_some_and(|seen| seen.is(&now)) {
+        return Changed::Not(seen);
+    }
+    Changed::To(read_set(&parts.loader, &parts.trials, &parts.config, now))
+}
+
+/// Takes up what does not wait for a set; whether there was anything.
+fn amend(parts: &Parts) -> bool {
+    // What is wrong with it is told with the set that is waited for.
+    let made = amended(&parts.loader, &parts.gate.set.load(), &parts.origin).unwrap_or_default();
+    made.iter().for_each(|made| put_in_force(parts, made));
+    look_at_ends(parts);
+    made.is_some()
+}
+
+/// A set that was waited for, with the exceptions and the switch that were taken up meanwhile: they may be newer.
+fn unreverted(parts: &Parts, Read { seen, made }: Read) -> Read {
+    let with_both = |made: Made| match amended(&parts.loader, &made.set, &parts.origin) {
+        Ok(Some(amended)) => amended,
+        Ok(None) | Err(_) => made,
+    };
+    Read { seen, made: made.map(with_both) }
+}
+
+/// Tells of exceptions that end and of denials that are dropped.
+fn look_at_ends(parts: &Parts) {
+    let (set, now) = (parts.gate.set.load(), (parts.gate.clock)());
+    exceptions::look(set.exceptions(), &parts.health, now);
+    break_glass::look(set.break_glass(), &parts.health, &parts.metrics, now);
 }
 
 /// Takes up what came of reading policies: the set, or what is wrong with it, and then its exceptions and its switch
-/// alone.
-fn take_up(parts: &Parts, seen: &Seen, made: Result<Made, LoadError>) -> Lasts {
+/// alone. What was looked at comes back where that lasts until there is something else.
+fn take_up(parts: &Parts, Read { seen, made }: Read) -> Option<Seen> {
     match made {
         Ok(made) => {
             put_in_force(parts, &made);
             parts.health.set(Part::Policies, State::Good(in_force(&made.set)));
             parts.metrics.set_refused(false);
-            tell(&parts.origin, seen, Ok(made.set));
-            Lasts::Yes
+            tell(&parts.origin, &seen, Ok(made.set));
+            Some(seen)
         }
         Err(error) => {
             let mut stays = parts.gate.set.load_full();
-            if let Some(made) = amended(&parts.loader, &stays, seen) {
+            if let Some(made) = amended_or_told(&parts.loader, &stays, &parts.origin) {
                 put_in_force(parts, &made);
                 stays = made.set;
             }
             refused(&parts.health, &stays, &error);
             parts.metrics.set_refused(true);
-            let lasts = if error.passing { Lasts::No } else { Lasts::Yes };
-            tell(&parts.origin, seen, Err(Refused { error, stays: Some(stays) }));
-            lasts
+            let passing = error.passing;
+            tell(&parts.origin, &seen, Err(Refused { error, stays: Some(stays) }));
+            (!passing).then_some(seen)
         }
     }
 }
 
-/// The set that stays while its successor is refused, with the exceptions and the switch of now; none if it has them
-/// already. Of files nothing counts before all is right: they have one author.
-fn amended(loader: &Loader, stays: &PolicySet, seen: &Seen) -> Option<Made> {
-    let Seen::Told(Some(now)) = seen else { return None };
-    let sources = Arc::new(stays.amended_by(now)?);
-    match loader.load_at_once(&sources) {
-        Ok(set) => Some(Made { sources, set: Arc::new(set) }),
-        Err(error) => {
-            tracing::warn!("exceptions and break-glass stay as they were too: {}", chain(&error));
-            None
-        }
-    }
+/// This set with the exceptions and the switch that were told last; none if it has them already. Of files nothing
+/// counts before all is right: they have one author.
+///
+/// # Errors
+/// If it can't have them.
+fn amended(loader: &Loader, set: &PolicySet, origin: &Origin) -> Result<Option<Made>, LoadError> {
+    let Some(sources) = origin.newest().and_then(|now| set.amended_by(&now)) else { return Ok(None) };
+    let sources = Arc::new(sources);
+    loader.load_at_once(&sources).map(|set| Some(Made { sources, set: Arc::new(set) }))
+}
+
+/// The same; where it can't have them, that is told.
+fn amended_or_told(loader: &Loader, set: &PolicySet, origin: &Origin) -> Option<Made> {
+    amended(loader, set, origin).unwrap_or_else(|error| {
+        tracing::warn!("exceptions and break-glass stay as they were too: {}", chain(&error));
+        None
+    })
 }
 
 /// Says to whoever told of them what became of these resources.
@@ -170,7 +272,7 @@ fn nobody_told() -> LoadError {
 fn from_before(
     last_good: Option<&LastGood>,
     loader: &Loader,
-    seen: &Seen,
+    origin: &Origin,
     error: &LoadError,
     health: &Health,
 ) -> Result<Arc<PolicySet>, StartError> {
@@ -178,7 +280,7 @@ fn from_before(
     match last_good.load(loader) {
         Ok(Some(set)) => {
             health.set(Part::State, kept_in(last_good));
-            let set = match amended(loader, &set, seen) {
+            let set = match amended_or_told(loader, &set, origin) {
                 Some(Made { sources, set }) => {
                     keep(Some(last_good), &sources, &set, health);
                     set

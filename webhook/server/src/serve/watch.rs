@@ -1,62 +1,50 @@
-//! Looking after the files while the server runs: certificates, client CAs and tokens here, the lock file in `locked`,
-//! policies in `policies`. They are polled, since a poll also sees the symlink swap of a mounted volume; policies that
-//! somebody tells of are looked at when he does. What can't be taken up is told once and shown until mended.
+//! Looking after the files while the server runs: certificates, client CAs and tokens here, the lock file in `locked`.
+//! They are polled, since a poll also sees the symlink swap of a mounted volume. What can't be taken up is told once and
+//! shown until mended. Policies, which may have to be waited for, are looked after in `policies`, and nothing here waits
+//! for them.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use portreeve_certs::{CertificateFolder, PathTokens, Reload, ValidityWarning};
-use tokio::sync::watch;
+use tokio::task::{JoinError, spawn_blocking};
 
 use super::assemble::{Parts, own_certificates};
-use super::{break_glass, exceptions, locked, policies};
+use super::locked;
 use crate::callers::Callers;
 use crate::config::{CallersConfig, TlsConfig};
 use crate::health::{Health, Part, State};
-use crate::set::{Sources, chain};
+use crate::set::chain;
 
 /// A changed file is in force after this long.
-const EVERY: Duration = Duration::from_secs(1);
+pub(super) const EVERY: Duration = Duration::from_secs(1);
 
 /// Looks after the files for as long as the server runs.
 pub(super) async fn watch(parts: Arc<Parts>) {
-    let (mut seen, mut lock) = (parts.seen.clone(), locked::Seen::default());
+    let mut lock = locked::Seen::default();
     let mut ticks = tokio::time::interval(EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut told = parts.origin.told();
     loop {
-        tokio::select! {
-            _ = ticks.tick() => {}
-            () = change(told.as_mut()) => {}
-        }
+        ticks.tick().await;
         let looked_at = Arc::clone(&parts);
-        let (before, lock_before) = (seen.clone(), lock);
         let look = move || {
             certificates(&looked_at);
-            let lock =
-                locked::look(&looked_at.gate.images, &looked_at.config.registries, &looked_at.health, lock_before);
-            let seen = policies::look(&looked_at, before);
-            let (set, now) = (looked_at.gate.set.load(), (looked_at.gate.clock)());
-            exceptions::look(set.exceptions(), &looked_at.health, now);
-            break_glass::look(set.break_glass(), &looked_at.health, &looked_at.metrics, now);
-            (seen, lock)
+            let Parts { gate, config, health, .. } = &*looked_at;
+            locked::look(&gate.images, &config.registries, health, lock)
         };
-        match tokio::task::spawn_blocking(look).await {
-            Ok(now) => (seen, lock) = now,
-            Err(error) => tracing::error!(%error, "a look at the files was cut short; the next one is in a second"),
+        match spawn_blocking(look).await {
+            Ok(now) => lock = now,
+            Err(error) => show_cut_short(&parts.health, Part::Certificate, &error),
         }
     }
 }
 
-/// Waits until somebody tells of other policies; for ever where nobody does.
-async fn change(told: Option<&mut watch::Receiver<Option<Arc<Sources>>>>) {
-    if let Some(told) = told
-        && told.changed().await.is_ok()
-    {
-        return;
+/// Shows that a look was cut short, until one is not.
+pub(super) fn show_cut_short(health: &Health, part: Part, error: &JoinError) {
+    if health.set(part, State::Kept("each look at it is cut short; the log says why".to_owned())) {
+        tracing::error!(%error, "a look at the files was cut short; it is tried again every second");
     }
-    std::future::pending().await
 }
 
 /// One look at all that a handshake and a path are held against. What is wrong with any of it is shown until it is
