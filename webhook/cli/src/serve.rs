@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portreeve_server::config::ServerConfig;
-use portreeve_server::serve::{Outside, Running, StartError, start_with};
+use portreeve_server::serve::{LostError, Outside, Running, StartError, start_with};
+use portreeve_server::set::chain;
 use portreeve_server::traces::{Traces, TracesError};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinError;
@@ -54,8 +55,10 @@ enum ServeError {
     Traces(#[source] TracesError),
     #[error("the order to stop can't be waited for")]
     Signal(#[source] std::io::Error),
+    #[error("a part of the server is lost; it stops, to be started again")]
+    Lost(#[source] LostError),
     #[error("a part of what ties the server to its cluster is lost; it stops, to be started again")]
-    Lost(#[source] JoinError),
+    TieLost(#[source] JoinError),
     #[error("the book could not be closed in order")]
     Stop(#[source] portreeve_ledger::Failure),
 }
@@ -91,7 +94,7 @@ async fn serve(config: ServerConfig, traces: Option<Arc<Traces>>) -> Result<Outc
         }
     };
     tokio::pin!(ordered);
-    let (running, mut tie) = tokio::select! {
+    let (mut running, mut tie) = tokio::select! {
         begun = begin(config, traces) => begun?,
         () = &mut ordered => {
             tracing::info!("stopped before it was ready");
@@ -101,8 +104,11 @@ async fn serve(config: ServerConfig, traces: Option<Arc<Traces>>) -> Result<Outc
     print_text(&ready(&running))?;
     let lost = tokio::select! {
         () = &mut ordered => None,
-        lost = lost(tie.as_mut()) => Some(ServeError::Lost(lost)),
+        lost = running.lost() => Some(ServeError::Lost(lost)),
+        lost = lost(tie.as_mut()) => Some(ServeError::TieLost(lost)),
     };
+    // What comes of the stop may hide it.
+    lost.iter().for_each(|lost| tracing::error!("{}", chain(lost)));
     tracing::info!("stopping: what was accepted is finished first");
     let stopped = running.stop().await;
     if let Some(tie) = tie {
