@@ -3,12 +3,13 @@
 //! are not kept, since who asks for those has to do without them on many a day.
 
 use std::collections::{BTreeMap, HashMap};
+use std::panic::resume_unwind;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinError, spawn_blocking};
 use tokio::time::sleep;
 
 use super::Seen;
@@ -62,14 +63,13 @@ impl KeptNamespaces {
             let now = seen.copied_namespaces();
             if now.is_some() && now != kept {
                 let (folder, namespaces) = (self.clone(), now.clone().unwrap_or_default());
-                match spawn_blocking(move || folder.keep(namespaces)).await {
-                    Ok(Ok(())) => kept = now,
-                    Ok(Err(error)) => {
+                match done(spawn_blocking(move || folder.keep(namespaces)).await) {
+                    Some(Ok(())) => kept = now,
+                    Some(Err(error)) => {
                         tracing::warn!("namespaces are not kept for a restart: {}", chain(&error));
                         seen.tell_namespaces_again();
                     }
-                    // The runtime ends.
-                    Err(_) => return,
+                    None => return,
                 }
             }
             sleep(REST).await;
@@ -79,6 +79,15 @@ impl KeptNamespaces {
     /// Keeps these in place of those before. Blocks on the disk.
     fn keep(&self, namespaces: BTreeMap<String, Namespace>) -> Result<(), StateError> {
         self.0.seal(FILE, &Description { version: VERSION, namespaces: within(MOST_BYTES, namespaces) })
+    }
+}
+
+/// What came of work on another thread; none where the runtime ends before it. A panic goes on here.
+fn done<T>(joined: Result<T, JoinError>) -> Option<T> {
+    match joined.map_err(JoinError::try_into_panic) {
+        Ok(done) => Some(done),
+        Err(Ok(panic)) => resume_unwind(panic),
+        Err(Err(_)) => None,
     }
 }
 
@@ -102,6 +111,7 @@ fn within(bytes: usize, namespaces: BTreeMap<String, Namespace>) -> BTreeMap<Str
 mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
 
     use super::*;
 
@@ -151,5 +161,14 @@ mod tests {
         let size = "a".len() * 2 + "kubernetes.io/metadata.name".len();
         assert_eq!(within(size, namespaces(&["a", "b"])), one);
         assert_eq!(within(size - 1, one), BTreeMap::new());
+    }
+
+    #[tokio::test]
+    async fn a_panic_of_the_work_is_no_end_of_the_runtime() {
+        let panicked = spawn_blocking(|| panic!("out of its mind")).await;
+        assert!(catch_unwind(AssertUnwindSafe(|| done::<()>(panicked))).is_err());
+        let waiting = tokio::spawn(std::future::pending());
+        waiting.abort();
+        assert_eq!(done::<()>(waiting.await), None);
     }
 }
