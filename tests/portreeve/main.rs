@@ -62,6 +62,8 @@ mod registry_modules;
 #[cfg(test)]
 mod restart;
 #[cfg(test)]
+mod rights;
+#[cfg(test)]
 mod settled;
 #[cfg(test)]
 mod spelling;

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 /// Time enough for a trial.
-const PLENTY: Duration = Duration::from_secs(20);
+pub(crate) const PLENTY: Duration = Duration::from_secs(20);
 
 /// What stands in the cluster, and who looks at changes of it.
 pub(crate) struct Scene {
@@ -53,9 +53,14 @@ impl Scene {
 
     /// What the user is told who asks for this, where this group may set break-glass.
     pub(crate) fn answer(&self, doctor: Option<Arc<dyn Doctor>>, group: Option<&str>, review: &Value) -> Response {
-        let (_tell, sources) = watch::channel(Some(Arc::clone(&self.sources)));
-        let proposals = Proposals::of(Arc::clone(&self.loader), sources, group.map(str::to_owned)).with_doctor(doctor);
-        proposals.answer(&decode(review.to_string().as_bytes()).unwrap(), Instant::now() + PLENTY)
+        let proposals = self.proposals(Some(Arc::clone(&self.sources)), group).with_doctor(doctor);
+        let review = decode(review.to_string().as_bytes()).unwrap();
+        proposals.at_once(&review).unwrap_or_else(|| proposals.answer(&review, Instant::now() + PLENTY))
+    }
+
+    /// Who looks at changes where this is known, and this group may set break-glass.
+    pub(crate) fn proposals(&self, known: Option<Arc<Sources>>, group: Option<&str>) -> Proposals {
+        Proposals::of(Arc::clone(&self.loader), watch::channel(known).1, group.map(str::to_owned))
     }
 
     fn set(&self) -> PolicySet {

@@ -29,7 +29,7 @@ use crate::door::Seat;
 use crate::health::Health;
 use crate::incoming::{Incoming, Refusal};
 use crate::metrics::{Call, Exposition, InFlight, Metrics};
-use crate::proposal::Proposals;
+use crate::proposal::{NOT_LOOKED_AT, Proposals};
 use crate::traces::{Followed, Traces};
 use crate::way::{Answered, Gate};
 
@@ -132,17 +132,23 @@ async fn resources(State(app): State<App>, token: Token, query: Asked, request: 
         Err(error) => return unreadable(&app, Call::Resources, &error),
     };
     let Some(proposals) = app.proposals else { return send(&Response::allowed(&review.uid)) };
-    let turn = Arc::clone(&app.examinations).acquire_owned();
-    let Ok(turn) = tokio::time::timeout_at(deadlines.judged.into(), turn).await else {
-        return refuse(StatusCode::SERVICE_UNAVAILABLE, "too many changes are looked at already: try again");
+    if let Some(response) = proposals.at_once(&review) {
+        return send(&response);
+    }
+    let uid = review.uid.clone();
+    let looked_at = async {
+        let turn = app.examinations.acquire_owned().await;
+        let answer = move || {
+            // Until it is done, whether or not somebody still waits for it.
+            let _held = (under_way, turn);
+            followed.span().in_scope(|| proposals.answer(&review, deadlines.judged))
+        };
+        tokio::task::spawn_blocking(answer).await
     };
-    let answer = move || {
-        let _until_answered = (under_way, turn);
-        followed.span().in_scope(|| proposals.answer(&review, deadlines.judged))
-    };
-    match tokio::task::spawn_blocking(answer).await {
-        Ok(response) => send(&response),
-        Err(error) => lost(&error),
+    match tokio::time::timeout_at(deadlines.recorded.into(), looked_at).await {
+        Ok(Ok(response)) => send(&response),
+        Ok(Err(error)) => lost(&error),
+        Err(_) => send(&Response { warnings: vec![NOT_LOOKED_AT.to_owned()], ..Response::allowed(uid) }),
     }
 }
 

@@ -1,7 +1,7 @@
-//! A change of our own resources, looked at before it is stored: with it in place, would the set still be one, of
-//! policies that do not contradict each other? A mistake is so told to whoever makes it, at once. It is a courtesy and
-//! no gate: what gets past is refused when the set is made, and `status` says it. What is right and can hardly be meant
-//! is told in `meant`.
+//! A change of our own resources, looked at before it is stored. Who may set break-glass and who may write which
+//! exceptions is a gate, and answered at once. All else is a courtesy: with the change in place, would the set still be
+//! one, of policies that do not contradict each other? A mistake is so told to whoever makes it; what gets past is
+//! refused when the set is made, and `status` says it. What is right and can hardly be meant is told in `meant`.
 
 mod meant;
 
@@ -17,6 +17,7 @@ use portreeve_admission::document::Document;
 use portreeve_admission::policy::Policy;
 use portreeve_admission::response::{RefusalKind, Response};
 use portreeve_admission::review::Review;
+use serde_json::Value;
 use tokio::sync::watch;
 
 use crate::set::{Examined, Loader, Located, Outline, Problem, Sources, WrittenBy, of_kind};
@@ -47,6 +48,14 @@ pub trait Doctor: Send + Sync {
 /// The most that a trial of one set may take while somebody waits for `kubectl apply`.
 const LONGEST: Duration = Duration::from_secs(1);
 
+/// What is told of a change that was taken without a look at it.
+pub(crate) const NOT_LOOKED_AT: &str =
+    "nobody had the time to look at it, or knew yet what else is there: its status will say what is wrong with it";
+
+/// Why an exception has to wait.
+const NOT_TOLD: &str =
+    "this replica does not know who may write exceptions: it was not told of the policies yet; try again";
+
 /// Where a resource is that is not stored yet.
 const PLACE: &str = "as sent";
 
@@ -73,8 +82,23 @@ impl Proposals {
         Self { doctor, ..self }
     }
 
-    /// Admits the change, or refuses it with all that would be wrong by it. Blocks while modules are asked. Whether
-    /// policies contradict each other is tried no longer than `until`.
+    /// What is answered without a look at the set: a change that its caller may not make is refused, and one of metadata
+    /// alone is admitted, since a set is made of specs. None for all other changes.
+    #[must_use]
+    pub fn at_once(&self, review: &Review) -> Option<Response> {
+        let is_change = matches!(review.request.operation, Operation::Create | Operation::Update);
+        if let Err(reason) = self.may_break_glass(review) {
+            return Some(Response::refused(&review.uid, RefusalKind::Forbidden, reason));
+        }
+        if !is_change || !says_otherwise(review) {
+            return Some(Response::allowed(&review.uid));
+        }
+        let (kind, reason) = self.may_except(review).err()?;
+        Some(Response::refused(&review.uid, kind, reason))
+    }
+
+    /// Admits a change that its caller may make, or refuses it with all that would be wrong by it. Blocks while modules
+    /// are asked. Whether policies contradict each other is tried no longer than `until`.
     #[must_use]
     pub fn answer(&self, review: &Review, until: Instant) -> Response {
         match self.looked_at(review, until) {
@@ -86,37 +110,28 @@ impl Proposals {
     /// What the caller should know of the change, or all that is wrong by it.
     fn looked_at(&self, review: &Review, until: Instant) -> Result<Vec<String>, Vec<String>> {
         let Some(object) = &review.object else { return Ok(Vec::new()) };
-        if !matches!(review.request.operation, Operation::Create | Operation::Update) {
-            return Ok(Vec::new());
-        }
         let resource = of_kind(&review.request.kind.kind, object.value()).map_err(|reason| vec![reason])?;
-        self.may_break_glass(review).map_err(|reason| vec![reason])?;
-        let before = self.sources.borrow().clone().unwrap_or_default();
-        let before = Sources { written_by: WrittenBy::Namespaces, ..Sources::clone(&before) };
-        if let Resource::PolicyException(exception) = &resource
-            && says_otherwise(review)
-        {
-            may_write(review, &exception.spec, &before).map_err(|reason| vec![reason.to_string()])?;
+        let Some(before) = self.stored() else { return Ok(vec![NOT_LOOKED_AT.to_owned()]) };
+        if let Resource::PolicyException(exception) = &resource {
             none_or_all(meant::of_exception(&exception.spec, object.value(), Timestamp::now()))?;
         }
         let after = with(&before, resource.clone()).or_platform();
-        none_or_all(self.faults(review, &resource, &before, &after, until))?;
+        none_or_all(self.faults(&resource, &before, &after, until))?;
         let idle = |policy: &Policy| self.doctor.iter().flat_map(|doctor| doctor.idle(policy)).collect();
         Ok(meant::warnings(&resource, &before, || self.loader.examine(&after).outline, idle))
     }
 
+    /// What is there, as namespaces and others wrote it; none before the API server has told of it.
+    fn stored(&self) -> Option<Sources> {
+        let sources = self.sources.borrow().clone()?;
+        Some(Sources { written_by: WrittenBy::Namespaces, ..Sources::clone(&sources) })
+    }
+
     /// What is wrong with the set by the change.
-    fn faults(
-        &self,
-        review: &Review,
-        resource: &Resource,
-        before: &Sources,
-        after: &Sources,
-        until: Instant,
-    ) -> Vec<String> {
+    fn faults(&self, resource: &Resource, before: &Sources, after: &Sources, until: Instant) -> Vec<String> {
         let before = before.clone().or_platform();
         let problems = self.brought(&before, after, &resource.reference());
-        if problems.is_empty() && rules_others(resource) && says_otherwise(review) {
+        if problems.is_empty() && rules_others(resource) {
             return self.contradictions(&before, after, until);
         }
         problems
@@ -163,19 +178,38 @@ impl Proposals {
     fn may_break_glass(&self, review: &Review) -> Result<(), String> {
         let (now, before) = (&review.meta.annotations, &review.old_meta.annotations);
         let is_as_before = [UNTIL, REASON].iter().all(|key| now.get(*key) == before.get(*key));
-        // To take it back is everybody's right who may change the set.
-        if review.request.kind.kind != "PolicySet" || !now.contains_key(UNTIL) || is_as_before {
+        if review.request.kind.kind != "PolicySet" || is_as_before {
             return Ok(());
         }
+        // To take it back is everybody's right who may change the set.
+        if now.contains_key(UNTIL) {
+            self.is_of_break_glass(&review.groups)?;
+        }
+        meant::of_switch(review, Timestamp::now()).map_or(Ok(()), Err)
+    }
+
+    fn is_of_break_glass(&self, groups: &[String]) -> Result<(), String> {
         match &self.break_glass_group {
-            Some(group) if review.groups.contains(group) => {
-                meant::of_switch(review, Timestamp::now()).map_or(Ok(()), Err)
-            }
+            Some(group) if groups.contains(group) => Ok(()),
             Some(group) => Err(format!("metadata.annotations: only the group {group:?} may set {UNTIL} and {REASON}")),
             None => Err(format!(
                 "metadata.annotations: nobody may set {UNTIL} and {REASON}, since kubernetes.breakGlassGroup names no group"
             )),
         }
+    }
+
+    /// Whether the caller may say this by an exception, if it is one, as far as the policy that it loosens says who may.
+    fn may_except(&self, review: &Review) -> Result<(), (RefusalKind, String)> {
+        let forbidden = |reason| (RefusalKind::Forbidden, reason);
+        let kind = &review.request.kind.kind;
+        let Some(object) = review.object.as_ref().filter(|_| kind == "PolicyException") else { return Ok(()) };
+        let Resource::PolicyException(exception) = of_kind(kind, object.value()).map_err(forbidden)? else {
+            return Ok(());
+        };
+        // Until they are known nobody may, since nobody asks again.
+        let not_told = || (RefusalKind::InternalError, NOT_TOLD.to_owned());
+        let sources = self.sources.borrow().clone().ok_or_else(not_told)?;
+        may_write(review, &exception.spec, &sources).map_err(|reason| forbidden(reason.to_string()))
     }
 }
 
@@ -183,7 +217,7 @@ fn none_or_all(faults: Vec<String>) -> Result<(), Vec<String>> {
     if faults.is_empty() { Ok(()) } else { Err(faults) }
 }
 
-/// Whether the caller may say this by an exception, as far as the policy that it loosens says who may.
+/// Whether the rules of its policy, if there are any, let the caller write this exception.
 fn may_write(review: &Review, spec: &PolicyExceptionSpec, sources: &Sources) -> Result<(), NotAllowed> {
     let rules = sources.resources.iter().find_map(|located| match &located.resource {
         Resource::ClusterPolicy(policy) if policy.metadata.name == spec.policy => policy.spec.exceptions.as_ref(),
@@ -194,8 +228,12 @@ fn may_write(review: &Review, spec: &PolicyExceptionSpec, sources: &Sources) -> 
 
 /// Whether the change is one of the spec. Who only changes what is beside it, as a label, says nothing by it.
 fn says_otherwise(review: &Review) -> bool {
-    let says = |object: &Document| object.value().get("spec").cloned();
-    review.old_object.as_deref().and_then(says) != review.object.as_deref().and_then(says)
+    let now = spec(review.object.as_deref());
+    now.is_none() || now != spec(review.old_object.as_deref())
+}
+
+fn spec(object: Option<&Document>) -> Option<&Value> {
+    object?.value().get("spec")
 }
 
 /// Whether it can bring a policy that edits in force.

@@ -55,7 +55,7 @@ async fn an_exception_counts_where_its_policy_allows_it_and_by_whom() {
     }
     scene.put_in_force(&allowing(json!({"groups": ["owners"], "namespaces": ["shop"]}))).await;
     let said = refusal_of(&scene, "devs", &exception()).unwrap();
-    assert!(said.contains("resources.portreeve.dev") && said.contains("members of \"owners\""), "{said}");
+    assert!(said.contains("exceptions.portreeve.dev") && said.contains("members of \"owners\""), "{said}");
     let mut elsewhere = exception();
     elsewhere["metadata"]["namespace"] = json!("default");
     let said = refusal_of(&scene, "owners", &elsewhere).unwrap();
@@ -70,6 +70,36 @@ async fn an_exception_counts_where_its_policy_allows_it_and_by_whom() {
     let said = reason(&scene, &exception(), "Refused").await;
     assert!(said.contains("\"team\" allows no exceptions"), "{said}");
     assert!(scene.refusal(&deployment("web")).await.unwrap().contains("team"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_nobody_answers_exceptions_are_neither_written_nor_widened_and_go_as_ever() {
+    let Some(scene) = Scene::start().await else { return };
+    let replica = scene.replica("one").await;
+    scene.registered().await;
+    scene.put_in_force(&wants_label("team", "team")).await;
+    scene.put_in_force(&exception()).await;
+    scene.front.remove(replica.webhook);
+    scene.front.cut();
+    let unanswered = |said: &str| said.contains("failed calling webhook") && said.contains("exceptions.portreeve.dev");
+    let mut another = exception();
+    another["metadata"]["name"] = json!("another");
+    let mut longer = exception();
+    longer["spec"]["expires"] = json!("2099-12-31T00:00:00Z");
+    for asked in [another, longer] {
+        let said = refusal_of(&scene, "system:masters", &asked).unwrap();
+        assert!(unanswered(&said), "{said}");
+    }
+    // What says nothing else, and what heals or deletes, waits for nobody.
+    for done in [
+        "label policyexception kept -n shop seen=yes",
+        "patch policyexception kept -n shop --type=merge -p {\"metadata\":{\"finalizers\":[\"portreeve.example/held\"]}}",
+        "delete policyexception kept -n shop --wait=false",
+        "patch policyexception kept -n shop --type=merge -p {\"metadata\":{\"finalizers\":[]}}",
+    ] {
+        scene.kubectl.run(done).unwrap();
+    }
+    assert!(scene.kubectl.run("get policyexception kept -n shop").is_err());
 }
 
 #[tokio::test(flavor = "multi_thread")]

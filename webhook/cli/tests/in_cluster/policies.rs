@@ -150,10 +150,6 @@ async fn what_a_namespace_asks_of_itself_has_nobody_else_asked_about() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_namespace_gets_wrong_is_its_own_affair() {
     let Some(scene) = Scene::start().await else { return };
-    let replica = scene.replica("one").await;
-    scene.registered().await;
-    scene.front.remove(replica.webhook);
-    scene.front.cut();
     let exception = json!({
         "apiVersion": "portreeve.dev/v1alpha1", "kind": "PolicyException",
         "metadata": {"name": "stray", "namespace": "shop"},
@@ -162,13 +158,16 @@ async fn what_a_namespace_gets_wrong_is_its_own_affair() {
             "expires": "2099-01-01T00:00:00Z", "match": {"images": ["registry.example/web"]},
         },
     });
-    scene.apply(&exception).await;
     let mut own = wants_label("wrong", "team");
     own["kind"] = json!("Policy");
     own["metadata"]["namespace"] = json!("shop");
     own["spec"]["settings"] = json!({"labels": "team"});
-    scene.apply(&own).await;
-    scene.front.add(replica.webhook);
+    // Before anybody is asked.
+    for resource in [&exception, &own] {
+        scene.apply(resource).await;
+    }
+    let _replica = scene.replica("one").await;
+    scene.registered().await;
     scene.put_in_force(&wants_label("team", "team")).await;
     assert!(scene.denial(&deployment("web")).await.contains("team"));
     for resource in [&exception, &own] {

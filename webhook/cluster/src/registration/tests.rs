@@ -268,10 +268,12 @@ fn there_is_one_entry_of_each_kind_with_the_words_that_are_promised() {
 }
 
 #[test]
-fn changes_of_our_own_resources_never_wait_for_us_but_for_the_switch_that_drops_denials() {
+fn changes_of_our_own_resources_never_wait_for_us_but_for_exceptions_and_the_switch_that_drops_denials() {
     let [_, validating] = written(Endpoint::Url("https://127.0.0.1:1".to_owned()), Some("t"));
-    let [_, resources, break_glass] = validating["webhooks"].as_array().unwrap().as_slice() else { panic!() };
-    for entry in [resources, break_glass] {
+    let [_, resources, exceptions, break_glass] = validating["webhooks"].as_array().unwrap().as_slice() else {
+        panic!()
+    };
+    for entry in [resources, exceptions, break_glass] {
         assert_eq!(entry["clientConfig"]["url"], "https://127.0.0.1:1/resources/t");
         assert_eq!(entry["rules"][0]["apiGroups"], json!(["portreeve.dev"]));
     }
@@ -279,6 +281,12 @@ fn changes_of_our_own_resources_never_wait_for_us_but_for_the_switch_that_drops_
         (&resources["name"], &resources["failurePolicy"]),
         (&json!("resources.portreeve.dev"), &json!("Ignore"))
     );
+    assert_eq!(resources["rules"][0]["resources"], json!(["clusterpolicies", "policysets", "policies"]));
+    let names = (&exceptions["name"], &exceptions["failurePolicy"], &exceptions["rules"][0]["resources"]);
+    assert_eq!(names, (&json!("exceptions.portreeve.dev"), &json!("Fail"), &json!(["policyexceptions"])));
+    assert_eq!(exceptions["rules"][0]["operations"], json!(["CREATE", "UPDATE"]));
+    let condition = &exceptions["matchConditions"][0]["expression"];
+    assert_eq!(condition, "oldObject == null || object.?spec != oldObject.?spec");
     let names = (&break_glass["name"], &break_glass["failurePolicy"], &break_glass["rules"][0]["resources"]);
     assert_eq!(names, (&json!("break-glass.portreeve.dev"), &json!("Fail"), &json!(["policysets"])));
     let condition = break_glass["matchConditions"][0]["expression"].as_str().unwrap();

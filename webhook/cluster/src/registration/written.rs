@@ -120,7 +120,7 @@ impl Site {
 
     /// Both objects with these entries, and those that no policy asks for.
     fn configurations(&self, mutating: Vec<MutatingWebhook>, mut validating: Vec<ValidatingWebhook>) -> Configurations {
-        validating.extend([resources(self), break_glass(self)]);
+        validating.extend([resources(self), exceptions(self), break_glass(self)]);
         Configurations {
             mutating: MutatingWebhookConfiguration { metadata: metadata_of_ours(&self.name), webhooks: Some(mutating) },
             validating: ValidatingWebhookConfiguration {
@@ -158,8 +158,8 @@ const MATCH_POLICY: &str = "Equivalent";
 /// Others who edit after us are seen too: our defaults settle on what they leave.
 const REINVOCATION: &str = "IfNeeded";
 
-/// Asks us of changes of our own resources, so that a mistake in one is told to whoever makes it. It never stands in
-/// the way: without us they are stored, and their status says later what is wrong.
+/// Asks us of changes of all that makes a set but exceptions, so that a mistake is told to whoever makes it. It never
+/// stands in the way: without us they are stored, and their status says later what is wrong.
 fn resources(site: &Site) -> ValidatingWebhook {
     ValidatingWebhook {
         admission_review_versions: vec![REVIEWS.to_owned()],
@@ -167,7 +167,7 @@ fn resources(site: &Site) -> ValidatingWebhook {
         failure_policy: Some("Ignore".to_owned()),
         match_policy: Some(MATCH_POLICY.to_owned()),
         name: format!("{RESOURCES}.portreeve.dev"),
-        rules: Some(vec![changes(&Kind::ALL)]),
+        rules: Some(vec![changes(&[Kind::ClusterPolicy, Kind::PolicySet, Kind::Policy])]),
         side_effects: "None".to_owned(),
         timeout_seconds: Some(10),
         ..ValidatingWebhook::default()
@@ -182,6 +182,23 @@ fn changes(kinds: &[Kind]) -> RuleWithOperations {
         operations: Some(["CREATE", "UPDATE"].map(str::to_owned).into()),
         resources: Some(kinds.iter().map(|kind| kind.plural().to_owned()).collect()),
         scope: None,
+    }
+}
+
+/// Asks us of exceptions, and refuses them where we don't answer: who may write them, only we know, and nobody asks
+/// again. Nothing heals by one while we are away, for it is we who let pass what it covers. Whoever labels one, deletes
+/// it or takes a finalizer off waits for nobody.
+fn exceptions(site: &Site) -> ValidatingWebhook {
+    let says_otherwise = MatchCondition {
+        name: "says-otherwise".to_owned(),
+        expression: "oldObject == null || object.?spec != oldObject.?spec".to_owned(),
+    };
+    ValidatingWebhook {
+        failure_policy: Some("Fail".to_owned()),
+        match_conditions: Some(vec![says_otherwise]),
+        name: "exceptions.portreeve.dev".to_owned(),
+        rules: Some(vec![changes(&[Kind::PolicyException])]),
+        ..resources(site)
     }
 }
 

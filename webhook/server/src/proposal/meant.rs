@@ -39,9 +39,12 @@ pub(super) fn of_exception(spec: &PolicyExceptionSpec, object: &Value, now: Time
     is_over.into_iter().chain(empty).collect()
 }
 
-/// What of a switch that was set can't be meant. One that is none is told of where the set is made.
+/// What of a switch that was set is wrong or can't be meant.
 pub(super) fn of_switch(review: &Review, now: Timestamp) -> Option<String> {
-    let glass = BreakGlass::of(&review.meta.annotations).ok()??;
+    let glass = match BreakGlass::of(&review.meta.annotations) {
+        Ok(glass) => glass?,
+        Err(error) => return Some(error.to_string()),
+    };
     let until = glass.until;
     if !glass.is_open(now) {
         return Some(format!("metadata.annotations: {UNTIL} is {until}, which has passed: no denial would be dropped"));

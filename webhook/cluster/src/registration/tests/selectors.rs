@@ -105,5 +105,5 @@ fn what_is_registered_of_namespaces_is_reached_anew_like_the_rest() {
     let registration = registered(&[selecting("a"), of_namespace("shop", policy("own"))]);
     let renewed = registration.at(&site("old")).at(&site("new"));
     assert_eq!(renewed, registration.at(&site("new")));
-    assert_eq!(renewed.validating.webhooks.unwrap().len(), 4);
+    assert_eq!(renewed.validating.webhooks.unwrap().len(), 5);
 }
