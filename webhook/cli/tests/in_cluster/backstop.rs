@@ -11,7 +11,7 @@ use portreeve_tests::places::checkout;
 use portreeve_tests::server::until;
 use serde_json::{Value, json};
 
-use crate::scene::{Scene, deployment};
+use crate::scene::{Scene, deployment, wants_label};
 
 /// The five platforms, and the folder with their set.
 const PLATFORMS: [&str; 6] = ["airhart", "arbitex", "avivatec", "azure-platform", "klinematrix", "."];
@@ -238,6 +238,31 @@ async fn the_namespaces_that_no_policy_sees_are_left_alone() {
         object["metadata"]["namespace"] = json!(namespace);
         assert_eq!(scene.refusal(&object).await, None, "{namespace}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_cluster_has_is_exported_and_a_policy_of_a_namespace_holds_there_alone() {
+    let Some(scene) = Scene::start().await else { return };
+    let ours = |kind: &str, name: &str, spec: Value| {
+        let metadata = json!({"name": name, "namespace": "shop"});
+        json!({"apiVersion": "portreeve.dev/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec})
+    };
+    scene.apply(&wants_label("team", "team")).await;
+    scene.apply(&ours("Policy", "own", json!({"module": {"builtin": "host-access"}}))).await;
+    let left_behind =
+        json!({"policy": "gone", "owner": "o", "ticket": "t", "reason": "r", "expires": "2099-01-01T00:00:00Z"});
+    scene.apply(&ours("PolicyException", "stray", left_behind)).await;
+    let all = scene.folder().join("all.yaml");
+    let kinds = "clusterpolicies,policysets,policyexceptions,policies";
+    std::fs::write(&all, scene.kubectl.run(&format!("get {kinds} -A -o yaml")).unwrap()).unwrap();
+    put_up(&scene, &exported(&[], &[all]));
+    let mut web = deployment("web");
+    web["spec"]["template"]["spec"]["hostNetwork"] = json!(true);
+    let words = refused(&scene, &web).await;
+    assert!(words.contains("'own.shop.namespaces.backstop.portreeve.dev'"), "{words}");
+    assert!(words.contains("(shop/own/host-network)"), "{words}");
+    web["metadata"]["namespace"] = json!("default");
+    assert_eq!(scene.refusal(&web).await, None);
 }
 
 #[tokio::test(flavor = "multi_thread")]
