@@ -82,8 +82,8 @@ impl Proposals {
         Self { doctor, ..self }
     }
 
-    /// What is answered without a look at the set: a change that its caller may not make is refused, and one of metadata
-    /// alone is admitted, since a set is made of specs. None for all other changes.
+    /// What is answered without a look at the set: a change that its caller may not make is refused, and one of
+    /// metadata alone is admitted, since a set is made of specs. None for all other changes.
     #[must_use]
     pub fn at_once(&self, review: &Review) -> Option<Response> {
         let is_change = matches!(review.request.operation, Operation::Create | Operation::Update);
@@ -198,7 +198,8 @@ impl Proposals {
         }
     }
 
-    /// Whether the caller may say this by an exception, if it is one, as far as the policy that it loosens says who may.
+    /// Whether the caller may say this by an exception, if it is one, as far as the policy that it loosens says who
+    /// may.
     fn may_except(&self, review: &Review) -> Result<(), (RefusalKind, String)> {
         let forbidden = |reason| (RefusalKind::Forbidden, reason);
         let kind = &review.request.kind.kind;

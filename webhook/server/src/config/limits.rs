@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 pub struct LimitsConfig {
     /// The largest body, in bytes: 64 KiB at least. An object may have 3 MiB, and a review carries two.
     pub body_bytes: BodyBytes,
-    /// Bytes of bodies that are read or judged at once, and never fewer than one body may have. Whose body finds no room
-    /// in time is answered 503.
+    /// Bytes of bodies that are read or judged at once, and never fewer than one body may have. Whose body finds no
+    /// room in time is answered 503.
     pub bytes_under_way: usize,
     /// How many evaluations may run at once. Left out: twice the number of processors.
     pub evaluations: Option<NonZeroUsize>,
