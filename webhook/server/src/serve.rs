@@ -136,8 +136,8 @@ pub async fn start_with(config: ServerConfig, outside: Outside) -> Result<Runnin
 }
 
 impl Running {
-    /// Waits for a part that is lost. Without it the server may look well and do half of its work, so that it had better
-    /// be stopped and started again. Others may come to their end.
+    /// Waits for a part that is lost. Without it the server may look well and do half of its work, so that it had
+    /// better be stopped and started again. Others may come to their end.
     pub async fn lost(&mut self) -> LostError {
         loop {
             match self.tasks.join_next().await {

@@ -1,7 +1,7 @@
 //! Which set is in force: at the start and whenever policies change. What is put in force is kept, and a start whose
-//! policies are no use takes the set that was kept. Where a changed set is refused or has to be waited for, its policies
-//! wait, but exceptions and the switch that drops denials are taken up. Compiling, but for modules that were never seen,
-//! follows in `compiled`. What a set is made of is told in `set`.
+//! policies are no use takes the set that was kept. Where a changed set is refused or has to be waited for, its
+//! policies wait, but exceptions and the switch that drops denials are taken up. Compiling, but for modules that were
+//! never seen, follows in `compiled`. What a set is made of is told in `set`.
 
 use std::sync::Arc;
 
@@ -43,6 +43,7 @@ pub(super) fn at_start(
     match made {
         Ok(Made { sources, set }) => {
             keep(last_good.as_ref(), &sources, &set, health);
+            tracing::info!("{}", in_force(&set));
             health.set(Part::Policies, State::Good(in_force(&set)));
             tell(origin, &seen, Ok(Arc::clone(&set)));
             Ok((set, Some(seen)))

@@ -1,7 +1,7 @@
 //! Looking after the files while the server runs: certificates, client CAs and tokens here, the lock file in `locked`.
-//! They are polled, since a poll also sees the symlink swap of a mounted volume. What can't be taken up is told once and
-//! shown until mended. Policies, which may have to be waited for, are looked after in `policies`, and nothing here waits
-//! for them.
+//! They are polled, since a poll also sees the symlink swap of a mounted volume. What can't be taken up is told once
+//! and shown until mended. Policies, which may have to be waited for, are looked after in `policies`, and nothing here
+//! waits for them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -159,5 +159,15 @@ mod tests {
     fn a_certificate_that_has_ended_is_shown_as_that() {
         let ended = ValidityWarning::Expired { since: Timestamp::UNIX_EPOCH };
         assert_eq!(standing(&[], Some(ended)), State::Kept(ended.to_string()));
+    }
+
+    #[tokio::test]
+    async fn looks_that_are_cut_short_are_shown_until_one_is_not() {
+        let health = Health::default();
+        let panicked: Result<(), JoinError> = spawn_blocking(|| panic!("out of its mind")).await;
+        show_cut_short(&health, Part::Certificate, &panicked.unwrap_err());
+        assert!(health.report().contains("[!] certificate: each look at it is cut short"), "{}", health.report());
+        show(&health, &[], None);
+        assert!(health.report().contains("[+] certificate: loaded"), "{}", health.report());
     }
 }
