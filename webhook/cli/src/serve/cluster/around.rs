@@ -238,7 +238,7 @@ fn sight(event: Event<Value>) -> Sight {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::path::Path;
 
     use portreeve_server::manifest::read_stream;
@@ -250,7 +250,7 @@ mod tests {
     use super::*;
 
     /// A connection that leads to nobody.
-    async fn nobody(folder: &Path) -> Connection {
+    pub(in crate::serve::cluster) async fn nobody(folder: &Path) -> Connection {
         let kubeconfig = json!({
             "apiVersion": "v1", "kind": "Config", "current-context": "nobody",
             "clusters": [{"name": "nobody", "cluster": {"server": "http://127.0.0.1:1"}}],

@@ -3,6 +3,7 @@
 //! folder, which the server reads as files that somebody else writes.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use portreeve_certs::{CertificateFolder, FolderContents, NameError, PolicyError, RotationPolicy, ServerNames};
 use portreeve_cluster::certificates::CertificateSecret;
@@ -11,8 +12,12 @@ use portreeve_cluster::election::while_leading;
 use portreeve_cluster::rotation::RotationRequests;
 use portreeve_server::config::{CallersConfig, KubernetesConfig, ServerConfig, TlsConfig};
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use super::Tie;
+
+/// How often a start that waits says so.
+const AGAIN: Duration = Duration::from_secs(30);
 
 /// A certificate or a token that can't come from a Secret.
 #[derive(Debug, thiserror::Error)]
@@ -81,11 +86,13 @@ impl Shared {
         tie.spawn(while_leading(tie.standing(), async move || renewed.keep_renewed(&renewing, &requests).await));
         let (tell, told) = watch::channel(FolderContents::default());
         let (copy, policy) = (folder.clone(), policy.clone());
-        tie.spawn(async move { shared.follow(&copy, &policy, tell).await });
+        let heard = told.clone();
+        tie.spawn(async move {
+            shared.follow(&copy, &policy, tell).await;
+            // It is followed for as long as somebody listens, and this one does until the end.
+            drop(heard);
+        });
         self.first(told.clone()).await?;
-        let mut heard = told.clone();
-        // The Secret is followed for as long as somebody listens.
-        tie.spawn(async move { while heard.changed().await.is_ok() {} });
         Ok(told)
     }
 
@@ -94,7 +101,14 @@ impl Shared {
         if self.folder.contents().is_ok_and(|contents| contents.is_empty()) {
             let what = if self.policy.names().is_some() { "certificate" } else { "token" };
             tracing::info!(secret = self.secret, "waiting for the {what}");
-            told.wait_for(|contents| !contents.is_empty()).await?;
+            loop {
+                match timeout(AGAIN, told.wait_for(|contents| !contents.is_empty())).await {
+                    Ok(there) => return there.map(drop),
+                    Err(_) => {
+                        tracing::warn!(secret = self.secret, "still waiting for the {what}, which the leader makes")
+                    }
+                }
+            }
         }
         Ok(())
     }
@@ -133,8 +147,15 @@ fn tokens(config: &ServerConfig) -> Result<&Path, CertificateError> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use std::fs::File;
+    use std::sync::Arc;
 
+    use portreeve_cluster::election::Standing;
+    use serde_json::{Value, json};
+    use tokio::task::JoinSet;
+    use tokio::time::sleep;
+
+    use super::super::around::tests::nobody;
     use super::*;
 
     const GIVEN: &str = r#"{"certificate": "tls.crt", "key": "tls.key"}"#;
@@ -155,6 +176,27 @@ mod tests {
         assert!(tokens.policy.names().is_none());
         assert_eq!(tokens.policy.leaf().as_secs(), 30 * 86_400);
         assert_eq!((tokens.secret.as_str(), tokens.folder.path()), ("tokens", Path::new("callers")));
+    }
+
+    #[tokio::test]
+    async fn a_start_that_waits_says_again_that_it_does_and_why() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        let listening = tracing_subscriber::fmt().with_ansi(false).with_writer(Arc::new(File::create(&log).unwrap()));
+        let _listening = tracing::subscriber::set_default(listening.finish());
+        let connection = nobody(folder.path()).await;
+        let callers = json!({"tokenFolder": folder.path().join("callers")});
+        let tokens = shared(GIVEN, &callers, &json!({"tokenSecret": "tokens"})).unwrap().unwrap();
+        let (_tell, standing) = watch::channel(Standing::default());
+        let mut tie = Tie { tasks: JoinSet::new(), standing, election: None };
+        tokio::time::pause();
+        tokio::select! {
+            _ = tokens.begin(&connection, &mut tie) => panic!("nobody made a token"),
+            () = sleep(AGAIN * 2 + AGAIN / 2) => {}
+        }
+        let said = std::fs::read_to_string(log).unwrap();
+        assert_eq!(said.matches("still waiting for the token").count(), 2, "{said}");
+        assert!(said.contains("WARN") && said.contains("the watch of the Secret begins again"), "{said}");
     }
 
     #[test]
