@@ -1,6 +1,6 @@
-//! Policy modules out of registries, for a loader, which waits for them on a thread of its own. Each is pulled by a task,
-//! once however many wait for it, and goes on being pulled when nobody waits any more. What is in force is not asked for
-//! again, and a registry that gave no answer not at once. The asking itself is `supply`'s.
+//! Policy modules out of registries, for a loader, which waits for them on a thread of its own. Each is pulled by a
+//! task, once however many wait for it, and goes on being pulled when nobody waits any more. What is in force is not
+//! asked for again, and a registry that gave no answer not at once. The asking itself is `supply`'s.
 
 use std::collections::HashMap;
 use std::path::Path;

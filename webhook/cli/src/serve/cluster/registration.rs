@@ -132,8 +132,8 @@ impl Registered {
         Self { renewed: Some(certificates), ..self }
     }
 
-    /// Keeps it in the cluster for as long as it is let run. What is known is written and put back while it is asked what
-    /// else there is.
+    /// Keeps it in the cluster for as long as it is let run. What is known is written and put back while it is asked
+    /// what else there is.
     pub(super) async fn keep(&self, connection: &Connection, surveyor: &Surveyor, parts: &Parts) {
         let scene = Scene { connection, surveyor, parts };
         let shown = Shown(parts);
@@ -148,8 +148,8 @@ impl Registered {
         }
     }
 
-    /// What has to be registered at first: where we are reached, as soon as that is known, with what policies ask for if
-    /// that is known soon.
+    /// What has to be registered at first: where we are reached, as soon as that is known, with what policies ask for
+    /// if that is known soon.
     async fn first(&self, scene: &Scene<'_>, shown: &Shown<'_>) -> Target {
         let site = loop {
             match self.site().await {
@@ -184,8 +184,8 @@ impl Registered {
         }
     }
 
-    /// Sends what has to be registered now: where we are reached at once, and what the policies ask for when it is known.
-    /// Returns what has to wait, and why.
+    /// Sends what has to be registered now: where we are reached at once, and what the policies ask for when it is
+    /// known. Returns what has to wait, and why.
     async fn look(
         &self,
         wanted: &watch::Sender<Target>,
