@@ -124,4 +124,9 @@ async fn while_looks_at_the_set_come_to_no_end_rights_are_told_and_all_else_is_a
     assert!(refused["status"]["message"].as_str().unwrap().contains("members of \"owners\""), "{refused}");
     drop(held);
     assert_eq!(look("own").await["warnings"], Value::Null);
+    let (_, metrics) = wire.operations("/metrics").await.unwrap();
+    for (answer, count) in [("allowed", 8), ("denied", 1)] {
+        let line = format!(r#"portreeve_requests_total{{call="Resources",answer="{answer}",dry_run="no"}} {count}"#);
+        assert!(metrics.contains(&line), "{metrics}");
+    }
 }

@@ -1,6 +1,8 @@
 //! The HTTP face: two routers, one for the API server over TLS, one for the machine's own probes and metrics. Status
 //! codes and who may call are decided here; what a review is answered is decided in `way`.
 
+mod resources;
+
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -15,7 +17,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use portreeve_admission::decision::Answer;
 use portreeve_admission::response::{RefusalKind, Response};
-use portreeve_admission::review::{ReviewError, decode};
+use portreeve_admission::review::ReviewError;
 use portreeve_ledger::BookProof;
 use serde::Deserialize;
 use serde_json::json;
@@ -29,7 +31,7 @@ use crate::door::Seat;
 use crate::health::Health;
 use crate::incoming::{Incoming, Refusal};
 use crate::metrics::{Call, Exposition, InFlight, Metrics};
-use crate::proposal::{NOT_LOOKED_AT, Proposals};
+use crate::proposal::Proposals;
 use crate::traces::{Followed, Traces};
 use crate::way::{Answered, Gate};
 
@@ -69,8 +71,8 @@ pub fn webhook(app: App) -> Router {
         .route("/mutate/{token}", post(mutate))
         .route("/validate", post(validate))
         .route("/validate/{token}", post(validate))
-        .route("/resources", post(resources))
-        .route("/resources/{token}", post(resources))
+        .route("/resources", post(resources::look))
+        .route("/resources/{token}", post(resources::look))
         .route("/livez", get(livez))
         .route("/readyz", get(readyz_without_reasons))
         .fallback(nothing_here)
@@ -118,38 +120,6 @@ async fn mutate(State(app): State<App>, token: Token, query: Asked, request: Req
 async fn validate(State(app): State<App>, token: Token, query: Asked, request: Request) -> HttpResponse {
     let judge = |gate: Arc<Gate>, body: Bytes, deadlines| async move { gate.validate(&body, deadlines).await };
     answer(app, Call::Validate, token, query, request, judge).await
-}
-
-/// Changes of our own resources. They are no decision about a workload, and the book does not tell of them.
-async fn resources(State(app): State<App>, token: Token, query: Asked, request: Request) -> HttpResponse {
-    let Received { body, deadlines, followed, under_way, .. } =
-        match received(&app, Call::Resources, token, query, request).await {
-            Ok(received) => received,
-            Err(refusal) => return refusal,
-        };
-    let review = match decode(&body) {
-        Ok(review) => review,
-        Err(error) => return unreadable(&app, Call::Resources, &error),
-    };
-    let Some(proposals) = app.proposals else { return send(&Response::allowed(&review.uid)) };
-    if let Some(response) = proposals.at_once(&review) {
-        return send(&response);
-    }
-    let uid = review.uid.clone();
-    let looked_at = async {
-        let turn = app.examinations.acquire_owned().await;
-        let answer = move || {
-            // Until it is done, whether or not somebody still waits for it.
-            let _held = (under_way, turn);
-            followed.span().in_scope(|| proposals.answer(&review, deadlines.judged))
-        };
-        tokio::task::spawn_blocking(answer).await
-    };
-    match tokio::time::timeout_at(deadlines.recorded.into(), looked_at).await {
-        Ok(Ok(response)) => send(&response),
-        Ok(Err(error)) => lost(&error),
-        Err(_) => send(&Response { warnings: vec![NOT_LOOKED_AT.to_owned()], ..Response::allowed(uid) }),
-    }
 }
 
 /// A call that may be made, and has come whole.

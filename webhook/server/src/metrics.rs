@@ -108,6 +108,11 @@ impl Metrics {
         self.calls.answered(call, answered, took, followed);
     }
 
+    /// A change of our own resources that was answered so.
+    pub(crate) fn looked_at(&self, answer: &'static str, dry_run: bool, took: Duration, followed: &Followed) {
+        self.calls.ended(Call::Resources, answer, dry_run, took, followed);
+    }
+
     /// A call that nobody may make.
     pub fn turned_away(&self, call: Call) {
         self.calls.turned_away(call);

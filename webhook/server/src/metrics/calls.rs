@@ -98,13 +98,11 @@ impl Calls {
     }
 
     pub(super) fn answered(&self, call: Call, answered: &mut Answered, took: Duration, followed: &Followed) {
-        let (labels, trace) = (CallLabels { call }, followed.trace().map(TraceLabels::of));
-        observe(&self.seconds.get_or_create(&labels), took, trace.as_ref());
+        self.ended(call, answered.label(), answered.dry_run, took, followed);
         if let Some(took) = answered.recorded_in {
-            observe(&self.record_seconds.get_or_create(&labels), took, trace.as_ref());
+            let trace = followed.trace().map(TraceLabels::of);
+            observe(&self.record_seconds.get_or_create(&CallLabels { call }), took, trace.as_ref());
         }
-        let dry_run = if answered.dry_run { "yes" } else { "no" };
-        self.answers.get_or_create(&AnswerLabels { call, answer: answered.label(), dry_run }).inc();
         if let Some(without_record) = answered.unrecorded {
             let answered = if without_record == WithoutRecord::Answer { "yes" } else { "no" };
             self.unrecorded.get_or_create(&UnrecordedLabels { call, answered }).inc();
@@ -112,6 +110,14 @@ impl Calls {
         for PolicyOutcome { policy, mode, outcome } in std::mem::take(&mut answered.outcomes) {
             self.policies.get_or_create(&PolicyLabels { call, policy, mode: mode.name(), outcome }).inc();
         }
+    }
+
+    /// Counts how a call ended and how long it took.
+    pub(super) fn ended(&self, call: Call, answer: &'static str, dry_run: bool, took: Duration, followed: &Followed) {
+        let trace = followed.trace().map(TraceLabels::of);
+        observe(&self.seconds.get_or_create(&CallLabels { call }), took, trace.as_ref());
+        let dry_run = if dry_run { "yes" } else { "no" };
+        self.answers.get_or_create(&AnswerLabels { call, answer, dry_run }).inc();
     }
 
     pub(super) fn forget(&self, policy: &str) {

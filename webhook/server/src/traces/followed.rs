@@ -62,12 +62,17 @@ impl Followed {
         if self.0.is_disabled() {
             return;
         }
-        self.0.record("portreeve.answer", answered.label());
         self.0.record("portreeve.rounds", answered.rounds);
         if let Some(record) = answered.response.audit.get(&AuditKey::Record) {
             self.0.record("portreeve.record", record.as_str());
         }
-        if answered.label() == "failed" {
+        self.ended(answered.label());
+    }
+
+    /// Puts down by which answer it ended.
+    pub(crate) fn ended(&self, answer: &'static str) {
+        self.0.record("portreeve.answer", answer);
+        if answer == "failed" {
             self.0.record("otel.status_code", "ERROR");
         }
     }
