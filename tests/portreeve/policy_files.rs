@@ -36,6 +36,11 @@ fn a_file_that_is_not_yaml_is_named_with_its_line() {
 }
 
 #[test]
+fn a_file_that_was_emptied_is_named() {
+    says(&only(&[("a.yaml", &policy("a", "{module: {builtin: seccomp}}")), ("b.yaml", "")]), &["b.yaml", "empty"]);
+}
+
+#[test]
 fn an_unknown_policy_is_answered_with_those_that_there_are() {
     let problem = only(&[("a.yaml", &policy("a", "{module: {builtin: drop-capabilitys}}"))]);
     says(&problem, &["a.yaml:2", "ClusterPolicy/a", "drop-capabilitys", "drop-capabilities", "seccomp"]);

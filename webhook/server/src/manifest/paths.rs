@@ -43,6 +43,12 @@ pub enum ReadError {
         /// The line of the first byte that is wrong, counted from 1.
         line: usize,
     },
+    /// Nothing is in it: cut off while it was written, most likely.
+    #[error("{}: the file is empty; delete it, or leave a comment in it", path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
     /// The text is no manifests.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
@@ -76,12 +82,16 @@ pub struct Found {
 /// not in circles), and `-` for `stdin`, which is read where it is first named.
 ///
 /// # Errors
-/// Everything that is wrong, one entry for each file.
+/// Everything that is wrong, one entry for each file. An empty file in a folder is wrong too: what stood in it would be
+/// missed by nobody.
 pub fn read_paths(paths: &[PathBuf], stdin: &mut dyn Read) -> Result<Vec<Manifest>, ReadErrors> {
     let (sources, mut errors) = gather(paths, stdin);
     let mut manifests = Vec::new();
-    for source in sources {
-        match read_stream(&source.text.name, &source.text.text) {
+    for Source { text: Text { name, text }, sought } in sources {
+        match read_stream(&name, &text) {
+            Ok(_) if matches!(sought, Sought::InFolder) && text.trim().is_empty() => {
+                errors.push(ReadError::Empty { path: PathBuf::from(&*name) });
+            }
             Ok(read) => manifests.extend(read),
             Err(error) => errors.push(error.into()),
         }

@@ -3,12 +3,17 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use tokio::sync::watch;
 
 use super::fingerprint::Fingerprint;
 use crate::config::ServerConfig;
 use crate::set::{LoadError, PolicySet, Sources};
+
+/// How long files have to be as they are before a change of them is taken for whole.
+const WRITTEN: Duration = Duration::from_millis(300);
 
 /// Where policies come from.
 #[derive(Default)]
@@ -90,6 +95,18 @@ impl Seen {
         }
     }
 
+    /// Whether files have come to rest: whoever writes several of them, or a long one, is not done with the first. Blocks
+    /// for a moment.
+    pub(super) fn has_settled(&self, now: impl FnOnce() -> Self) -> bool {
+        match self {
+            Self::Files(_) => {
+                thread::sleep(WRITTEN);
+                self.is(&now())
+            }
+            Self::Profile | Self::Told(_) => true,
+        }
+    }
+
     /// Whether this is what there is now.
     pub(super) fn is(&self, now: &Self) -> bool {
         match (self, now) {
@@ -98,5 +115,27 @@ impl Seen {
             (Self::Told(Some(seen)), Self::Told(Some(now))) => Arc::ptr_eq(seen, now),
             _ => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_that_are_being_written_have_not_settled() {
+        let folder = tempfile::tempdir().unwrap();
+        let now = || Seen::Files(Fingerprint::of_folder(folder.path()));
+        let write = |text: &str| std::fs::write(folder.path().join("policy.yaml"), text).unwrap();
+        write("kind: Cluster");
+        let half = now();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                thread::sleep(WRITTEN / 3);
+                write("kind: ClusterPolicy");
+            });
+            assert!(!half.has_settled(now));
+        });
+        assert!(now().has_settled(now));
     }
 }

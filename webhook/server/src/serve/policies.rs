@@ -136,8 +136,9 @@ enum Changed {
 }
 
 fn read_changed(parts: &Parts, seen: Option<Seen>) -> Changed {
-    let now = Seen::now(&parts.config, &parts.origin);
-    if seen.as_ref().is_some_and(|seen| seen.is(&now)) {
+    let look = || Seen::now(&parts.config, &parts.origin);
+    let now = look();
+    if seen.as_ref().is_some_and(|seen| seen.is(&now)) || !now.has_settled(look) {
         return Changed::Not(seen);
     }
     Changed::To(read_set(&parts.loader, &parts.trials, &parts.config, now))

@@ -52,6 +52,16 @@ fn a_file_that_is_named_is_read_whatever_its_name() {
     assert_eq!(read(&[&folder.path().join("template.txt")]).unwrap().len(), 1);
 }
 
+#[test]
+fn an_empty_file_in_a_folder_is_refused_and_one_with_a_comment_is_not() {
+    let folder = folder(&[("a.yaml", &object("a")), ("b.yaml", " \n"), ("c.yaml", "# nothing yet\n")]);
+    let errors = read(&[folder.path()]).unwrap_err();
+    let [error] = errors.errors() else { panic!("{errors:?}") };
+    let told =
+        format!("{}: the file is empty; delete it, or leave a comment in it", folder.path().join("b.yaml").display());
+    assert_eq!(error.to_string(), told);
+}
+
 #[cfg(unix)]
 #[test]
 fn follows_links_but_not_in_circles() {
