@@ -31,7 +31,7 @@ pub(super) fn lengths(checkout: &Checkout) -> Vec<Finding> {
         .collect()
 }
 
-/// No line of comment is wider than code may be.
+/// No line of comment is wider than code may be, but for a row of a table, which can't be broken.
 pub(super) fn widths(checkout: &Checkout) -> Vec<Finding> {
     let sources = checkout.files.iter().filter(|(path, _)| is_source(path));
     sources.flat_map(|(path, text)| too_wide(text).map(|line| Finding::at_line(path, line, TOO_WIDE))).collect()
@@ -40,9 +40,10 @@ pub(super) fn widths(checkout: &Checkout) -> Vec<Finding> {
 const TOO_WIDE: &str = "is a comment of more than 120 columns";
 
 fn too_wide(text: &str) -> impl Iterator<Item = usize> {
-    let is_comment = |line: &str| line.trim_start().starts_with("//");
+    let is_row = |comment: &str| comment.trim_start_matches(['/', '!', ' ']).starts_with('|');
+    let breaks = move |line: &str| line.trim_start().starts_with("//") && !is_row(line.trim_start());
     let lines = text.lines().enumerate();
-    lines.filter(move |(_, line)| is_comment(line) && line.chars().count() > WIDEST).map(|(number, _)| number)
+    lines.filter(move |(_, line)| breaks(line) && line.chars().count() > WIDEST).map(|(number, _)| number)
 }
 
 fn is_source(path: &str) -> bool {
@@ -73,7 +74,8 @@ mod tests {
     #[test]
     fn measures_comments() {
         let fits = format!("    // {}\n", "ü".repeat(WIDEST - 7));
-        let text = format!("//! What.\n{fits}    // {}\n", "x".repeat(WIDEST - 6));
+        let row = format!("/// | {} |\n", "x".repeat(WIDEST));
+        let text = format!("//! What.\n{fits}    // {}\n{row}", "x".repeat(WIDEST - 6));
         let [finding] = widths(&with_files([("a.rs", &text), ("a.md", &text)])).try_into().unwrap();
         assert_eq!(finding.place, "a.rs:3");
     }

@@ -1,5 +1,5 @@
-//! `/resources`: changes of our own resources, before they are stored. They are no decision about a workload, and the book
-//! does not tell of them: what came of each is counted, and the log says who was refused.
+//! `/resources`: changes of our own resources, before they are stored. They are no decision about a workload, and the
+//! book does not tell of them: what came of each is counted, and the log says who was refused.
 
 use std::sync::Arc;
 

@@ -95,8 +95,8 @@ impl Seen {
         }
     }
 
-    /// Whether files have come to rest: whoever writes several of them, or a long one, is not done with the first. Blocks
-    /// for a moment.
+    /// Whether files have come to rest: whoever writes several of them, or a long one, is not done with the first.
+    /// Blocks for a moment.
     pub(super) fn has_settled(&self, now: impl FnOnce() -> Self) -> bool {
         match self {
             Self::Files(_) => {
