@@ -114,10 +114,37 @@ async fn a_body_is_read_when_there_is_room_for_it_and_who_waits_too_long_is_told
     let refused = asked(8192).await.unwrap();
     assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert!(refused.text().await.unwrap().contains("limits.bytesUnderWay"));
+    let (_, metrics) = wire.operations("/metrics").await.unwrap();
+    for line in ["portreeve_no_room_total{call=\"Mutate\"} 1", "portreeve_body_free_bytes 4464"] {
+        assert!(metrics.contains(line), "{metrics}");
+    }
 
     drop(slow);
     let answered = async || asked(8192).await.unwrap().status() == StatusCode::OK;
     until("there is room again", answered).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_that_wait_for_room_do_not_stop_others_on_their_connection() {
+    let limits = json!({"bodyBytes": 65_536, "bytesUnderWay": 70_000});
+    let wire = Wire::start(&[("drop.yaml", DROP)], json!({"limits": limits})).await.unwrap();
+    let mut slow = Kept::open(&wire).await;
+    slow.begin(&wire.path("mutate"), 65_536).await;
+    let client = wire.client(Speaks::Http2).unwrap();
+    let asked = |bytes: usize| {
+        let call = client.post(wire.url(&format!("{}?timeout=20s", wire.path("mutate"))));
+        let call = call.header("content-type", "application/json");
+        call.body(format!("{:bytes$}", review().to_string())).send()
+    };
+    let waiting: Vec<_> = (0..3).map(|_| tokio::spawn(asked(60_000))).collect();
+    let in_flight = async || wire.operations("/metrics").await.unwrap().1.contains("in_flight{call=\"Mutate\"} 4");
+    until("they wait", in_flight).await.unwrap();
+    let small = tokio::time::timeout(Duration::from_secs(10), asked(0)).await.expect("it waits with them");
+    assert_eq!(small.unwrap().status(), StatusCode::OK);
+    drop(slow);
+    for call in waiting {
+        assert_eq!(call.await.unwrap().unwrap().status(), StatusCode::OK);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -159,7 +159,7 @@ async fn received(
     let followed =
         app.traces.as_ref().map_or_else(Followed::by_nobody, |traces| traces.follow(call, incoming.headers()));
     let room = match incoming.expected(app.body_bytes) {
-        Ok(bytes) => room(app, bytes, deadlines.judged).await,
+        Ok(bytes) => room(app, call, bytes, deadlines.judged).await,
         Err(refusal) => Err(refusal),
     };
     let room = match room {
@@ -175,11 +175,14 @@ async fn received(
 }
 
 /// Room for the whole body, before any of it is read: two that are read by halves would wait for each other.
-async fn room(app: &App, bytes: usize, until: Instant) -> Result<OwnedSemaphorePermit, Refusal> {
+async fn room(app: &App, call: Call, bytes: usize, until: Instant) -> Result<OwnedSemaphorePermit, Refusal> {
     let room = Arc::clone(&app.room).acquire_many_owned(u32::try_from(bytes).unwrap_or(u32::MAX));
     match tokio::time::timeout_at(until.into(), room).await {
         Ok(Ok(room)) => Ok(room),
-        Ok(Err(_)) | Err(_) => Err((StatusCode::SERVICE_UNAVAILABLE, NO_ROOM.to_owned())),
+        Ok(Err(_)) | Err(_) => {
+            app.metrics.no_room(call);
+            Err((StatusCode::SERVICE_UNAVAILABLE, NO_ROOM.to_owned()))
+        }
     }
 }
 

@@ -118,6 +118,11 @@ impl Metrics {
         self.calls.turned_away(call);
     }
 
+    /// A call whose body found no room among those under way.
+    pub fn no_room(&self, call: Call) {
+        self.calls.no_room(call);
+    }
+
     /// A body that was no review.
     pub fn unreadable(&self, call: Call) {
         self.calls.unreadable(call);
@@ -193,6 +198,7 @@ impl Metrics {
     /// Reads what is not counted as it happens. On the runtime that serves.
     pub fn observe(&self, app: &App) {
         self.evaluations.observe(&app.gate.runner);
+        self.calls.has_room_for(app.room.available_permits());
         self.levels.observe(app);
     }
 

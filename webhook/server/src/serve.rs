@@ -39,8 +39,12 @@ use crate::metrics::Port;
 /// The most that is held of a connection's bytes before they are made use of, headers above all.
 const HEADERS: usize = 64 << 10;
 
-/// The most that is held of bodies on a connection of HTTP/2 before there is room for them.
-const UNREAD: u32 = 64 << 10;
+/// The most that is held of a body that comes by HTTP/2 before there is room for it.
+const UNREAD_OF_BODY: u32 = 16 << 10;
+
+/// The same of all bodies on one connection: so many may wait there that those which have room, and those that need
+/// little, still come through.
+const UNREAD: u32 = 1 << 20;
 
 /// How long an accepted call may go on after the order to stop: no API server waits longer.
 const LAST_CALLS: Duration = Duration::from_secs(30);
@@ -106,7 +110,7 @@ pub async fn start_with(config: ServerConfig, outside: Outside) -> Result<Runnin
         .http_builder()
         .http2()
         .max_concurrent_streams(limits.streams.get())
-        .initial_stream_window_size(UNREAD)
+        .initial_stream_window_size(UNREAD_OF_BODY)
         .initial_connection_window_size(UNREAD);
     let served = server.serve(webhook(app.clone()).into_make_service());
     let (tell, stopped) = oneshot::channel();

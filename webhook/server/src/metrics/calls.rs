@@ -10,7 +10,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use super::{Call, PolicyOutcome, Seconds, TraceLabels, latencies, observe};
+use super::{Call, PolicyOutcome, Seconds, TraceLabels, latencies, level, observe};
 use crate::config::WithoutRecord;
 use crate::traces::Followed;
 use crate::way::Answered;
@@ -51,6 +51,8 @@ pub(super) struct Calls {
     in_flight: Family<CallLabels, Gauge>,
     policies: Family<PolicyLabels, Counter>,
     turned_away: Family<CallLabels, Counter>,
+    no_room: Family<CallLabels, Counter>,
+    free_bytes: Gauge,
     unreadable: Family<CallLabels, Counter>,
     unrecorded: Family<UnrecordedLabels, Counter>,
 }
@@ -73,6 +75,8 @@ impl Calls {
             in_flight: Family::default(),
             policies: Family::default(),
             turned_away: Family::default(),
+            no_room: Family::default(),
+            free_bytes: Gauge::default(),
             unreadable: Family::default(),
             unrecorded: Family::default(),
         };
@@ -82,6 +86,8 @@ impl Calls {
         registry.register("requests_in_flight", "Calls that are not answered yet", new.in_flight.clone());
         registry.register("policy_outcomes", "How each policy ended, by call and mode", new.policies.clone());
         registry.register("turned_away", "Calls without a token in force", new.turned_away.clone());
+        registry.register("no_room", "Calls whose bodies found no room in time", new.no_room.clone());
+        registry.register("body_free_bytes", "Room that is left for bodies under way", new.free_bytes.clone());
         registry.register("unreadable", "Bodies that were no review", new.unreadable.clone());
         registry.register(
             "unrecorded",
@@ -128,6 +134,14 @@ impl Calls {
                 }
             }
         }
+    }
+
+    pub(super) fn no_room(&self, call: Call) {
+        self.no_room.get_or_create(&CallLabels { call }).inc();
+    }
+
+    pub(super) fn has_room_for(&self, bytes: usize) {
+        self.free_bytes.set(level(bytes));
     }
 
     pub(super) fn turned_away(&self, call: Call) {

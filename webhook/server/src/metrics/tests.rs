@@ -26,6 +26,7 @@ fn counted() -> Metrics {
     drop(metrics.begun(Call::Validate));
     metrics.answered(Call::Validate, &mut answered, Duration::from_millis(5), &Followed::by_nobody());
     metrics.turned_away(Call::Mutate);
+    metrics.no_room(Call::Mutate);
     metrics.unreadable(Call::Mutate);
     metrics.cut_off(Port::Webhook, Cut::Stranger);
     metrics.strangers(Port::Webhook, 1);
