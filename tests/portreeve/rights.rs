@@ -64,6 +64,28 @@ fn break_glass_alone_waits_for_no_look_at_the_set() {
     assert!(asked(&milder, "devs").unwrap().contains("only the group"));
 }
 
+#[test]
+fn whoever_may_change_the_set_takes_break_glass_back_and_may_leave_the_reason() {
+    let proposals = Scene::of(&[]).proposals(None, Some("firemen"));
+    let open = switched(&in_two_hours());
+    let without = |taken: &[&str]| {
+        let mut set = open.clone();
+        let annotations = set["metadata"]["annotations"].as_object_mut().unwrap();
+        taken.iter().for_each(|key| drop(annotations.remove(*key)));
+        set
+    };
+    let answered = |now: &Value, before: &Value| {
+        let review = by(update(now, before), "ada", &["devs"]);
+        let answer = proposals.at_once(&decode(review.to_string().as_bytes()).unwrap()).unwrap();
+        answer.refusal.map(|refusal| refusal.message)
+    };
+    let (until, reason) = ("portreeve.dev/break-glass-until", "portreeve.dev/break-glass-reason");
+    assert_eq!(answered(&without(&[until]), &open), None);
+    assert_eq!(answered(&without(&[until, reason]), &open), None);
+    let begun = answered(&without(&[until]), &without(&[until, reason])).unwrap();
+    assert!(begun.contains("say until when"), "{begun}");
+}
+
 /// Looks at each set for as long as somebody holds this.
 struct Stuck(Arc<Mutex<()>>);
 
@@ -92,10 +114,10 @@ async fn looking(stored: &[Value], doctor: Stuck) -> (Wire, watch::Sender<Option
     (Wire::start_with(&[], json!({"ledger": null, "kubernetes": kubernetes}), outside).await.unwrap(), tell)
 }
 
-/// What is answered to a change by an API server that waits for two seconds.
-async fn answered(wire: &Wire, review: Value) -> Value {
+/// What is answered to a change by an API server that waits for so many seconds.
+async fn answered_within(waits: u32, wire: &Wire, review: Value) -> Value {
     let client = wire.client(Speaks::Http1).unwrap();
-    let url = wire.url(&format!("{}?timeout=2s", wire.path("resources")));
+    let url = wire.url(&format!("{}?timeout={waits}s", wire.path("resources")));
     let call = client.post(url).header("content-type", "application/json").body(review.to_string());
     let answer = call.timeout(Duration::from_secs(20)).send().await.unwrap();
     assert_eq!(answer.status(), 200);
@@ -110,10 +132,10 @@ async fn while_looks_at_the_set_come_to_no_end_rights_are_told_and_all_else_is_a
     let (wire, _tell) = looking(&stored, Stuck(Arc::clone(&hold))).await;
     let held = hold.lock().await;
     let begun = Instant::now();
-    let look = |name: &str| answered(&wire, create(&own_policy(name, "2026-01-01T00:00:00Z")));
-    let looked_at = join_all((0..6).map(|number| look(&format!("own-{number}"))));
-    let switch = answered(&wire, by(update(&switched(&in_two_hours()), &before), "ada", &["firemen"]));
-    let refused = answered(&wire, by(create(&exception("shop")), "bob", &["devs"]));
+    let look = |waits, name: &str| answered_within(waits, &wire, create(&own_policy(name, "2026-01-01T00:00:00Z")));
+    let looked_at = join_all((0..6).map(|number| look(2, &format!("own-{number}"))));
+    let switch = answered_within(2, &wire, by(update(&switched(&in_two_hours()), &before), "ada", &["firemen"]));
+    let refused = answered_within(2, &wire, by(create(&exception("shop")), "bob", &["devs"]));
     let (looked_at, switch, refused) = tokio::join!(looked_at, switch, refused);
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
     for answer in looked_at {
@@ -123,7 +145,7 @@ async fn while_looks_at_the_set_come_to_no_end_rights_are_told_and_all_else_is_a
     assert_eq!((&switch["allowed"], &switch["warnings"]), (&json!(true), &Value::Null), "{switch}");
     assert!(refused["status"]["message"].as_str().unwrap().contains("members of \"owners\""), "{refused}");
     drop(held);
-    assert_eq!(look("own").await["warnings"], Value::Null);
+    assert_eq!(look(20, "own").await["warnings"], Value::Null);
     let (_, metrics) = wire.operations("/metrics").await.unwrap();
     for (answer, count) in [("allowed", 8), ("denied", 1)] {
         let line = format!(r#"portreeve_requests_total{{call="Resources",answer="{answer}",dry_run="no"}} {count}"#);

@@ -169,14 +169,25 @@ async fn exceptions_and_the_switch_are_taken_up_while_a_policy_is_refused() {
 
 #[tokio::test]
 async fn a_switch_that_nobody_may_set_is_left_out_and_told() {
-    let told = sources(&[SECCOMP, &switched_on()].concat());
+    for switch in [switched_on(), annotated("portreeve.dev/break-glass-until: soon")] {
+        let told = sources(&[SECCOMP, &switch].concat());
+        let (mut teller, outside) = Teller::new(Some(Arc::clone(&told)));
+        let wire = Wire::start_with(&[], json!({"ledger": null}), outside).await.unwrap();
+        assert!(teller.heard(&told).await.is_ok());
+        assert_eq!((set(&wire).break_glass(), in_force(&wire)), (None, vec!["sealed".to_owned()]));
+        let readiness = wire.operations("/readyz?verbose").await.unwrap().1;
+        let words = "(PolicySet/ours): metadata.annotations: portreeve.dev/break-glass-until is not heeded";
+        assert!(readiness.contains("[+] denials: count") && readiness.contains(words), "{readiness}");
+    }
+}
+
+#[tokio::test]
+async fn a_reason_that_is_left_when_the_end_is_taken_back_drops_nothing_and_refuses_nothing() {
+    let told = sources(&[SECCOMP, &annotated("portreeve.dev/break-glass-reason: fire")].concat());
     let (mut teller, outside) = Teller::new(Some(Arc::clone(&told)));
-    let wire = Wire::start_with(&[], json!({"ledger": null}), outside).await.unwrap();
+    let wire = Wire::start_with(&[], json!({"ledger": null, "kubernetes": cluster()}), outside).await.unwrap();
     assert!(teller.heard(&told).await.is_ok());
     assert_eq!((set(&wire).break_glass(), in_force(&wire)), (None, vec!["sealed".to_owned()]));
-    let readiness = wire.operations("/readyz?verbose").await.unwrap().1;
-    let words = "(PolicySet/ours): metadata.annotations: portreeve.dev/break-glass-until is not heeded";
-    assert!(readiness.contains("[+] denials: count") && readiness.contains(words), "{readiness}");
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@
 
 mod meant;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -181,9 +181,14 @@ impl Proposals {
         if review.request.kind.kind != "PolicySet" || is_as_before {
             return Ok(());
         }
-        // To take it back is everybody's right who may change the set.
-        if now.contains_key(UNTIL) {
+        // To take it back is everybody's right who may change the set, and may leave the reason there.
+        let says_until = |annotations: &BTreeMap<String, String>| {
+            annotations.get(UNTIL).is_some_and(|until| !until.trim().is_empty())
+        };
+        if says_until(now) {
             self.is_of_break_glass(&review.groups)?;
+        } else if says_until(before) {
+            return Ok(());
         }
         meant::of_switch(review, Timestamp::now()).map_or(Ok(()), Err)
     }

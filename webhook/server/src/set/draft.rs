@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use jiff::Timestamp;
 use portreeve_admission::api::{ClusterPolicySpec, ModuleSource, Object, PolicyExceptionSpec, PolicySetSpec, Resource};
-use portreeve_admission::break_glass::{BreakGlass, UNTIL};
+use portreeve_admission::break_glass::{BreakGlass, BreakGlassError, UNTIL};
 use portreeve_admission::exception::Exception;
 use portreeve_builtin::RULES;
 
@@ -271,8 +271,22 @@ impl Draft {
         if let Err(error) = set.spec.check() {
             self.problem(&place_of(located), format!("spec.{error}"));
         }
-        match BreakGlass::of(&set.metadata.annotations) {
-            Ok(Some(_)) if self.ignores_switch() => {
+        self.take_switch(&set.metadata.annotations, located);
+        let first = located.resource.reference();
+        for (second, _) in sets {
+            self.problem(
+                &place_of(second),
+                format!("a second PolicySet: one set is in force, and {first} is there already"),
+            );
+        }
+    }
+
+    fn take_switch(&mut self, annotations: &BTreeMap<String, String>, located: &Located) {
+        match BreakGlass::of(annotations) {
+            Ok(None) => {}
+            // It says nothing of an end: what is left when the end was taken back.
+            Err(BreakGlassError::NoEnd) if self.written_by == WrittenBy::Namespaces => {}
+            _ if self.ignores_switch() => {
                 let reason = format!(
                     "metadata.annotations: {UNTIL} is not heeded and denials count, since kubernetes.breakGlassGroup \
                      names no group that may set it: take it back, or name one"
@@ -281,13 +295,6 @@ impl Draft {
             }
             Ok(glass) => self.break_glass = glass,
             Err(error) => self.problem(&place_of(located), error.to_string()),
-        }
-        let first = located.resource.reference();
-        for (second, _) in sets {
-            self.problem(
-                &place_of(second),
-                format!("a second PolicySet: one set is in force, and {first} is there already"),
-            );
         }
     }
 
