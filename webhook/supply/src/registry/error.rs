@@ -67,7 +67,7 @@ pub enum ResolveError {
     },
     /// Nobody was asked: other questions about what this registry holds took all the time that there was.
     #[error(
-        "registry {registry} was not asked for {} ms: as many questions as may be were under way (`cache.concurrent`)",
+        "registry {registry} was not asked: no turn came within {} ms, since as many questions as may be were under way (`cache.concurrent`)",
         waited.as_millis()
     )]
     NoTurn {
