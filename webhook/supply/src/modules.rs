@@ -4,12 +4,14 @@
 mod shelf;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use thiserror::Error;
+use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
 use self::shelf::Shelf;
-use crate::reference::{ImageReference, ReferenceError};
+use crate::reference::{Digest, ImageReference, ReferenceError};
 use crate::registry::{BadAnswer, ListingError, Registries, ResolveError};
 use crate::settings::RegistriesConfig;
 
@@ -19,7 +21,7 @@ pub struct Modules {
     /// None: nobody is asked.
     registries: Option<Registries>,
     /// None: nothing is kept.
-    shelf: Option<Shelf>,
+    shelf: Option<Arc<Shelf>>,
 }
 
 /// A module that can't be had.
@@ -83,7 +85,7 @@ impl Modules {
     /// When the configuration contradicts itself, or a file that it names can't be read.
     pub fn open(config: &RegistriesConfig, folder: Option<PathBuf>) -> Result<Self, ListingError> {
         let registries = config.lock_file.is_none().then(|| Registries::new(config)).transpose()?;
-        Ok(Self { registries, shelf: folder.map(Shelf::in_folder) })
+        Ok(Self { registries, shelf: folder.map(Shelf::in_folder).map(Arc::new) })
     }
 
     /// The component that is named, `registry/repository@sha256:…`. Takes no longer than the configuration gives each
@@ -94,19 +96,34 @@ impl Modules {
     pub async fn get(&self, named: &str) -> Result<Vec<u8>, ModuleError> {
         let reference: ImageReference = named.parse()?;
         let Some(digest) = reference.digest() else { return Err(ModuleError::NoDigest(named.to_owned())) };
-        if let Some(component) = self.shelf.as_ref().and_then(|shelf| shelf.kept(digest)) {
+        if let Some(component) = self.kept(digest).await {
             return Ok(component);
         }
         let Some(registries) = &self.registries else { return Err(ModuleError::NotKept(named.to_owned())) };
         let deadline = Instant::now() + registries.module_limit_for(reference.host());
         let pulled = registries.module(&reference, digest, deadline).await;
         let pulled = pulled.map_err(|why| ModuleError::Unresolved { module: named.to_owned(), why })?;
-        if let Some(shelf) = &self.shelf
-            && let Err(error) = shelf.keep(digest, &pulled)
-        {
-            // It is there all the same; only the next start asks the registry again.
+        Ok(self.keep(named, digest, pulled).await.component)
+    }
+
+    /// The component that is kept, read where nobody waits for anything else.
+    async fn kept(&self, digest: &Digest) -> Option<Vec<u8>> {
+        let (shelf, digest) = (Arc::clone(self.shelf.as_ref()?), digest.clone());
+        spawn_blocking(move || shelf.kept(&digest)).await.ok().flatten()
+    }
+
+    /// Keeps the module, if there is a folder for it. It is there all the same if it can't be kept; only the next start
+    /// asks the registry again.
+    async fn keep(&self, named: &str, digest: &Digest, pulled: PulledModule) -> PulledModule {
+        let Some(shelf) = &self.shelf else { return pulled };
+        let pulled = Arc::new(pulled);
+        let keep = {
+            let (shelf, digest, pulled) = (Arc::clone(shelf), digest.clone(), Arc::clone(&pulled));
+            move || shelf.keep(&digest, &pulled)
+        };
+        if let Err(error) = spawn_blocking(keep).await.unwrap_or_else(|lost| Err(lost.into())) {
             tracing::warn!(module = named, folder = %shelf.folder().display(), %error, "a policy module can't be kept");
         }
-        Ok(pulled.component)
+        Arc::unwrap_or_clone(pulled)
     }
 }

@@ -2,6 +2,9 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
+use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, SystemTime};
 
 use portreeve_supply::loopback::{Fault, LoopbackRegistry};
@@ -158,4 +161,25 @@ async fn a_registry_that_fails_may_answer_later_and_one_that_has_nothing_will_no
     registry.fault([Fault::Status(503)]);
     let name = named(&registry, &format!("policies/labels@{digest}"));
     assert!(modules.get(&name).await.unwrap_err().is_passing());
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_folder_that_hangs_holds_up_nobody_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let digest = Digest::sha256_of(b"{}");
+    let pipe = folder.path().join(digest.to_string().replace(':', "-"));
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let locked = RegistriesConfig { lock_file: Some("images.lock".into()), ..RegistriesConfig::default() };
+    let modules = Modules::open(&locked, Some(folder.path().to_owned())).unwrap();
+    let (tell, told) = mpsc::channel();
+    let disk = thread::spawn(move || {
+        let went_on = told.recv_timeout(Duration::from_secs(30)).is_ok();
+        fs::write(pipe, "{}").unwrap();
+        went_on
+    });
+    let name = format!("registry.example/policies/labels@{digest}");
+    let (found, told) = tokio::join!(biased; modules.get(&name), async { tell.send(()) });
+    assert!(matches!(found, Err(ModuleError::NotKept(_))));
+    assert!(told.is_ok() && disk.join().unwrap());
 }
