@@ -28,16 +28,19 @@ pub(super) async fn watch(parts: Arc<Parts>) {
     loop {
         ticks.tick().await;
         let looked_at = Arc::clone(&parts);
-        let look = move || {
-            certificates(&looked_at);
+        let _ = look(&parts.health, Part::Certificate, move || certificates(&looked_at)).await;
+        let looked_at = Arc::clone(&parts);
+        let at_lock = move || {
             let Parts { gate, config, health, .. } = &*looked_at;
             locked::look(&gate.images, &config.registries, health, lock)
         };
-        match spawn_blocking(look).await {
-            Ok(now) => lock = now,
-            Err(error) => show_cut_short(&parts.health, Part::Certificate, &error),
-        }
+        lock = look(&parts.health, Part::Images, at_lock).await.flatten();
     }
+}
+
+/// What comes of a look at the files of this part; none if it is cut short, which is shown.
+async fn look<T: Send + 'static>(health: &Health, part: Part, look: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    spawn_blocking(look).await.inspect_err(|error| show_cut_short(health, part, error)).ok()
 }
 
 /// Shows that a look was cut short, until one is not.
@@ -164,10 +167,12 @@ mod tests {
     #[tokio::test]
     async fn looks_that_are_cut_short_are_shown_until_one_is_not() {
         let health = Health::default();
-        let panicked: Result<(), JoinError> = spawn_blocking(|| panic!("out of its mind")).await;
-        show_cut_short(&health, Part::Certificate, &panicked.unwrap_err());
+        let panics = || -> () { panic!("out of its mind") };
+        assert_eq!(look(&health, Part::Certificate, panics).await, None);
         assert!(health.report().contains("[!] certificate: each look at it is cut short"), "{}", health.report());
         show(&health, &[], None);
+        assert_eq!(look(&health, Part::Images, panics).await, None);
         assert!(health.report().contains("[+] certificate: loaded"), "{}", health.report());
+        assert!(health.report().contains("[!] images: each look at it is cut short"), "{}", health.report());
     }
 }
