@@ -1,12 +1,17 @@
-//! Policies whose modules come out of a registry.
+//! Policies whose modules come out of a registry, and what does not wait for a module.
 
+use std::fs::File;
 use std::path::Path;
+use std::process::Command;
+use std::thread;
 use std::time::Duration;
 
 use portreeve_supply::loopback::{Fault as Trouble, FixtureImage, LoopbackRegistry};
 use portreeve_tests::gate::Fault;
 use portreeve_tests::server::{Wire, until};
 use serde_json::{Value, json};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 /// A registry with the catalogue as a module, and how that is named.
 async fn published() -> (LoopbackRegistry, String) {
@@ -61,20 +66,40 @@ async fn what_was_in_force_stays_until_the_registry_answers() {
     until("the module is in force", async || code(&wire).await == 403).await.unwrap();
 }
 
+/// The other end of a pipe that somebody reads: he waits until it is dropped.
+async fn held_up(pipe: &Path) -> File {
+    let (pipe, (tell, told)) = (pipe.to_owned(), oneshot::channel());
+    thread::spawn(move || tell.send(File::options().write(true).open(pipe)));
+    timeout(Duration::from_secs(120), told).await.unwrap().unwrap().unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn certificates_and_tokens_do_not_wait_for_a_registry() {
-    let (registry, named) = published().await;
+async fn certificates_and_tokens_do_not_wait_for_a_module() {
     let builtin = "apiVersion: portreeve.dev/v1alpha1\nkind: ClusterPolicy\nmetadata: {name: drop}\n\
                    spec: {module: {builtin: drop-capabilities}, mode: audit}\n";
-    let wire = started(&registry, builtin).await.unwrap();
-    registry.fault([Trouble::Hang]);
-    std::fs::write(wire.folder.path().join("policies/drop.yaml"), policy(&named)).unwrap();
-    until("the registry is waited for", async || !registry.asked().is_empty()).await.unwrap();
+    let wire = Wire::start(&[("drop.yaml", builtin)], json!({})).await.unwrap();
+    let pipe = wire.folder.path().join("drop.wasm");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let piped = builtin.replace("builtin: drop-capabilities", &format!("file: {pipe:?}, policy: drop-capabilities"));
+    std::fs::write(wire.folder.path().join("policies/drop.yaml"), piped).unwrap();
+    let held_up = held_up(&pipe).await;
     std::fs::write(wire.folder.path().join("certs/tokens"), "no token").unwrap();
-    let report = async || wire.operations("/readyz?verbose").await.unwrap().1;
-    until("the tokens are looked at", async || report().await.contains("[!] certificate: ")).await.unwrap();
-    let told = report().await;
-    assert!(told.contains("[+] policies: 1 policies in force"), "only after the registry: {told}");
+    let shows = async |words: &str| wire.operations("/readyz?verbose").await.unwrap().1.contains(words);
+    until("the tokens are looked at", async || shows("[!] certificate: ").await).await.unwrap();
+    drop(held_up);
+    until("the module is read", async || shows("[!] policies: kept sha256:").await).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_modules_are_pulled_at_one_time() {
+    let (registry, named) = published().await;
+    let other = registry.module("policies/other", "v1", b"no component".to_vec());
+    registry.fault([Trouble::Slow(Duration::from_secs(2))]);
+    let other = policy(&format!("{}/policies/other@{other}", registry.host())).replace("name: drop", "name: other");
+    assert!(started(&registry, &[policy(&named), "---\n".to_owned(), other].concat()).await.is_err());
+    let asked: Vec<String> = registry.asked().into_iter().map(|asked| asked.path).collect();
+    let begun: Vec<&String> = asked.iter().filter(|path| path.starts_with("/v2/policies")).take(2).collect();
+    assert!(begun.iter().all(|path| path.contains("/manifests/")), "{asked:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -153,4 +178,21 @@ async fn a_start_without_a_set_waits_for_a_module_that_takes_long() {
     registry.fault([SLOW]);
     let wire = started(&registry, &policy(&named)).await.unwrap();
     assert_eq!(code(&wire).await, 403);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn so_does_one_whose_kept_set_is_no_use() {
+    for is_damaged in [true, false] {
+        let (registry, named) = published().await;
+        let wire = started(&registry, &policy(&named)).await.unwrap();
+        registry.fault([SLOW]);
+        let change = |folder: &Path| {
+            std::fs::remove_dir_all(folder.join("state/registry-modules")).unwrap();
+            if is_damaged {
+                std::fs::write(folder.join("state/set.json"), "damaged").unwrap();
+            }
+        };
+        let wire = wire.restarted(change).await.unwrap();
+        assert_eq!(code(&wire).await, 403, "{is_damaged}");
+    }
 }

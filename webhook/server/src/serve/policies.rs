@@ -21,7 +21,8 @@ use crate::set::{LastGood, LoadError, Loader, PolicySet, Problem, Sources, chain
 use crate::settled::Trials;
 
 /// The set to begin with: that of what there is, else the last good one; and what was looked at, if it need not be
-/// looked at again as it is. Whoever told of it hears what became of it, also where the start fails.
+/// looked at again as it is. Only where neither is any use it waits for modules that are being pulled. Whoever told of
+/// it hears what became of it, also where the start fails.
 ///
 /// # Errors
 /// Every problem of what there is, if no set was kept; and why that one is no use, if one was.
@@ -34,11 +35,19 @@ pub(super) fn at_start(
     metrics: &Metrics,
 ) -> Result<(Arc<PolicySet>, Option<Seen>), StartError> {
     let last_good = last_good(config);
-    // Before it is read: what changes meanwhile is seen at the first look.
-    let read = || read_set(loader, trials, config, Seen::now(config, origin));
-    let Read { seen, made } = match read() {
-        Read { made: Err(error), .. } if error.passing && must_wait(loader, last_good.as_ref()) => read(),
-        read => read,
+    let begin = || {
+        // Before it is read: what changes meanwhile is seen at the first look.
+        let Read { seen, made } = read_set(loader, trials, config, Seen::now(config, origin));
+        let before = |error: &LoadError| from_before(last_good.as_ref(), loader, origin, error, health);
+        (seen, made.map_err(|error| (before(&error), error)))
+    };
+    let (seen, made) = match begin() {
+        (_, Err((Err(_), error))) if error.passing => {
+            tracing::info!("there is no set to serve: the start waits for modules that are being pulled");
+            let _held = loader.await_modules();
+            begin()
+        }
+        begun => begun,
     };
     match made {
         Ok(Made { sources, set }) => {
@@ -48,24 +57,14 @@ pub(super) fn at_start(
             tell(origin, &seen, Ok(Arc::clone(&set)));
             Ok((set, Some(seen)))
         }
-        Err(error) => {
+        Err((before, error)) => {
             metrics.set_refused(true);
             let passing = error.passing;
-            let before = from_before(last_good.as_ref(), loader, origin, &error, health);
             let stays = before.as_ref().ok().map(Arc::clone);
             tell(origin, &seen, Err(Refused { error, stays }));
             Ok((before?, (!passing).then_some(seen)))
         }
     }
-}
-
-/// Waits for modules that are still being pulled, where there is no set to serve meanwhile; whether there were any.
-fn must_wait(loader: &Loader, last_good: Option<&LastGood>) -> bool {
-    if last_good.is_some_and(LastGood::is_kept) {
-        return false;
-    }
-    tracing::info!("no set was kept: the start waits for the modules of this one");
-    loader.await_modules() > 0
 }
 
 /// Looks after policies for as long as the server runs: every second, since a poll also sees the symlink swap of a

@@ -44,7 +44,7 @@ impl Loader {
         let mut draft = Draft::of_each(sources, self.bounds, self.switch);
         let set = draft.set.clone().unwrap_or_default();
         let mut policies = Vec::new();
-        for group in draft.groups() {
+        for group in self.groups(&mut draft) {
             policies.extend(self.rehearse(&mut draft, &group, &set));
         }
         policies.retain(|policy| {

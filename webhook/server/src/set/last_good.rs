@@ -91,12 +91,6 @@ impl LastGood {
         self.folder.path()
     }
 
-    /// Whether there is one.
-    #[must_use]
-    pub fn is_kept(&self) -> bool {
-        self.folder.path().join(SET).exists()
-    }
-
     /// Keeps a set that was made from these sources, in place of the one before. Blocks on the disk.
     ///
     /// # Errors

@@ -108,10 +108,10 @@ impl Loader {
         Self { switch: Switch::Ignored, ..self }
     }
 
-    /// Waits for the modules that registries are still giving, and returns how many there were. For whoever has no set
-    /// to go on with. Blocks.
-    pub(crate) fn await_modules(&self) -> usize {
-        self.registry.as_ref().map_or(0, RegistryModules::await_all)
+    /// Waits for the modules that registries are still giving, and returns those that came: while they are held, no
+    /// registry is asked for them again. For whoever has no set to go on with. Blocks.
+    pub(crate) fn await_modules(&self) -> Vec<Arc<[u8]>> {
+        self.registry.as_ref().map(RegistryModules::await_all).unwrap_or_default()
     }
 
     /// The engine that policies run on.
@@ -155,7 +155,7 @@ impl Loader {
     fn make(&self, sources: &Sources, put: PutInForce) -> Result<PolicySet, LoadError> {
         let mut draft = Draft::of(sources, self.bounds, self.switch);
         let set = draft.set.clone().unwrap_or_default();
-        let groups = draft.groups();
+        let groups = self.groups(&mut draft);
         let modules: Vec<Made> =
             groups.into_iter().filter_map(|group| self.module(&mut draft, group, &set, put)).collect();
         let Finished { mut exceptions, left_out, break_glass } = draft.finish()?;
@@ -191,6 +191,17 @@ impl Loader {
             written: sources.resources.iter().map(written).collect(),
             written_by: sources.written_by,
         })
+    }
+
+    /// The policies by module. Of modules out of registries all begin to be pulled: each is waited for at its turn.
+    pub(super) fn groups(&self, draft: &mut Draft) -> Vec<Group> {
+        let groups = draft.groups();
+        for group in &groups {
+            if let (Source::Registry(named), Some(registry)) = (&group.source, &self.registry) {
+                registry.begin(named);
+            }
+        }
+        groups
     }
 
     /// One module with its policies, put in force; none if something is wrong, which the draft then knows.

@@ -104,14 +104,16 @@ impl RegistryModules {
         })
     }
 
-    /// Waits until none is being pulled any more, and returns how many were. Blocks.
-    pub(super) fn await_all(&self) -> usize {
+    /// Begins to pull a module that is not there, so that several come at one time. Waits for nothing.
+    pub(super) fn begin(&self, named: &str) {
+        drop(self.look_up(named));
+    }
+
+    /// Waits until none is being pulled any more, and returns those that came meanwhile: they are there for as long as
+    /// somebody holds them. Blocks.
+    pub(super) fn await_all(&self) -> Vec<Arc<[u8]>> {
         let under_way: Vec<UnderWay> = self.known().values().filter_map(Known::under_way).collect();
-        for one in &under_way {
-            // What came of it is known to whoever asks next.
-            drop(self.runtime.block_on(one.clone().found()));
-        }
-        under_way.len()
+        under_way.into_iter().filter_map(|one| self.runtime.block_on(one.found()).ok()).collect()
     }
 
     /// What is known, or the pull that begins now.
@@ -121,13 +123,13 @@ impl RegistryModules {
         if let Some(still) = known.get(named).and_then(Known::still) {
             return still;
         }
-        let under_way = self.begin(named.to_owned());
+        let under_way = self.pull(named.to_owned());
         known.insert(named.to_owned(), Known::UnderWay(under_way.clone()));
         Still::UnderWay(under_way)
     }
 
     /// Pulls it in a task of its own.
-    fn begin(&self, named: String) -> UnderWay {
+    fn pull(&self, named: String) -> UnderWay {
         let (tell, told) = watch::channel(None);
         let (modules, known) = (Arc::clone(&self.modules), Arc::clone(&self.known));
         self.runtime.spawn(async move {
@@ -195,31 +197,33 @@ mod tests {
 
     const COMPONENT: &[u8] = b"a component, as far as a registry cares";
 
-    /// Modules out of a registry whose answers take this long, and the name of one; whoever waits has less patience.
+    /// Modules out of a registry whose answers take this long, and the name of one; whoever waits has patience for the
+    /// manifest, and not for its layer too.
     async fn slow(answer: Duration) -> (LoopbackRegistry, Arc<RegistryModules>, String) {
         let registry = LoopbackRegistry::start([]).await.unwrap();
         let digest = registry.module("policies/labels", "v1", COMPONENT.to_vec());
         registry.fault([Fault::Slow(answer)]);
         let config = RegistriesConfig { registries: vec![registry.listed()], ..RegistriesConfig::default() };
         let modules = RegistryModules::open(&config, None).unwrap();
-        let modules = RegistryModules { patience: Some(answer / 4), ..modules };
+        let modules = RegistryModules { patience: Some(answer), ..modules };
         let named = format!("{}/policies/labels@{digest}", registry.host());
         (registry, Arc::new(modules), named)
     }
 
     #[tokio::test]
     async fn a_module_that_nobody_waits_for_any_more_is_pulled_once_and_there_for_who_asks_again() {
-        let (registry, modules, named) = slow(Duration::from_millis(1000)).await;
+        let answer = Duration::from_secs(2);
+        let (registry, modules, named) = slow(answer).await;
         let looks = move || {
             let lacking = modules.get(&named).unwrap_err();
             assert!(lacking.passing && lacking.reason.contains("still being pulled"), "{}", lacking.reason);
             // Of its patience nothing is left: each caller would wait again.
             let begun = Instant::now();
             assert!(modules.get(&named).is_err());
-            assert!(begun.elapsed() < Duration::from_millis(200), "{:?}", begun.elapsed());
-            assert_eq!(modules.await_all(), 1);
+            assert!(begun.elapsed() < answer, "{:?}", begun.elapsed());
+            assert_eq!(modules.await_all().len(), 1);
             assert_eq!(&*modules.get(&named).unwrap(), COMPONENT);
-            assert_eq!(modules.await_all(), 0);
+            assert!(modules.await_all().is_empty());
         };
         spawn_blocking(looks).await.unwrap();
         // The manifest and its layer.
@@ -232,5 +236,19 @@ mod tests {
         let modules = RegistryModules { patience: None, ..Arc::into_inner(modules).unwrap() };
         let found = spawn_blocking(move || modules.get(&named)).await.unwrap();
         assert_eq!(&*found.unwrap(), COMPONENT);
+    }
+
+    #[tokio::test]
+    async fn what_was_waited_for_is_there_for_as_long_as_whoever_waited_holds_it() {
+        let (_registry, modules, named) = slow(Duration::from_millis(100)).await;
+        modules.begin(&named);
+        let waiting = Arc::clone(&modules);
+        let held = spawn_blocking(move || waiting.await_all()).await.unwrap();
+        tokio::time::pause();
+        // The first moment past it lets the task of the pull end.
+        tokio::time::sleep(HELD * 2).await;
+        assert!(matches!(modules.look_up(&named), Still::Known(Ok(found)) if *found == *COMPONENT));
+        drop(held);
+        assert!(matches!(modules.look_up(&named), Still::UnderWay(_)));
     }
 }
