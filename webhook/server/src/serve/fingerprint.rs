@@ -42,6 +42,11 @@ impl Fingerprint {
         Self { is_there: folder.is_dir(), folder: found, modules: BTreeMap::new() }
     }
 
+    /// The same with the modules that were named when this was looked at before.
+    pub(super) fn with_modules_of(self, before: &Self) -> Self {
+        self.with_modules(before.modules.keys().cloned().collect())
+    }
+
     /// The same with the modules that the folder's policies name. Those that lie in the folder are there already.
     pub(super) fn with_modules(mut self, files: BTreeSet<PathBuf>) -> Self {
         let outside = files.into_iter().filter(|file| !self.folder.contains_key(file));

@@ -95,6 +95,15 @@ impl Seen {
         }
     }
 
+    /// The same with the modules that lay outside of the folder when it was looked at before: they have to come to rest
+    /// too.
+    pub(super) fn with_modules_of(self, before: Option<&Self>) -> Self {
+        match (self, before) {
+            (Self::Files(now), Some(Self::Files(before))) => Self::Files(now.with_modules_of(before)),
+            (now, _) => now,
+        }
+    }
+
     /// Whether files have come to rest: whoever writes several of them, or a long one, is not done with the first.
     /// Blocks for a moment.
     pub(super) fn has_settled(&self, now: impl FnOnce() -> Self) -> bool {
@@ -129,13 +138,25 @@ mod tests {
         let write = |text: &str| std::fs::write(folder.path().join("policy.yaml"), text).unwrap();
         write("kind: Cluster");
         let half = now();
-        thread::scope(|scope| {
-            scope.spawn(|| {
-                thread::sleep(WRITTEN / 3);
-                write("kind: ClusterPolicy");
-            });
-            assert!(!half.has_settled(now));
-        });
+        assert!(!half.has_settled(|| {
+            write("kind: ClusterPolicy");
+            now()
+        }));
         assert!(now().has_settled(now));
+    }
+
+    #[test]
+    fn nor_has_a_module_that_is_being_written_outside_the_folder() {
+        let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let module = elsewhere.path().join("policy.wasm");
+        let now = || Seen::Files(Fingerprint::of_folder(folder.path()));
+        let before = Seen::Files(Fingerprint::of_folder(folder.path()).with_modules([module.clone()].into()));
+        std::fs::write(&module, "half").unwrap();
+        let half = now().with_modules_of(Some(&before));
+        assert!(!half.has_settled(|| {
+            std::fs::write(&module, "half of it, and the rest").unwrap();
+            now()
+        }));
+        assert!(now().with_modules_of(Some(&before)).has_settled(now));
     }
 }

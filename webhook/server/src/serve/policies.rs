@@ -136,7 +136,7 @@ enum Changed {
 
 fn read_changed(parts: &Parts, seen: Option<Seen>) -> Changed {
     let look = || Seen::now(&parts.config, &parts.origin);
-    let now = look();
+    let now = look().with_modules_of(seen.as_ref());
     if seen.as_ref().is_some_and(|seen| seen.is(&now)) || !now.has_settled(look) {
         return Changed::Not(seen);
     }
