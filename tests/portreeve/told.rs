@@ -215,35 +215,70 @@ async fn what_a_namespace_got_wrong_is_counted_and_shown_beside_what_is_in_force
     until("it is shown", async || says("/readyz?verbose", &line).await).await.unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_switch_does_not_wait_for_a_registry_and_is_not_turned_back_by_what_had_to() {
+/// A server with the set of these sources, and a registry that takes three seconds to give it a module: less than it is
+/// waited for, and longer than exceptions and the switch wait.
+async fn beside_a_slow_registry(first: &Arc<Sources>) -> (LoopbackRegistry, Teller, Wire) {
     let registry = LoopbackRegistry::start([]).await.unwrap();
-    let digest = registry.module("policies/catalogue", "v1", portreeve_builtin::CATALOGUE.to_vec());
-    registry.fault([Trouble::Slow(Duration::from_secs(2))]);
-    let first = sources(&[SECCOMP, SET].concat());
-    let (mut teller, outside) = Teller::new(Some(Arc::clone(&first)));
+    registry.fault([Trouble::Slow(Duration::from_millis(1500))]);
+    let (mut teller, outside) = Teller::new(Some(Arc::clone(first)));
     let registries = json!({"registries": [{"host": registry.host().as_str(), "insecure": true}]});
     let more = json!({"ledger": null, "kubernetes": cluster(), "registries": registries});
     let wire = Wire::start_with(&[], more, outside).await.unwrap();
-    teller.heard(&first).await.unwrap();
+    teller.heard(first).await.unwrap();
+    (registry, teller, wire)
+}
 
-    let named = format!("{}/policies/catalogue:v1@{digest}", registry.host());
-    let slow = format!(
-        "---\napiVersion: portreeve.dev/v1alpha1\nkind: ClusterPolicy\nmetadata: {{name: slow}}\n\
+/// A policy out of that registry, by a name that nothing there has been asked for by.
+fn slow(registry: &LoopbackRegistry, name: &str) -> String {
+    let digest = registry.module("policies/catalogue", name, portreeve_builtin::CATALOGUE.to_vec());
+    let named = format!("{}/policies/catalogue:{name}@{digest}", registry.host());
+    format!(
+        "---\napiVersion: portreeve.dev/v1alpha1\nkind: ClusterPolicy\nmetadata: {{name: {name}}}\n\
          spec: {{module: {{oci: {named:?}, policy: drop-capabilities}}}}\n"
-    );
-    teller.sources.send_replace(Some(sources(&[SECCOMP, SET, &slow].concat())));
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_switch_does_not_wait_for_a_registry_and_is_not_turned_back_by_what_had_to() {
+    let first = sources(&[SECCOMP, SET].concat());
+    let (registry, mut teller, wire) = beside_a_slow_registry(&first).await;
+    let [slow, slower] = ["slow", "slower"].map(|name| slow(&registry, name));
+    let second = sources(&[SECCOMP, SET, &slow].concat());
+    teller.sources.send_replace(Some(Arc::clone(&second)));
     until("the registry is waited for", async || !registry.asked().is_empty()).await.unwrap();
-    teller.sources.send_replace(Some(sources(&[SECCOMP, &switched_on(), &slow].concat())));
+    // Its own module keeps it from taking the place of what waits.
+    teller.sources.send_replace(Some(sources(&[SECCOMP, &switched_on(), &slow, &slower].concat())));
     let mut sets = wire.running.parts.sets.subscribe();
-    sets.wait_for(|set| set.break_glass().is_some()).await.unwrap();
+    let line = sets.wait_for(|set| set.break_glass().is_some()).await.unwrap().digest().to_owned();
     let heard = teller.became.borrow().clone().unwrap();
     assert!(Arc::ptr_eq(&heard.sources, &first), "it waited for the registry");
     assert_eq!(in_force(&wire), ["sealed"]);
-    while in_force(&wire) != ["sealed", "slow"] {
-        sets.changed().await.unwrap();
-        assert!(sets.borrow_and_update().break_glass().is_some());
-    }
+    let line = format!("[+] policies: 1 policies in force, set {line}");
+    let shows = async || wire.operations("/readyz?verbose").await.unwrap().1.contains(&line);
+    until("it is shown which set that is", shows).await.unwrap();
+    teller.heard(&second).await.unwrap();
+    assert_eq!(in_force(&wire), ["sealed", "slow"]);
+    assert!(set(&wire).break_glass().is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_set_that_was_waited_for_brings_no_exceptions_back_where_it_can_not_have_the_newer_ones() {
+    let one_hand = |yaml: &[&str]| {
+        Arc::new(Sources { written_by: WrittenBy::OneHand, ..Sources::clone(&sources(&yaml.concat())) })
+    };
+    let (registry, mut teller, wire) = beside_a_slow_registry(&one_hand(&[SECCOMP, EXCEPTION])).await;
+    let [slow, slower] = ["slow", "slower"].map(|name| slow(&registry, name));
+    let strict = SECCOMP.replace("seccomp}", "seccomp}, exceptions: {namespaces: [shop]}");
+    let second = one_hand(&[&strict, EXCEPTION, &slow]);
+    teller.sources.send_replace(Some(Arc::clone(&second)));
+    until("the registry is waited for", async || !registry.asked().is_empty()).await.unwrap();
+    let newer = EXCEPTION.replace("name: old, namespace: shop", "name: newer, namespace: bank");
+    teller.sources.send_replace(Some(one_hand(&[SECCOMP, &newer, &slow, &slower])));
+    let is_newer = |set: &Arc<PolicySet>| set.exceptions().iter().all(|exception| exception.namespace() == "bank");
+    wire.running.parts.sets.subscribe().wait_for(is_newer).await.unwrap();
+    let problems = teller.heard(&second).await.unwrap_err();
+    assert!(problems.contains("bank"), "{problems}");
+    assert!(in_force(&wire) == ["sealed"] && is_newer(&set(&wire)) && is_newer(&teller.stays().unwrap()));
 }
 
 #[tokio::test]

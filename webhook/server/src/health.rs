@@ -93,6 +93,14 @@ impl Health {
         parts.insert(part, state.clone()).as_ref() != Some(&state)
     }
 
+    /// Puts down what is in force of a part that is as it should be. Of another one it stays what it was.
+    pub fn renew(&self, part: Part, text: String) {
+        let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(State::Good(told)) = parts.get_mut(&part) {
+            *told = text;
+        }
+    }
+
     /// Whether every part is there and able to serve.
     #[must_use]
     pub fn ready(&self) -> bool {
@@ -191,6 +199,21 @@ mod tests {
         for secret in ["a.yaml", "/var/lib", "in force"] {
             assert!(!outline.contains(secret), "{outline}");
         }
+    }
+
+    #[test]
+    fn only_of_what_is_as_it_should_be_something_else_is_said_to_be_in_force() {
+        let health = Health::default();
+        for (state, line) in [
+            (State::Good("one".into()), "[+] policies: two\n"),
+            (State::Kept("one is wrong".into()), "[!] policies: one is wrong\n"),
+        ] {
+            health.set(Part::Policies, state);
+            health.renew(Part::Policies, "two".into());
+            assert!(health.report().contains(line), "{}", health.report());
+        }
+        health.renew(Part::Ledger, "two".into());
+        assert!(health.report().contains("[-] ledger: not yet"), "{}", health.report());
     }
 
     #[test]

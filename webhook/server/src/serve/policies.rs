@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use portreeve_admission::policy::Policy;
 use tokio::sync::watch;
-use tokio::task::{JoinError, spawn_blocking};
+use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 use tokio::time::{MissedTickBehavior, timeout};
 
 use super::assemble::{Parts, StartError};
@@ -103,18 +103,9 @@ async fn change(told: Option<&mut watch::Receiver<Option<Arc<Sources>>>>) {
 /// before, and what was looked at now comes back; none where the same may do later, so that the next look tries it
 /// again. A set may have to wait, for a registry or the compiler; exceptions and the switch do not wait for it.
 async fn look(parts: &Arc<Parts>, seen: Option<Seen>) -> Result<Option<Seen>, JoinError> {
-    let reading = Arc::clone(parts);
-    let mut read = spawn_blocking(move || read_changed(&reading, seen));
-    let mut is_amended = false;
-    let read = loop {
-        match timeout(EVERY, &mut read).await {
-            Ok(read) => break read?,
-            Err(_) => {
-                let amending = Arc::clone(parts);
-                is_amended |= spawn_blocking(move || amend(&amending)).await?;
-            }
-        }
-    };
+    let (reading, amending) = (Arc::clone(parts), Arc::clone(parts));
+    let read = spawn_blocking(move || read_changed(&reading, seen));
+    let (read, is_amended) = awaited(read, move || amend(&amending), &parts.health).await?;
     let taking = Arc::clone(parts);
     let take = move || {
         let seen = match read {
@@ -126,6 +117,27 @@ async fn look(parts: &Arc<Parts>, seen: Option<Seen>) -> Result<Option<Seen>, Jo
         seen
     };
     spawn_blocking(take).await
+}
+
+/// What was read. Until then, every second, what does not wait for it is taken up; whether something may have been.
+async fn awaited<T>(
+    mut read: JoinHandle<T>,
+    amend: impl FnOnce() -> bool + Clone + Send + 'static,
+    health: &Health,
+) -> Result<(T, bool), JoinError> {
+    let mut is_amended = false;
+    loop {
+        match timeout(EVERY, &mut read).await {
+            Ok(read) => return Ok((read?, is_amended)),
+            Err(_) => match spawn_blocking(amend.clone()).await {
+                Ok(amended) => is_amended |= amended,
+                Err(error) => {
+                    show_cut_short(health, Part::Policies, &error);
+                    is_amended = true;
+                }
+            },
+        }
+    }
 }
 
 /// What there is, held against what was looked at before.
@@ -147,18 +159,19 @@ fn read_changed(parts: &Parts, seen: Option<Seen>) -> Changed {
 fn amend(parts: &Parts) -> bool {
     // What is wrong with it is told with the set that is waited for.
     let made = amended(&parts.loader, &parts.gate.set.load(), &parts.origin).unwrap_or_default();
-    made.iter().for_each(|made| put_in_force(parts, made));
+    if let Some(made) = &made {
+        put_in_force(parts, made);
+        parts.health.renew(Part::Policies, in_force(&made.set));
+    }
     look_at_ends(parts);
     made.is_some()
 }
 
-/// A set that was waited for, with the exceptions and the switch that were taken up meanwhile: they may be newer.
+/// A set that was waited for, with the exceptions and the switch that were taken up meanwhile: they may be newer. One
+/// that can't have them is as good as refused, since it would bring back what was taken back.
 fn unreverted(parts: &Parts, Read { seen, made }: Read) -> Read {
-    let with_both = |made: Made| match amended(&parts.loader, &made.set, &parts.origin) {
-        Ok(Some(amended)) => amended,
-        Ok(None) | Err(_) => made,
-    };
-    Read { seen, made: made.map(with_both) }
+    let with_both = |made: Made| Ok(amended(&parts.loader, &made.set, &parts.origin)?.unwrap_or(made));
+    Read { seen, made: made.and_then(with_both) }
 }
 
 /// Tells of exceptions that end and of denials that are dropped.
@@ -345,5 +358,24 @@ fn in_force(set: &PolicySet) -> String {
     match set.left_out() {
         [] => line,
         [first, ..] => format!("{line}; resources left out: {}, such as {first}", set.resources_left_out()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_cut_short_beside_a_reading_is_shown_and_the_reading_goes_on() {
+        let (health, (tell, told)) = (Health::default(), mpsc::channel());
+        let read = spawn_blocking(move || told.recv());
+        let amend = move || -> bool {
+            tell.send("read").unwrap();
+            panic!("out of its mind")
+        };
+        assert_eq!(awaited(read, amend, &health).await.unwrap(), (Ok("read"), true));
+        assert!(health.report().contains("[!] policies: each look at it is cut short"), "{}", health.report());
     }
 }
