@@ -11,7 +11,7 @@ use portreeve_admission::policy::Policy;
 use portreeve_cluster::backstop::{Backstop, Demand, InForce, ON_REQUEST, Stated};
 use portreeve_engine::{Engine, Options};
 use portreeve_server::manifest::{Manifest, read_paths};
-use portreeve_server::set::{COMPILED, Loader, PolicySet, Problem, Sources, WrittenBy};
+use portreeve_server::set::{COMPILED, Loader, PolicySet, Problem, Rules, Sources, WrittenBy};
 use serde_json::{Value, json};
 
 use crate::judging::cache;
@@ -36,8 +36,9 @@ use crate::output::{print_json, print_text, tell};
     --prune-allowlist=admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy \\
     --prune-allowlist=admissionregistration.k8s.io/v1/ValidatingAdmissionPolicyBinding
                                                                    and takes away what is no longer exported
-  kubectl get clusterpolicies,policysets,policyexceptions,policies -A -o yaml | portreeve export vap -
-                                                                   what a cluster has
+  kubectl get -A -o yaml clusterpolicies.portreeve.dev,policysets.portreeve.dev > policies.yaml
+  kubectl get -A -o yaml policies.portreeve.dev,policyexceptions.portreeve.dev > of-namespaces.yaml
+  portreeve export vap policies.yaml of-namespaces.yaml            what a cluster has
   portreeve export vap policies/ --with image-digest -o json
   kubectl get validatingadmissionpolicies -l app.kubernetes.io/component=backstop")]
 pub(super) struct Arguments {
@@ -59,6 +60,9 @@ pub(super) struct Arguments {
     #[arg(long, short, value_name = "FORMAT", value_enum, default_value_t)]
     output: Form,
 }
+
+/// What is told where nothing else says what to export.
+const PROFILE: &str = "neither a ClusterPolicy nor a PolicySet was read: this is the platform profile";
 
 /// How objects are printed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -83,10 +87,13 @@ enum ExportError {
 pub(super) fn run(arguments: &Arguments) -> Result<Outcome, Failure> {
     let mut manifests = read_paths(&arguments.paths, &mut stdin().lock()).map_err(Failure::input)?;
     manifests.retain(|manifest| !is_namespaces_fault(manifest));
-    let (sources, _) = Sources::among(&manifests).map_err(ExportError::Refused).map_err(Failure::input)?;
+    let (sources, rules) = Sources::among(&manifests).map_err(ExportError::Refused).map_err(Failure::input)?;
     let set = load(arguments, &Sources { written_by: WrittenBy::Gathered, ..sources })?;
     let backstop = of_set(&set, &arguments.with);
     let objects: Vec<Value> = backstop.policies.iter().flat_map(objects).collect();
+    if rules == Rules::OfProfile {
+        tell(PROFILE);
+    }
     match arguments.output {
         Form::Json => print_json(&json!({"apiVersion": "v1", "kind": "List", "items": objects}))?,
         Form::Yaml => print_text(&documents(&objects).map_err(Failure::failed)?)?,

@@ -20,6 +20,16 @@ fn the_platform_profile_is_exported_where_nothing_is_named() {
 }
 
 #[test]
+fn the_platform_profile_in_place_of_what_another_product_calls_so_is_told() {
+    let of_another = "apiVersion: kyverno.io/v1\nkind: ClusterPolicy\nmetadata: {name: own}\nspec: {rules: []}\n";
+    let ended = portreeve_reading(of_another, &["export", "vap", "-"]).with_code(0);
+    assert!(ended.stdout.contains("name: host-access.backstop.portreeve.dev"), "{}", ended.stdout);
+    assert!(ended.stderr.contains("this is the platform profile"), "{}", ended.stderr);
+    let only = [SET, &policy("own", "module: {builtin: seccomp}")].concat();
+    assert_eq!(portreeve_reading(&only, &["export", "vap", "-"]).with_code(0).stderr, "");
+}
+
+#[test]
 fn json_is_a_list_with_a_binding_behind_each_policy() {
     let policies = folder(&[("p.yaml", &[SET, &policy("own", "module: {builtin: seccomp}, mode: warn")].concat())]);
     let list = portreeve(&["export", "vap", &text(&policies), "-o", "json"]).with_code(0).json();
@@ -44,8 +54,7 @@ fn policies_that_can_not_be_in_force_are_refused() {
     assert!(ended.stderr.contains("ClusterPolicy/own") && ended.stderr.contains("profiles"), "{}", ended.stderr);
 }
 
-/// What `kubectl get clusterpolicies,policysets,policyexceptions,policies -A -o yaml` prints, with what namespaces and
-/// strangers to this machine left in it.
+/// What `kubectl get -A -o yaml` prints of our kinds, with what namespaces and strangers to this machine left in it.
 const OF_A_CLUSTER: &str = r#"apiVersion: v1
 kind: List
 metadata: {resourceVersion: ""}
@@ -107,7 +116,7 @@ fn what_a_cluster_has_is_exported_whatever_a_namespace_got_wrong() {
     let list = ended.json();
     let items = list["items"].as_array().unwrap();
     let names: Vec<&str> = items.iter().map(|item| item["metadata"]["name"].as_str().unwrap()).collect();
-    let (own, of_shop) = ("own.backstop.portreeve.dev", "sealed.shop.namespaces.backstop.portreeve.dev");
+    let (own, of_shop) = ("own.backstop.portreeve.dev", "sealed.shop.namespaces-backstop.portreeve.dev");
     assert_eq!(names, [own, own, of_shop, of_shop]);
     let here = &items[3]["spec"]["matchResources"]["namespaceSelector"]["matchExpressions"][0];
     assert_eq!(here["values"][0], "shop");

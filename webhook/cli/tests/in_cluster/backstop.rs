@@ -253,13 +253,14 @@ async fn what_a_cluster_has_is_exported_and_a_policy_of_a_namespace_holds_there_
         json!({"policy": "gone", "owner": "o", "ticket": "t", "reason": "r", "expires": "2099-01-01T00:00:00Z"});
     scene.apply(&ours("PolicyException", "stray", left_behind)).await;
     let all = scene.folder().join("all.yaml");
-    let kinds = "clusterpolicies,policysets,policyexceptions,policies";
+    let kinds =
+        "clusterpolicies.portreeve.dev,policysets.portreeve.dev,policyexceptions.portreeve.dev,policies.portreeve.dev";
     std::fs::write(&all, scene.kubectl.run(&format!("get {kinds} -A -o yaml")).unwrap()).unwrap();
     put_up(&scene, &exported(&[], &[all]));
     let mut web = deployment("web");
     web["spec"]["template"]["spec"]["hostNetwork"] = json!(true);
     let words = refused(&scene, &web).await;
-    assert!(words.contains("'own.shop.namespaces.backstop.portreeve.dev'"), "{words}");
+    assert!(words.contains("'own.shop.namespaces-backstop.portreeve.dev'"), "{words}");
     assert!(words.contains("(shop/own/host-network)"), "{words}");
     web["metadata"]["namespace"] = json!("default");
     assert_eq!(scene.refusal(&web).await, None);

@@ -81,12 +81,22 @@ fn a_policy_of_a_namespace_is_asked_there_alone_and_its_name_tells_whose_it_is()
     let own = Policy { of_namespace: Some("shop".to_owned()), ..policy("shop/sealed", Mode::Enforce) };
     let backstop = backstop_of(&own, Some("seccomp"), &json!({}), &[]);
     let [Stated { policy: taken, binding, .. }] = &backstop.policies[..] else { panic!("{backstop:?}") };
-    assert_eq!(taken.metadata.name.as_deref(), Some("sealed.shop.namespaces.backstop.portreeve.dev"));
+    assert_eq!(taken.metadata.name.as_deref(), Some("sealed.shop.namespaces-backstop.portreeve.dev"));
     assert_eq!(taken.metadata.name, binding.metadata.name);
     let selector = binding.spec.match_resources.as_ref().unwrap().namespace_selector.as_ref().unwrap();
     let [named] = selector.match_expressions.as_deref().unwrap() else { panic!("{selector:?}") };
     assert_eq!((named.key.as_str(), named.operator.as_str()), ("kubernetes.io/metadata.name", "In"));
     assert_eq!(named.values.as_deref(), Some(&["shop".to_owned()][..]));
+}
+
+#[test]
+fn no_name_of_a_cluster_policy_is_that_of_a_namespaces() {
+    let name = |id: &str| written::name(&policy(id, Mode::Enforce));
+    let own = name("shop/own");
+    let (_, ending) = own.split_once("own.shop.").unwrap();
+    for others in ["own.shop.namespaces", "own.shop.namespaces-backstop", "own.shop"] {
+        assert!(name(others) != own && !name(others).ends_with(&format!(".{ending}")), "{others}");
+    }
 }
 
 #[test]

@@ -79,10 +79,11 @@ pub(super) fn binding(policy: &Policy, at_most: Mode) -> ValidatingAdmissionPoli
 /// The variable with all sentences.
 const FAULTS: &str = "faults";
 
-/// What it is called. A namespace's own has its namespace behind its name, as names in DNS have.
+/// What it is called. A namespace's own has its namespace behind its name, as names in DNS have, and an ending that no
+/// other has, whatever dots are in a name.
 pub(super) fn name(policy: &Policy) -> String {
     match policy.id.split_once('/') {
-        Some((namespace, name)) => format!("{name}.{namespace}.namespaces.backstop.portreeve.dev"),
+        Some((namespace, name)) => format!("{name}.{namespace}.namespaces-backstop.portreeve.dev"),
         None => format!("{}.backstop.portreeve.dev", policy.id),
     }
 }
