@@ -190,8 +190,11 @@ async fn an_upgrade_to_what_is_there_changes_nothing_beside_a_replica_at_work() 
     let Some(installed) = Installed::start(Scene::start().await).await else { return };
     let _replica = installed.replica().await;
     let scene = &installed.scene;
-    scene.put_in_force(&wants_label("team", "team")).await;
     is_in_force(scene, &of_the_chart()).await;
+    let alone = digest(scene, &of_the_chart()).await;
+    scene.put_in_force(&wants_label("team", "team")).await;
+    // The set says so a moment after the policy does, and no later change of ours is to come.
+    until("the set says so too", async || digest(scene, &of_the_chart()).await != alone).await.unwrap();
     let before = installed.versions().await;
     assert!(before.len() > 10, "{before:?}");
     for _ in 0..2 {
@@ -296,6 +299,12 @@ fn of_the_chart() -> Value {
 async fn is_in_force(scene: &Scene, set: &Value) {
     let says = async || scene.readiness(set).await.is_some_and(|ready| ready["status"] == "True");
     until("the chart's PolicySet is in force", says).await.unwrap();
+}
+
+/// What is in force, as a set says it.
+async fn digest(scene: &Scene, set: &Value) -> Value {
+    let (stored, _) = scene.api.get(set).await.unwrap().done().unwrap();
+    stored["status"]["digest"].clone()
 }
 
 /// A Pod of this owner is denied twice: the owner's event says so, and then how often.
