@@ -14,7 +14,7 @@ use futures_util::future::BoxFuture;
 use portreeve_admission::case::GroupVersionKind;
 use portreeve_cluster::connection::Connection;
 use portreeve_cluster::refusal::plainly;
-use portreeve_cluster::surroundings::{Detail, Event, namespace, watch as watch_objects};
+use portreeve_cluster::surroundings::{Detail, Event, Told, namespace, watch as watch_objects};
 use portreeve_server::around::{Ask, KeptNamespaces, Seen, Sight, Watched};
 use portreeve_server::health::{Health, Part, State};
 use portreeve_server::serve::Parts;
@@ -39,7 +39,7 @@ pub(super) struct Surroundings {
     connection: Connection,
     /// As the server asks it.
     pub(super) seen: Arc<Seen>,
-    /// Whenever all of a kind was told.
+    /// Whenever all of a kind was told, or none of it is known any more.
     told: Arc<Notify>,
 }
 
@@ -84,7 +84,7 @@ impl Surroundings {
         let mut watches = Watches::new();
         self.watch(&needed, &mut watches);
         let health = Arc::clone(&parts.health);
-        if !patience.wait_for(self.known(&needed)).await {
+        if !patience.wait_for(self.are_known(&needed, true)).await {
             let unknown = unknown(&self.seen, &needed).join(", ");
             tracing::warn!("{NOT_YET}: {unknown}; what needs to know them is answered as where nothing is known");
         }
@@ -103,7 +103,7 @@ impl Surroundings {
             tokio::select! {
                 changed = sets.changed() => if changed.is_err() { return },
                 ended = ended(&mut watches) => super::pass_on(ended),
-                () = self.known(&needed), if !complete => {}
+                () = self.are_known(&needed, !complete) => {}
                 () = sleep(LAST_CALLS), if is_any_spare => self.leave(&needed, &mut watches).await,
             }
         }
@@ -133,7 +133,11 @@ impl Surroundings {
         async move {
             let client = surroundings.connection.client.clone();
             let (named, detail) = described(kind);
-            watch_objects(client, &named, detail, |event| surroundings.tell(kind, sight(event))).await;
+            let tell = |told| match told {
+                Told::Event(event) => surroundings.tell(kind, sight(event)),
+                Told::Refused => surroundings.forget(kind),
+            };
+            watch_objects(client, &named, detail, tell).await;
         }
     }
 
@@ -148,12 +152,18 @@ impl Surroundings {
         }
     }
 
-    /// Waits until all of it is known.
-    async fn known(&self, needed: &BTreeSet<Watched>) {
+    /// Lets go of a kind that the API server no longer tells of.
+    fn forget(&self, kind: Watched) {
+        self.seen.forget(kind);
+        self.told.notify_waiters();
+    }
+
+    /// Waits until all of it is known, or no longer all of it.
+    async fn are_known(&self, needed: &BTreeSet<Watched>, all: bool) {
         loop {
             // Before the look: what is told after it is not missed.
             let told = self.told.notified();
-            if unknown(&self.seen, needed).is_empty() {
+            if unknown(&self.seen, needed).is_empty() == all {
                 return;
             }
             told.await;
@@ -295,6 +305,21 @@ pub(super) mod tests {
             .unwrap();
         told(&surroundings, Watched::Namespaces);
         until("all is known", async || shows("[+] cluster: watched: Namespace").await).await.unwrap();
+        following.abort();
+    }
+
+    #[tokio::test]
+    async fn what_may_no_longer_be_watched_is_shown_too() {
+        let surroundings = surroundings().await;
+        told(&surroundings, Watched::Namespaces);
+        let (_tell, sets) = watch::channel(set(""));
+        let health = Arc::new(Health::default());
+        let following = tokio::spawn(surroundings.clone().follow(sets, Arc::clone(&health), Watches::new()));
+        let shows = async |line: &str| health.report().contains(line);
+        until("all is known", async || shows("[+] cluster: watched: Namespace").await).await.unwrap();
+        surroundings.forget(Watched::Namespaces);
+        let lost = "[!] cluster: the API server did not tell yet of: Namespace";
+        until("it is lost", async || shows(lost).await).await.unwrap();
         following.abort();
     }
 
