@@ -101,7 +101,8 @@ pub struct CacheConfig {
     pub failed_seconds: u32,
     /// How many tags, and how many image configurations, are remembered.
     pub entries: NonZeroU32,
-    /// How many questions about the images or modules of one registry may be under way at once.
+    /// How many questions about the images of one registry may be under way at once, and as many about its policy
+    /// modules.
     pub concurrent: NonZeroU16,
 }
 
