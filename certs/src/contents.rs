@@ -34,9 +34,6 @@ const TO_SERVE: [&str; 5] = ["ca-bundle.crt", "tls.crt", "tls.key", "token", "to
 /// The same where the certificate is somebody else's.
 const TO_LET_IN: [&str; 2] = ["token", "tokens"];
 
-/// What only whoever signs needs.
-const OF_THE_SIGNER: [&str; 5] = ["ca.key", "ca.crt", "ca-next.key", "ca-next.crt", "issued.crt"];
-
 impl FolderContents {
     /// The contents that these files make up; files of other names are passed over.
     #[must_use]
@@ -50,10 +47,11 @@ impl FolderContents {
         self.0.iter().map(|(name, bytes)| (*name, bytes.as_slice()))
     }
 
-    /// What a replica serves with: all but the CA's keys and what goes with them.
+    /// What a replica serves with of what this policy renews: nothing that only whoever signs needs, and no certificate
+    /// that is somebody else's.
     #[must_use]
-    pub fn to_serve(mut self) -> Self {
-        self.0.retain(|name, _| !OF_THE_SIGNER.contains(name));
+    pub fn to_serve(mut self, policy: &RotationPolicy) -> Self {
+        self.0.retain(|name, _| needed(policy).contains(name));
         self
     }
 
@@ -72,8 +70,7 @@ impl FolderContents {
     /// Whether a replica can serve with it, where that is what this policy renews.
     #[must_use]
     pub fn serves(&self, policy: &RotationPolicy) -> bool {
-        let needed = if policy.names().is_some() { TO_SERVE.as_slice() } else { TO_LET_IN.as_slice() };
-        needed.iter().all(|name| self.0.contains_key(name))
+        needed(policy).iter().all(|name| self.0.contains_key(name))
     }
 
     /// Whether there is nothing.
@@ -105,18 +102,20 @@ impl CertificateFolder {
         Ok(contents)
     }
 
-    /// Makes the folder hold these files and no other of its own. A file that is there with the same bytes is not
-    /// touched. A reader that finds a new key beside an old certificate finds both new when it looks again.
+    /// Makes the folder hold these files and no other that this policy renews: of tokens alone, a certificate that lies
+    /// beside them stays. A file that is there with the same bytes is not touched. A reader that finds a new key beside
+    /// an old certificate finds both new when it looks again.
     ///
     /// # Errors
     /// When the folder is open to others, or something can't be written.
-    pub fn put_contents(&self, contents: &FolderContents) -> Result<(), FolderError> {
+    pub fn put_contents(&self, contents: &FolderContents, policy: &RotationPolicy) -> Result<(), FolderError> {
         file::make_private_folder(self.path())?;
         let _lock = self.lock()?;
         for (name, secrecy) in FILES {
             match contents.0.get(name) {
                 Some(bytes) => self.put(name, bytes, secrecy)?,
-                None => file::remove(&self.place(name))?,
+                None if is_renewed(name, policy) => file::remove(&self.place(name))?,
+                None => {}
             }
         }
         Ok(())
@@ -133,6 +132,15 @@ impl CertificateFolder {
     fn place(&self, name: &str) -> PathBuf {
         self.path().join(name)
     }
+}
+
+fn needed(policy: &RotationPolicy) -> &'static [&'static str] {
+    if policy.names().is_some() { &TO_SERVE } else { &TO_LET_IN }
+}
+
+/// Whether a file of this name is ours, where that is what this policy renews.
+fn is_renewed(name: &str, policy: &RotationPolicy) -> bool {
+    policy.names().is_some() || TO_LET_IN.contains(&name)
 }
 
 fn named(name: &str) -> Option<&'static str> {
@@ -177,7 +185,7 @@ mod tests {
         let contents = made(&scratch);
         let files = contents.files().map(|(name, bytes)| (name.to_owned(), bytes.to_vec()));
         let back = folder(&scratch, "back");
-        back.put_contents(&FolderContents::of(files)).unwrap();
+        back.put_contents(&FolderContents::of(files), &policy()).unwrap();
         assert!(back.ensure(now(), &policy()).unwrap().done.is_empty());
         assert_eq!(back.contents().unwrap(), contents);
     }
@@ -185,11 +193,11 @@ mod tests {
     #[test]
     fn what_a_replica_serves_with_holds_no_key_of_the_ca() {
         let scratch = tempfile::tempdir().unwrap();
-        let contents = made(&scratch).to_serve();
+        let contents = made(&scratch).to_serve(&policy());
         let names: Vec<&str> = contents.files().map(|(name, _)| name).collect();
         assert_eq!(names, ["ca-bundle.crt", "tls.crt", "tls.key", "token", "tokens"]);
         let served = folder(&scratch, "served");
-        served.put_contents(&contents).unwrap();
+        served.put_contents(&contents, &policy()).unwrap();
         assert!(ServingCertificate::load(&served.leaf_certificate(), &served.leaf_key()).is_ok());
         assert!(PathTokens::load(&served, now()).unwrap().accepts(contents.token().unwrap()));
     }
@@ -207,8 +215,27 @@ mod tests {
         let scratch = tempfile::tempdir().unwrap();
         let contents = made(&scratch);
         let made = folder(&scratch, "made");
-        made.put_contents(&contents.to_serve()).unwrap();
+        made.put_contents(&contents.to_serve(&policy()), &policy()).unwrap();
         assert!(!made.path().join("ca.key").exists());
+    }
+
+    #[test]
+    fn tokens_are_kept_beside_a_certificate_that_is_somebody_elses() {
+        let (scratch, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (before, of_tokens) = (made(&scratch), RotationPolicy::of_tokens());
+        let tokens = made(&elsewhere).to_serve(&of_tokens);
+        let shared = folder(&scratch, "made");
+        shared.put_contents(&tokens, &of_tokens).unwrap();
+        let now = shared.contents().unwrap();
+        assert_eq!(now.clone().to_serve(&of_tokens), tokens);
+        let others = |contents: &FolderContents| {
+            let files = contents.files().filter(|(name, _)| !TO_LET_IN.contains(name));
+            files.map(|(name, bytes)| (name, bytes.to_vec())).collect::<Vec<_>>()
+        };
+        assert_eq!(others(&now), others(&before));
+
+        shared.put_contents(&FolderContents::default(), &of_tokens).unwrap();
+        assert!(!shared.token().exists() && !shared.tokens().exists() && shared.leaf_key().exists());
     }
 
     #[test]
@@ -218,7 +245,7 @@ mod tests {
         let made = folder(&scratch, "made");
         let written = || std::fs::metadata(made.leaf_key()).unwrap().modified().unwrap();
         let before = written();
-        made.put_contents(&contents).unwrap();
+        made.put_contents(&contents, &policy()).unwrap();
         assert_eq!(written(), before);
     }
 

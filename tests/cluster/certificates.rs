@@ -41,7 +41,7 @@ async fn the_first_renewal_makes_it_and_the_next_does_nothing() {
     assert!(!made.done.is_empty() && made.next > now);
     let again = secret.renew(now, &policy()).await.unwrap();
     assert_eq!((again.done, again.contents), (Vec::new(), made.contents.clone()));
-    assert_eq!(secret.to_serve().await.unwrap(), made.contents.to_serve());
+    assert_eq!(secret.to_serve(&policy()).await.unwrap(), made.contents.to_serve(&policy()));
 }
 
 #[tokio::test]
@@ -58,7 +58,7 @@ async fn old_and_new_ca_are_trusted_while_one_takes_over_from_the_other() {
     assert_eq!(cas(&announced), 2);
     let promoted = secret.renew(two_thirds + DAY * 2, &policy()).await.unwrap().contents;
     assert_eq!((cas(&promoted), promoted.bundle()), (2, announced.bundle()));
-    assert_ne!(promoted.to_serve(), announced.to_serve());
+    assert_ne!(promoted.to_serve(&policy()), announced.to_serve(&policy()));
 }
 
 #[tokio::test]
@@ -72,7 +72,7 @@ async fn every_replica_serves_with_what_the_leader_made() {
         async move { secret.follow(&folder, &policy(), tell).await }
     });
     let made = secret.renew(Timestamp::now(), &policy()).await.unwrap().contents;
-    until("the replica has it", async || *told.borrow() == made.clone().to_serve()).await.unwrap();
+    until("the replica has it", async || *told.borrow() == made.clone().to_serve(&policy())).await.unwrap();
     assert!(ServingCertificate::load(&folder.leaf_certificate(), &folder.leaf_key()).is_ok());
     let tokens = PathTokens::load(&folder, Timestamp::now()).unwrap();
     assert_eq!(Some(tokens.current()), made.token());
@@ -80,7 +80,7 @@ async fn every_replica_serves_with_what_the_leader_made() {
 
     cluster.kubectl.run(&format!("delete secret -n {NAMESPACE} {SECRET}")).unwrap();
     let remade = secret.renew(Timestamp::now(), &policy()).await.unwrap().contents;
-    until("the replica has the new one", async || *told.borrow() == remade.clone().to_serve()).await.unwrap();
+    until("the replica has the new one", async || *told.borrow() == remade.clone().to_serve(&policy())).await.unwrap();
     drop(told);
     following.await.unwrap();
 }
@@ -93,9 +93,21 @@ async fn whoever_leads_keeps_it_there() {
         let requests = RotationRequests::about(cluster.api.client(), NAMESPACE, SECRET);
         async move { secret.keep_renewed(&policy(), &requests).await }
     });
-    let is_made = async || secret.to_serve().await.is_ok_and(|contents| !contents.is_empty());
+    let is_made = async || secret.to_serve(&policy()).await.is_ok_and(|contents| !contents.is_empty());
     until("it is made", is_made).await.unwrap();
     kept.abort();
+}
+
+#[tokio::test]
+async fn whoever_waits_makes_what_nobody_made_and_renews_nothing() {
+    let Some((_cluster, secret)) = scene().await else { return };
+    let (now, of_tokens) = (Timestamp::now(), RotationPolicy::of_tokens());
+    let (one, other) = tokio::join!(secret.make(now, &of_tokens), secret.make(now, &of_tokens));
+    one.and(other).unwrap();
+    let made = secret.to_serve(&of_tokens).await.unwrap();
+    assert!(made.serves(&of_tokens));
+    secret.make(now + 60 * DAY, &of_tokens).await.unwrap();
+    assert_eq!(secret.to_serve(&of_tokens).await.unwrap(), made);
 }
 
 #[tokio::test]
@@ -112,13 +124,13 @@ async fn what_is_damaged_is_left_alone_and_told() {
 async fn whoever_leads_renews_once_what_somebody_asks_for() {
     let Some((cluster, secret)) = scene().await else { return };
     let requests = RotationRequests::about(cluster.api.client(), NAMESPACE, SECRET);
-    let made = secret.renew(Timestamp::now() - DAY, &policy()).await.unwrap().contents.to_serve();
+    let made = secret.renew(Timestamp::now() - DAY, &policy()).await.unwrap().contents.to_serve(&policy());
     let kept = tokio::spawn({
         let (secret, requests) = (secret.clone(), requests.clone());
         async move { secret.keep_renewed(&policy(), &requests).await }
     });
     requests.ask(Renewable::Certificate, Timestamp::now()).await.unwrap();
-    let holds = async || secret.to_serve().await.unwrap();
+    let holds = async || secret.to_serve(&policy()).await.unwrap();
     until("it is renewed", async || holds().await != made).await.unwrap();
     let renewed = holds().await;
     assert_eq!(renewed.bundle(), made.bundle());
@@ -184,7 +196,7 @@ async fn a_copy_that_can_not_be_kept_is_tried_again() {
     std::fs::write(&path, "").unwrap();
     let folder = CertificateFolder::new(&path);
     let (tell, mut told) = watch::channel(FolderContents::default());
-    let made = secret.renew(Timestamp::now(), &policy()).await.unwrap().contents.to_serve();
+    let made = secret.renew(Timestamp::now(), &policy()).await.unwrap().contents.to_serve(&policy());
     let following = tokio::spawn({
         let (secret, folder) = (secret.clone(), folder.clone());
         async move { secret.follow(&folder, &policy(), tell).await }

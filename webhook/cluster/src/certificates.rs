@@ -115,6 +115,22 @@ impl CertificateSecret {
         self.renew_found(found, now, policy).await
     }
 
+    /// Makes what a replica serves with where it is not there, and renews nothing. For whoever waits for a leader who
+    /// does not know of this Secret, as one of an older configuration; what another makes meanwhile holds.
+    ///
+    /// # Errors
+    /// As [`CertificateSecret::renew`].
+    pub async fn make(&self, now: Timestamp, policy: &RotationPolicy) -> Result<(), CertificateSecretError> {
+        let found = self.found().await?;
+        if to_serve(found.as_ref(), policy).is_some() {
+            return Ok(());
+        }
+        match self.renew_found(found, now, policy).await {
+            Ok(_) | Err(CertificateSecretError::Overtaken { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn found(&self) -> Result<Option<Secret>, CertificateSecretError> {
         self.secrets.get_opt(&self.name).await.map_err(|source| self.refused("read", source))
     }
@@ -181,13 +197,13 @@ impl CertificateSecret {
         Ok(until)
     }
 
-    /// What it holds now, without the keys of the CA; empty where it is yet to be made.
+    /// What a replica serves with of what it holds now; empty where it is yet to be made.
     ///
     /// # Errors
     /// When it can't be read.
-    pub async fn to_serve(&self) -> Result<FolderContents, CertificateSecretError> {
+    pub async fn to_serve(&self, policy: &RotationPolicy) -> Result<FolderContents, CertificateSecretError> {
         let found = self.found().await?;
-        Ok(found.as_ref().map(contents).unwrap_or_default().to_serve())
+        Ok(found.as_ref().map(contents).unwrap_or_default().to_serve(policy))
     }
 
     /// Keeps in a folder what there is to serve with, and tells each time that it changed, until nobody listens any
@@ -208,14 +224,14 @@ impl CertificateSecret {
                 seen = secrets.next() => seen,
                 () = sleep(RETRY), if unkept.is_some() => {
                     if let Some(contents) = unkept {
-                        unkept = self.keep(folder, contents, &told).await;
+                        unkept = self.keep(folder, contents, policy, &told).await;
                     }
                     continue;
                 }
             };
             match seen {
                 Some(Ok(secret)) => match to_serve(secret.as_ref(), policy) {
-                    Some(contents) => unkept = self.keep(folder, contents, &told).await,
+                    Some(contents) => unkept = self.keep(folder, contents, policy, &told).await,
                     // Until the leader made it, and when somebody took away it or what it held: what is served goes on.
                     None => tracing::info!(secret = self.name, "the Secret is not there (yet)"),
                 },
@@ -248,9 +264,10 @@ impl CertificateSecret {
         &self,
         folder: &CertificateFolder,
         contents: FolderContents,
+        policy: &RotationPolicy,
         told: &watch::Sender<FolderContents>,
     ) -> Option<FolderContents> {
-        if let Err(error) = put(folder.clone(), contents.clone()).await {
+        if let Err(error) = put(folder.clone(), contents.clone(), policy.clone()).await {
             tracing::error!(
                 secret = self.name,
                 error = crate::with_causes(&error),
@@ -309,15 +326,19 @@ fn rotated(
     now: Timestamp,
     policy: &RotationPolicy,
 ) -> Result<(FolderContents, Rotation), FolderError> {
-    folder.put_contents(before)?;
+    folder.put_contents(before, policy)?;
     let rotation = folder.ensure(now, policy)?;
     Ok((folder.contents()?, rotation))
 }
 
 /// Puts these into the folder, on a thread that may wait for its lock and for the disk.
-async fn put(folder: CertificateFolder, contents: FolderContents) -> Result<(), CertificateSecretError> {
+async fn put(
+    folder: CertificateFolder,
+    contents: FolderContents,
+    policy: RotationPolicy,
+) -> Result<(), CertificateSecretError> {
     let path = folder.path().to_owned();
-    let put = spawn_blocking(move || folder.put_contents(&contents)).await?;
+    let put = spawn_blocking(move || folder.put_contents(&contents, &policy)).await?;
     put.map_err(|source| CertificateSecretError::Folder { path, source: Box::new(source) })
 }
 
@@ -328,7 +349,7 @@ fn contents(secret: &Secret) -> FolderContents {
 
 /// What there is to serve with; none where somebody took away the Secret or a part of what it held.
 fn to_serve(secret: Option<&Secret>, policy: &RotationPolicy) -> Option<FolderContents> {
-    secret.map(|secret| contents(secret).to_serve()).filter(|contents| contents.serves(policy))
+    secret.map(|secret| contents(secret).to_serve(policy)).filter(|contents| contents.serves(policy))
 }
 
 #[cfg(test)]

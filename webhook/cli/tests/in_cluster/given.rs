@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::replica::Replica;
 use crate::rotation::{rotate_in, told};
-use crate::scene::Scene;
+use crate::scene::{Scene, deployment, wants_label};
 use crate::users::Users;
 
 /// How long a new certificate waits, in seconds. The old CA stays for three times as long.
@@ -147,6 +147,24 @@ async fn nobody_is_turned_away_while_we_renew_the_token_beside_a_given_certifica
     users.go_on().await;
 
     everybody_was_served(users, replicas).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_whose_leader_knows_of_no_secret_of_tokens_serves_all_the_same() {
+    let Some(scene) = Scene::start().await else { return };
+    let secret = Secret::make(scene.folder(), "given");
+    let mount = Mount::of(&secret, scene.folder(), "mount");
+    let before = scene.replica_with("before", |config| mount.configure(&secret.0, config)).await;
+    scene.registered().await;
+    let first = told(&scene);
+    let after = scene.replica_with("after", |config| mount.configure_with_tokens_in("tokens", config)).await;
+    scene.front.remove(before.webhook);
+    assert!(before.stop().await);
+    until("its token is registered", async || told(&scene).path != first.path).await.unwrap();
+    scene.put_in_force(&wants_label("team", "team")).await;
+    let denied = scene.denial(&deployment("web")).await;
+    assert!(denied.contains("denied the request"), "{denied}");
+    assert!(after.stop().await);
 }
 
 /// Ends it all: each user was answered, and each answer is in a book.

@@ -29,7 +29,7 @@ pub struct KubernetesConfig {
     pub certificate_secret: Option<String>,
     /// Where the certificate is somebody else's (`tls: {certificate, key}`): Secret of our own namespace that all
     /// replicas take the token from. The leader makes it, and renews the token when it would a certificate of our own;
-    /// `callers.tokenFolder` is this replica's copy. Left out: the token is somebody else's too.
+    /// `callers.tokenFolder` is this replica's copy. Needs `registration`. Left out: the token is somebody else's too.
     #[serde(default)]
     pub token_secret: Option<String>,
     /// How long what is in that Secret lasts. Tokens last as long as a certificate.

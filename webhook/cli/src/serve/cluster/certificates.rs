@@ -5,12 +5,14 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use portreeve_certs::{CertificateFolder, FolderContents, NameError, PolicyError, RotationPolicy, ServerNames};
 use portreeve_cluster::certificates::CertificateSecret;
 use portreeve_cluster::connection::Connection;
 use portreeve_cluster::election::while_leading;
 use portreeve_cluster::rotation::RotationRequests;
 use portreeve_server::config::{CallersConfig, KubernetesConfig, ServerConfig, TlsConfig};
+use portreeve_server::set::chain;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -35,6 +37,11 @@ pub(in crate::serve) enum CertificateError {
         "kubernetes.tokenSecret holds tokens alone, so tls has to be `{{certificate, key}}` and callers `{{tokenFolder}}`"
     )]
     NotTokens,
+    #[error(
+        "kubernetes.tokenSecret holds a token that the leader renews and registers, so kubernetes.registration is needed; \
+         without it leave the token to whoever registers us"
+    )]
+    Unregistered,
     #[error("tls.names")]
     Names(#[from] NameError),
     #[error("kubernetes.rotation")]
@@ -62,6 +69,7 @@ impl Shared {
                 let (folder, policy) = certificates(config)?;
                 (secret, folder, policy)
             }
+            (None, Some(_)) if kubernetes.registration.is_none() => return Err(CertificateError::Unregistered),
             (None, Some(secret)) => (secret, tokens(config)?, RotationPolicy::of_tokens()),
         };
         let (authority, leaf, overlap) = kubernetes.rotation.lifetimes();
@@ -85,28 +93,34 @@ impl Shared {
         let (renewed, renewing) = (shared.clone(), policy.clone());
         tie.spawn(while_leading(tie.standing(), async move || renewed.keep_renewed(&renewing, &requests).await));
         let (tell, told) = watch::channel(FolderContents::default());
-        let (copy, policy) = (folder.clone(), policy.clone());
+        let (followed, copy, policy) = (shared.clone(), folder.clone(), policy.clone());
         let heard = told.clone();
         tie.spawn(async move {
-            shared.follow(&copy, &policy, tell).await;
+            followed.follow(&copy, &policy, tell).await;
             // It is followed for as long as somebody listens, and this one does until the end.
             drop(heard);
         });
-        self.first(told.clone()).await?;
+        self.first(&shared, told.clone()).await?;
         Ok(told)
     }
 
-    /// Waits until there is something to serve with: what was kept before a restart will do.
-    async fn first(&self, mut told: watch::Receiver<FolderContents>) -> Result<(), watch::error::RecvError> {
-        if self.folder.contents().is_ok_and(|contents| contents.is_empty()) {
+    /// Waits until there is all that is served with: what was kept before a restart will do.
+    async fn first(
+        &self,
+        shared: &CertificateSecret,
+        mut told: watch::Receiver<FolderContents>,
+    ) -> Result<(), watch::error::RecvError> {
+        if self.folder.contents().is_ok_and(|contents| !contents.serves(&self.policy)) {
             let what = if self.policy.names().is_some() { "certificate" } else { "token" };
             tracing::info!(secret = self.secret, "waiting for the {what}");
             loop {
-                match timeout(AGAIN, told.wait_for(|contents| !contents.is_empty())).await {
-                    Ok(there) => return there.map(drop),
-                    Err(_) => {
-                        tracing::warn!(secret = self.secret, "still waiting for the {what}, which the leader makes")
-                    }
+                if let Ok(there) = timeout(AGAIN, told.wait_for(|contents| !contents.is_empty())).await {
+                    return there.map(drop);
+                }
+                tracing::warn!(secret = self.secret, "still waiting for the {what}, which the leader makes");
+                // One that was configured before us may not know of this Secret, and leads until we serve.
+                if let Err(error) = shared.make(Timestamp::now(), &self.policy).await {
+                    tracing::warn!(secret = self.secret, error = chain(&error), "nor can the {what} be made here");
                 }
             }
         }
@@ -153,13 +167,17 @@ mod tests {
     use portreeve_cluster::election::Standing;
     use serde_json::{Value, json};
     use tokio::task::JoinSet;
-    use tokio::time::sleep;
 
     use super::super::around::tests::nobody;
     use super::*;
 
     const GIVEN: &str = r#"{"certificate": "tls.crt", "key": "tls.key"}"#;
     const OWN: &str = r#"{"folder": "certs", "names": ["localhost"]}"#;
+
+    /// Tokens in a Secret of ours, and registered by us.
+    fn of_tokens() -> Value {
+        json!({"tokenSecret": "tokens", "registration": {"at": {"service": "portreeve"}}})
+    }
 
     /// What is shared with this certificate, these callers and these keys of `kubernetes`.
     fn shared(tls: &str, callers: &Value, kubernetes: &Value) -> Result<Option<Shared>, CertificateError> {
@@ -171,31 +189,47 @@ mod tests {
 
     #[test]
     fn tokens_alone_are_shared_where_the_certificate_is_given() {
-        let secret = json!({"tokenSecret": "tokens", "rotation": {"leafDays": 30}});
+        let mut secret = of_tokens();
+        secret["rotation"] = json!({"leafDays": 30});
         let tokens = shared(GIVEN, &json!({"tokenFolder": "callers"}), &secret).unwrap().unwrap();
         assert!(tokens.policy.names().is_none());
         assert_eq!(tokens.policy.leaf().as_secs(), 30 * 86_400);
         assert_eq!((tokens.secret.as_str(), tokens.folder.path()), ("tokens", Path::new("callers")));
     }
 
-    #[tokio::test]
-    async fn a_start_that_waits_says_again_that_it_does_and_why() {
-        let folder = tempfile::tempdir().unwrap();
-        let log = folder.path().join("log");
+    /// Whether a start comes to its end in this time where nobody leads and no API server answers, with what is in the
+    /// folder `callers` here; and what it says.
+    async fn begins(at: &Path, within: Duration) -> (bool, String) {
+        let log = at.join("log");
         let listening = tracing_subscriber::fmt().with_ansi(false).with_writer(Arc::new(File::create(&log).unwrap()));
         let _listening = tracing::subscriber::set_default(listening.finish());
-        let connection = nobody(folder.path()).await;
-        let callers = json!({"tokenFolder": folder.path().join("callers")});
-        let tokens = shared(GIVEN, &callers, &json!({"tokenSecret": "tokens"})).unwrap().unwrap();
+        let connection = nobody(at).await;
+        let tokens = shared(GIVEN, &json!({"tokenFolder": at.join("callers")}), &of_tokens()).unwrap().unwrap();
         let (_tell, standing) = watch::channel(Standing::default());
         let mut tie = Tie { tasks: JoinSet::new(), standing, election: None };
-        tokio::time::pause();
-        tokio::select! {
-            _ = tokens.begin(&connection, &mut tie) => panic!("nobody made a token"),
-            () = sleep(AGAIN * 2 + AGAIN / 2) => {}
+        let is_begun = timeout(within, tokens.begin(&connection, &mut tie)).await.is_ok();
+        (is_begun, std::fs::read_to_string(log).unwrap())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_copy_that_was_cut_short_is_waited_for_and_a_whole_one_is_not() {
+        for (kept, serves) in [(["tokens"].as_slice(), false), (&["token", "tokens"], true)] {
+            let at = tempfile::tempdir().unwrap();
+            let contents = FolderContents::of(kept.iter().map(|name| ((*name).to_owned(), Vec::new())));
+            let folder = CertificateFolder::new(at.path().join("callers"));
+            folder.put_contents(&contents, &RotationPolicy::of_tokens()).unwrap();
+            assert_eq!(begins(at.path(), AGAIN / 2).await.0, serves, "{kept:?}");
         }
-        let said = std::fs::read_to_string(log).unwrap();
-        assert_eq!(said.matches("still waiting for the token").count(), 2, "{said}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_start_that_waits_says_again_that_it_does_and_why() {
+        let folder = tempfile::tempdir().unwrap();
+        let (is_begun, said) = begins(folder.path(), AGAIN * 2 + AGAIN / 2).await;
+        assert!(!is_begun, "nobody made a token");
+        for again in ["still waiting for the token", "nor can the token be made here"] {
+            assert_eq!(said.matches(again).count(), 2, "{said}");
+        }
         assert!(said.contains("WARN") && said.contains("the watch of the Secret begins again"), "{said}");
     }
 
@@ -207,14 +241,15 @@ mod tests {
     #[test]
     fn a_secret_that_holds_something_else_than_is_configured_is_refused() {
         let (token, certificate) = (json!({"tokenFolder": "certs"}), json!({"clientCa": "ca.crt"}));
-        let tokens = json!({"tokenSecret": "tokens"});
-        let both = json!({"tokenSecret": "tokens", "certificateSecret": "certificates"});
+        let (tokens, mut both) = (of_tokens(), of_tokens());
+        both["certificateSecret"] = json!("certificates");
         for (tls, callers, kubernetes) in [
             (OWN, &token, &tokens),
             (GIVEN, &certificate, &tokens),
             (OWN, &token, &both),
             (GIVEN, &token, &json!({"certificateSecret": "certificates"})),
             (OWN, &json!({"tokenFolder": "callers"}), &json!({"certificateSecret": "certificates"})),
+            (GIVEN, &token, &json!({"tokenSecret": "tokens"})),
         ] {
             assert!(shared(tls, callers, kubernetes).is_err(), "{tls} {callers} {kubernetes}");
         }
