@@ -42,7 +42,7 @@ async fn what_must_not_be_registered_keeps_no_new_certificate_from_being_registe
     scene.front.cut();
     scene.apply(&dangerous).await;
     scene.front.add(replica.webhook);
-    says(&replica, "[!] registration: what is registered stays").await;
+    says(&replica, "[!] registration: rules stay as they were").await;
     let readiness = replica.says("/readyz?verbose").await;
     assert!(readiness.starts_with("HTTP/1.1 200") && readiness.contains("pods of calico-system"), "{readiness}");
     assert!(replica.says("/metrics").await.contains("portreeve_registration_outdated 1"));

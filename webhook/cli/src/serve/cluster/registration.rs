@@ -4,6 +4,7 @@
 use std::error::Error;
 use std::future::pending;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use portreeve_certs::{CertificateFolder, FolderContents, FolderError};
@@ -15,7 +16,8 @@ use portreeve_cluster::registration::{Endpoint, Registration, Site};
 use portreeve_server::config::{
     CallersConfig, KubernetesConfig, RegistrationConfig, ServedAt, ServerConfig, TlsConfig,
 };
-use portreeve_server::health::{KEPT_BY_THE_LEADER, Part, State};
+use portreeve_server::health::{Health, KEPT_BY_THE_LEADER, Part, State};
+use portreeve_server::metrics::Metrics;
 use portreeve_server::serve::Parts;
 use portreeve_server::set::{PolicySet, chain};
 use tokio::sync::watch;
@@ -65,6 +67,8 @@ enum Unready {
     Authorities { path: PathBuf, source: std::io::Error },
     #[error("the token can't be read")]
     Token(#[from] FolderError),
+    #[error("it is not worked out yet what the policies in force ask for")]
+    NotWorkedOut,
     #[error("there is no token yet")]
     NoToken,
     #[error("the reading of the token was cut short")]
@@ -85,6 +89,9 @@ impl Unready {
         matches!(self, Self::Authorities { .. } | Self::Token(_) | Self::NoToken | Self::CutShort(_))
     }
 }
+
+/// What the policies ask for, and what of it was left out.
+type Asked = Result<(Registration, Option<Unready>), Unready>;
 
 /// Who makes the certificate that we serve: a file that names its CA is a controller's, in the cluster.
 pub(crate) fn certificates_behind(kubernetes: &KubernetesConfig) -> Certificates {
@@ -135,22 +142,24 @@ impl Registered {
     /// Keeps it in the cluster for as long as it is let run. What is known is written and put back while it is asked
     /// what else there is.
     pub(super) async fn keep(&self, connection: &Connection, surveyor: &Surveyor, parts: &Parts) {
-        let scene = Scene { connection, surveyor, parts };
-        let shown = Shown(parts);
-        let wanted = watch::Sender::new(self.first(&scene, &shown).await);
+        let scene = &Scene { connection, surveyor, parts };
+        let shown = Shown { health: &parts.health, metrics: &parts.metrics };
+        let (first, unready) = self.first(scene, &shown).await;
+        let wanted = watch::Sender::new(first);
         let (tell, trouble) = watch::channel(None);
-        let (say, unready) = watch::channel(None);
+        let (say, unready) = watch::channel(unready);
         let registrar = Registrar::new(connection.client.clone());
+        let asked = |set: Arc<PolicySet>| async move { self.asked(scene, &set).await };
         tokio::select! {
             () = registrar.keep(wanted.subscribe(), tell) => {}
-            () = self.look_after(&scene, &wanted, say) => {}
+            () = self.look_after(parts.sets.subscribe(), asked, &wanted, say) => {}
             () = shown.follow(unready, trouble) => {}
         }
     }
 
     /// What has to be registered at first: where we are reached, as soon as that is known, with what policies ask for
-    /// if that is known soon.
-    async fn first(&self, scene: &Scene<'_>, shown: &Shown<'_>) -> Target {
+    /// if that is known soon; and what has to wait.
+    async fn first(&self, scene: &Scene<'_>, shown: &Shown<'_>) -> (Target, Option<Unready>) {
         let site = loop {
             match self.site().await {
                 Ok(site) => break site,
@@ -160,18 +169,24 @@ impl Registered {
         };
         let set = scene.parts.sets.borrow().clone();
         let asked = timeout(RETRY, self.asked(scene, &set)).await;
-        Target { registration: asked.ok().and_then(Result::ok).map(|(registration, _)| registration), site }
+        let (registration, unready) = sorted(asked.unwrap_or(Err(Unready::NotWorkedOut)));
+        (Target { registration, site }, unready)
     }
 
     /// Looks what has to be registered, again whenever that may be something else, and says what of it has to wait.
-    async fn look_after(&self, scene: &Scene<'_>, wanted: &watch::Sender<Target>, say: watch::Sender<Option<Unready>>) {
-        let mut sets = scene.parts.sets.subscribe();
+    async fn look_after<A: Future<Output = Asked>>(
+        &self,
+        mut sets: watch::Receiver<Arc<PolicySet>>,
+        asked: impl Fn(Arc<PolicySet>) -> A,
+        wanted: &watch::Sender<Target>,
+        say: watch::Sender<Option<Unready>>,
+    ) {
         let mut renewed = self.renewed.clone();
         loop {
             let begun = Instant::now();
             let set = sets.borrow_and_update().clone();
             let unready = tokio::select! {
-                unready = self.look(wanted, self.asked(scene, &set)) => unready,
+                unready = self.look(wanted, asked(set)) => unready,
                 () = self.other_certificates(renewed.as_mut()) => continue,
             };
             let next_look = begun + if unready.is_some() { RETRY } else { LOOK };
@@ -186,21 +201,14 @@ impl Registered {
 
     /// Sends what has to be registered now: where we are reached at once, and what the policies ask for when it is
     /// known. Returns what has to wait, and why.
-    async fn look(
-        &self,
-        wanted: &watch::Sender<Target>,
-        asked: impl Future<Output = Result<(Registration, Option<Unready>), Unready>>,
-    ) -> Option<Unready> {
+    async fn look(&self, wanted: &watch::Sender<Target>, asked: impl Future<Output = Asked>) -> Option<Unready> {
         let site = match self.site().await {
             Ok(site) => site,
             Err(error) => return Some(error),
         };
         let registration = wanted.borrow().registration.clone();
         send(wanted, Target { registration, site: site.clone() });
-        let (registration, unready) = match asked.await {
-            Ok((registration, left_out)) => (Some(registration), left_out),
-            Err(unready) => (None, Some(unready)),
-        };
+        let (registration, unready) = sorted(asked.await);
         send(wanted, Target { registration, site });
         unready
     }
@@ -213,8 +221,7 @@ impl Registered {
         }
     }
 
-    /// What the policies ask for, and what of it was left out.
-    async fn asked(&self, scene: &Scene<'_>, set: &PolicySet) -> Result<(Registration, Option<Unready>), Unready> {
+    async fn asked(&self, scene: &Scene<'_>, set: &PolicySet) -> Asked {
         let Scene { connection, surveyor, parts } = scene;
         let survey = surveyor.survey(parts, set).await?;
         let there = surveyor.namespaces().ok_or(Unready::NoNamespaces)?;
@@ -243,6 +250,14 @@ impl Registered {
     }
 }
 
+/// What is to be registered, and what has to wait.
+fn sorted(asked: Asked) -> (Option<Registration>, Option<Unready>) {
+    match asked {
+        Ok((registration, left_out)) => (Some(registration), left_out),
+        Err(unready) => (None, Some(unready)),
+    }
+}
+
 fn token(folder: &CertificateFolder) -> Result<String, Unready> {
     Ok(folder.contents()?.token().ok_or(Unready::NoToken)?.to_owned())
 }
@@ -267,20 +282,20 @@ async fn other(renewed: Option<&mut watch::Receiver<FolderContents>>) {
 }
 
 /// Shows how the registration is, for as long as we keep it.
-struct Shown<'p>(&'p Parts);
+struct Shown<'p> {
+    health: &'p Health,
+    metrics: &'p Metrics,
+}
 
 impl Shown<'_> {
-    /// Shows it from the first look on.
+    /// Shows it as soon as anything is known of it: what became of the first writing, or what was found by a look.
     async fn follow(&self, mut unready: watch::Receiver<Option<Unready>>, mut trouble: watch::Receiver<Trouble>) {
-        if unready.changed().await.is_err() {
-            return;
-        }
         loop {
-            self.show(unready.borrow_and_update().as_ref(), &trouble.borrow_and_update());
             tokio::select! {
                 changed = unready.changed() => if changed.is_err() { return },
                 changed = trouble.changed() => if changed.is_err() { return },
             }
+            self.show(unready.borrow_and_update().as_ref(), &trouble.borrow_and_update());
         }
     }
 
@@ -292,15 +307,15 @@ impl Shown<'_> {
             (Some(Unready::LeftOut(_)) | None, Some(Lacking::Asked(error))) => self.policies_wait(error.as_ref()),
             (Some(unready), _) => self.policies_wait(unready),
             (None, None) => {
-                self.0.health.set(Part::Registration, State::Good("as the policies in force ask for".to_owned()));
-                self.0.metrics.registration_outdated(false);
+                self.health.set(Part::Registration, State::Good("as the policies in force ask for".to_owned()));
+                self.metrics.registration_outdated(false);
             }
         }
     }
 
-    /// Where we are reached is registered all the same.
+    /// Where we are reached is registered all the same, with the rules of before, if there are any.
     fn policies_wait(&self, error: &dyn Error) {
-        self.trouble(format!("what is registered stays, reached by the newest CA and token: {}", chain(error)));
+        self.trouble(format!("rules stay as they were, if any, reached by the newest CA and token: {}", chain(error)));
     }
 
     fn nothing_written(&self, error: &dyn Error) {
@@ -308,8 +323,8 @@ impl Shown<'_> {
     }
 
     fn trouble(&self, text: String) {
-        self.0.metrics.registration_outdated(true);
-        if self.0.health.set(Part::Registration, State::Kept(text.clone())) {
+        self.metrics.registration_outdated(true);
+        if self.health.set(Part::Registration, State::Kept(text.clone())) {
             tracing::warn!("{text}");
         }
     }
@@ -317,42 +332,10 @@ impl Shown<'_> {
 
 impl Drop for Shown<'_> {
     fn drop(&mut self) {
-        self.0.health.set(Part::Registration, State::Good(KEPT_BY_THE_LEADER.to_owned()));
-        self.0.metrics.registration_outdated(false);
+        self.health.set(Part::Registration, State::Good(KEPT_BY_THE_LEADER.to_owned()));
+        self.metrics.registration_outdated(false);
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use jiff::Timestamp;
-    use portreeve_certs::{Authority, AuthorityOptions, CommonName, Validity};
-
-    use super::*;
-
-    #[tokio::test]
-    async fn a_new_ca_does_not_wait_for_what_policies_ask_for() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("ca.crt");
-        let validity = Validity::starting(Timestamp::now(), Duration::from_secs(3600)).unwrap();
-        let options = AuthorityOptions { common_name: CommonName::parse("ca").unwrap(), validity };
-        let ca = Authority::create(&options).unwrap().certificate().to_pem();
-        std::fs::write(&path, &ca).unwrap();
-        let endpoint = Endpoint::Url("https://127.0.0.1:1".to_owned());
-        let registered = Registered {
-            name: "portreeve".to_owned(),
-            endpoint: endpoint.clone(),
-            authorities: Authorities::new(path, Duration::from_secs(60)),
-            tokens: None,
-            certificates: Certificates::InCluster,
-            renewed: None,
-        };
-        let site = Site { name: "portreeve".to_owned(), endpoint, ca_bundle: Vec::new(), token: None };
-        let wanted = watch::Sender::new(Target { registration: None, site });
-        let mut told = wanted.subscribe();
-        tokio::select! {
-            unready = registered.look(&wanted, pending()) => panic!("{unready:?}"),
-            sent = told.changed() => sent.unwrap(),
-        }
-        assert_eq!(told.borrow().site.ca_bundle, ca.as_bytes());
-    }
-}
+mod tests;
