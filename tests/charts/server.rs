@@ -92,7 +92,6 @@ fn policy_files_that_nobody_would_read_are_refused() {
     assert!(fault.to_string().contains("policies.from=files"), "{fault}");
 }
 
-/// Every file that the configuration names is in a volume, and every volume is mounted.
 #[test]
 fn a_group_that_nobody_asks_about_is_refused() {
     let Some(helm) = helm() else { return };
@@ -102,6 +101,42 @@ fn a_group_that_nobody_asks_about_is_refused() {
     helm.render(&unasked().with("policies.from=files")).unwrap();
 }
 
+#[test]
+fn a_token_that_nobody_would_mount_or_register_is_refused() {
+    let Some(helm) = helm() else { return };
+    let server = |settings: &str| Installation::of_server(None).with(settings);
+    let fault = helm.render(&server("callers.token.secretName=by-hand")).unwrap_err().to_string();
+    assert!(fault.contains("callers.token.secretName names a Secret"), "{fault}");
+    let unregistered = "certificate.source=secret,registration.enabled=false";
+    let fault = helm.render(&server(unregistered)).unwrap_err().to_string();
+    assert!(fault.contains("callers.token.secretName is empty"), "{fault}");
+    let of_others = helm.render(&server(unregistered).with("callers.token.secretName=by-hand")).unwrap();
+    assert_eq!(configuration(&of_others)["kubernetes"]["tokenSecret"], Value::Null);
+    helm.render(&server(unregistered).with("callers.by=certificate,callers.certificate.secretName=callers")).unwrap();
+}
+
+#[test]
+fn a_start_may_take_as_long_as_the_registry_with_the_most_mirrors() {
+    let Some(helm) = helm() else { return };
+    let (one, other) = ("config.registries.registries[0].host=one", "config.registries.registries[1].host=other");
+    let mirrored = format!("{one},{other},config.registries.registries[1].mirrors={{a,b}}");
+    let slow = "config.registries.timeouts.moduleSeconds";
+    for (settings, seconds) in [
+        ("replicas=2".to_owned(), 300),
+        (one.to_owned(), 420),
+        (mirrored.clone(), 660),
+        (format!("{mirrored},{slow}=200"), 900),
+        (format!("{mirrored},{slow}=100000"), 3600),
+        (format!("{mirrored},imageLock.configMap=images"), 300),
+    ] {
+        let objects = helm.render(&Installation::of_server(None).with(&settings)).unwrap();
+        let server = objects.iter().find(|object| object["kind"] == "StatefulSet").unwrap();
+        let probe = &server["spec"]["template"]["spec"]["containers"][0]["startupProbe"];
+        assert_eq!((&probe["failureThreshold"], &probe["periodSeconds"]), (&json!(seconds), &json!(1)), "{settings}");
+    }
+}
+
+/// Every file that the configuration names is in a volume, and every volume is mounted.
 #[test]
 fn the_files_that_the_configuration_names_are_mounted() {
     let Some(helm) = helm() else { return };

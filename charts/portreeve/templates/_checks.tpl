@@ -6,6 +6,16 @@
 {{- if and .Values.breakGlassGroup (eq .Values.policies.from "resources") (not .Values.registration.enabled) }}
 {{- fail "breakGlassGroup names a group, and with registration.enabled=false nobody asks whether who sets break-glass is in it: switch the registration on, or name no group" }}
 {{- end }}
+{{- if eq .Values.callers.by "token" }}
+{{- $isGiven := not (empty .Values.callers.token.secretName) }}
+{{- $isOwn := eq .Values.certificate.source "own" }}
+{{- if and $isOwn $isGiven }}
+{{- fail "callers.token.secretName names a Secret, and with certificate.source=own the token is the server's own too: leave it empty, or have the certificate made elsewhere" }}
+{{- end }}
+{{- if not (or $isOwn $isGiven .Values.registration.enabled) }}
+{{- fail "callers.token.secretName is empty, and a token that the leader renews is registered by nobody with registration.enabled=false: name the Secret with the token that you register" }}
+{{- end }}
+{{- end }}
 {{- $alerts := .Values.monitoring.alerts }}
 {{- $scraped := or .Values.monitoring.serviceMonitor.enabled $alerts.enabled }}
 {{- if and $scraped .Values.networkPolicy.enabled (empty .Values.networkPolicy.metricsFrom) }}

@@ -56,11 +56,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end -}}
 
 {{- /* What the leader makes and renews: certificate and token, or the token where somebody else makes the certificate.
-       Empty where the token is somebody else's too, or not asked for. */ -}}
+       Empty where the token is somebody else's too, not asked for, or registered by somebody whom no leader would tell
+       of another. */ -}}
 {{- define "portreeve.secretOfOurs" -}}
 {{- if eq .Values.certificate.source "own" -}}
 {{- include "portreeve.certificateSecret" . -}}
-{{- else if and (eq .Values.callers.by "token") (empty .Values.callers.token.secretName) -}}
+{{- else if and (eq .Values.callers.by "token") (empty .Values.callers.token.secretName) .Values.registration.enabled -}}
 {{- include "portreeve.fullname" . }}-token
 {{- end -}}
 {{- end -}}

@@ -90,6 +90,19 @@
 {{- if not (and (include "portreeve.secretOfOurs" .) (eq .Values.callers.by "token")) -}}yes{{- end -}}
 {{- end -}}
 
+{{- /* How long a start may take: five minutes, and as long as the registry with the most mirrors may take for a module, an
+       hour in all at most. */ -}}
+{{- define "portreeve.startSeconds" -}}
+{{- $hosts := 0 -}}
+{{- if empty .Values.imageLock.configMap -}}
+{{- range .Values.config.registries.registries -}}
+{{- $hosts = max $hosts (len (default list .mirrors) | add1) -}}
+{{- end -}}
+{{- end -}}
+{{- $timeouts := default dict .Values.config.registries.timeouts -}}
+{{- $timeouts.moduleSeconds | default 120 | int64 | mul $hosts | add 300 | min 3600 -}}
+{{- end -}}
+
 {{- /* The port of the collector that traces are sent to. */ -}}
 {{- define "portreeve.collectorPort" -}}
 {{- $url := urlParse .Values.config.traces.endpoint -}}
