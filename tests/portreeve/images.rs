@@ -2,6 +2,7 @@
 //! to a policy and to the host that looks it up.
 
 use portreeve_sdk::image::Reference;
+use portreeve_server::way::Gate;
 use portreeve_supply::loopback::{FixtureImage, LoopbackRegistry};
 use portreeve_supply::reference::ImageReference;
 use portreeve_supply::{ImageConfig, RegistriesConfig};
@@ -22,15 +23,21 @@ metadata: {name: digest}
 spec: {module: {builtin: image-digest}, facts: [image-digest]}
 ";
 
-#[tokio::test]
-async fn an_image_is_pinned_to_what_its_mirror_holds() {
-    let image = ("mirror.example/hub/team/web".to_owned(), "1".to_owned(), FixtureImage::default());
+/// A registry in the place of this host, with one image by tag 1; and a gate that asks it.
+async fn asking(host: &str, repository: &str, policies: &str) -> (LoopbackRegistry, Gate) {
+    let image = (format!("{host}/{repository}"), "1".to_owned(), FixtureImage::default());
     let registry = LoopbackRegistry::start([image]).await.unwrap();
     let registries = RegistriesConfig {
-        registries: vec![registry.listed(), registry.in_place_of("mirror.example".parse().unwrap())],
+        registries: vec![registry.listed(), registry.in_place_of(host.parse().unwrap())],
         ..RegistriesConfig::default()
     };
-    let gate = Setting::default().with(MIRRORED_AND_PINNED).unwrap().registries(registries).gate().unwrap();
+    let gate = Setting::default().with(policies).unwrap().registries(registries).gate().unwrap();
+    (registry, gate)
+}
+
+#[tokio::test]
+async fn an_image_is_pinned_to_what_its_mirror_holds() {
+    let (registry, gate) = asking("mirror.example", "hub/team/web", MIRRORED_AND_PINNED).await;
     let pod = json!({
         "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web", "namespace": "shop"},
         "spec": {"containers": [{"name": "app", "image": "team/web:1"}]},
@@ -56,13 +63,7 @@ spec: {module: {builtin: non-root}, settings: {defaultUser: 1000}, facts: [image
 /// Whoever looks into an image looks into the one that will run, not into the one whose place it takes.
 #[tokio::test]
 async fn what_is_known_of_an_image_is_known_of_the_one_that_it_is_pinned_to() {
-    let image = ("docker.io/team/web".to_owned(), "1".to_owned(), FixtureImage::default());
-    let registry = LoopbackRegistry::start([image]).await.unwrap();
-    let registries = RegistriesConfig {
-        registries: vec![registry.listed(), registry.in_place_of("docker.io".parse().unwrap())],
-        ..RegistriesConfig::default()
-    };
-    let gate = Setting::default().with(PINNED_AND_NON_ROOT).unwrap().registries(registries).gate().unwrap();
+    let (registry, gate) = asking("docker.io", "team/web", PINNED_AND_NON_ROOT).await;
     let deployment = |annotations: Value| {
         json!({
             "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": "shop"},

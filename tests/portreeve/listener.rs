@@ -95,12 +95,18 @@ async fn a_caller_too_many_is_told_so() {
     assert_eq!(call(&wire, &first).await, StatusCode::OK);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_body_is_read_when_there_is_room_for_it_and_who_waits_too_long_is_told_so() {
+/// A server whose room for bodies a slow one is taking, but for some 4 KiB.
+async fn almost_full() -> (Wire, Kept) {
     let limits = json!({"bodyBytes": 65_536, "bytesUnderWay": 70_000});
     let wire = Wire::start(&[("drop.yaml", DROP)], json!({"limits": limits})).await.unwrap();
     let mut slow = Kept::open(&wire).await;
     slow.begin(&wire.path("mutate"), 65_536).await;
+    (wire, slow)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_is_read_when_there_is_room_for_it_and_who_waits_too_long_is_told_so() {
+    let (wire, slow) = almost_full().await;
     let taken = async || wire.operations("/metrics").await.unwrap().1.contains("in_flight{call=\"Mutate\"} 1");
     until("its body has its room", taken).await.unwrap();
 
@@ -126,10 +132,7 @@ async fn a_body_is_read_when_there_is_room_for_it_and_who_waits_too_long_is_told
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bodies_that_wait_for_room_do_not_stop_others_on_their_connection() {
-    let limits = json!({"bodyBytes": 65_536, "bytesUnderWay": 70_000});
-    let wire = Wire::start(&[("drop.yaml", DROP)], json!({"limits": limits})).await.unwrap();
-    let mut slow = Kept::open(&wire).await;
-    slow.begin(&wire.path("mutate"), 65_536).await;
+    let (wire, slow) = almost_full().await;
     let client = wire.client(Speaks::Http2).unwrap();
     let asked = |bytes: usize| {
         let call = client.post(wire.url(&format!("{}?timeout=20s", wire.path("mutate"))));
