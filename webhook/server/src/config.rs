@@ -121,7 +121,9 @@ pub enum CallersConfig {
         #[serde(default)]
         names: Vec<String>,
     },
-    /// Whoever knows the token in the path, `/validate/<token>`. It is kept, and rotated, in this folder.
+    /// Whoever knows the token in the path, `/validate/<token>`. It is read from this folder, and rotated there where
+    /// the folder is that of our own certificates, or where `kubernetes` keeps it in a Secret; else whoever made it, as
+    /// by `portreeve certs create`, renews it.
     Token {
         /// The folder, that of our own certificates as a rule.
         token_folder: PathBuf,
